@@ -1,0 +1,22 @@
+"""kanatui makes handwriting recognisers for Japanese kana. This page is what a plugin imports."""
+
+from kanatui.hookspecs import hookimpl
+from kanatui.kinds import GlyphSource, Model, Pixel, Placement
+from kanatui.params import Bool, Choice, Float, Int, Numbers, Range
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Bool",
+    "Choice",
+    "Float",
+    "GlyphSource",
+    "Int",
+    "Model",
+    "Numbers",
+    "Pixel",
+    "Placement",
+    "Range",
+    "__version__",
+    "hookimpl",
+]

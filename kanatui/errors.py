@@ -1,0 +1,72 @@
+"""Every error that kanatui raises on purpose.
+
+::
+
+    KanatuiError                    exit status 1: a file, the machine or a state is at fault
+    ├── UsageError                  exit status 2: the command line is at fault
+    ├── ParameterError              a plugin's or recipe's parameter is unknown or out of range
+    ├── RecipeError                 a recipe file cannot be read or makes no sense
+    ├── FontError                   a face is unknown, missing or cannot draw what is asked
+    ├── ImageMagickError            ImageMagick is missing, is something else, or failed
+    ├── PluginError                 a plugin cannot be found, trusted, loaded or run
+    ├── DatasetError                a data set is missing, incomplete, damaged or of another version
+    ├── RunError                    a training run is missing, running, or in the wrong state
+    ├── WeightsError                a weights file is missing, damaged or does not fit
+    ├── ImageError                  a picture cannot be read
+    └── StorageError                the disk is full, read-only or not writable
+
+Messages are one line, name the file, option or plugin, and say what to do next. The command line prints
+them without a traceback (``--debug`` shows it).
+"""
+
+
+class KanatuiError(Exception):
+    """Base of all errors meant for the user; ``str(error)`` is one line."""
+
+    exit_status = 1
+
+
+class UsageError(KanatuiError):
+    """What was typed cannot be carried out as typed."""
+
+    exit_status = 2
+
+
+class ParameterError(KanatuiError):
+    """A parameter is unknown, of the wrong type, or out of range; the message names ``plugin.param``."""
+
+
+class RecipeError(KanatuiError):
+    """A recipe cannot be read or contradicts itself."""
+
+
+class FontError(KanatuiError):
+    """A face is unknown, not installed, or cannot draw the characters asked for."""
+
+
+class ImageMagickError(KanatuiError):
+    """ImageMagick is missing, is some other program, timed out, or reported an error."""
+
+
+class PluginError(KanatuiError):
+    """A plugin is missing, untrusted, broken, or failed while it ran."""
+
+
+class DatasetError(KanatuiError):
+    """A data set is missing, unfinished, damaged, or was written by another version."""
+
+
+class RunError(KanatuiError):
+    """A training run does not exist, is still running, or is in a state that forbids the action."""
+
+
+class WeightsError(KanatuiError):
+    """A weights file is missing, damaged, or does not fit the model that it names."""
+
+
+class ImageError(KanatuiError):
+    """A picture is missing, truncated, too large, or not a picture."""
+
+
+class StorageError(KanatuiError):
+    """Writing failed: disk full, read-only, or no permission."""

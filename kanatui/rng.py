@@ -1,0 +1,117 @@
+"""Counter-based random numbers: sample i's numbers depend on its key alone.
+
+No state is kept between calls, so neither the number of workers nor the batch a sample happens to be in can change
+what is drawn for it. The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
+pseudorandom number generators", OOPSLA 2014) with the constants of Stafford's variant 13.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import statistics
+
+import numpy as np
+import numpy.typing as npt
+
+U64 = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float32]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def mix64(values: U64) -> U64:
+    """Scramble each 64-bit value; a bijection, so distinct inputs stay distinct. Any shape, uint64 in and out."""
+    z = values + _GOLDEN
+    z ^= z >> np.uint64(30)
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z
+
+
+def word_key(text: str) -> np.uint64:
+    """Turn a name into a fixed 64-bit number, the same in every process (unlike ``hash``)."""
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
+
+
+def sample_keys(seed: int, codepoints: npt.ArrayLike, numbers: npt.ArrayLike) -> U64:
+    """Return the key of each sample, [n] uint64, from the recipe's seed, its character and its image number.
+
+    The character counts by its code point rather than by its place in the set, so that leaving characters out of a
+    recipe leaves the images of the others as they were.
+    """
+    base = mix64(np.array([seed % 2**64], dtype=np.uint64))
+    chars = mix64(base + np.asarray(codepoints, dtype=np.uint64))
+    return mix64(chars + np.asarray(numbers, dtype=np.uint64))
+
+
+@functools.cache
+def _normal_table() -> Floats:
+    """Standard normal quantiles at 65,536 mid-points, scaled so that their variance is exactly one.
+
+    A table needs no transcendental function at run time (whose last bit differs between machines) and gives four
+    values for each 64-bit word. Its range is ±4.3, enough for pictures.
+    """
+    gauss = statistics.NormalDist()
+    upper = np.array([gauss.inv_cdf((i + 0.5) / 65536) for i in range(32768, 65536)])
+    table = np.concatenate([-upper[::-1], upper])
+    return (table / table.std()).astype(np.float32)
+
+
+class Keys:
+    """Random numbers for a batch of samples: every method returns one row for each sample.
+
+    Each call draws fresh numbers, in the order of the calls, so a plugin that always draws in the same order always
+    gets the same numbers for the same sample.
+    """
+
+    def __init__(self, keys: U64, stream: str = "") -> None:
+        """Take the samples' keys, [n] uint64, and the name of what draws (two names never share numbers)."""
+        self.keys = mix64(np.asarray(keys, dtype=np.uint64) ^ word_key(stream))
+        self._calls = 0
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def _words(self, count: int) -> U64:
+        """Return [n, count] fresh 64-bit words."""
+        self._calls += 1
+        rows = mix64(self.keys + np.uint64(self._calls))
+        counters = np.arange(count, dtype=np.uint64) * _GOLDEN
+        return mix64(rows[:, None] + counters[None, :])
+
+    def uniform(self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, shape: tuple[int, ...] = ()) -> Floats:
+        """Draw evenly from [low, high): float32 [n, *shape]. ``low`` and ``high`` are numbers or [n] arrays."""
+        words = self._words(int(np.prod(shape, dtype=np.int64)))
+        unit = ((words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)).reshape(len(self), *shape)
+        low_, high_ = (_per_row(bound, unit.ndim) for bound in (low, high))
+        return np.asarray(low_ + (high_ - low_) * unit, dtype=np.float32)
+
+    def normal(self, scale: npt.ArrayLike = 1.0, shape: tuple[int, ...] = ()) -> Floats:
+        """Draw from a normal distribution of mean 0: float32 [n, *shape]. ``scale`` is a number or an [n] array."""
+        count = int(np.prod(shape, dtype=np.int64))
+        words = self._words(-(-count // 4)).astype("<u8", copy=False)
+        quarters = words.view("<u2")[:, :count]
+        values = np.take(_normal_table(), quarters).reshape(len(self), *shape)
+        return np.asarray(values * _per_row(scale, values.ndim), dtype=np.float32)
+
+    def integers(self, high: npt.ArrayLike, shape: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+        """Draw whole numbers from 0 to ``high`` − 1 (``high`` < 2³², a number or an [n] array): int64 [n, *shape]."""
+        words = (self._words(int(np.prod(shape, dtype=np.int64))) >> np.uint64(32)).reshape(len(self), *shape)
+        bound = np.asarray(high, dtype=np.uint64)
+        bound = bound.reshape(bound.shape + (1,) * (words.ndim - bound.ndim)) if bound.ndim else bound
+        return ((words * bound) >> np.uint64(32)).astype(np.int64)
+
+    def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Keys:
+        """Return the same generator for some of the samples, at its first draw."""
+        chosen = Keys.__new__(Keys)
+        chosen.keys, chosen._calls = self.keys[which], 0
+        return chosen
+
+
+def _per_row(bound: npt.ArrayLike, ndim: int) -> Floats:
+    """Shape a number or an [n] array so that it broadcasts over the trailing axes of [n, …]."""
+    array = np.asarray(bound, dtype=np.float32)
+    return array.reshape(array.shape + (1,) * (ndim - 1)) if array.ndim else array

@@ -1,0 +1,101 @@
+"""Writing files so that nothing is ever half there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from kanatui.errors import StorageError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space or set KANATUI_HOME to another disk",
+    errno.EDQUOT: "your disk quota is used up; free some space or set KANATUI_HOME to another disk",
+    errno.EROFS: "the disk is read-only; set KANATUI_HOME to a folder that can be written",
+    errno.EACCES: "no permission to write there; set KANATUI_HOME to a folder of your own",
+    errno.EPERM: "no permission to write there; set KANATUI_HOME to a folder of your own",
+}
+
+
+@contextlib.contextmanager
+def storing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn any failure to write ``path`` into a one-line :class:`StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        raise StorageError(f"{error.filename or path}: {advice}") from error
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder with its parents and return it. StorageError if that fails."""
+    folder = Path(path)
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour for writing; once it is flushed to disk it takes the place of ``path``.
+
+    When anything fails, ``path`` stays as it was and the neighbour is removed. StorageError if writing fails.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with storing(path):
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file by atomic rename. StorageError if that fails."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON (UTF-8, readable) by atomic rename. StorageError if that fails."""
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def exclusive(path: str | os.PathLike[str], message: str) -> Iterator[None]:
+    """Hold a lock file while working in its folder; the system lets go of it however the process ends.
+
+    Raises:
+        StorageError: with ``message``, if another process holds it, or if it cannot be written.
+    """
+    with storing(path):
+        file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # closed below; errors inside are not about this file
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(message) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def lock_holder(path: Path) -> int | None:
+    """Return the process that holds the lock file, or None if nobody does."""
+    try:
+        with open(path, encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return int(path.read_text(encoding="ascii") or 0) or None
+    return None

@@ -1,0 +1,56 @@
+"""Every test has a home of its own; what can be made again (masters, coverage) is shared by the whole run."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, shared_cache):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "cache").symlink_to(shared_cache)
+    monkeypatch.setenv("KANATUI_HOME", str(folder))
+    monkeypatch.delenv("KANATUI_PLUGINS", raising=False)
+    return folder
+
+
+@pytest.fixture
+def kanatui(home):
+    """Run the command in a process of its own, as a user does, and return what came of it."""
+
+    def run(*arguments, check=None, env=None, stdin=None, timeout=240):
+        result = subprocess.run(
+            [sys.executable, "-m", "kanatui", *map(str, arguments)],
+            capture_output=True,
+            text=stdin is None or isinstance(stdin, str),
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            timeout=timeout,
+        )
+        if check is not None:
+            assert result.returncode == check, f"{result.args}\n{result.stdout}\n{result.stderr}"
+        return result
+
+    return run
+
+
+@pytest.fixture
+def one_line_error():
+    """Check that a command failed as the user should see it: one line, no traceback, the right status."""
+
+    def check(result, status, *words):
+        assert result.returncode == status, f"{result.stdout}\n{result.stderr}"
+        assert "Traceback" not in result.stderr
+        last = result.stderr.strip().splitlines()[-1]
+        for word in words:
+            assert str(word) in last, f"{word!r} not in {last!r}"
+
+    return check
