@@ -1,0 +1,121 @@
+"""What stands beside the shards: how the data set was made, and what is finished of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+from kanatui import __version__, storage
+from kanatui.errors import DatasetError
+from kanatui.plugins import Registry
+from kanatui.recipe import Recipe
+
+FORMAT = 1
+"""Raised when data sets come to be laid out differently; others are refused rather than misread."""
+
+SHARD_BYTES = 32 * 2**20
+"""About 0.3 s of work at 64 px on one core: an interruption loses little and file names stay few."""
+
+
+@dataclasses.dataclass
+class Manifest:
+    """``manifest.json``. It holds nothing that differs between two makings of the same data set."""
+
+    characters: str
+    counts: list[int]
+    image_size: int
+    shard_images: int
+    faces: list[str]
+    recipe_sha256: str
+    versions: dict[str, str]
+    fonts: dict[str, str]
+    plugins: dict[str, str]
+    shards: dict[str, str] = dataclasses.field(default_factory=dict)
+    """SHA-256 of each finished shard, by file name."""
+    complete: bool = False
+    format: int = FORMAT
+
+    @property
+    def images(self) -> int:
+        """Images in all when the data set is complete."""
+        return sum(self.counts)
+
+    def shard_range(self, shard: int) -> tuple[int, int]:
+        """Return the first image of a shard and the one after its last."""
+        return shard * self.shard_images, min((shard + 1) * self.shard_images, self.images)
+
+    @property
+    def shard_count(self) -> int:
+        """Shards in all when the data set is complete."""
+        return -(-self.images // self.shard_images)
+
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.json`` by atomic rename. StorageError if that fails."""
+        data = dataclasses.asdict(self)
+        data["shards"] = dict(sorted(self.shards.items()))
+        storage.write_json(folder / "manifest.json", data)
+
+    def differences(self, other: Manifest) -> list[str]:
+        """Name what the two would make differently; empty if one can go on where the other stopped."""
+        ignored = {"shards", "complete"}
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name not in ignored and getattr(self, field.name) != getattr(other, field.name)
+        ]
+
+
+def shard_name(shard: int) -> str:
+    """Return the file name of a shard."""
+    return f"shard-{shard:05d}.npy"
+
+
+def images_per_shard(image_size: int) -> int:
+    """Return how many images go into a shard of about :data:`SHARD_BYTES`."""
+    return max(1, SHARD_BYTES // image_size**2)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read ``manifest.json``. DatasetError if it is missing, damaged or of another version."""
+    path = folder / "manifest.json"
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(f"{folder}: not a data set (no manifest.json); kanatui datasets lists them") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: damaged ({error}); generate the data set again") from None
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != FORMAT:
+        raise DatasetError(f"{path}: data set format {found}, this kanatui reads {FORMAT}; generate it again")
+    try:
+        return Manifest(**data)
+    except TypeError as error:
+        raise DatasetError(f"{path}: damaged ({error}); generate the data set again") from None
+
+
+def versions(image_magick: str) -> dict[str, str]:
+    """Return the versions that pixels may depend on."""
+    return {
+        "kanatui": __version__,
+        "torch": importlib.metadata.version("torch").partition("+")[0],
+        "numpy": importlib.metadata.version("numpy"),
+        "ImageMagick": image_magick,
+    }
+
+
+def plugin_versions(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    """Return the version of each augmentation in use; a user's own file counts by its content as well."""
+    found = {}
+    for step in recipe.augments:
+        source = registry.origin[step.plugin]
+        version = registry.augmentation(step.plugin).version
+        if source.origin == "folder":
+            version += "+sha256." + hashlib.sha256(Path(source.location).read_bytes()).hexdigest()[:16]
+        elif source.version:
+            version += f" ({source.name} {source.version})"
+        found[step.plugin] = version
+    return found

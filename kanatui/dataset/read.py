@@ -1,0 +1,89 @@
+"""Reading a written data set: shards stay on disk, memory-mapped, however many there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui import paths
+from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
+from kanatui.dataset.source import Images, Indices
+from kanatui.errors import DatasetError
+from kanatui.glyphs import ROW
+
+
+class Dataset:
+    """An :class:`~kanatui.dataset.source.ImageSource` over a written data set."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Open the files of a complete data set. DatasetError names the one that is missing or of the wrong size."""
+        self.folder = folder
+        self.manifest = manifest
+        self.characters = manifest.characters
+        self.image_size = manifest.image_size
+        self.face_ids = tuple(manifest.faces)
+        self.counts = np.asarray(manifest.counts, dtype=np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(self.counts)])
+        self._table = _map(folder / "glyphs.npy", (len(self),), ROW)
+        side = self.image_size
+        self._shards = []
+        for shard in range(manifest.shard_count):
+            first, end = manifest.shard_range(shard)
+            self._shards.append(_map(folder / shard_name(shard), (end - first, side, side), np.dtype(np.uint8)))
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def labels(self, indices: npt.ArrayLike) -> Indices:
+        """See :class:`~kanatui.dataset.source.ImageSource`, here and below."""
+        return np.searchsorted(self.offsets, np.asarray(indices, dtype=np.int64), side="right") - 1
+
+    def numbers(self, label: int) -> Indices:
+        rows = self._table[self.offsets[label] : self.offsets[label + 1]]
+        return np.asarray(rows["number"], dtype=np.int64)
+
+    def faces(self, indices: npt.ArrayLike) -> Indices:
+        return np.asarray(self._table["face"][np.asarray(indices, dtype=np.int64)], dtype=np.int64)
+
+    def spec(self) -> dict[str, Any]:
+        return {"dataset": str(self.folder)}
+
+    def images(self, indices: npt.ArrayLike) -> Images:
+        wanted = np.atleast_1d(np.asarray(indices, dtype=np.int64))
+        found = np.empty((len(wanted), self.image_size, self.image_size), dtype=np.uint8)
+        shards, places = np.divmod(wanted, self.manifest.shard_images)
+        for shard in np.unique(shards):
+            chosen = shards == shard
+            found[chosen] = self._shards[shard][places[chosen]]
+        return found
+
+
+def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: missing or damaged ({error}); kanatui generate --resume makes it again") from None
+    if array.shape != shape or array.dtype != dtype:
+        raise DatasetError(f"{path}: holds {array.dtype} {list(array.shape)}, not {dtype} {list(shape)}; it is damaged")
+    return array
+
+
+def find_dataset(reference: str) -> Path:
+    """Return the folder of a data set, by name or path. DatasetError if there is none."""
+    for folder in (paths.datasets() / reference, Path(reference)):
+        if (folder / "manifest.json").is_file():
+            return folder.resolve()
+    names = ", ".join(sorted(path.parent.name for path in paths.datasets().glob("*/manifest.json")))
+    raise DatasetError(f"no data set {reference!r} (there are: {names or 'none yet; kanatui generate makes one'})")
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open a finished data set. DatasetError if it is missing, unfinished, damaged or of another version."""
+    manifest = read_manifest(folder)
+    if not manifest.complete:
+        done = f"{len(manifest.shards)} of {manifest.shard_count} shards"
+        raise DatasetError(f"{folder}: unfinished ({done}); kanatui generate --resume {folder.name} completes it")
+    return Dataset(folder, manifest)

@@ -1,0 +1,227 @@
+"""From rows to pixels: *placed* resamples masters, *exact* has ImageMagick draw each row; the two agree.
+
+Either way a row is drawn on the canvas of 256 pixels, as the article does, and the canvas brought to the image's size: an
+image of 64 pixels is the one of 256 averaged down. Only images larger than the canvas are drawn at their own size.
+
+What ImageMagick does (annotate.c, ``-gravity Center``): it computes the text origin from the advance width, ascent and
+descent, all rounded to whole pixels by FreeType; turns the outline about that origin; and puts the bitmap at the nearest
+whole pixel. *placed* follows the same steps. What it does not follow is FreeType's light hinting, which nudges
+horizontal edges to the pixel grid: that is the remaining difference (docs/MEASUREMENTS.md has the figures).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from kanatui import imagemagick
+from kanatui.dataset.source import Images, OnProgress
+from kanatui.fonts import Face
+from kanatui.glyphs import CANVAS, GlyphTable
+from kanatui.imagemagick import Annotation, matrix
+from kanatui.masters import Masters
+
+MastersOf = Callable[[Face, str, int], Masters]
+_Floats = npt.NDArray[np.float64]
+
+_WINDOWS = ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (8, 4))
+"""How masters are averaged down: over windows of w pixels, every s pixels.
+
+A bilinear sample of such a level weighs the master with variance w²/12 + s²/6; the area that a target pixel covers, r master
+pixels wide, has r²/12. They match at r = √(w² + 2 s²), so the level with r nearest to that is sampled. Windows that
+overlap come closer to a box than those that do not (s = w): 39.9 dB against 38.2 at 64 px, for twice the memory.
+"""
+
+
+def drawing_side(image_size: int) -> int:
+    """Return the side in pixels of the canvas that ImageMagick draws on for images of some size."""
+    return max(CANVAS, image_size)
+
+
+def master_em(image_size: int) -> int:
+    """Return the pixels to the em at which masters are drawn: four times the image, within reason, a multiple of 8."""
+    return min(max(4 * image_size, 128), 512)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Level:
+    """All masters at one resolution, each in the middle of a square of one size."""
+
+    window: int
+    stride: int
+    pixels: torch.Tensor
+    """uint8 [G, M, M]"""
+    origin: _Floats
+    """[G, 2] where the text origin lies, in this level's pixels from the top left corner."""
+
+    @property
+    def reach(self) -> float:
+        """The width of a target pixel, in master pixels, for which this level is right."""
+        return _reach(self.window, self.stride)
+
+
+def _reach(window: int, stride: int) -> float:
+    return math.sqrt(window**2 + 2 * stride**2)
+
+
+class Renderer:
+    """Draws rows by resampling masters; the same pixels for a row in any batch."""
+
+    def __init__(
+        self,
+        faces: Sequence[Face],
+        masters_of: MastersOf,
+        characters: str,
+        coverage: npt.NDArray[np.bool_],
+        image_size: int,
+    ) -> None:
+        """Prepare to draw; masters are fetched by :meth:`load`, at the latest when the first row is drawn.
+
+        Args:
+            faces: those that the rows' ``face`` column counts.
+            masters_of: gives the masters of a face.
+            characters: all that rows may ask for.
+            coverage: [characters, faces], true where the face draws the character.
+            image_size: pixels along each side.
+        """
+        self._faces, self._masters_of, self._characters = list(faces), masters_of, characters
+        self._coverage, self._size = np.asarray(coverage, dtype=bool), image_size
+        self._em = master_em(image_size)
+        self._levels: list[_Level] = []
+        # The place of each (character, face) among all masters, which are ordered by face.
+        self._slot = np.cumsum(self._coverage.T.ravel()).reshape(self._coverage.T.shape).T - 1
+        self._label = np.zeros(max(map(ord, characters)) + 1, dtype=np.int64)
+        self._label[[ord(c) for c in characters]] = np.arange(len(characters))
+
+    def load(self, on_progress: OnProgress | None = None) -> None:
+        """Fetch all masters, drawing those that are not in the cache; ``on_progress`` counts glyphs."""
+        if self._levels:
+            return
+        parts: list[list[_Level]] = []
+        measures: list[npt.NDArray[np.float32]] = []
+        total, done = int(self._coverage.sum()), 0
+        for place, face in enumerate(self._faces):
+            wanted = "".join(c for c, has in zip(self._characters, self._coverage[:, place], strict=True) if has)
+            if not wanted:
+                continue
+            masters = self._masters_of(face, wanted, self._em)
+            parts.append([_level(masters, *window) for window in self._windows()])
+            face_measures = np.full((len(wanted), 3), [0.0, masters.ascent, masters.descent], dtype=np.float32)
+            face_measures[:, 0] = masters.advance
+            measures.append(face_measures)
+            done += len(wanted)
+            if on_progress:
+                on_progress(done, total)
+        self._measures = np.concatenate(measures).astype(np.float64)
+        self._levels = [_joined(same) for same in zip(*parts, strict=True)]
+
+    def _windows(self) -> list[tuple[int, int]]:
+        """Return the levels for glyphs of 45 % to 100 % of the image; others use the nearest of these."""
+        least, most = (self._em / (share * self._size) for share in (1.0, 0.45))
+        return [level for level in _WINDOWS if least / 1.2 <= _reach(*level) <= most * 1.2]
+
+    def placed(self, table: GlyphTable) -> torch.Tensor:
+        """Draw rows: float32 [n, 1, H, W] in 0 … 1, white on black."""
+        self.load()
+        side = drawing_side(self._size)
+        drawn_to_image = self._size / side
+        slots = self._slot[self._label[table["character"]], table["face"]]
+        forward = matrix(table["rotation"], table["shear"], table["aspect"])
+        points = np.floor(table["point_size"].astype(np.float64) * (side / CANVAS) * 64) / 64  # FreeType counts in 1/64
+        origin = _text_origin(self._measures[slots], points, forward, table, side) * drawn_to_image
+        inverse = np.linalg.inv(forward)
+        images = torch.empty((len(table), 1, self._size, self._size))
+        reach = self._em / np.maximum(points * drawn_to_image, 1e-3)
+        nearest = np.abs(np.log(reach / [[level.reach] for level in self._levels])).argmin(axis=0)
+        for place in np.unique(nearest):
+            rows = np.flatnonzero(nearest == place)
+            level = self._levels[place]
+            step = inverse[rows] * (reach[rows] / level.stride)[:, None, None]
+            drawn = _resample(level, slots[rows], step, origin[rows], self._size)
+            images[torch.from_numpy(rows)] = drawn
+        return images
+
+
+def _text_origin(
+    measures: _Floats, points: _Floats, forward: _Floats, table: GlyphTable, side: int
+) -> _Floats:
+    """Return the corner of the canvas's pixels at which ImageMagick puts each text origin, [n, 2] (x, y), whole numbers."""
+    fixed = np.floor(measures * points[:, None] * 64 + 0.5) / 64
+    width, ascent, descent = np.floor(fixed[:, 0] + 0.5), np.ceil(fixed[:, 1]), np.floor(fixed[:, 2])
+    # From the canvas centre back by half the width along the text and down by half its height, both under the matrix.
+    half = np.stack([-width / 2, (ascent + descent) / 2], axis=1)
+    shift = np.stack([table["dx"], table["dy"]], axis=1).astype(np.float64) * (side / CANVAS)
+    return np.ceil(shift + side / 2 + np.einsum("nij,nj->ni", forward, half) - 0.5)
+
+
+def _resample(level: _Level, slots: npt.NDArray[np.int64], step: _Floats, origin: _Floats, size: int) -> torch.Tensor:
+    """Sample one level for some rows: float32 [n, 1, size, size].
+
+    Args:
+        step: [n, 2, 2] level pixels for each target pixel.
+        origin: [n, 2] text origins in the target.
+    """
+    side = level.pixels.shape[-1]
+    # x_level = step · (x_target − origin) + origin_level, then to −1 … 1 as grid_sample counts.
+    offset = level.origin[slots] - np.einsum("nij,nj->ni", step, origin)
+    a = torch.from_numpy((step * (2.0 / side)).astype(np.float32))
+    b = torch.from_numpy((offset * (2.0 / side) - 1.0).astype(np.float32))
+    centres = torch.arange(size, dtype=torch.float32) + 0.5
+    # Plain products and sums: a matrix product (as in affine_grid) would round differently from batch to batch.
+    across = a[:, None, None, :, 0] * centres[None, None, :, None]
+    down = a[:, None, None, :, 1] * centres[None, :, None, None] + b[:, None, None, :]
+    source = level.pixels[torch.from_numpy(slots)].unsqueeze(1).float()
+    sampled = F.grid_sample(source, across + down, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return sampled.mul_(1.0 / 255.0)
+
+
+def _level(masters: Masters, window: int, stride: int) -> _Level:
+    """Average one face's masters over windows."""
+    longest = max(max(image.shape) for image in masters.images)
+    margin = window + stride  # blank all around, for the windows' and the bilinear sample's edges
+    side = -(-(longest + 2 * margin - window) // stride) + 1
+    width = (side - 1) * stride + window
+    wide = np.zeros((len(masters.images), width, width), dtype=np.uint8)
+    for place, image in enumerate(masters.images):
+        wide[place, margin : margin + image.shape[0], margin : margin + image.shape[1]] = image
+    # Means are rounded to a byte: half a grey level of 255 at most.
+    averaged = F.avg_pool2d(torch.from_numpy(wide).unsqueeze(1).float(), window, stride).round_().to(torch.uint8)
+    # A level's pixel i has its centre at i · stride + window / 2 of the padded master; here it counts as i + 1 / 2.
+    origin = (margin - masters.corners - window / 2) / stride + 0.5
+    return _Level(window, stride, averaged[:, 0], origin)
+
+
+def _joined(levels: Sequence[_Level]) -> _Level:
+    """Put the faces' levels into one, on a common size of square."""
+    side = max(level.pixels.shape[-1] for level in levels)
+    padded = [F.pad(level.pixels, (0, side - level.pixels.shape[-1]) * 2) for level in levels]
+    return _Level(levels[0].window, levels[0].stride, torch.cat(padded), np.concatenate([level.origin for level in levels]))
+
+
+def exact(table: GlyphTable, faces: Sequence[Face], image_size: int) -> Images:
+    """Have ImageMagick draw every row, uint8 [n, H, W]. ImageMagickError if it fails."""
+    magick, side = imagemagick.find(), drawing_side(image_size)
+    images = np.empty((len(table), image_size, image_size), dtype=np.uint8)
+    for place in np.unique(table["face"]):
+        rows = np.flatnonzero(table["face"] == place)
+        annotations = [_annotation(table.rows[i], side / CANVAS) for i in rows]
+        images[rows] = magick.annotate(faces[place].font, annotations, side, image_size)
+    return images
+
+
+def _annotation(row: np.void, scale: float) -> Annotation:
+    return Annotation(
+        chr(row["character"]),
+        float(row["point_size"]) * scale,
+        float(row["dx"]) * scale,
+        float(row["dy"]) * scale,
+        float(row["rotation"]),
+        float(row["shear"]),
+        float(row["aspect"]),
+    )

@@ -1,0 +1,74 @@
+"""What training and evaluation read from: images by index, made on the fly or kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Images = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+OnProgress = Callable[[int, int], None]
+"""Called with how much is done and how much there is in all."""
+
+
+class ImageSource(Protocol):
+    """Labelled square images. Index i runs over the characters first, then over each one's images."""
+
+    @property
+    def characters(self) -> str:
+        """The classes, in order."""
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side."""
+
+    @property
+    def face_ids(self) -> tuple[str, ...]:
+        """The faces that images are drawn with."""
+
+    @property
+    def counts(self) -> Indices:
+        """Images of each character, [C]."""
+
+    @property
+    def offsets(self) -> Indices:
+        """First index of each character, and the total, [C + 1]."""
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: npt.ArrayLike) -> Images:
+        """Return uint8 [n, H, W], white ink (255) on black: for each index always the same pixels."""
+
+    def labels(self, indices: npt.ArrayLike) -> Indices:
+        """Return which of ``characters`` each image shows, [n]."""
+
+    def numbers(self, label: int) -> Indices:
+        """Return the image numbers of one character in the order of its indices; splits go by number."""
+
+    def faces(self, indices: npt.ArrayLike) -> Indices:
+        """Return which of ``face_ids`` drew each image, [n]."""
+
+    def spec(self) -> dict[str, Any]:
+        """Return plain data from which :func:`open_source` makes the same source in another process."""
+
+
+def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) -> ImageSource:
+    """Open a source again from its ``spec()``: ``{"dataset": folder}``, or ``{"recipe": …, "plugins": [folders]}``.
+
+    Raises:
+        DatasetError: the data set is missing or damaged.
+        KanatuiError: the recipe cannot be carried out here (faces, plugins, ImageMagick).
+    """
+    if "dataset" in spec:
+        from kanatui.dataset.read import open_dataset
+
+        return open_dataset(Path(spec["dataset"]))
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.plugins import load
+    from kanatui.recipe import Recipe
+
+    return GlyphStream(Recipe.from_dict(spec["recipe"]), load(spec.get("plugins", ())), on_progress)

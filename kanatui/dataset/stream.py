@@ -1,0 +1,133 @@
+"""Images made as they are needed: the same pixels for an index, whoever asks and whenever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kanatui.dataset.plan import Layout, lay_out
+from kanatui.dataset.render import Renderer, exact
+from kanatui.dataset.source import Images, Indices, OnProgress
+from kanatui.errors import PluginError
+from kanatui.fonts import Face
+from kanatui.glyphs import GlyphPlan, GlyphTable
+from kanatui.kinds import Pixel
+from kanatui.masters import Masters
+from kanatui.plugins import Registry
+from kanatui.recipe import Recipe
+from kanatui.rng import Keys
+
+_AT_ONCE = 256
+"""Images per pass: at 64 px the batch and its intermediate copies stay inside a core's L2/L3 cache share."""
+
+
+class GlyphStream:
+    """An :class:`~kanatui.dataset.source.ImageSource` over a recipe; nothing is written."""
+
+    def __init__(self, recipe: Recipe, registry: Registry, on_progress: OnProgress | None = None) -> None:
+        """Lay the recipe out (:func:`~kanatui.dataset.plan.lay_out` says what can be raised)."""
+        self.registry = registry
+        self.layout: Layout = lay_out(recipe, registry, on_progress)
+        self.plan: GlyphPlan = self.layout.plan
+        self.characters = self.plan.characters
+        self.image_size = recipe.image_size
+        self.face_ids = tuple(face.id for face in self.layout.faces)
+        self.counts = self.plan.counts
+        self.offsets = self.plan.offsets
+        self._renderer: Renderer | None = None
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def labels(self, indices: npt.ArrayLike) -> Indices:
+        """See :class:`~kanatui.dataset.source.ImageSource`, here and below."""
+        return self.plan.labels(indices)
+
+    def numbers(self, label: int) -> Indices:
+        return self.plan.numbers(label)
+
+    def faces(self, indices: npt.ArrayLike) -> Indices:
+        return self.plan.rows(indices)["face"].astype(np.int64)
+
+    def spec(self) -> dict[str, Any]:
+        return {"recipe": self.layout.recipe.to_dict(), "plugins": list(self.registry.folders)}
+
+    def images(self, indices: npt.ArrayLike) -> Images:
+        """Make images. PluginError names the augmentation, its parameters and the samples if one fails."""
+        wanted = np.atleast_1d(np.asarray(indices, dtype=np.int64))
+        made = np.empty((len(wanted), self.image_size, self.image_size), dtype=np.uint8)
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            made[part] = self.draw(self.plan.rows(wanted[part]))
+        return made
+
+    def draw(self, table: GlyphTable) -> Images:
+        """Make the images of some rows, uint8 [n, H, W]."""
+        with torch.inference_mode():
+            images = self._rendered(table)
+            for stream, augmentation, p in self.layout.pixels:
+                images = apply_pixel(augmentation, images, table, stream, p)
+            pixels: Images = images[:, 0].mul(255.0).round_().to(torch.uint8).numpy()
+            return pixels
+
+    def prepare(self, on_progress: OnProgress | None = None) -> None:
+        """Draw or load every master now rather than at the first image."""
+        self._ready().load(on_progress)
+
+    def _ready(self) -> Renderer:
+        if self._renderer is None:
+            layout = self.layout
+            self._renderer = Renderer(
+                layout.faces, self._masters, self.characters, self.plan.coverage, self.image_size
+            )
+        return self._renderer
+
+    def _masters(self, face: Face, characters: str, em: int) -> Masters:
+        return self.layout.sources[face.source].masters(face, characters, em)
+
+    def _rendered(self, table: GlyphTable) -> torch.Tensor:
+        if self.layout.recipe.rendering == "exact":
+            drawn = exact(table, self.layout.faces, self.image_size)
+            return torch.from_numpy(drawn).unsqueeze(1).float().div_(255.0)
+        return self._ready().placed(table)
+
+
+def apply_pixel(
+    augmentation: Pixel, images: torch.Tensor, table: GlyphTable, stream: str, p: float
+) -> torch.Tensor:
+    """Apply one pixel augmentation to the samples that its probability picks, and check what comes back.
+
+    Args:
+        images: float32 [n, 1, H, W] in 0 … 1; may be overwritten.
+        stream: names the random stream, so that two uses of one plugin draw different numbers.
+        p: the share of samples to change.
+
+    Raises:
+        PluginError: the plugin failed or returned something else than images; names sample and parameters.
+    """
+    keys = Keys(table["key"], stream)
+    chosen = np.arange(len(table))
+    if p < 1.0:
+        chosen = np.flatnonzero(Keys(table["key"], f"{stream}?").uniform() < p)
+        if not len(chosen):
+            return images
+    whole = len(chosen) == len(table)
+    part = images if whole else images[torch.from_numpy(chosen)]
+    try:
+        drawn = augmentation.draw(keys if whole else keys.take(chosen), images.shape[-1])
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(v)).to(images.device) for name, v in drawn.items()}
+        changed = augmentation.apply(part, tensors).clamp_(0.0, 1.0)
+        if changed.shape != part.shape or changed.dtype != part.dtype:
+            raise ValueError(f"returned {changed.dtype} {list(changed.shape)}, not {part.dtype} {list(part.shape)}")
+    except Exception as error:  # a plugin may raise anything; skipping its samples would falsify the data
+        row = table.rows[chosen[0]]
+        sample = f"sample {chr(row['character'])} number {row['number']} and {len(chosen) - 1} more"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"augmentation {augmentation.id} {augmentation.values} failed on {sample}: {reason}") from error
+    if whole:
+        return changed
+    images[torch.from_numpy(chosen)] = changed
+    return images

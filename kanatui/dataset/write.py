@@ -1,0 +1,257 @@
+"""Writing a data set: shard by shard, by several processes, to be interrupted and resumed at any moment."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kanatui import imagemagick, storage
+from kanatui.dataset.manifest import (
+    Manifest,
+    images_per_shard,
+    plugin_versions,
+    read_manifest,
+    shard_name,
+    versions,
+)
+from kanatui.dataset.source import ImageSource, open_source
+from kanatui.dataset.stream import GlyphStream
+from kanatui.errors import DatasetError, StorageError
+from kanatui.glyphs import ROW
+
+_ROWS_AT_ONCE = 65_536
+_POOL_WORTH = 20_000
+"""Fewer images than this are made sooner by one process than other processes start (3 s to import torch)."""
+
+OnShard = Callable[[int, int], None]
+"""Called with the images and bytes that a finished shard adds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A data set to be written or completed."""
+
+    source: GlyphStream
+    folder: Path
+    manifest: Manifest
+    todo: list[int]
+    """Shards still to make."""
+
+    @property
+    def images_done(self) -> int:
+        """Images in the shards that are there already."""
+        ranges = [self.manifest.shard_range(s) for s in range(self.manifest.shard_count) if s not in set(self.todo)]
+        return sum(end - first for first, end in ranges)
+
+
+def plan_manifest(source: GlyphStream) -> Manifest:
+    """Say what the data set will be, before anything is written."""
+    recipe = source.layout.recipe
+    return Manifest(
+        characters=source.characters,
+        counts=source.counts.tolist(),
+        image_size=source.image_size,
+        shard_images=images_per_shard(source.image_size),
+        faces=list(source.face_ids),
+        recipe_sha256=recipe.fingerprint(),
+        versions=versions(imagemagick.find().version),
+        fonts={face.id: face.digest for face in source.layout.faces},
+        plugins=plugin_versions(recipe, source.registry),
+    )
+
+
+def bytes_needed(manifest: Manifest) -> int:
+    """Return the size of the data set on disk, in bytes."""
+    return manifest.images * (manifest.image_size**2 + ROW.itemsize)
+
+
+def start(source: GlyphStream, folder: Path, resume: bool) -> Job:
+    """Begin a data set in ``folder``, or look at what an interrupted one lacks.
+
+    Raises:
+        DatasetError: the folder holds another data set, or one made by other fonts, plugins or versions.
+        StorageError: it cannot be written, or the disk is too small.
+    """
+    manifest = plan_manifest(source)
+    if (folder / "manifest.json").exists():
+        manifest = _continue(folder, manifest, resume)
+    elif folder.exists() and any(path.name != "generate.log" for path in folder.iterdir()):
+        raise DatasetError(f"{folder}: not empty and not a data set; choose another --name")
+    storage.make_folder(folder)
+    todo = [shard for shard in range(manifest.shard_count) if not _is_there(folder, manifest, shard)]
+    _check_space(folder, manifest, len(todo) / max(manifest.shard_count, 1))
+    return Job(source, folder, manifest, todo)
+
+
+def _continue(folder: Path, wanted: Manifest, resume: bool) -> Manifest:
+    found = read_manifest(folder)
+    if not resume:
+        state = "complete" if found.complete else "unfinished: go on with --resume"
+        raise DatasetError(f"{folder.name}: exists already ({state}); choose another --name, or delete {folder}")
+    different = wanted.differences(found)
+    if different:
+        raise DatasetError(f"{folder}: was begun with other {', '.join(different)}; generate it under another --name")
+    return found
+
+
+def _is_there(folder: Path, manifest: Manifest, shard: int) -> bool:
+    first, end = manifest.shard_range(shard)
+    path = folder / shard_name(shard)
+    least = (end - first) * manifest.image_size**2
+    return path.name in manifest.shards and path.is_file() and path.stat().st_size >= least
+
+
+def _check_space(folder: Path, manifest: Manifest, share: float) -> None:
+    needed = bytes_needed(manifest) * share
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageError(
+            f"{folder}: needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, "
+            "ask for fewer or smaller images, or set KANATUI_HOME to another disk"
+        )
+
+
+def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
+    """Make the shards that are missing, then mark the data set complete.
+
+    The result is the same, byte for byte, whatever ``workers`` is and however often this was interrupted before
+    (KeyboardInterrupt leaves a state that :func:`start` goes on from).
+
+    Raises:
+        DatasetError: a worker died.
+        StorageError: writing failed, or another process is writing this data set.
+        PluginError, ImageMagickError: making an image failed.
+    """
+    busy = f"{job.folder}: another kanatui is writing this data set"
+    with storage.exclusive(job.folder / ".lock", busy):
+        job.manifest.complete = False
+        storage.write_bytes(job.folder / "recipe.toml", job.source.layout.recipe.to_toml().encode())
+        _write_table(job)
+        job.manifest.write(job.folder)
+        with _shard_maker(job, workers) as finished:
+            for shard, digest in finished:
+                job.manifest.shards[shard_name(shard)] = digest
+                job.manifest.write(job.folder)
+                first, end = job.manifest.shard_range(shard)
+                if on_shard:
+                    on_shard(end - first, (end - first) * job.manifest.image_size**2)
+        job.manifest.complete = True
+        job.manifest.write(job.folder)
+
+
+def writer_of(folder: Path) -> int | None:
+    """Return the process that is writing a data set, or None."""
+    return storage.lock_holder(folder / ".lock")
+
+
+def _write_table(job: Job) -> None:
+    path = job.folder / "glyphs.npy"
+    if path.exists():
+        return
+    with storage.replacing(path) as file:
+        header = {"descr": np.lib.format.dtype_to_descr(ROW), "fortran_order": False, "shape": (len(job.source),)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(job.source), _ROWS_AT_ONCE):
+            end = min(start + _ROWS_AT_ONCE, len(job.source))
+            file.write(job.source.plan.rows(np.arange(start, end)).rows.tobytes())
+
+
+@contextlib.contextmanager
+def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
+    """Give an iterator over (shard, SHA-256) as they are finished, in any order."""
+    remaining = sum(end - first for first, end in map(job.manifest.shard_range, job.todo))
+    if workers <= 1 or remaining < _POOL_WORTH or len(job.todo) < 2:
+        yield ((shard, make_shard(job.source, job.folder, job.manifest, shard)) for shard in job.todo)
+        return
+    pool = concurrent.futures.ProcessPoolExecutor(
+        min(workers, len(job.todo)),
+        mp_context=multiprocessing.get_context("spawn"),  # a forked torch can hang in its thread pool
+        initializer=_open_in_worker,
+        initargs=(job.source.spec(), str(job.folder), job.manifest),
+    )
+    try:
+        yield _collect(pool, job)
+    finally:
+        # Shards under way are finished (under a second each) rather than thrown away.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _collect(pool: concurrent.futures.ProcessPoolExecutor, job: Job) -> Iterator[tuple[int, str]]:
+    waiting = {pool.submit(_make_in_worker, shard): shard for shard in job.todo}
+    try:
+        for future in concurrent.futures.as_completed(waiting):
+            yield waiting.pop(future), future.result()
+    except concurrent.futures.process.BrokenProcessPool:
+        raise DatasetError(
+            f"{job.folder}: a worker died (out of memory?); go on with --resume and fewer --workers"
+        ) from None
+
+
+def make_shard(source: ImageSource, folder: Path, manifest: Manifest, shard: int) -> str:
+    """Make one shard and put it in place at once. Returns its SHA-256."""
+    first, end = manifest.shard_range(shard)
+    hasher = hashlib.sha256()
+    with storage.replacing(folder / shard_name(shard)) as file:
+        shape = (end - first, manifest.image_size, manifest.image_size)
+        target = _Hashing(file, hasher)
+        np.lib.format.write_array_header_1_0(target, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        step = max(1, 2**24 // manifest.image_size**2)
+        for start in range(first, end, step):
+            target.write(source.images(np.arange(start, min(start + step, end))).tobytes())
+    return hasher.hexdigest()
+
+
+class _Hashing:
+    """A file that hashes what is written to it."""
+
+    def __init__(self, file: Any, hasher: Any) -> None:
+        self._file, self._hasher = file, hasher
+
+    def write(self, data: bytes) -> int:
+        self._hasher.update(data)
+        return int(self._file.write(data))
+
+
+_worker: tuple[ImageSource, Path, Manifest] | None = None
+
+
+def _open_in_worker(spec: dict[str, Any], folder: str, manifest: Manifest) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    torch.set_num_threads(1)
+    _worker = (open_source(spec), Path(folder), manifest)
+
+
+def _make_in_worker(shard: int) -> str:
+    assert _worker is not None
+    return make_shard(*_worker, shard)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure_rate(source: GlyphStream, seconds: float = 1.0) -> float:
+    """Return images per second of one process, from images spread over the whole set, for about ``seconds``."""
+    count = min(256, len(source))
+    indices = np.linspace(0, len(source) - 1, count, dtype=np.int64)
+    source.images(indices[:1])
+    made, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        source.images(indices)
+        made += count
+    return made / (time.perf_counter() - started)
