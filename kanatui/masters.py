@@ -7,15 +7,16 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kanatui import imagemagick, paths, storage
-from kanatui.errors import FontError
 
 if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
+
     from kanatui.fonts import Face
 
 _USE_TYPO_METRICS = 128  # bit 7 of `fsSelection` in a font's OS/2 table
@@ -33,6 +34,8 @@ class Masters:
     """Pixels to the em."""
     advance: npt.NDArray[np.float32]
     """[n] advance widths in ems."""
+    right: npt.NDArray[np.float32]
+    """[n] how far each outline reaches to the right of the text origin, in ems."""
     ascent: float
     """Of the face, in ems, upwards positive."""
     descent: float
@@ -40,14 +43,11 @@ class Masters:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Measures:
-    advance: dict[str, float]
-    ascent: float
-    descent: float
-
-
-_Glyphs = dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]]
-"""Crop and corner by character."""
+class _Glyph:
+    crop: npt.NDArray[np.uint8]
+    corner: npt.NDArray[np.int32]
+    advance: float
+    right: float
 
 
 def font_masters(face: Face, characters: str, em: int) -> Masters:
@@ -65,21 +65,22 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
     """
     magick = imagemagick.find()
     file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{magick.version}.npz"
-    known = _read_cache(file)
+    known, vertical = _read_cache(file)
     absent = "".join(dict.fromkeys(c for c in characters if c not in known))
     if absent:
-        drawn = magick.glyphs(face.font, absent, em)
-        known |= {c: _crop(image, em) for c, image in zip(absent, drawn, strict=True)}
+        measures, vertical = _measure(face, absent)
+        for character, image in zip(absent, magick.glyphs(face.font, absent, em), strict=True):
+            known[character] = _Glyph(*_crop(image, em), *measures[character])
         # Of two processes that add glyphs at once the later wins; what the other drew is merely drawn again.
-        _write_cache(file, known)
-    measures = _measure(face, characters)
+        _write_cache(file, known, vertical)
+    found = [known[c] for c in characters]
     return Masters(
-        [known[c][0] for c in characters],
-        np.array([known[c][1] for c in characters], dtype=np.int32).reshape(-1, 2),
+        [glyph.crop for glyph in found],
+        np.array([glyph.corner for glyph in found], dtype=np.int32).reshape(-1, 2),
         em,
-        np.array([measures.advance[c] for c in characters], dtype=np.float32),
-        measures.ascent,
-        measures.descent,
+        np.array([glyph.advance for glyph in found], dtype=np.float32),
+        np.array([glyph.right for glyph in found], dtype=np.float32),
+        *vertical,
     )
 
 
@@ -93,46 +94,60 @@ def _crop(image: npt.NDArray[np.uint8], em: int) -> tuple[npt.NDArray[np.uint8],
     return crop.copy(), (np.array([columns[0], rows[0]]) - origin).astype(np.int32)
 
 
-def _read_cache(file: Path) -> _Glyphs:
-    """Return the glyphs kept in a file; none if it is missing or damaged, so that they are drawn again."""
+def _read_cache(file: Path) -> tuple[dict[str, _Glyph], tuple[float, float]]:
+    """Return the glyphs kept in a file, and ascent and descent; nothing if it is missing or damaged: drawn again."""
     try:
         with np.load(file, allow_pickle=False) as kept:
-            characters, corners, shapes, pixels = (kept[k] for k in ("characters", "corners", "shapes", "pixels"))
-        ends = np.cumsum(shapes.prod(axis=1))
-        crops = [p.reshape(s) for p, s in zip(np.split(pixels, ends[:-1]), shapes, strict=True)]
-        return dict(zip(str(characters), zip(crops, corners, strict=True), strict=True))
+            characters, corners, shapes = str(kept["characters"]), kept["corners"], kept["shapes"]
+            measures, (ascent, descent) = kept["measures"], kept["vertical"].tolist()
+            crops = np.split(kept["pixels"], np.cumsum(shapes.prod(axis=1))[:-1])
+        glyphs = {
+            character: _Glyph(crop.reshape(shape), corner, float(advance), float(right))
+            for character, crop, shape, corner, (advance, right) in zip(
+                characters, crops, shapes, corners, measures, strict=True
+            )
+        }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return {}
+        return {}, (0.0, 0.0)
+    return glyphs, (ascent, descent)
 
 
-def _write_cache(file: Path, glyphs: _Glyphs) -> None:
+def _write_cache(file: Path, glyphs: dict[str, _Glyph], vertical: tuple[float, float]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         characters=np.array("".join(glyphs)),
-        corners=np.array([corner for _, corner in glyphs.values()], dtype=np.int32),
-        shapes=np.array([crop.shape for crop, _ in glyphs.values()], dtype=np.int32),
-        pixels=np.concatenate([crop.ravel() for crop, _ in glyphs.values()]),
+        vertical=np.array(vertical),
+        measures=np.array([[glyph.advance, glyph.right] for glyph in glyphs.values()]),
+        corners=np.array([glyph.corner for glyph in glyphs.values()], dtype=np.int32),
+        shapes=np.array([glyph.crop.shape for glyph in glyphs.values()], dtype=np.int32),
+        pixels=np.concatenate([glyph.crop.ravel() for glyph in glyphs.values()]),
     )
     storage.make_folder(file.parent)
     storage.write_bytes(file, buffer.getvalue())
 
 
-def _measure(face: Face, characters: str) -> _Measures:
-    """Read ascent, descent and advances from the tables that FreeType takes them from (``sfnt_load_face``)."""
-    from fontTools.ttLib import TTFont, TTLibError
+def _measure(face: Face, characters: str) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
+    """Return advance and right edge of each glyph, and the face's ascent and descent, all in ems.
 
-    try:
-        with TTFont(face.installed(), fontNumber=face.index, lazy=True) as font:
-            em, cmap, widths = font["head"].unitsPerEm, font.getBestCmap(), font["hmtx"]
-            ascent, descent = _vertical(font)
-            advance = {c: widths[cmap[ord(c)]][0] / em for c in set(characters)}
-    except (OSError, TTLibError, KeyError) as error:
-        raise FontError(f"{face.path}: its measures cannot be read ({error})") from None
-    return _Measures(advance, ascent / em, descent / em)
+    They come from the tables from which FreeType takes them (``sfnt_load_face``).
+    """
+    from fontTools.pens.boundsPen import BoundsPen
+
+    from kanatui.ink import opened
+
+    with opened(face.installed(), face.index) as font:
+        em, cmap, widths, glyphs = font["head"].unitsPerEm, font.getBestCmap(), font["hmtx"], font.getGlyphSet()
+        measures = {}
+        for character in characters:
+            pen = BoundsPen(glyphs)
+            glyphs[cmap[ord(character)]].draw(pen)
+            measures[character] = (widths[cmap[ord(character)]][0] / em, pen.bounds[2] / em if pen.bounds else 0.0)
+        ascent, descent = _vertical(font)
+        return measures, (ascent / em, descent / em)
 
 
-def _vertical(font: Any) -> tuple[float, float]:
+def _vertical(font: TTFont) -> tuple[float, float]:
     """Return ascent and descent in font units: hhea's, unless that is empty or OS/2 claims precedence."""
     hhea, os2 = font["hhea"], font["OS/2"] if "OS/2" in font else None
     if os2 and (os2.fsSelection & _USE_TYPO_METRICS or hhea.ascent == hhea.descent == 0):

@@ -45,8 +45,8 @@ def drawing_side(image_size: int) -> int:
 
 
 def master_em(image_size: int) -> int:
-    """Return the pixels to the em at which masters are drawn: four times the image, within reason, a multiple of 8."""
-    return min(max(4 * image_size, 128), 512)
+    """Return the pixels to the em at which masters are drawn: three times the image, within reason, a multiple of 8."""
+    return min(max(3 * image_size, 128) // 8 * 8, 512)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Renderer:
         if self._levels:
             return
         parts: list[list[_Level]] = []
-        measures: list[npt.NDArray[np.float32]] = []
+        measures: list[_Floats] = []
         total, done = int(self._coverage.sum()), 0
         for place, face in enumerate(self._faces):
             wanted = "".join(c for c, has in zip(self._characters, self._coverage[:, place], strict=True) if has)
@@ -112,13 +112,12 @@ class Renderer:
                 continue
             masters = self._masters_of(face, wanted, self._em)
             parts.append([_level(masters, *window) for window in self._windows()])
-            face_measures = np.full((len(wanted), 3), [0.0, masters.ascent, masters.descent], dtype=np.float32)
-            face_measures[:, 0] = masters.advance
-            measures.append(face_measures)
+            vertical = np.full((len(wanted), 2), [masters.ascent, masters.descent])
+            measures.append(np.column_stack([masters.advance, masters.right, vertical]))
             done += len(wanted)
             if on_progress:
                 on_progress(done, total)
-        self._measures = np.concatenate(measures).astype(np.float64)
+        self._measures = np.concatenate(measures)
         self._levels = [_joined(same) for same in zip(*parts, strict=True)]
 
     def _windows(self) -> list[tuple[int, int]]:
@@ -153,7 +152,9 @@ def _text_origin(
 ) -> _Floats:
     """Return the corner of the canvas's pixels at which ImageMagick puts each text origin, [n, 2] (x, y), whole numbers."""
     fixed = np.floor(measures * points[:, None] * 64 + 0.5) / 64
-    width, ascent, descent = np.floor(fixed[:, 0] + 0.5), np.ceil(fixed[:, 1]), np.floor(fixed[:, 2])
+    # The width is the rounded advance, or how far the outline reaches where that is further.
+    width = np.maximum(np.floor(fixed[:, 0] + 0.5), fixed[:, 1])
+    ascent, descent = np.ceil(fixed[:, 2]), np.floor(fixed[:, 3])
     # From the canvas centre back by half the width along the text and down by half its height, both under the matrix.
     half = np.stack([-width / 2, (ascent + descent) / 2], axis=1)
     shift = np.stack([table["dx"], table["dy"]], axis=1).astype(np.float64) * (side / CANVAS)
