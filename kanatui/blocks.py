@@ -21,7 +21,9 @@ def shrink(image: Pixels, side: int) -> Pixels:
     """Return uint8 [side, side] from uint8 [H, W] by averaging areas; strokes thinner than a pixel stay visible."""
     from PIL import Image
 
-    resized = Image.fromarray(image).resize((side, side), Image.Resampling.BOX if side < len(image) else Image.Resampling.NEAREST)
+    resized = Image.fromarray(image).resize(
+        (side, side), Image.Resampling.BOX if side < len(image) else Image.Resampling.NEAREST
+    )
     return np.asarray(resized)
 
 

@@ -44,7 +44,7 @@ def _part(part: str) -> str:
     if part and all(ord(c) > 0x7F and _drawable(c) for c in part):
         return part
     raise UsageError(
-        f"--characters {part!r}: not a set (hiragana, katakana, kana), a range (U+4E00-U+4E2F), a text file or characters"
+        f"--characters {part!r}: not hiragana, katakana or kana, a range (U+4E00-U+4E2F), a text file or characters"
     )
 
 

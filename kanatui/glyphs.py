@@ -59,7 +59,7 @@ class GlyphTable:
     def __getitem__(self, column: str) -> npt.NDArray[Any]:
         return np.asarray(self.rows[column])
 
-    def take(self, which: npt.ArrayLike) -> GlyphTable:
+    def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]) -> GlyphTable:
         """Return some rows, by index or by mask."""
         return GlyphTable(self.rows[which])
 

@@ -24,7 +24,7 @@ INSTALL = "sudo apt-get install -y imagemagick"
 
 _VERSION = re.compile(r"^Version: ImageMagick (\d+)\.(\S+)", re.MULTILINE)
 _PIXELS_AT_ONCE = 16 * 2**20
-"""Debian's policy lets a process keep 256 MiB of pixels in memory, 8 bytes each; half of that stays clear of the disk."""
+"""Debian's policy lets a process keep 256 MiB of pixels in memory, 8 bytes each; this takes half of that."""
 
 _ARGUMENT_BYTES = 96 * 1024
 """Far below the 2 MiB that Linux allows, and still a thousand glyphs."""
@@ -43,7 +43,7 @@ MASTER_ORIGIN = (0.25, 1.125)
 class Annotation:
     """One character on a canvas, as ``-gravity Center -annotate`` places it; lengths in pixels.
 
-    ``rotation`` is in degrees, clockwise; ``shear`` the tangent of the slant to the right; ``aspect`` width over height.
+    ``rotation`` is in degrees, clockwise; ``shear`` the tangent of the slant to the right; ``aspect`` width by height.
     """
 
     text: str
@@ -56,7 +56,7 @@ class Annotation:
 
 
 def matrix(rotation: npt.ArrayLike, shear: npt.ArrayLike, aspect: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return R(rotation) · [[1, −shear], [0, 1]] · diag(aspect, 1), for pixels with y downwards: float64 [..., 2, 2]."""
+    """Return R(rotation) · [[1, −shear], [0, 1]] · diag(aspect, 1), float64 [..., 2, 2], with y downwards."""
     angle = np.radians(np.asarray(rotation, dtype=np.float64))
     cos, sin = np.cos(angle), np.sin(angle)
     lean, width = np.asarray(shear, dtype=np.float64), np.asarray(aspect, dtype=np.float64)
@@ -111,8 +111,10 @@ class ImageMagick:
         return {name: Path(path.strip()) for name, path in names}
 
     def limits(self) -> dict[str, str]:
-        """Return the resource limits in force, as ``-list resource`` prints them: width, height, area, memory, disk …"""
-        return {name.lower(): value for name, value in re.findall(r"^\s*(\w+): (\S+)", self._ask("-list", "resource"), re.M)}
+        """Return the resource limits in force as printed: width, height, area, memory, disk …"""
+        return {
+            name.lower(): value for name, value in re.findall(r"^\s*(\w+): (\S+)", self._ask("-list", "resource"), re.M)
+        }
 
     def policy_file(self) -> str:
         """Return the path of the first policy file in force, or nothing if only the built-in one is."""
@@ -133,7 +135,9 @@ class ImageMagick:
             # Red samples stand for grey ones: `gray:` weighs three channels of every pixel, a third of the time in all.
             raw = _run([self.command, *settings, *arguments, "-depth", "8", "r:-"], limit)
             if len(raw) != len(chunk) * size**2:
-                raise ImageMagickError(f"{self.command}: gave {len(raw)} bytes for {len(chunk)} images of {size}×{size}")
+                raise ImageMagickError(
+                    f"{self.command}: gave {len(raw)} bytes for {len(chunk)} images of {size}×{size}"
+                )
             images[start : start + len(chunk)] = np.frombuffer(raw, dtype=np.uint8).reshape(-1, size, size)
 
         in_parallel(one, chunks)
@@ -172,7 +176,7 @@ def _chunks(drawn: Sequence[Sequence[str]], most: int) -> list[tuple[int, Sequen
 
 
 def literal(text: str) -> str:
-    """Escape text for ``-annotate``: it would expand ``%`` and ``\\``, and read a file named after a leading ``@``."""
+    """Escape text for ``-annotate``: it would expand percent and backslash, and read a file named after an ``@``."""
     escaped = text.replace("\\", "\\\\").replace("%", "%%")
     return "\\" + escaped if escaped.startswith("@") else escaped
 

@@ -29,17 +29,17 @@ FOLD = {character: character for character in KANA} | SMALL | {pair[1]: pair[0] 
 
 ROWS = {
     "hiragana": (
-        "ぁあぃいぅうぇえぉお", "かがきぎくぐけげこご", "さざしじすずせぜそぞ", "ただちぢっつづてでとど", "なにぬねの",
-        "はばぱひびぴふぶぷへべぺほぼぽ", "まみむめも", "ゃやゅゆょよ", "らりるれろ", "ゎわゐゑをん",
+        "ぁあぃいぅうぇえぉお", "かがきぎくぐけげこご", "さざしじすずせぜそぞ", "ただちぢっつづてでとど",
+        "なにぬねの", "はばぱひびぴふぶぷへべぺほぼぽ", "まみむめも", "ゃやゅゆょよ", "らりるれろ", "ゎわゐゑをん",
     ),
     "katakana": (
-        "ァアィイゥウェエォオヴ", "カガキギクグケゲコゴヵヶ", "サザシジスズセゼソゾ", "タダチヂッツヅテデトド", "ナニヌネノ",
-        "ハバパヒビピフブプヘベペホボポ", "マミムメモ", "ャヤュユョヨ", "ラリルレロ", "ヮワヰヱヲン",
+        "ァアィイゥウェエォオヴ", "カガキギクグケゲコゴヵヶ", "サザシジスズセゼソゾ", "タダチヂッツヅテデトド",
+        "ナニヌネノ", "ハバパヒビピフブプヘベペホボポ", "マミムメモ", "ャヤュユョヨ", "ラリルレロ", "ヮワヰヱヲン",
     ),
 }  # fmt: skip
 """The rows of the gojūon table, with the small and voiced forms beside their base."""
 
-_ROMAJI = (
+_ROMAJI = (  # noqa: SIM905  # a list literal of 83 strings reads worse
     "xa a xi i xu u xe e xo o ka ga ki gi ku gu ke ge ko go sa za shi ji su zu se ze so zo ta da chi di xtsu tsu du te "
     "de to do na ni nu ne no ha ba pa hi bi pi fu bu pu he be pe ho bo po ma mi mu me mo xya ya xyu yu xyo yo ra ri ru "
     "re ro xwa wa wi we wo n"

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from kanatui.fonts import Face, Masters
+    from kanatui.fonts import Face
     from kanatui.glyphs import GlyphTable
+    from kanatui.masters import Masters
     from kanatui.rng import Keys
 
 
@@ -63,8 +64,8 @@ class Pixel(Plugin):
         """Return the changed images, float32 [n, 1, H, W] in and out; nothing random, and no sample sees another.
 
         ``drawn`` holds the arrays of ``draw`` as tensors on the images' device. Values outside 0 … 1 are clipped
-        afterwards. A sample's result must not depend on n: keep to element-wise arithmetic, pooling, ``grid_sample`` and
-        ``interpolate``; convolutions and matrix products choose their order of summation by batch size.
+        afterwards. A sample's result must not depend on n: keep to element-wise arithmetic, pooling, ``grid_sample``
+        and ``interpolate``; convolutions and matrix products choose their order of summation by batch size.
         """
         raise NotImplementedError
 

@@ -149,7 +149,7 @@ def _measure(face: Face, characters: str) -> tuple[dict[str, tuple[float, float]
 
 def _vertical(font: TTFont) -> tuple[float, float]:
     """Return ascent and descent in font units: hhea's, unless that is empty or OS/2 claims precedence."""
-    hhea, os2 = font["hhea"], font["OS/2"] if "OS/2" in font else None
+    hhea, os2 = font["hhea"], font.get("OS/2")
     if os2 and (os2.fsSelection & _USE_TYPO_METRICS or hhea.ascent == hhea.descent == 0):
         return os2.sTypoAscender, os2.sTypoDescender
     return hhea.ascent, hhea.descent

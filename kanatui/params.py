@@ -294,7 +294,7 @@ class Configurable:
         return {name: getattr(self, name) for name in self.parameters()}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.values == other.values  # type: ignore[attr-defined]  # same type
+        return type(self) is type(other) and self.values == other.values
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(self.values.items())))

@@ -97,7 +97,7 @@ class Registry:
             self.manager.check_pending()
             found = list(_collect(self.manager, module))
             self._check_ids(source, found)
-        except Exception as error:  # whatever a plugin raises must be held against that plugin alone
+        except Exception as error:  # noqa: BLE001  # whatever a plugin raises must be held against that plugin alone
             if self.manager.is_registered(module):
                 self.manager.unregister(module)
             source.fail(error)
@@ -112,7 +112,9 @@ class Registry:
         seen: dict[str, Source] = dict(self.origin)
         for cls in found:
             if not _ID.fullmatch(cls.id):
-                raise PluginError(f"{source.location}: id {cls.id!r} of {cls.__name__} is not lower-case words joined by _")
+                raise PluginError(
+                    f"{source.location}: id {cls.id!r} of {cls.__name__} is not lower-case words joined by _"
+                )
             if cls.id in seen:
                 raise PluginError(f"id {cls.id!r} is given by both {seen[cls.id].location} and {source.location}")
             seen[cls.id] = source
@@ -197,7 +199,7 @@ def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryP
 def _guarded(registry: Registry, source: Source, import_module: Callable[[], Any]) -> None:
     try:
         module = import_module()
-    except (Exception, SystemExit) as error:  # a plugin's top level may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
         source.fail(error)
         return
     source.version = source.version or str(getattr(module, "__version__", ""))

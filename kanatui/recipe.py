@@ -137,7 +137,9 @@ class Recipe(Configurable):
     def _require(self, id: str, option: str) -> None:
         present = [step.plugin for step in self.augments]
         if id not in present:
-            raise UsageError(f"{option}: the recipe has no augmentation {id!r} (it has: {', '.join(present) or 'none'})")
+            raise UsageError(
+                f"{option}: the recipe has no augmentation {id!r} (it has: {', '.join(present) or 'none'})"
+            )
 
 
 def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry) -> Augment:
@@ -156,7 +158,7 @@ def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry)
 def _augment(step: Mapping[str, Any]) -> Augment:
     plugin = step.get("plugin")
     if not isinstance(plugin, str):
-        raise ParameterError("recipe.augment: a step lacks its plugin (plugin = \"…\")")
+        raise ParameterError('recipe.augment: a step lacks its plugin (plugin = "…")')
     try:
         p = _CHANCE.check(step.get("p", 1.0))
     except ValueError as error:

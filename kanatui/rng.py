@@ -57,7 +57,8 @@ def _normal_table() -> Floats:
     gauss = statistics.NormalDist()
     upper = np.array([gauss.inv_cdf((i + 0.5) / 65536) for i in range(32768, 65536)])
     table = np.concatenate([-upper[::-1], upper])
-    return (table / table.std()).astype(np.float32)
+    scaled: Floats = (table / table.std()).astype(np.float32)
+    return scaled
 
 
 class Keys:

@@ -29,7 +29,11 @@ def test_a_full_disk_is_said_in_one_line_and_harms_nothing(tmp_path):
 
 
 def test_the_kernels_own_full_device_is_recognised():
-    with pytest.raises(StorageError, match="disk is full"), storage.storing("/dev/full"), open("/dev/full", "wb") as file:
+    with (
+        pytest.raises(StorageError, match="disk is full"),
+        storage.storing("/dev/full"),
+        open("/dev/full", "wb") as file,
+    ):
         file.write(b"x" * 100_000)
 
 
@@ -43,7 +47,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path):
     path = tmp_path / ".lock"
-    script = f"import sys; from kanatui import storage\nwith storage.exclusive({str(path)!r}, 'busy'):\n  print(1, flush=True); sys.stdin.read()"
+    script = f"""
+import sys
+from kanatui import storage
+with storage.exclusive({str(path)!r}, "busy"):
+    print(1, flush=True)
+    sys.stdin.read()
+"""
     other = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout.readline() == b"1\n"
     assert storage.lock_holder(path) == other.pid

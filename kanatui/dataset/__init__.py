@@ -1,0 +1,1 @@
+"""Images by recipe: laid out, rendered, streamed, written and read."""

@@ -52,8 +52,8 @@ def lay_out(recipe: Recipe, registry: Registry, on_progress: OnProgress | None =
     if not present:
         raise FontError(f"none of the recipe's {len(asked)} faces is installed: {install_command(missing)}")
     coverage = _coverage(present, sources, wanted, on_progress)
-    drawable = coverage.any(axis=1)
-    characters = "".join(c for c, kept in zip(wanted, drawable, strict=True) if kept)
+    drawable = np.asarray(coverage.any(axis=1))
+    characters = "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if kept)
     if not characters:
         raise FontError(f"no installed face can draw any of the {len(wanted)} characters: {install_command(missing)}")
     return Layout(
@@ -64,7 +64,7 @@ def lay_out(recipe: Recipe, registry: Registry, on_progress: OnProgress | None =
         tuple((f"{step.id}#{i}", step, p) for i, (step, p) in enumerate(steps) if isinstance(step, Pixel)),
         missing,
         tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
-        "".join(c for c, kept in zip(wanted, drawable, strict=True) if not kept),
+        "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
     )
 
 

@@ -80,9 +80,7 @@ class GlyphStream:
     def _ready(self) -> Renderer:
         if self._renderer is None:
             layout = self.layout
-            self._renderer = Renderer(
-                layout.faces, self._masters, self.characters, self.plan.coverage, self.image_size
-            )
+            self._renderer = Renderer(layout.faces, self._masters, self.characters, self.plan.coverage, self.image_size)
         return self._renderer
 
     def _masters(self, face: Face, characters: str, em: int) -> Masters:
@@ -95,9 +93,7 @@ class GlyphStream:
         return self._ready().placed(table)
 
 
-def apply_pixel(
-    augmentation: Pixel, images: torch.Tensor, table: GlyphTable, stream: str, p: float
-) -> torch.Tensor:
+def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, stream: str, p: float) -> torch.Tensor:
     """Apply one pixel augmentation to the samples that its probability picks, and check what comes back.
 
     Args:
@@ -126,7 +122,9 @@ def apply_pixel(
         row = table.rows[chosen[0]]
         sample = f"sample {chr(row['character'])} number {row['number']} and {len(chosen) - 1} more"
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"augmentation {augmentation.id} {augmentation.values} failed on {sample}: {reason}") from error
+        raise PluginError(
+            f"augmentation {augmentation.id} {augmentation.values} failed on {sample}: {reason}"
+        ) from error
     if whole:
         return changed
     images[torch.from_numpy(chosen)] = changed

@@ -137,6 +137,8 @@ def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
     """
     busy = f"{job.folder}: another kanatui is writing this data set"
     with storage.exclusive(job.folder / ".lock", busy):
+        for left in job.folder.glob(".*.tmp"):  # what a killed writer was in the middle of
+            left.unlink()
         job.manifest.complete = False
         storage.write_bytes(job.folder / "recipe.toml", job.source.layout.recipe.to_toml().encode())
         _write_table(job)
