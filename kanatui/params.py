@@ -165,14 +165,15 @@ class Choice(Parameter[str]):
 
 @dataclasses.dataclass(frozen=True)
 class Range(Parameter[tuple[float, float]]):
-    """An interval ``[low, high]`` from which values are drawn; typed as ``low..high``."""
+    """An interval ``[low, high]`` from which values are drawn; typed as ``low..high``. One number is both ends."""
 
     kind: ClassVar[str] = "range"
 
     def check(self, value: Any) -> tuple[float, float]:
-        if not isinstance(value, list | tuple) or len(value) != 2:
+        pair = value if isinstance(value, list | tuple) else (value, value)
+        if len(pair) != 2:
             raise ValueError(f"{value!r} is not a pair [low, high]")
-        low, high = _number(value[0]), _number(value[1])
+        low, high = _number(pair[0]), _number(pair[1])
         self._bounded(low)
         self._bounded(high)
         if low > high:

@@ -1,0 +1,50 @@
+"""Warp the character smoothly, for no two hands hold the same line (elastic distortion).
+
+After Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual document
+analysis", ICDAR 2003: a random displacement of every pixel, smoothed. Here it is smooth from the start, a cubic
+B-spline over a coarse grid of normal numbers.
+"""
+
+from kanatui import Int, Pixel, Range, hookimpl
+
+
+class Elastic(Pixel):
+    id = "elastic"
+    strength = Range((0.0, 2.0), min=0.0, max=16.0, step=0.1, unit="px at 64", help="typical move, drawn evenly")
+    cells = Int(4, min=1, max=16, help="grid cells across the image: few bend it as a whole, many make it tremble")
+
+    def draw(self, keys, size):
+        # Stated in half image sides, grid_sample's unit, in which a strength means the same at any size.
+        strength = keys.uniform(*self.strength) / 32
+        return {"knots": keys.normal(strength, shape=(2, self.cells + 3, self.cells + 3))}
+
+    def apply(self, images, drawn):
+        import torch
+
+        size, knots = images.shape[-1], drawn["knots"]
+        # From -1 at the left edge of the first pixel to 1 at the right edge of the last.
+        still = (torch.arange(size, device=images.device) + 0.5) * (2 / size) - 1
+        spline = _spline(still, self.cells)
+        rows = sum(knots[..., k, None] * weights for k, weights in enumerate(spline))
+        places = torch.stack([still.expand(size, size), still[:, None].expand(size, size)]).repeat(len(images), 1, 1, 1)
+        for k, weights in enumerate(spline):
+            places += rows[:, :, k, None, :] * weights[:, None]
+        return torch.nn.functional.grid_sample(images, places.permute(0, 2, 3, 1), align_corners=False)
+
+
+def _spline(places, cells):
+    """Return what each knot weighs at each place, [cells + 3, len(places)], with a mean square sum of 1 over the knots.
+
+    Then the displacement, a sum over knots both ways, has the variance of the knots.
+    """
+    import torch
+
+    at = (places + 1) * (cells / 2) + 1
+    far = (at - torch.arange(cells + 3, device=places.device)[:, None]).abs()
+    weights = torch.where(far < 1, 2 / 3 - far**2 + far**3 / 2, (2 - far).clamp(min=0) ** 3 / 6)
+    return weights / weights.square().sum(dim=0).mean().sqrt()
+
+
+@hookimpl
+def kanatui_augmentations():
+    return [Elastic]

@@ -1,0 +1,20 @@
+"""Lean the character to one side, as an italic or a hurried hand does."""
+
+from kanatui import Numbers, Placement, Range, hookimpl
+
+
+class Shear(Placement):
+    id = "shear"
+    slant = Range((-0.15, 0.25), min=-1.0, max=1.0, step=0.05, help="tangent, drawn evenly, positive leans right")
+    steps = Numbers((-0.15, 0.0, 0.15), min=-1.0, max=1.0, help="tangents that a grid multiplies by")
+
+    def grid(self, table):
+        return table.cross(shear=self.steps)
+
+    def draw(self, table, keys):
+        return table.replace(shear=keys.uniform(*self.slant))
+
+
+@hookimpl
+def kanatui_augmentations():
+    return [Shear]
