@@ -1,0 +1,92 @@
+"""The `kanatui` command. Command modules stay light: what is heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from kanatui import __version__
+from kanatui.cli import data, evaluate, plugins, quickstart, system, train
+from kanatui.cli.console import err
+from kanatui.errors import KanatuiError
+
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(__version__, message="kanatui %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from here.")
+@click.pass_context
+def group(context: click.Context, debug: bool, folders: tuple[str, ...]) -> None:
+    """Make a handwriting recogniser for Japanese kana: generate, train, evaluate, recognise.
+
+    Start with `kanatui quickstart`; `kanatui doctor` checks the machine.
+    """
+    if folders:
+        # Through the environment, so that workers and detached runs load the same plugins.
+        present = [part for part in os.environ.get("KANATUI_PLUGINS", "").split(os.pathsep) if part]
+        os.environ["KANATUI_PLUGINS"] = os.pathsep.join([*(os.path.abspath(f) for f in folders), *present])
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (
+    quickstart.quickstart_command,
+    data.recipes_command,
+    data.preview_command,
+    data.generate_command,
+    data.datasets_command,
+    train.train_command,
+    train.runs_command,
+    train.attach_command,
+    train.stop_command,
+    train.pause_command,
+    train.resume_command,
+    evaluate.evaluate_command,
+    evaluate.recognize_command,
+    plugins.plugins_command,
+    system.fonts_command,
+    system.doctor_command,
+):
+    group.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return its exit status; errors become one line on standard error."""
+    debug = "--debug" in arguments
+    try:
+        # The arguments travel as the context's object: what is detached is started again with the same ones.
+        result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False, obj=list(arguments))
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        err.print("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`); python would complain again when it flushes on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KanatuiError as error:
+        return _report(error, str(error), error.exit_status, debug)
+    except Exception as error:  # noqa: BLE001  # the last resort: a defect of kanatui's own still ends in one line
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1, debug)
+
+
+def _report(error: Exception, text: str, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    err.print(f"kanatui: {text}", style="red", markup=False, soft_wrap=True)
+    return status
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""What commands share: consoles, progress bars, JSON output."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
+
+
+class Advance(Protocol):
+    """Reports that work was done: ``advance(3, note="412 images/s")``."""
+
+    def __call__(self, count: int = 1, note: str = "") -> None:
+        """Add to what is done; ``note`` stands in for the rate."""
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs: JSON on standard output and nothing else."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Advance]:
+    """Show progress, rate and time left on standard error: a bar on a terminal, plain lines elsewhere."""
+    if err.is_terminal:
+        with _bar(title, total, unit, done) as advance:
+            yield advance
+    else:
+        yield _plain(title, total, unit, done)
+
+
+@contextlib.contextmanager
+def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=err, expand=True, transient=True) as bar:
+        task = bar.add_task(title, total=total, completed=done, note="")
+
+        def advance(count: int = 1, note: str = "") -> None:
+            bar.advance(task, count)
+            made = bar.tasks[0].completed - done
+            bar.update(task, note=note or _rate(made, time.monotonic() - started, unit))
+
+        yield advance
+
+
+def _plain(title: str, total: int, unit: str, done: int) -> Advance:
+    started = last = time.monotonic()
+    completed = done
+
+    def advance(count: int = 1, note: str = "") -> None:
+        nonlocal completed, last
+        completed += count
+        now = time.monotonic()
+        if now - last >= _PLAIN_EVERY or completed >= total:
+            last = now
+            rate = (completed - done) / max(now - started, 1e-9)
+            left = (total - completed) / rate if rate else 0.0
+            note = note or _rate(completed - done, now - started, unit)
+            print(f"{title}: {completed:,}/{total:,}  {note}  {duration(left)} left", file=sys.stderr, flush=True)
+
+    return advance
+
+
+def _rate(made: float, seconds: float, unit: str) -> str:
+    return f"{made / max(seconds, 1e-9):,.0f} {unit}/s" if unit else ""
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time as people say it: 8 s, 1 min 30 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def bytes_text(count: float) -> str:
+    """Write a number of bytes with a decimal prefix: 2.9 GB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable: the loop ends at TB")

@@ -1,0 +1,91 @@
+"""Options that several commands share: which recipe, and what to change in it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.recipe import Recipe
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--recipe", "-r", metavar="NAME|FILE", help="A named recipe or a TOML file (default: handwriting)."),
+    click.option("--set", "assignments", multiple=True, metavar="PLUGIN.PARAM=VALUE", help="e.g. rotate.degrees=-8..8"),
+    click.option("--with", "added", multiple=True, metavar="ID", help="Add an augmentation at the end."),
+    click.option("--without", "removed", multiple=True, metavar="ID", help="Leave an augmentation out."),
+    click.option("--faces", metavar="PATTERN,…", help="klee-*, style:handwriting, handwriting, -noto-*"),
+    click.option("--characters", "-c", metavar="SPEC", help="hiragana, katakana, kana, U+4E00-U+4E2F, a file, あいう"),
+    click.option("--image-size", type=int, metavar="PX", help="Side of the square images."),
+    click.option("--images-per-character", "-n", type=int, metavar="N", help="How many; in a grid a cap."),
+    click.option(
+        "--rendering", type=click.Choice(["placed", "exact"]), help="Resampled masters, or ImageMagick's own."
+    ),
+    click.option("--seed", type=int, help="Another seed, other images."),
+)
+_FIELDS = ("characters", "image_size", "images_per_character", "rendering", "seed")
+
+
+def recipe_options(command: F) -> F:
+    """Give a command the options from which :func:`build_recipe` makes a recipe."""
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+
+
+def build_recipe(
+    recipe: str | None = None,
+    assignments: tuple[str, ...] = (),
+    added: tuple[str, ...] = (),
+    removed: tuple[str, ...] = (),
+    faces: str | None = None,
+    **fields: Any,
+) -> Recipe:
+    """Return the recipe that the options ask for; option values are checked here.
+
+    Raises:
+        UsageError: an option names something unknown or out of range.
+        RecipeError: a recipe file is broken.
+    """
+    from kanatui.errors import ParameterError, UsageError
+    from kanatui.plugins import load
+    from kanatui.recipe import DEFAULT, Augment, find_recipe
+
+    found = find_recipe(recipe or DEFAULT)
+    changes = {name: fields[name] for name in _FIELDS if fields.get(name) is not None}
+    if faces is not None:
+        changes["faces"] = [pattern.strip() for pattern in faces.split(",") if pattern.strip()]
+    try:
+        found = found.but(**changes)
+    except ParameterError as error:
+        option = str(error).removeprefix("recipe.").partition(":")[0]
+        raise UsageError(f"--{option.replace('_', '-')}: {str(error).partition(': ')[2]}") from None
+    registry = load()
+    found = found.without(removed) if removed else found
+    for id in added:
+        registry.augmentation(id)
+        found = found.but(augments=[*found.augments, Augment(id)])
+    for assignment in assignments:
+        found = found.set(assignment, registry)
+    return found
+
+
+def open_stream(recipe: Recipe) -> GlyphStream:
+    """Lay a recipe out on this machine, with a progress bar while faces are checked for the first time."""
+    from kanatui.cli.console import progress
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.plugins import load
+
+    reported = 0
+    with progress("checking faces", 100) as advance:
+
+        def report(done: int, total: int) -> None:
+            nonlocal reported
+            share = done * 100 // total
+            advance(share - reported, note=f"{done}/{total} faces")
+            reported = share
+
+        return GlyphStream(recipe, load(), report)

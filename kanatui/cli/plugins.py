@@ -1,0 +1,111 @@
+"""The command that lists plugins and trusts those of the user's own folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kanatui.cli.console import out, print_json
+
+if TYPE_CHECKING:
+    from kanatui.plugins import Registry, Source
+
+
+@click.group("plugins", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--failed", is_flag=True, help="Show the tracebacks of plugins that failed to load.")
+@click.pass_context
+def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None:
+    """List plugins: id, kind, version, source, state and parameters."""
+    if context.invoked_subcommand:
+        return
+    from kanatui.plugins import load
+
+    registry = load()
+    if as_json:
+        print_json({"plugins": _rows(registry), "sources": [_source_row(s) for s in registry.sources]})
+        return
+    if failed:
+        for source in registry.sources:
+            if source.state == "failed":
+                out.print(f"{source.location}\n{source.traceback}", markup=False, soft_wrap=True)
+        return
+    _print_table(registry)
+
+
+def _rows(registry: Registry) -> list[dict[str, Any]]:
+    from kanatui.plugins import description
+
+    classes = [*registry.glyph_sources.values(), *registry.augmentations.values(), *registry.models.values()]
+    return [
+        {
+            "id": cls.id,
+            "kind": cls.kind,
+            "version": cls.version,
+            "source": registry.origin[cls.id].origin,
+            "location": registry.origin[cls.id].location,
+            "state": registry.origin[cls.id].state,
+            "description": description(cls),
+            "parameters": {name: parameter.describe() for name, parameter in cls.parameters().items()},
+        }
+        for cls in classes
+    ]
+
+
+def _source_row(source: Source) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "origin": source.origin,
+        "location": source.location,
+        "version": source.version,
+        "state": source.state,
+        "error": source.error,
+        "provides": source.provides,
+    }
+
+
+def _print_table(registry: Registry) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("id", "kind", "version", "source", "state", "parameters", box=None, pad_edge=False)
+    for row in _rows(registry):
+        parameters = ", ".join(f"{name}={_default(registry, row['id'], name)}" for name in row["parameters"])
+        table.add_row(row["id"], row["kind"], row["version"], row["source"], row["state"], Text(parameters or "–"))
+    for source in registry.sources:
+        if source.state != "loaded":
+            note = Text(source.error, style="red")
+            table.add_row(source.name, "", source.version, source.origin, Text(source.state, style="bold red"), note)
+    out.print(table)
+    if any(source.state == "failed" for source in registry.sources):
+        out.print("kanatui plugins --failed shows the tracebacks")
+
+
+def _default(registry: Registry, id: str, name: str) -> str:
+    cls = (registry.glyph_sources | registry.augmentations | registry.models)[id]
+    parameter = cls.parameters()[name]
+    return parameter.format(parameter.default)
+
+
+@plugins_command.command("trust")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def plugins_trust(files: tuple[Path, ...]) -> None:
+    """Allow plugin files of your own folders to run, as they are now; a changed file asks again."""
+    from kanatui import trust
+
+    for file in files:
+        trust.trust(file)
+        out.print(f"trusted {file}", markup=False, soft_wrap=True)
+
+
+@plugins_command.command("distrust")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def plugins_distrust(files: tuple[Path, ...]) -> None:
+    """Take the permission back."""
+    from kanatui import trust
+
+    for file in files:
+        known = trust.distrust(file)
+        out.print(f"{'no longer trusted' if known else 'was not trusted'}: {file}", markup=False, soft_wrap=True)

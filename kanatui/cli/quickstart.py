@@ -1,0 +1,110 @@
+"""The main job in one command: every step is an ordinary command, shown as one would type it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kanatui.cli.console import duration, out
+
+if TYPE_CHECKING:
+    from kanatui.training.runs import Run
+
+_DATASET = "quickstart"
+_SAMPLE = "き"
+
+
+@click.command("quickstart")
+@click.pass_context
+def quickstart_command(context: click.Context) -> None:
+    """From nothing to a recogniser: check the machine, generate, train, evaluate, recognise a sample."""
+    started = time.monotonic()
+    _check_machine()
+    _step(context, "generate a data set", ["generate", "quick", "--name", _DATASET, *_resume_if_begun()])
+    _step(context, "train on it", ["train", "--data", _DATASET])
+    run = _latest_run()
+    _step(context, "evaluate on the images it never saw", ["evaluate", run.id])
+    sample = _draw_sample(run)
+    _step(context, f"recognise a sample, {_SAMPLE}", ["recognize", str(sample), "--model", run.id])
+    _say_what_next(run, sample, time.monotonic() - started)
+
+
+def _check_machine() -> None:
+    from kanatui import doctor
+    from kanatui.errors import KanatuiError
+
+    out.rule("check the machine", align="left")
+    out.print("what each face can draw is found out first; that takes some seconds the first time", style="dim")
+    for check in doctor.run_checks():
+        if check.state == "fail":
+            raise KanatuiError(f"{check.name}: {check.detail}; {check.remedy}")
+        out.print(f"{check.state:4}  {check.name}: {check.detail}", markup=False, soft_wrap=True)
+
+
+def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:
+    """Carry out another command in this process, under its title and as it would be typed."""
+    from kanatui.cli import group
+
+    out.print()
+    out.rule(title, align="left")
+    out.print(f"$ kanatui {shlex.join(arguments)}", style="dim", markup=False, soft_wrap=True)
+    command = group.get_command(context, arguments[0])
+    assert command is not None
+    with command.make_context(arguments[0], list(arguments[1:]), parent=context) as inner:
+        command.invoke(inner)
+
+
+def _resume_if_begun() -> list[str]:
+    from kanatui import paths
+
+    return ["--resume"] if (paths.datasets() / _DATASET / "manifest.json").exists() else []
+
+
+def _latest_run() -> Run:
+    from kanatui.training.runs import find_run
+
+    return find_run("latest")
+
+
+def _draw_sample(run: Run) -> Path:
+    """Make a picture as a person's own might be: dark ink on light paper, another size than the model's."""
+    import numpy as np
+    from PIL import Image
+
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.plugins import load
+    from kanatui.recipe import find_recipe
+    from kanatui.storage import replacing
+
+    recipe = find_recipe("quick").but(characters=_SAMPLE, image_size=128, seed=2026, images_per_character=1)
+    pixels = GlyphStream(recipe, load()).images(np.array([0]))[0]
+    path = run.path / "sample.png"
+    with replacing(path) as file:
+        Image.fromarray(255 - pixels).save(file, format="PNG")
+    return path
+
+
+def _say_what_next(run: Run, sample: Path, seconds: float) -> None:
+    from kanatui import paths
+
+    out.print()
+    out.rule(f"done in {duration(seconds)}", align="left")
+    for what, where in (
+        ("data set", paths.datasets() / _DATASET),
+        ("run", run.path),
+        ("sample", sample),
+    ):
+        out.print(f"{what:9} {where}", markup=False, soft_wrap=True)
+    out.print("\nnext:")
+    for arguments, why in (
+        ("recognize picture.png", "read a picture of your own (one character)"),
+        ("preview handwriting", "look at what the best recipe draws"),
+        ("train handwriting", "train the real recogniser (ten minutes)"),
+        (f"evaluate {run.id} --images DIR", "score it on your own labelled pictures"),
+    ):
+        out.print(f"  kanatui {arguments:38} {why}", markup=False, soft_wrap=True)

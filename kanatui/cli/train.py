@@ -1,0 +1,397 @@
+"""Commands about training: train, runs, attach, stop, pause, resume."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kanatui.cli.console import duration, err, out, print_json
+from kanatui.cli.options import build_recipe, open_stream, recipe_options
+from kanatui.cli.watch import display
+from kanatui.errors import KanatuiError, ParameterError, RunError, UsageError
+from kanatui.params import Choice, Parameter
+from kanatui.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from kanatui.dataset.source import ImageSource
+    from kanatui.recipe import Recipe
+    from kanatui.training.distributed import Alone
+    from kanatui.training.runs import Run, Status
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ANSWER_WITHIN = 10.0  # seconds; a training looks into its mailbox between two batches
+_LOOK_EVERY = 0.2
+_SHARED = ("seed",)
+"""Training options that are recipe options too: one `--seed` sets both."""
+
+
+def _training_options(command: F) -> F:
+    """Give a command one option for each training parameter, from its declaration."""
+    declared = [item for item in TrainingOptions.parameters().items() if item[0] not in _SHARED]
+    options = [_option(name, parameter) for name, parameter in declared]
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def _option(name: str, parameter: Parameter[Any]) -> Callable[[F], F]:
+    shown = f"{parameter.help} ({parameter.format(parameter.default) or 'none'})"
+    if isinstance(parameter, Choice):
+        return click.option(_flag(name), name, type=click.Choice(parameter.choices), help=shown)
+    return click.option(_flag(name), name, metavar=parameter.kind.upper(), help=shown)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+@click.command("train")
+@click.argument("name", required=False, metavar="[RECIPE]")
+@click.option("--data", metavar="DATASET", help="Train on a written data set instead of a recipe.")
+@click.option("--resume", metavar="RUN", help="Continue a stopped or crashed run exactly.")
+@click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
+@click.option("--name", "run_name", metavar="NAME", help="Name of the run (default: the recipe's).")
+@click.option("--model-set", "assignments_of_model", multiple=True, metavar="PARAM=VALUE", help="e.g. width=48")
+@_training_options
+@recipe_options
+@click.option("--run-dir", type=click.Path(path_type=Path), hidden=True)
+@click.pass_context
+def train_command(
+    context: click.Context,
+    /,
+    name: str | None,
+    data: str | None,
+    resume: str | None,
+    detach: bool,
+    run_name: str | None,
+    assignments_of_model: tuple[str, ...],
+    run_dir: Path | None,
+    **options: Any,
+) -> None:
+    """Train a model on images made as they are needed, or on a data set.
+
+    Defaults come from the recipe's [train] table. Ctrl-C stops with a checkpoint; --resume goes on from it.
+    """
+    from kanatui.training.runs import Run
+
+    if run_dir:
+        _train_in_background(Run(run_dir))
+        return
+    if resume:
+        _refuse_with("--resume", context, allowed=("resume", "detach"))
+        _start(_resumable(resume), detach)
+        return
+    if name and options["recipe"]:
+        raise UsageError("give the recipe once: as an argument or as --recipe")
+    if data and (name or options["recipe"]):
+        raise UsageError("give a recipe or --data, not both")
+    if data:
+        unfit = ("name", "recipe", *(key for key in _recipe_keys(options) if key != "seed"))
+        _refuse_with("--data", context, refused=unfit)
+    _train_new(data, run_name, assignments_of_model, options | {"recipe": name or options["recipe"]}, detach)
+
+
+def _recipe_keys(options: Mapping[str, Any]) -> list[str]:
+    return [key for key in options if key not in TrainingOptions.parameters() or key in _SHARED]
+
+
+def _refuse_with(
+    option: str, context: click.Context, allowed: tuple[str, ...] | None = None, refused: tuple[str, ...] = ()
+) -> None:
+    """Refuse the options that make no sense beside ``option``."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if given and (parameter.name in refused if allowed is None else parameter.name not in allowed):
+            raise UsageError(f"{parameter.opts[0]}: cannot be given with {option}, which settles it already")
+
+
+# ── a new run ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _train_new(
+    data: str | None, name: str | None, assignments: tuple[str, ...], options: dict[str, Any], detach: bool
+) -> None:
+    from kanatui.training.device import choose_device
+    from kanatui.training.distributed import join
+    from kanatui.training.runs import Run
+    from kanatui.training.session import make_config
+
+    recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in _recipe_keys(options)})
+    chosen, parameters = _settle(recipe, options, assignments)
+    device = choose_device(chosen.device)
+    source = _open(data, recipe)
+    config = make_config(source.spec(), chosen, parameters, recipe.name)
+    name = name or _plain_name(data or recipe.name)
+    with join(device) as group:
+        if detach and group.size > 1:
+            raise UsageError("--detach: cannot be given under torchrun")
+        run = Run(group.share(Run.create(name, config).path if group.first else Path()))
+        _start(run, detach, source, group, fresh=True)
+
+
+def _plain_name(text: str) -> str:
+    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in Path(text).stem)
+    return kept.strip("-")[:40].strip("-") or "run"
+
+
+def _recipe_of_data(data: str) -> Recipe:
+    from kanatui.dataset.read import find_dataset
+    from kanatui.recipe import read_recipe
+
+    return read_recipe(find_dataset(data) / "recipe.toml")
+
+
+def _open(data: str | None, recipe: Recipe) -> ImageSource:
+    if data:
+        from kanatui.dataset.read import find_dataset, open_dataset
+
+        return open_dataset(find_dataset(data))
+    return open_stream(recipe)
+
+
+def _settle(
+    recipe: Recipe, options: Mapping[str, Any], assignments: tuple[str, ...]
+) -> tuple[TrainingOptions, dict[str, Any]]:
+    """Settle what was said where: the command line wins over the recipe's [train], and that over the defaults.
+
+    Returns:
+        the options, and the model's own parameters (the recipe's are in [train.parameters]).
+
+    Raises:
+        UsageError: an option on the command line is out of range.
+        ParameterError, PluginError: the recipe's [train] makes no sense, or there is no such model.
+    """
+    from kanatui.plugins import load
+
+    values = dict(recipe.train)
+    parameters = values.pop("parameters", {})
+    typed = {
+        name: _parse(name, options[name]) for name in TrainingOptions.parameters() if options.get(name) is not None
+    }
+    if "model" in typed and typed["model"] != values.get("model", TrainingOptions.model.default):
+        parameters = {}
+    if typed.keys() & {"epochs", "minutes"}:
+        values = {key: value for key, value in values.items() if key not in ("epochs", "minutes")}
+    if typed.get("epochs") and typed.get("minutes"):
+        raise UsageError("--epochs and --minutes: give one of them")
+    chosen = TrainingOptions(**values | typed)
+    model = load().model(chosen.model)
+    try:
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            if not equals:
+                raise UsageError(f"--model-set {assignment}: not of the form param=value")
+            parameters = {**parameters, name.strip(): model.parse(name.strip(), text)}
+    except ParameterError as error:
+        raise UsageError(f"--model-set {assignment}: {error}") from None
+    model(**parameters)
+    return chosen, {key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}
+
+
+def _parse(name: str, typed: Any) -> Any:
+    """Read an option as typed; those shared with the recipe are numbers already."""
+    parameter = TrainingOptions.parameters()[name]
+    try:
+        return parameter.parse(typed) if isinstance(typed, str) else parameter.check(typed)
+    except ValueError as error:
+        raise UsageError(f"{_flag(name)}: {error}") from None
+
+
+# ── running it ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _resumable(reference: str) -> Run:
+    from kanatui.training.runs import find_run
+
+    run = find_run(reference)
+    run.require_idle()
+    if run.status().state == "finished":
+        raise RunError(f"run {run.id} is finished; start a new one (kanatui train --epochs or --minutes)")
+    return run
+
+
+def _start(
+    run: Run, detach: bool, source: ImageSource | None = None, group: Alone | None = None, fresh: bool = False
+) -> None:
+    """Train a run, here or in the background; a fresh one that fails before its first checkpoint leaves nothing."""
+    first = group is None or group.first
+    try:
+        if detach:
+            _train_detached(run)
+        else:
+            _train_here(run, source, group)
+    except (KanatuiError, KeyboardInterrupt):
+        if fresh and first:
+            run.discard()
+        raise
+
+
+def _train_detached(run: Run) -> None:
+    from kanatui.training import launch
+
+    status = launch.start(run)
+    out.print(f"run {run.id} trains in the background (process {status.pid})", markup=False)
+    out.print(f"watch it: kanatui attach {run.number}    stop it: kanatui stop {run.number}", markup=False)
+
+
+def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> None:
+    from kanatui.training.session import train_run
+
+    with display(run.id) as shown:
+        outcome = train_run(run, [shown.show], source=source, group=group)
+    if group is None or group.first:
+        _say_what_next(run, outcome.state)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+
+
+def _train_in_background(run: Run) -> None:
+    """What the process started by --detach does; the run's own log is its standard error."""
+    from kanatui.training.session import train_run
+
+    with display(run.id) as shown:
+        train_run(run, [shown.show], detached=True)
+
+
+def _say_what_next(run: Run, state: str) -> None:
+    best = run.status().best
+    if best:
+        out.print(
+            f"best at step {best['step']:,}: strict {100 * best['strict']:.1f} %, folded {100 * best['folded']:.1f} %"
+        )
+    if state == "finished":
+        out.print(f"judge it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
+    else:
+        out.print(f"go on with: kanatui train --resume {run.number}")
+
+
+# ── looking at runs, and steering them ──────────────────────────────────────────────────────────────────────────────
+
+
+@click.command("runs")
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+def runs_command(as_json: bool) -> None:
+    """List the runs, newest last: state, progress, best scores, age."""
+    import dataclasses
+
+    from rich.table import Table
+
+    from kanatui.training.runs import list_runs
+
+    found = [(run, run.status()) for run in list_runs()]
+    if as_json:
+        print_json([{"id": run.id, "path": str(run.path), **dataclasses.asdict(status)} for run, status in found])
+        return
+    if not found:
+        out.print("no runs yet; kanatui train starts one")
+        return
+    table = Table(
+        "run", "state", "done", "strict", "folded", "trained", "age", box=None, header_style="bold", pad_edge=False
+    )
+    for run, status in found:
+        table.add_row(run.id, *_cells(run, status))
+    out.print(table)
+    for run, status in found:
+        if status.state in ("crashed", "failed"):
+            out.print(f"{run.id} {status.state}: {status.reason}", markup=False, soft_wrap=True)
+
+
+def _cells(run: Run, status: Status) -> list[str]:
+    best = status.best or {}
+    scores = [f"{100 * best[key]:.1f} %" if key in best else "" for key in ("strict", "folded")]
+    age = duration(max(0.0, time.time() - run.created))
+    return [status.state, f"{100 * status.progress:.0f} %", *scores, duration(status.elapsed), age]
+
+
+@click.command("attach")
+@click.argument("reference", metavar="RUN", default="latest")
+def attach_command(reference: str) -> None:
+    """Watch a training until it ends. Ctrl-C leaves it; the training goes on."""
+    from kanatui.training.runs import find_run
+
+    run = find_run(reference)
+    status = run.status()
+    if not status.active:
+        reason = f": {status.reason}" if status.reason else ""
+        out.print(f"run {run.id} is {status.state}{reason}", markup=False, soft_wrap=True)
+        _say_what_next(run, status.state)
+        return
+    try:
+        status = _watch(run)
+    except KeyboardInterrupt:
+        err.print(f"left run {run.id}, which goes on; stop it: kanatui stop {run.number}", markup=False)
+        return
+    if status.state in ("crashed", "failed"):
+        raise RunError(f"run {run.id} {status.state}: {status.reason}; go on with: kanatui train --resume {run.number}")
+    _say_what_next(run, status.state)
+
+
+def _watch(run: Run) -> Status:
+    """Show what happens from now on, until no process is at work on the run."""
+    reader = run.events_from_now()
+    with display(run.id) as shown:
+        while True:
+            status = run.status()
+            for event in reader.read():
+                shown.show(event)
+            if not status.active:
+                return status
+            time.sleep(_LOOK_EVERY)
+
+
+@click.command("stop")
+@click.argument("reference", metavar="RUN", default="latest")
+@click.option("--after-epoch", is_flag=True, help="Let it complete the epoch that it is in.")
+def stop_command(reference: str, after_epoch: bool) -> None:
+    """Stop a training, with a checkpoint to go on from."""
+    from kanatui.training.control import STOP, STOP_AFTER_EPOCH
+
+    run = _steer(reference, STOP_AFTER_EPOCH if after_epoch else STOP)
+    if run is None or after_epoch:
+        return
+    deadline = time.monotonic() + _ANSWER_WITHIN
+    while run.alive() and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY)
+    out.print(f"go on with: kanatui train --resume {run.number}")
+
+
+@click.command("pause")
+@click.argument("reference", metavar="RUN", default="latest")
+def pause_command(reference: str) -> None:
+    """Hold a training until `kanatui resume`, its memory kept and its processor free."""
+    from kanatui.training.control import PAUSE
+
+    _steer(reference, PAUSE)
+
+
+@click.command("resume")
+@click.argument("reference", metavar="RUN", default="latest")
+def resume_command(reference: str) -> None:
+    """Let a paused training go on. (A stopped one: `kanatui train --resume RUN`.)"""
+    from kanatui.training.control import RESUME
+
+    _steer(reference, RESUME)
+
+
+def _steer(reference: str, command: str) -> Run | None:
+    """Send a command and say what came of it; None if there was no answer in time. RunError if nothing is running."""
+    from kanatui.training.control import send_and_wait
+    from kanatui.training.runs import find_run
+
+    run = find_run(reference)
+    if not run.alive():
+        state = run.status().state
+        hint = "" if state == "finished" else f"; go on with: kanatui train --resume {run.number}"
+        raise RunError(f"run {run.id} is not running but {state}{hint}")
+    words = command.replace("_", " ")
+    answer = send_and_wait(run.path, command, _ANSWER_WITHIN, run.alive)
+    if answer is None:
+        out.print(f"run {run.id} has not answered within {_ANSWER_WITHIN:.0f} s; it will {words} at its next step")
+        return None
+    note = f" ({answer['note']})" if answer.get("note") else ""
+    out.print(f"run {run.id}: {words} at step {answer['step']:,}{note}", markup=False)
+    return run

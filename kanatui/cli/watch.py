@@ -1,0 +1,155 @@
+"""Showing a training as it goes on, from its events alone: the process that trains may be this one or another."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from kanatui.cli.console import duration, err
+
+_PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
+
+
+class Display(Protocol):
+    """Shows events until it is left."""
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Show one event."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def display(title: str) -> Display:
+    """Return a live line on a terminal, plain lines elsewhere; both on standard error."""
+    return Bar(title) if err.is_terminal else Lines(title)
+
+
+class Lines:
+    """A line every few seconds, and one for each thing that happens."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to put back."""
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Print the event if it is worth a line."""
+        if event["event"] in ("step", "preparing"):
+            now = time.monotonic()
+            if now - self._last < _PLAIN_EVERY:
+                return
+            self._last = now
+            text = _step(event) if event["event"] == "step" else _preparing(event)
+        else:
+            text = describe(event)
+        if text:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        err.print(f"{self.title}: {text}", markup=False, soft_wrap=True)
+
+
+class Bar(Lines):
+    """A bar with the present figures; what happens scrolls by above it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
+        self._bar = Progress(*columns, console=err, expand=True, transient=True, refresh_per_second=2)
+        self._task = self._bar.add_task(title, total=1.0, note="starting")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Move the bar, or print what happened above it."""
+        if event["event"] == "step":
+            self._bar.update(self._task, completed=event.get("progress", 0.0), note=_figures(event))
+        elif event["event"] == "preparing":
+            self._bar.update(self._task, note=_preparing(event))
+        elif text := describe(event):
+            self._print(text)
+        if event["event"] == "paused":
+            self._bar.update(self._task, note="paused")
+
+
+def describe(event: dict[str, Any]) -> str:
+    """Say in a line what happened; "" for events that nobody waits for."""
+    kind = event["event"]
+    if kind == "probe":
+        times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in event["seconds"].items())
+        return f"a step takes {times}: {event['chosen']} it is"
+    if kind == "start":
+        goes_on = f", going on from step {event['step']:,}" if event.get("step") else ""
+        return f"{event['weights']:,} weights on {event['device']}, {event['precision']}{goes_on}"
+    if kind == "validation":
+        return _scores(event)
+    if kind == "command":
+        return _answer(event)
+    if kind in ("paused", "resumed"):
+        return f"{kind} at step {event['step']:,}"
+    if kind == "warning":
+        return f"warning: {event['message']}"
+    if kind == "end":
+        return f"{event['state']}{': ' * bool(event.get('reason'))}{event.get('reason', '')}"
+    return ""
+
+
+def _scores(event: dict[str, Any]) -> str:
+    names = {"held_out": "held-out images", "faces": "held-out faces"}
+    parts = [
+        f"{name}: strict {100 * event[key]['strict']:.1f} %, folded {100 * event[key]['folded']:.1f} %"
+        for key, name in names.items()
+        if key in event
+    ]
+    return f"step {event['step']:,}: {'; '.join(parts)}{' (best so far)' if event.get('best') else ''}"
+
+
+def _answer(event: dict[str, Any]) -> str:
+    if not event.get("accepted"):
+        return f"{event.get('command') or 'command'} refused: {event.get('note')}"
+    if event["command"] == "stop":
+        return "stopping: writing a checkpoint (Ctrl-C once more ends it at once)"
+    return f"{event['command'].replace('_', ' ')}: {event['note']}" if event.get("note") else ""
+
+
+def _step(event: dict[str, Any]) -> str:
+    return (
+        f"{100 * event.get('progress', 0.0):.0f} %  step {event['step']:,}  epoch {event['epoch']}  {_figures(event)}"
+    )
+
+
+def _figures(event: dict[str, Any]) -> str:
+    left = event.get("seconds_left")
+    time_left = f"  {duration(left)} left" if left is not None else ""
+    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{time_left}"
+
+
+def _preparing(event: dict[str, Any]) -> str:
+    return f"preparing {event['done']:,}/{event['total']:,}"

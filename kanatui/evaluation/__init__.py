@@ -1,0 +1,1 @@
+"""Judging a classifier: scores strict and folded, confusions, folders of labelled pictures."""

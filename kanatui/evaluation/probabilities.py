@@ -1,0 +1,42 @@
+"""From logits to probabilities, over all characters or over the candidates that are allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.errors import UsageError
+
+if TYPE_CHECKING:
+    from kanatui.weights import Classifier
+
+Probabilities = npt.NDArray[np.float32]
+
+
+def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None) -> Probabilities:
+    """Return probabilities float32 [n, C] over all of the model's classes, zero outside ``characters``.
+
+    Args:
+        classifier: the model.
+        prepared: uint8 [n, H, W] of the model's size, white on black.
+        characters: the candidates; the model's probabilities are shared out among them.
+
+    Raises:
+        UsageError: the model knows none of ``characters``.
+    """
+    logits = classifier.logits(prepared).numpy().astype(np.float32)
+    logits[:, ~candidates(classifier.characters, characters)] = -np.inf
+    likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
+    """Say which of the characters ``known`` to a model are allowed, bool [C]. UsageError if none is."""
+    if characters is None:
+        return np.ones(len(known), dtype=bool)
+    allowed = np.isin(list(known), list(characters))
+    if not allowed.any():
+        raise UsageError(f"--characters: the model knows none of {characters[:12]!r}, but {known[:3]}…{known[-1]}")
+    return allowed

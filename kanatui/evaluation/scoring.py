@@ -1,0 +1,188 @@
+"""Running a classifier over images that it has not seen, batch by batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.errors import ImageError, RunError, UsageError
+from kanatui.evaluation.images import LabelledFolder, open_image
+from kanatui.evaluation.metrics import Report, Tally
+from kanatui.evaluation.probabilities import candidates, classify
+from kanatui.prepare import prepare
+
+if TYPE_CHECKING:
+    from kanatui.dataset.source import ImageSource, OnProgress
+    from kanatui.training.runs import Run
+    from kanatui.training.splits import ImageSet
+    from kanatui.weights import Classifier
+
+OnAdvance = Callable[[int], None]
+"""Called with how many more images were read."""
+
+_PIXELS_AT_ONCE = 1 << 20  # 256 images of 64 px
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """Pictures of a folder that were not scored."""
+
+    unknown: int = 0
+    """Of characters that the model does not know."""
+    outside: int = 0
+    """Of characters that ``--characters`` leaves out."""
+    ignored: int = 0
+    """Files that do not follow the layout."""
+    unreadable: tuple[str, ...] = ()
+    """Why each damaged file could not be read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**dataclasses.asdict(self), "unreadable": list(self.unreadable)}
+
+
+def choose_pictures(
+    folder: LabelledFolder, known: str, characters: str | None = None, limit: int | None = None
+) -> tuple[LabelledFolder, Skipped]:
+    """Leave out what cannot be scored: characters that the model does not know or that are no candidates.
+
+    Raises:
+        ImageError: nothing is left.
+        UsageError: the model knows none of ``characters``.
+    """
+    allowed = "".join(np.array(list(known))[candidates(known, characters)])
+    of_model = folder.only(known)
+    chosen = of_model.only(allowed)
+    skipped = Skipped(len(folder.files) - len(of_model.files), len(of_model.files) - len(chosen.files), folder.ignored)
+    if not chosen.files:
+        labels = "".join(sorted({label for _, label in folder.files}))[:12]
+        raise ImageError(f"{folder.path}: no picture of a character that can be read here (its labels: {labels})")
+    return (chosen if limit is None else chosen.at_most(limit)), skipped
+
+
+def score_folder(
+    classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
+) -> tuple[Report, tuple[str, ...]]:
+    """Read labelled pictures of any size and kind, prepared as for recognition.
+
+    A picture without ink counts as misread. One that cannot be opened is not scored.
+
+    Args:
+        classifier: the model.
+        folder: pictures of characters that it knows (:func:`choose_pictures`).
+        characters: the candidates; None for all.
+        on_advance: called after each batch.
+
+    Returns:
+        The report, and an error message for each picture that could not be opened.
+    """
+    tally = Tally(classifier.characters)
+    errors: list[str] = []
+    for batch in _batches(folder.files, classifier.image_size):
+        images, labels = [], []
+        for path, character in batch:
+            label = classifier.characters.index(character)
+            try:
+                picture = open_image(path)
+            except ImageError as error:
+                errors.append(str(error))
+                continue
+            try:
+                images.append(prepare(picture, classifier.image_size))
+                labels.append(label)
+            except ImageError:
+                tally.add_unread(label)
+        if images:
+            tally.add(classify(classifier, np.stack(images), characters), labels)
+        if on_advance:
+            on_advance(len(batch))
+    return tally.report(), tuple(errors)
+
+
+def score_source(
+    classifier: Classifier,
+    source: ImageSource,
+    indices: Indices,
+    characters: str | None = None,
+    on_advance: OnAdvance | None = None,
+) -> Report:
+    """Read generated images, just as they were trained on.
+
+    Args:
+        classifier: the model.
+        source: where the images are, of the model's characters and size.
+        indices: which of them, [n].
+        characters: the candidates; None for all.
+        on_advance: called after each batch.
+
+    Raises:
+        UsageError: no image shows one of ``characters``.
+    """
+    allowed = candidates(classifier.characters, characters)
+    indices = indices[allowed[source.labels(indices)]]
+    if not len(indices):
+        raise UsageError("--characters: no held-out image shows any of them")
+    tally = Tally(classifier.characters)
+    for batch in _batches(indices, classifier.image_size):
+        tally.add(classify(classifier, source.images(batch), characters), source.labels(batch))
+        if on_advance:
+            on_advance(len(batch))
+    return tally.report()
+
+
+def open_held_out(
+    run: Run, classifier: Classifier, by_face: bool = False, on_progress: OnProgress | None = None
+) -> tuple[ImageSource, ImageSet, tuple[str, ...]]:
+    """Open the images that a run's training never saw.
+
+    Args:
+        run: the run that trained the classifier.
+        classifier: the model.
+        by_face: those of the faces held out, rather than the held-out images of the others.
+        on_progress: called while faces are checked and their glyphs drawn.
+
+    Returns:
+        The source, the images, and the ids of the held-out faces.
+
+    Raises:
+        RunError: the run held nothing out, or its data have changed since.
+        UsageError: held-out faces are asked for, and the run held none out.
+    """
+    from kanatui.dataset.source import open_source
+    from kanatui.training.session import Prepares, open_split
+
+    spec = run.config.get("source")
+    if not isinstance(spec, dict):
+        raise RunError(f"run {run.id}: config.toml does not say which data it was trained on; use --images DIR")
+    source = open_source(spec, on_progress)
+    if isinstance(source, Prepares):
+        source.prepare(on_progress)
+    if source.characters != classifier.characters or source.image_size != classifier.image_size:
+        raise RunError(f"run {run.id}: its data have other characters or another size now; use --images DIR")
+    split = open_split(run, source)
+    if by_face and not len(split.held_out_faces):
+        raise UsageError(f"--held-out-faces: run {run.id} held no faces out (train.hold_out_faces)")
+    if not by_face and not len(split.held_out):
+        raise RunError(f"run {run.id} held no images out (train.hold_out is 0); use --images DIR")
+    return source, split.held_out_faces if by_face else split.held_out, split.faces
+
+
+def run_of(weights: Path) -> Run | None:
+    """Return the run in whose folder a weights file lies, None if it lies elsewhere."""
+    from kanatui.training.runs import Run
+
+    folder = weights.resolve().parent.parent
+    return Run(folder) if (folder / "config.toml").is_file() else None
+
+
+def _batches(items: Sequence[Any] | Indices, image_size: int) -> Iterator[Any]:
+    count = max(1, _PIXELS_AT_ONCE // image_size**2)
+    for start in range(0, len(items), count):
+        yield items[start : start + count]

@@ -1,0 +1,358 @@
+"""From a picture of one character, of any size and kind, to the image that models are trained on: white ink on black.
+
+The steps, each a function below: one grey channel, polarity, uneven background, threshold, border lines, specks, pen
+width, framing. Nothing is learnt and nothing is random: a picture always gives the same image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from kanatui.errors import ImageError
+
+FILL = 0.68
+"""Share of the frame that the longer side of the ink fills.
+
+Measured on 950 real drawings with a first model of the handwriting recipe: 0.60 to 0.75 read equally well (92.3 to
+92.7 % folded), 0.55 loses 1 %, 0.80 loses 2 % and 0.90 loses 6 %.
+"""
+
+LEAST_PEN = 0.04
+"""Share of the frame that a pen stroke is at least wide: thinner ones are drawn over, or they would fade to grey.
+
+Measured as above: up to 0.05 nothing changes, 0.07 loses 1 %.
+"""
+
+_WORK = 192  # px: larger pictures are first reduced to this; twice what the ink gets in a 128 px frame
+_COARSE = 48  # px: polarity and background are smooth matters, and large filters are cheap here
+_PAPER = 15  # px of the coarse picture: squares of this size fit between strokes, not into them
+_RING = 0.12  # share of the side in which border lines are looked for
+
+Grey = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.signedinteger[Any]]
+
+
+def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDArray[np.uint8]:
+    """Return the picture's character, white on black, centred in a frame of ``size`` × ``size`` pixels.
+
+    Args:
+        image: a Pillow image of any mode, or an array [H, W], [H, W, 3] or [H, W, 4]; dark on light or light on dark.
+        size: side of the result in pixels.
+
+    Returns:
+        uint8 [size, size]; the ink's longer side fills :data:`FILL` of the frame, its proportions are kept.
+
+    Raises:
+        ImageError: the picture holds no ink.
+    """
+    picture = grey(image if isinstance(image, Image.Image) else _from_array(image))
+    box = (0.0, 0.0, float(picture.width), float(picture.height))
+    while True:
+        width, height = box[2] - box[0], box[3] - box[1]
+        scale = min(1.0, _WORK / max(width, height))
+        shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # Averaging keeps a thin pen's share of each pixel; its contrast is stretched again below.
+        whole = scale == 1.0 and shape == picture.size
+        work = np.asarray(picture if whole else picture.resize(shape, Image.Resampling.BOX, box=box), dtype=np.float32)
+        ink = find_ink(work)
+        left, top, right, bottom = ink.box
+        if scale == 1.0 or max(right - left, bottom - top) >= _WORK / 2:
+            return _framed(ink, size)
+        # The character is small in a large picture: look again, closer.
+        margin = 0.2 * max(right - left, bottom - top)
+        box = (
+            max(box[0], box[0] + (left - margin) / scale),
+            max(box[1], box[1] + (top - margin) / scale),
+            min(box[2], box[0] + (right + margin) / scale),
+            min(box[3], box[1] + (bottom + margin) / scale),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Ink:
+    """What was found in a picture."""
+
+    alpha: Grey
+    """float32 [H, W], 0 paper to 1 ink."""
+    box: tuple[int, int, int, int]
+    """Left, top, right, bottom of the ink, in pixels; right and bottom exclusive."""
+    pen: float
+    """Mean width of the strokes in pixels."""
+
+
+def find_ink(work: Grey) -> Ink:
+    """Separate ink from paper in a grey picture float32 [H, W] of any polarity. ImageError if there is none."""
+    low, high = float(work.min()), float(work.max())
+    if not 0.0 < high - low < np.inf:
+        raise ImageError("no ink found: the picture is of one colour")
+    contrast, uneven = _contrast(work - min(low, 0.0), high - low)
+    noise = _noise(contrast)
+    if noise > 0.02:
+        contrast = ndimage.gaussian_filter(contrast, 0.8, truncate=2.5)
+    threshold = max(_otsu(contrast), 3.0 * noise, 1e-6)
+    mask = _without_border_lines(contrast > threshold)
+    mask = _without_specks(mask, uneven)
+    if not mask.any():
+        raise ImageError("no ink found")
+    level = float(np.median(contrast[mask]))
+    near = ndimage.maximum_filter(mask.view(np.uint8), 3)
+    alpha = np.clip((contrast - 0.4 * threshold) / (level - 0.4 * threshold), 0.0, 1.0) * near
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return Ink(alpha.astype(np.float32), box, pen_width(mask))
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """Return the one channel in which ink and paper differ most, Pillow mode ``F``.
+
+    Transparent pictures are laid on paper: on the opaque pixels' own colour where most are opaque, else (ink alone is
+    opaque) on black or white, whichever the ink is not. Of coloured pictures the first principal component is taken,
+    so that yellow on white or red on green does not fade as luminance would have it.
+    """
+    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
+        return image.convert("F")
+    if image.has_transparency_data:
+        image = _opaque(image.convert("RGBA"))
+    if image.mode in ("1", "L"):
+        return image.convert("L").convert("F")
+    image = image.convert("RGB")
+    sample = np.asarray(image.resize((32, 32), Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3)
+    _, vectors = np.linalg.eigh(np.cov(sample.T))
+    weights = vectors[:, -1] / np.abs(vectors[:, -1]).sum()
+    if abs(weights.sum()) > 0.98:  # all of one sign, and alike: a grey picture
+        return image.convert("L").convert("F")
+    # What Pillow makes of a matrix stays within 0 … 255, so that the negative weights need an offset.
+    return image.convert("L", (*weights, -255 * weights[weights < 0].sum())).convert("F")
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    sample = np.asarray(image.resize((32, 32), Image.Resampling.BOX), dtype=np.float64).reshape(-1, 4)
+    colours, opacity = sample[:, :3], sample[:, 3] / 255
+    if not opacity.any():
+        raise ImageError("no ink found: the picture is wholly transparent")
+    if opacity.mean() >= 0.5:
+        paper = np.median(colours[opacity >= 0.5], axis=0)
+    else:
+        paper = np.full(3, 0.0 if np.average(colours.mean(axis=1), weights=opacity) >= 128 else 255.0)
+    flat = Image.new("RGBA", image.size, tuple(int(value) for value in paper))
+    flat.alpha_composite(image)
+    return flat
+
+
+def _from_array(values: npt.NDArray[np.generic]) -> Image.Image:
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * 255
+    if values.ndim == 2 and values.dtype != np.uint8:
+        values = values.astype(np.float32)
+    if values.ndim not in (2, 3) or 0 in values.shape or (values.ndim == 3 and values.shape[2] not in (3, 4)):
+        raise ImageError(f"an array of shape {values.shape} is not a picture ([H, W], [H, W, 3] or [H, W, 4])")
+    return Image.fromarray(values)
+
+
+def find_paper(work: Grey) -> tuple[bool, Grey]:
+    """Say whether the ink is the darker of the two, and how bright the paper is under it.
+
+    Closing by squares of growing size wipes out dark strokes as soon as they are narrower than the square; opening
+    does so to light ones. What loses more of its outline is ink, however much of the picture it covers and however the
+    light falls: a shadow's edge survives both. Where that is nearly even (heavy type cropped to its ink) the border
+    decides, which is more often paper. It took 99.6 % of 4,400 glyphs the right way, from hair-line to black, tightly
+    cropped, framed, shaded or noisy.
+
+    Args:
+        work: grey picture, float32 [H, W].
+
+    Returns:
+        Whether ink is dark; and the brightness of the paper float32 [h, w], h and w at most 48: what squares wider
+        than any stroke leave standing.
+    """
+    small = _reduced(work, _COARSE)
+    low, span = small.min(), max(float(np.ptp(small)), 1e-12)
+    smooth = ndimage.gaussian_filter((small - low) / span, 0.5, truncate=2.0)
+    # Closing is opening of the negative, and one call for both costs half as much.
+    both = np.stack([-smooth, smooth])
+    outline = np.zeros(2)
+    for side in (4, 8, _PAPER):
+        opened = ndimage.grey_opening(both, size=(1, side, side))
+        outline += np.abs(np.diff(opened, axis=1)).sum(axis=(1, 2)) + np.abs(np.diff(opened, axis=2)).sum(axis=(1, 2))
+    lost = (outline[1] - outline[0]) / max(outline.sum(), 1e-12)
+    border = np.concatenate([smooth[:2].ravel(), smooth[-2:].ravel(), smooth[:, :2].ravel(), smooth[:, -2:].ravel()])
+    dark = bool(lost + 0.4 * (border.mean() - _otsu(smooth)) > 0.0)
+    return dark, (-opened[0] if dark else opened[1]) * span + low
+
+
+def _contrast(work: Grey, span: float) -> tuple[Grey, bool]:
+    """Return how much each pixel differs from the paper about it, and whether the light is uneven.
+
+    The contrast is float32 [H, W], about 0 on paper and up to 1 on ink. Dark ink is measured as the share of the
+    paper's light that it swallows, so that a shadow over half of the picture does not make the ink in it fainter. Light
+    ink (a screen, a negative) is measured by difference.
+    """
+    dark, coarse = find_paper(work)
+    uneven = float(np.ptp(coarse)) > 0.15 * span
+    if uneven:
+        # A sharp shadow needs all pixels, or its edge stays as a line.
+        side = max(3, max(work.shape) * _PAPER // _COARSE)
+        filtered = ndimage.grey_closing if dark else ndimage.grey_opening
+        paper = filtered(ndimage.gaussian_filter(work, 0.8), size=(side, side))
+    else:
+        smooth = Image.fromarray(ndimage.gaussian_filter(coarse, 1.5))
+        paper = np.asarray(smooth.resize(work.shape[::-1], Image.Resampling.BILINEAR))
+    contrast = 1.0 - work / np.maximum(paper, 1e-3 * span) if dark else (work - paper) / span
+    strongest = max(float(contrast.max()), 1e-12)
+    return (contrast / strongest).astype(np.float32, copy=False), uneven
+
+
+def _reduced(work: Grey, most: int) -> Grey:
+    """Average the picture down to at most ``most`` pixels a side, each side at least 2."""
+    scale = min(1.0, most / max(work.shape))
+    height, width = (max(2, round(side * scale)) for side in work.shape)
+    return np.asarray(Image.fromarray(work).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
+
+
+def _noise(contrast: Grey) -> float:
+    """Return the standard deviation of the pixel noise, from the median step between neighbours (ink edges are few)."""
+    step = np.abs(contrast[:, 1:] - contrast[:, :-1])
+    return float(np.median(step)) * 1.05 if step.size else 0.0  # 1.4826 / √2
+
+
+def _otsu(values: Grey) -> float:
+    """Return the threshold that best separates two classes (Otsu 1979), from a histogram of 256 levels."""
+    low, high = float(values.min()), float(values.max())
+    levels = ((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)
+    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    below = np.cumsum(counts)[:-1]
+    above = counts.sum() - below
+    mass = np.cumsum(counts * np.arange(256))
+    difference = mass[:-1] / np.maximum(below, 1) - (mass[-1] - mass[:-1]) / np.maximum(above, 1)
+    between = below * above * difference**2
+    # Two-level pictures have a plateau of equally good thresholds; its middle treats both sides alike.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9)).mean()
+    return low + (float(best) + 0.5) * (high - low) / 255.0
+
+
+def _without_border_lines(mask: Mask) -> Mask:
+    """Remove straight lines along the edges: printed boxes, ruled lines, the scanner's rim.
+
+    They are left alone where what remains would not be a character standing free of the edges: the outer strokes of a
+    ロ or ユ cropped to its ink look just like lines.
+    """
+    lines = np.zeros_like(mask)
+    lined = []
+    for axis in (0, 1):
+        side = mask.shape[axis]
+        reach = max(1, round(side * 0.02))
+        # A slightly turned line crosses several rows: count a column as covered if the line passes within reach.
+        smeared = ndimage.maximum_filter1d(mask.view(np.uint8), 2 * reach + 1, axis=axis)
+        covered = smeared.mean(axis=1 - axis) >= 0.7
+        ring = max(1, round(side * _RING))
+        for start, stop in ((0, ring), (side - ring, side)):
+            found = np.flatnonzero(covered[start:stop]) + start
+            lined.append(len(found) > 0 and len(found) <= ring * 0.75)
+            if lined[-1]:
+                chosen: list[slice] = [slice(None), slice(None)]
+                chosen[axis] = slice(max(found[0] - reach, 0), found[-1] + reach + 1)
+                lines[tuple(chosen)] = True
+    if not any(lined):
+        return mask
+    rest = mask & ~lines
+    edges = (rest[0], rest[-1], rest[:, 0], rest[:, -1])
+    rows, columns = np.flatnonzero(rest.any(axis=1)), np.flatnonzero(rest.any(axis=0))
+    if len(rows) == 0 or max(np.ptp(rows) / mask.shape[0], np.ptp(columns) / mask.shape[1]) < 0.25:
+        return mask
+    if any(edge.any() for edge, has_line in zip(edges, lined, strict=True) if not has_line):
+        return mask
+    return rest
+
+
+def _without_specks(mask: Mask, uneven: bool) -> Mask:
+    """Remove blots that cannot be strokes, and keep what could be a voicing mark (゛ ゜) or a short stroke.
+
+    Connected parts are judged by size, against the pen and the whole, and by distance from the body (the parts that
+    are at least a quarter of the largest).
+    """
+    labels, count = ndimage.label(mask, np.ones((3, 3), dtype=int))
+    if count <= 1:
+        return mask
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    found = ndimage.find_objects(labels)
+    boxes = np.array([(part[1].start, part[0].start, part[1].stop, part[0].stop) for part in found])
+    keep = ~_on_the_rim(labels, areas, boxes, uneven)
+    body = keep & (areas >= 0.25 * areas[keep].max())
+    left, top = boxes[body, :2].min(axis=0)
+    right, bottom = boxes[body, 2:].max(axis=0)
+    length = max(right - left, bottom - top)
+    gap = np.max([left - boxes[:, 2], boxes[:, 0] - right, top - boxes[:, 3], boxes[:, 1] - bottom], axis=0)
+    extent = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    pen = pen_width(np.concatenate([[False], body])[labels])
+    share = areas / areas[keep].sum()
+    # A voicing mark stands at the upper right; elsewhere a dot of the pen's own width is dirt.
+    marks = (boxes[:, 2] > (left + right) / 2) & (boxes[:, 1] < top + 0.4 * length)
+    keep &= (extent > 0.6 * pen) & (share >= 0.005)
+    keep &= (extent > 2.5 * pen) | (share >= 0.05) | (marks & (share >= 0.01) & (gap < 0.25 * length))
+    keep &= (share >= 0.03) | (gap < 0.35 * length)
+    keep &= (share >= 0.08) | (gap < 0.6 * length)
+    return np.concatenate([[False], keep | body])[labels]
+
+
+def _on_the_rim(labels: Numbers, areas: Numbers, boxes: Numbers, uneven: bool) -> npt.NDArray[np.bool_]:
+    """Say which parts are frames, shadows or bits of neighbours: at the edge, while the character stands free of it."""
+    height, width = labels.shape
+    touching = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
+    ring = np.ones(labels.shape, dtype=bool)
+    inset = [max(1, round(side * _RING)) for side in labels.shape]
+    ring[inset[0] : height - inset[0], inset[1] : width - inset[1]] = False
+    in_ring = np.bincount(labels[ring], minlength=len(areas) + 1)[1:]
+    extent = np.maximum((boxes[:, 2] - boxes[:, 0]) / width, (boxes[:, 3] - boxes[:, 1]) / height)
+    rim = (in_ring >= 0.95 * areas) & (touching | (extent >= 0.6))
+    if uneven:
+        # A shadow that narrows towards the edge looks like ink there.
+        rim |= touching & (areas < 0.5 * areas[~touching].sum())
+    rest = ~rim
+    if areas[rest].sum() < 0.05 * areas.sum():
+        return np.zeros_like(rim)
+    body = rest & (areas >= 0.25 * areas[rest].max())
+    return rim if not touching[body].any() else np.zeros_like(rim)
+
+
+def pen_width(mask: Mask) -> float:
+    """Return the mean width of the strokes in pixels: twice the area over the outline's length (Crofton's formula)."""
+    outline = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    outline += np.count_nonzero(mask[[0, -1]]) + np.count_nonzero(mask[:, [0, -1]])
+    return 2.0 * np.count_nonzero(mask) / max(np.pi / 4 * outline, 1.0)
+
+
+def _framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
+    """Scale the ink to its share of the frame, at least a pen wide, and centre it."""
+    left, top, right, bottom = ink.box
+    scale = FILL * size / max(right - left, bottom - top)
+    alpha = ink.alpha
+    missing = LEAST_PEN * size / scale - ink.pen  # px of the work picture
+    if missing > 0.5:
+        alpha = _thickened(alpha, missing)
+    # One affine map does it all: the box's centre goes to the frame's. Pillow's resize takes fractional boxes, with
+    # a support that covers every source pixel, but only inside the picture; so paper is put around it first.
+    half = size / scale / 2
+    margin = int(np.ceil(half)) + 1
+    paper = np.pad(alpha, margin)
+    x, y = (left + right) / 2 + margin, (top + bottom) / 2 + margin
+    frame = Image.fromarray(paper).resize(
+        (size, size), Image.Resampling.HAMMING, box=(x - half, y - half, x + half, y + half)
+    )
+    pixels: Grey = np.asarray(frame, dtype=np.float32)
+    return np.round(np.clip(pixels, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _thickened(alpha: Grey, by: float) -> Grey:
+    """Widen strokes by about ``by`` pixels."""
+    whole = int(by)
+    side = whole + 1
+    wide = ndimage.grey_dilation(alpha, size=(side, side)) if whole else alpha
+    wider = ndimage.grey_dilation(alpha, size=(side + 1, side + 1))
+    return np.asarray(wide + (wider - wide) * (by - whole), dtype=np.float32)

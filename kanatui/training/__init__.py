@@ -1,0 +1,1 @@
+"""Training a model in a process of its own, watched and steered through files."""

@@ -1,0 +1,126 @@
+"""Commands to a running training: small files in its `control/` folder, which it takes between two batches.
+
+Any process may send one, at any time: the training's own terminal, another one, the app. Each is a JSON object with
+``command``, ``sequence`` (which also orders them) and whatever arguments the command has; the training answers with a
+``command`` event of the same sequence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kanatui.errors import RunError
+from kanatui.storage import make_folder, storing
+from kanatui.training.events import Event, EventReader
+
+PAUSE, RESUME, STOP, STOP_AFTER_EPOCH = "pause", "resume", "stop", "stop_after_epoch"
+
+_LONGEST = 1 << 16
+"""Bytes of a command file; anything larger is not one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One command as received. ``command`` is "" if its file made no sense."""
+
+    sequence: int
+    command: str
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Mailbox:
+    """The `control/` folder of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def send(self, command: str, **arguments: Any) -> int:
+        """Leave a command and return its sequence number. StorageError if it cannot be written."""
+        make_folder(self.folder)
+        draft = self.folder / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
+        sequence = time.time_ns()
+        try:
+            while True:
+                with storing(draft):
+                    draft.write_text(json.dumps({"sequence": sequence, "command": command, **arguments}), "utf-8")
+                    try:
+                        # A link appears whole or not at all, and unlike a rename never replaces another's command.
+                        os.link(draft, self.folder / f"{sequence}.json")
+                        return sequence
+                    except FileExistsError:
+                        sequence += 1
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def take(self) -> list[Command]:
+        """Remove and return the commands that have come, oldest first."""
+        try:
+            names = [entry.name for entry in os.scandir(self.folder) if entry.name.endswith(".json")]
+        except FileNotFoundError:
+            return []
+        return [_open(self.folder / name) for name in sorted(names, key=lambda name: (len(name), name))]
+
+
+class Control:
+    """What a training obeys: its mailbox, and requests from within the process (signals)."""
+
+    def __init__(self, mailbox: Mailbox | None = None) -> None:
+        self._mailbox = mailbox
+        self._requests: list[Command] = []
+
+    def request(self, command: str, reason: str) -> None:
+        """Ask for a command from within the process; safe to call in a signal handler."""
+        self._requests.append(Command(0, command, {"reason": reason}))
+
+    def take(self) -> list[Command]:
+        """Remove and return everything that was asked for since the last call."""
+        requests, self._requests = self._requests, []
+        return requests + (self._mailbox.take() if self._mailbox else [])
+
+
+def _open(path: Path) -> Command:
+    sequence = int(path.stem) if path.stem.isdecimal() and len(path.stem) < 20 else 0
+    try:
+        with open(path, "rb") as file:
+            data = dict(json.loads(file.read(_LONGEST)))
+        command = Command(sequence, str(data.pop("command")), {k: v for k, v in data.items() if k != "sequence"})
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        command = Command(sequence, "", {"file": path.name})
+    path.unlink(missing_ok=True)
+    return command
+
+
+def send_and_wait(
+    run_path: Path, command: str, seconds: float, alive: Callable[[], bool], **arguments: Any
+) -> Event | None:
+    """Send a command to a training and wait for its answer.
+
+    Args:
+        run_path: the run's folder.
+        seconds: how long to wait; None comes back when that time is over.
+        alive: whether the training still runs.
+
+    Raises:
+        RunError: it refused, or ended without an answer.
+    """
+    log = run_path / "events.jsonl"
+    reader = EventReader(log, log.stat().st_size if log.exists() else 0)
+    sequence = Mailbox(run_path / "control").send(command, **arguments)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        was_alive = alive()
+        for event in reader.read():
+            if event["event"] == "command" and event.get("sequence") == sequence:
+                if not event.get("accepted"):
+                    raise RunError(f"{run_path.name}: {event.get('note') or f'{command} was refused'}")
+                return event
+        if not was_alive:
+            raise RunError(f"{run_path.name}: ended before it could {command.replace('_', ' ')}")
+        time.sleep(0.02)
+    return None

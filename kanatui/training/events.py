@@ -1,0 +1,96 @@
+"""`events.jsonl`: what happened in a run, one JSON object a line, only ever appended to.
+
+Every event has ``time`` (seconds since 1970) and ``event``, its kind:
+
+==============  ===============================================================================================
+start           ``step`` (above 0 when a run is continued), ``device``, ``precision``, ``batches`` an epoch, …
+preparing       ``done total`` of what comes before the first step
+probe           ``seconds`` a step in each number format, ``chosen``
+step            ``step epoch progress elapsed seconds_left loss rate images_per_second``, ``waiting`` (share of time)
+epoch           ``epoch`` (how many are complete) and ``step``
+validation      ``step``; ``held_out`` and/or ``faces``: ``images loss strict folded``; ``best`` so far or not
+checkpoint      ``step``
+command         ``sequence command accepted note``: the answer to a file in `control/`
+paused resumed  ``step``
+warning         ``message``
+end             ``state reason step elapsed``
+==============  ===============================================================================================
+
+A run that crashed and is continued repeats the steps after its last checkpoint; its ``start`` says from which step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from kanatui.storage import storing
+
+Event = dict[str, Any]
+
+_READ = 1 << 22
+"""Bytes read at once: a watcher of a long run takes it in bites, with a repaint between them."""
+
+
+class EventWriter:
+    """Appends events, each with a single write, so that a crash can tear only the last."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the log; a last line that a crash has torn is closed off. StorageError if it cannot be written."""
+        self.path = path
+        with storing(path):
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":
+                os.write(self._file, b"\n")
+
+    def write(self, kind: str, **fields: Any) -> Event:
+        """Append one event and return it as written. StorageError if the disk takes no more."""
+        event: Event = {"time": round(time.time(), 3), "event": kind, **fields}
+        line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        with storing(self.path):
+            written = os.write(self._file, line)
+            while written < len(line):  # a disk that fills up may take a part; the rest then raises ENOSPC
+                written += os.write(self._file, line[written:])
+        return event
+
+    def close(self) -> None:
+        """Close the log."""
+        os.close(self._file)
+
+
+class EventReader:
+    """Reads a log that may still grow: each :meth:`read` returns what was added since."""
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self.path = path
+        self.offset = offset
+        """Bytes read so far; never inside a line."""
+
+    def read(self, most: int = _READ) -> list[Event]:
+        """Return the next complete events, [] if there are none yet; unreadable lines are passed over.
+
+        At most about ``most`` bytes are read, so call again until nothing comes back.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                data = file.read(most)
+                while data and b"\n" not in data and (more := file.read(most)):
+                    data += more
+        except FileNotFoundError:
+            return []
+        complete = data[: data.rfind(b"\n") + 1]
+        self.offset += len(complete)
+        return [event for line in complete.splitlines() if (event := _parse(line)) is not None]
+
+
+def _parse(line: bytes) -> Event | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None

@@ -1,0 +1,61 @@
+"""Starting a training as a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kanatui import background
+from kanatui.errors import RunError
+from kanatui.training.runs import Run, Status
+
+INTERNAL_OPTION = "--run-dir"
+"""The hidden option of ``kanatui train`` with which the new process is told what to train."""
+
+_LONGEST_START = 600.0
+"""Seconds after which a training that is still preparing (drawing masters, say) is left to itself."""
+
+_POLL = 0.05
+
+
+def start(run: Run, still_waiting: Callable[[Status], None] | None = None) -> Status:
+    """Train a run in the background, in a session of its own, and wait until it has begun.
+
+    Args:
+        run: its configuration says everything; one that has checkpoints is continued.
+        still_waiting: called now and then until it has begun.
+
+    Returns:
+        how it stands.
+
+    Raises:
+        RunError: another process is at work on it, or it failed at the start; the message is the training's own.
+        StorageError: its log cannot be written.
+    """
+    run.require_idle()
+    begun = time.time()
+    process = background.start(["train", INTERNAL_OPTION, str(run.path)], run.log)
+    while time.time() - begun < _LONGEST_START:
+        ended = process.poll() is not None
+        status = run.status()
+        if status.pid == process.pid and status.state not in ("starting", "crashed"):
+            if status.state == "failed":
+                raise RunError(f"run {run.id} failed: {status.reason}")
+            return status
+        if ended:
+            raise RunError(f"run {run.id} ended at its start: {_last_words(run) or f'see {run.log}'}")
+        if still_waiting:
+            still_waiting(status)
+        time.sleep(_POLL)
+    return run.status()
+
+
+def _last_words(run: Run) -> str:
+    """Return the last line that the process printed."""
+    try:
+        with open(run.log, "rb") as file:
+            file.seek(max(0, run.log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,78 @@
+"""In which order images are trained on: batch k of epoch e is a pure function of (seed, e, k)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.dataset.source import Indices
+from kanatui.errors import RunError
+from kanatui.rng import U64, mix64, word_key
+from kanatui.training.splits import ImageSet
+
+
+class EpochOrder:
+    """Walks over all characters, image after image, chopped into batches.
+
+    Each walk takes every character once, in a shuffled order, so characters are trained on evenly; one that has fewer
+    images starts its own list again. Image numbers are shuffled for each epoch. With ``by_number`` a walk shows the
+    same image number of every character, as in the article; otherwise each character starts at a place of its own in
+    the shuffled list, so that a batch mixes faces and placements (batch normalisation sees all of them at once).
+
+    Epochs are divided evenly: no batch is smaller than the others by more than one image, and none is left out.
+    Memory goes with the image numbers. Objects of this class can be pickled and are safe to use from one thread each.
+    """
+
+    def __init__(
+        self, images: ImageSet, batch_size: int, seed: int, *, by_number: bool = False, ranks: int = 1
+    ) -> None:
+        """Lay the order out; the number of batches is a multiple of ``ranks``, the processes that share them.
+
+        RunError if there are fewer images than processes.
+        """
+        self.images = images
+        self.seed = seed
+        self.by_number = by_number
+        self.characters = len(images.list_of)
+        self.size = int(images.counts.max()) * self.characters
+        """Images in an epoch, those that come again included."""
+        if self.size < ranks:
+            raise RunError(f"{self.size} images are too few for {ranks} processes; start fewer")
+        self.batches = -(-self.size // (batch_size * ranks)) * ranks
+        """Batches in an epoch."""
+        self._group = np.repeat(np.arange(len(images.lists)), [len(ranks_) for ranks_, _ in images.lists])
+        self._starts = np.concatenate([[0], np.cumsum([len(ranks_) for ranks_, _ in images.lists])])[images.list_of]
+        self._counts = images.counts
+        self._epoch = -1
+
+    def batch(self, epoch: int, k: int) -> Indices:
+        """Return the source indices of batch ``k`` (0 … batches − 1) of an epoch, int64 [n]."""
+        if epoch != self._epoch:
+            self._shuffle(epoch)
+        positions = np.arange(k * self.size // self.batches, (k + 1) * self.size // self.batches)
+        walks, places = np.divmod(positions, self.characters)
+        labels = self._walk_order(int(walks[0]), int(walks[-1]))[walks - walks[0], places]
+        turns = (walks + self._shifts[labels]) % self._counts[labels]
+        chosen: Indices = self.images.offsets[labels] + self._ranks[self._starts[labels] + turns]
+        return chosen
+
+    def _shuffle(self, epoch: int) -> None:
+        """Shuffle every list by its numbers, so that lists that share numbers share their order."""
+        self._key = mix64(mix64(np.array([self.seed], dtype=np.uint64) ^ word_key("order")) + np.uint64(epoch))
+        ranks = np.concatenate([ranks_ for ranks_, _ in self.images.lists])
+        numbers = np.concatenate([numbers_ for _, numbers_ in self.images.lists]).astype(np.uint64)
+        self._ranks: npt.NDArray[np.int32] = ranks[np.lexsort((mix64(self._key + numbers), self._group))]
+        shifts = self._keys("shift", 0, self.characters) % self._counts.astype(np.uint64)
+        self._shifts: npt.NDArray[np.int64] = shifts.astype(np.int64) * (not self.by_number)
+        self._epoch = epoch
+
+    def _keys(self, purpose: str, first: int, end: int) -> U64:
+        """Return the epoch's random keys of the numbers from ``first`` to ``end`` − 1."""
+        counters: U64 = np.arange(first, end).astype(np.uint64)
+        return mix64((self._key ^ word_key(purpose)) + counters)
+
+    def _walk_order(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Return the order of the characters in some walks, [last − first + 1, C]."""
+        walks = self._keys("walk", first, last + 1)
+        keys = mix64(walks[:, None] + self._keys("character", 0, self.characters))
+        return np.argsort(keys, axis=1, kind="stable")

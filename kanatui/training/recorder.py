@@ -1,0 +1,120 @@
+"""What a training process writes into its run directory: events, status, log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from kanatui import storage
+from kanatui.errors import StorageError
+from kanatui.training.control import Mailbox
+from kanatui.training.events import Event, EventWriter
+from kanatui.training.runs import Run
+
+Observer = Callable[[Event], None]
+
+_TRIES = 50
+"""To lock a run, 0.01 s apart."""
+
+_STATUS_EVERY = 1.0
+"""Seconds between status files. Each is flushed to disk, which takes up to a few milliseconds."""
+
+
+class Sink(Protocol):
+    """What a trainer reports to."""
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Something happened."""
+
+    def update(self, **fields: Any) -> None:
+        """How it stands; also the heartbeat, so called at every step and while waiting."""
+
+
+class Silence:
+    """A sink for the processes of a distributed training other than the first."""
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Ignore it."""
+
+    def update(self, **fields: Any) -> None:
+        """Ignore it."""
+
+
+class Recorder:
+    """Takes a run directory for this process and writes there until closed."""
+
+    def __init__(self, run: Run, observers: Sequence[Observer] = ()) -> None:
+        """Take the run.
+
+        Commands left over from an earlier process are dropped: they were not meant for this one.
+
+        Raises:
+            RunError: another process is at work on it.
+            StorageError: the folder cannot be written.
+        """
+        self.run = run
+        self._observers = list(observers)
+        self._lock = _take(run)
+        for folder in (run.control, run.path / "checkpoints", run.path / "previews"):
+            storage.make_folder(folder)
+        Mailbox(run.control).take()
+        self._events = EventWriter(run.path / "events.jsonl")
+        self._status: dict[str, Any] = {"state": "starting", "pid": os.getpid()}
+        self._written = 0.0
+        self.update()
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Append an event and show it to the observers; one that raises is noted and not asked again."""
+        event = self._events.write(kind, **fields)
+        for observer in list(self._observers):
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001  # may be a plugin; what it raises must not stop a training
+                self._observers.remove(observer)
+                self.log(traceback.format_exc())
+                reason = f"{type(error).__name__}: {error}"
+                self._events.write("warning", message=f"an observer failed and was dropped: {reason}")
+
+    def update(self, **fields: Any) -> None:
+        """Change the status; it is written at most once a second, except that a new state is written at once."""
+        changed = fields.get("state", self._status["state"]) != self._status["state"]
+        self._status |= fields
+        now = time.monotonic()
+        if changed or now - self._written >= _STATUS_EVERY:
+            self._written = now
+            storage.write_json(self.run.path / "status.json", self._status | {"heartbeat": round(time.time(), 3)})
+
+    def finish(self, state: str, reason: str = "") -> None:
+        """Record how it ended. The status comes first: with a full disk it is the one that may still fit."""
+        self.update(state=state, reason=reason, seconds_left=None)
+        self.event("end", state=state, reason=reason, step=self._status.get("step", 0))
+
+    def log(self, text: str) -> None:
+        """Append to the run's log."""
+        with storage.storing(self.run.log), open(self.run.log, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def close(self) -> None:
+        """Let the run go."""
+        self._events.close()
+        self._lock.close()
+
+
+def _take(run: Run) -> contextlib.ExitStack:
+    """Lock the run for the life of this process; RunError if another has it."""
+    lock = contextlib.ExitStack()
+    for left in reversed(range(_TRIES)):
+        try:
+            lock.enter_context(storage.exclusive(run.lock, "locked"))
+            return lock
+        except StorageError:
+            if run.alive():
+                raise run.busy() from None
+            if not left:
+                raise
+            time.sleep(0.01)  # whoever asks whether the run is alive holds the lock for an instant
+    raise AssertionError("unreachable: the last try returns or raises")

@@ -1,0 +1,276 @@
+"""Run directories: where a training keeps its configuration, events, state and weights, and how to find one.
+
+::
+
+    runs/012-quick/
+        config.toml      what was asked for; enough to start or continue the training
+        events.jsonl     what happened (:mod:`kanatui.training.events`)
+        status.json      how it stands, replaced once a second while it runs
+        train.log        what the process printed, and tracebacks
+        lock             held by the process that trains, for as long as it lives
+        control/         commands to it (:mod:`kanatui.training.control`)
+        checkpoints/     best.safetensors, last.safetensors (weights), state.safetensors (to continue from)
+        previews/        pictures
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import difflib
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from kanatui import paths, storage
+from kanatui.errors import RunError, StorageError, WeightsError
+from kanatui.training.events import EventReader
+
+SILENCE = 120.0
+"""Seconds without a heartbeat after which a training counts as crashed; the slowest step seen took 6 s."""
+
+ACTIVE = ("starting", "running", "paused")
+STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
+
+_ID = re.compile(r"(\d+)-(.+)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_PACKAGED = "default.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """How a run stands. ``state`` is one of :data:`STATES`; ``reason`` says why it ended where that is not plain."""
+
+    state: str
+    reason: str = ""
+    pid: int = 0
+    heartbeat: float = 0.0
+    progress: float = 0.0
+    epoch: int = 0
+    step: int = 0
+    elapsed: float = 0.0
+    """Seconds of training so far, pauses not counted."""
+    seconds_left: float | None = None
+    best: Mapping[str, Any] | None = None
+    """The best validation so far: ``step``, ``strict``, ``folded`` (0 … 1)."""
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is at work on it."""
+        return self.state in ACTIVE
+
+
+class Run:
+    """One run directory, for reading. Only the process that trains writes there (:mod:`.recorder`)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, name: str, config: Mapping[str, Any]) -> Run:
+        """Make a new run directory, `NUMBER-NAME`, with its configuration.
+
+        Raises:
+            RunError: the name is not made of up to 40 letters, digits, dots, - and _.
+            StorageError: it cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise RunError(f"run name {name!r}: use up to 40 letters, digits, dots, - and _, a letter or digit first")
+        folder = storage.make_folder(paths.runs())
+        with _locked(folder / ".lock"):
+            number = max((run.number for run in list_runs()), default=0) + 1
+            run = cls(folder / f"{number:03d}-{name}")
+            storage.make_folder(run.path)
+        plain = {"name": name, "created": datetime.datetime.now(datetime.UTC).replace(microsecond=0), **config}
+        storage.write_bytes(run.path / "config.toml", tomlkit.dumps(plain).encode())
+        return run
+
+    @property
+    def id(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    @property
+    def number(self) -> int:
+        """The run's number, 0 if the directory was named by hand."""
+        match = _ID.fullmatch(self.id)
+        return int(match[1]) if match else 0
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was asked for, as written in config.toml. RunError if it cannot be read."""
+        path = self.path / "config.toml"
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise RunError(f"{path}: cannot be read ({error})") from None
+
+    @property
+    def created(self) -> float:
+        """When it was made, seconds since 1970; 0 if its configuration does not say."""
+        try:
+            made = self.config.get("created")
+        except RunError:
+            return 0.0
+        return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
+
+    @property
+    def control(self) -> Path:
+        """The folder for commands to the training."""
+        return self.path / "control"
+
+    @property
+    def log(self) -> Path:
+        """What the training printed."""
+        return self.path / "train.log"
+
+    @property
+    def lock(self) -> Path:
+        """The file that the process that trains keeps locked."""
+        return self.path / "lock"
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the file of a checkpoint: ``best`` and ``last`` are weights, ``state`` is what it goes on from."""
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    def events(self, offset: int = 0) -> EventReader:
+        """Return a reader of the run's events."""
+        return EventReader(self.path / "events.jsonl", offset)
+
+    def events_from_now(self) -> EventReader:
+        """Return a reader of what is yet to happen."""
+        path = self.path / "events.jsonl"
+        return EventReader(path, path.stat().st_size if path.exists() else 0)
+
+    def status(self) -> Status:
+        """Return how the run stands, a process that died or fell silent included."""
+        try:
+            data = json.loads((self.path / "status.json").read_bytes())
+            known = {field.name for field in dataclasses.fields(Status)}
+            status = Status(**{key: value for key, value in data.items() if key in known})
+            if status.state not in STATES:
+                return self._unreported()
+        except (OSError, ValueError, TypeError, AttributeError):
+            return self._unreported()
+        if status.active:
+            silence = time.time() - status.heartbeat
+            if not self.alive():
+                reason = f"process {status.pid} is gone, killed or out of memory; see train.log"
+                return dataclasses.replace(status, state="crashed", reason=reason, seconds_left=None)
+            if silence > SILENCE and status.state != "starting":  # drawing masters may keep quiet for longer
+                reason = f"process {status.pid} has been silent for {silence:.0f} s"
+                return dataclasses.replace(status, state="crashed", reason=reason, seconds_left=None)
+        return status
+
+    def _unreported(self) -> Status:
+        """A run without a status: just made, or its process died before it could say anything."""
+        with contextlib.suppress(OSError):
+            if self.alive() or time.time() - self.path.stat().st_mtime < SILENCE:
+                return Status("starting")
+        return Status("crashed", "it never reported; see train.log")
+
+    def alive(self) -> bool:
+        """Say whether a process holds the run's lock, which no crash leaves behind and no other process inherits."""
+        return storage.lock_holder(self.lock) is not None
+
+    def require_idle(self) -> None:
+        """Raise RunError if a process is at work on the run."""
+        if self.alive():
+            raise self.busy()
+
+    def busy(self) -> RunError:
+        """Return the error that says so."""
+        pid, state = self.status().pid, self.status().state
+        return RunError(f"run {self.id} is still {state} (process {pid}); stop it first: kanatui stop {self.number}")
+
+    def weights(self) -> Path:
+        """Return the best weights, else the last. RunError if there are none yet."""
+        for name in ("best", "last"):
+            if self.checkpoint(name).is_file():
+                return self.checkpoint(name)
+        raise RunError(f"run {self.id} has no weights yet ({self.status().state}); wait for its first checkpoint")
+
+    def discard(self) -> None:
+        """Remove a run that never began to train, so that a failed start leaves nothing behind."""
+        if not self.checkpoint("state").exists() and not self.alive():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever has it."""
+    with storage.storing(path), open(path, "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def list_runs() -> list[Run]:
+    """Return every run, oldest first."""
+    try:
+        found = [Run(Path(entry.path)) for entry in os.scandir(paths.runs()) if entry.is_dir() and entry.name[0] != "."]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(f"{paths.runs()}: cannot be read ({error.strerror})") from None
+    return sorted(found, key=lambda run: (run.number, run.id))
+
+
+def find_run(reference: str) -> Run:
+    """Return a run by id, number, unique prefix of its id or name, ``latest``, or the path of its folder.
+
+    RunError, naming the nearest, if there is none or more than one.
+    """
+    if os.sep in reference and (Path(reference) / "config.toml").is_file():
+        return Run(Path(reference).resolve())
+    runs = list_runs()
+    if not runs:
+        raise RunError(f"no run {reference!r}: there are no runs yet; kanatui train starts one")
+    if reference == "latest":
+        return runs[-1]
+    for matches in _matches(runs, reference):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise RunError(f"run {reference!r} could be any of: {', '.join(run.id for run in matches[-5:])}")
+    ids = [run.id for run in runs]
+    near = difflib.get_close_matches(reference, ids, n=3, cutoff=0.5) or ids[:-4:-1]
+    raise RunError(f"no run {reference!r}; nearest: {', '.join(near)} (kanatui runs lists all)")
+
+
+def _matches(runs: list[Run], reference: str) -> Iterator[list[Run]]:
+    """Give the runs that a reference may mean, the strictest reading first."""
+    yield [run for run in runs if run.id == reference]
+    if reference.isdecimal():
+        yield [run for run in runs if run.number == int(reference)]
+    yield [run for run in runs if reference and run.id.startswith(reference)]
+    yield [run for run in runs if reference and run.id.partition("-")[2].startswith(reference)]
+
+
+def find_weights(reference: str) -> Path:
+    """Return a weights file: the best of a run (see :func:`find_run`), a file, or ``default`` for the one shipped.
+
+    Raises:
+        RunError: no such run, or it has no weights yet.
+        WeightsError: no such file.
+    """
+    if reference == "default":
+        packaged = paths.packaged(_PACKAGED)
+        if not packaged.is_file():
+            raise WeightsError("no default model ships with this kanatui; kanatui train makes one")
+        return packaged
+    if reference.endswith(".safetensors"):
+        path = Path(reference)
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file")
+        return path
+    return find_run(reference).weights()

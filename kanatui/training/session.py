@@ -1,0 +1,256 @@
+"""One training from its run directory: open what its configuration names, train, record how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from kanatui.dataset.source import ImageSource, OnProgress, open_source
+from kanatui.errors import KanatuiError, PluginError, RunError, StorageError
+from kanatui.plugins import Registry, load
+from kanatui.training import control
+from kanatui.training.control import Control, Mailbox
+from kanatui.training.device import choose_device, prepare_device
+from kanatui.training.distributed import Alone
+from kanatui.training.events import Event
+from kanatui.training.feed import Opener
+from kanatui.training.options import TrainingOptions
+from kanatui.training.recorder import Observer, Recorder, Silence, Sink
+from kanatui.training.runs import Run
+from kanatui.training.splits import Split, split_source
+from kanatui.training.trainer import Outcome, Trainer
+
+_TELL_EVERY = 0.5  # seconds between reports on the preparation
+_BY_INTERRUPT = "stopped by Ctrl-C"
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A source with work to do before its first image, such as drawing masters."""
+
+    def prepare(self, on_progress: OnProgress | None = None) -> None:
+        """Do it now."""
+
+
+def make_config(
+    source: Mapping[str, Any], options: TrainingOptions, parameters: Mapping[str, Any], recipe: str = ""
+) -> dict[str, Any]:
+    """Return a run's configuration, as :meth:`.Run.create` writes it.
+
+    Args:
+        source: an image source's ``spec()``.
+        parameters: the model plugin's, those that differ from its defaults.
+        recipe: its name, for people.
+    """
+    train = {name: list(value) if isinstance(value, tuple) else value for name, value in options.values.items()}
+    return {"recipe": recipe, "train": train, "model": dict(parameters), "source": dict(source)}
+
+
+def open_split(run: Run, source: ImageSource) -> Split:
+    """Divide a source as the run's training did. RunError or ParameterError if its configuration makes no sense."""
+    return _split(source, _options(run.config))
+
+
+def train_run(
+    run: Run,
+    observers: Sequence[Observer] = (),
+    *,
+    group: Alone | None = None,
+    detached: bool = False,
+    source: ImageSource | None = None,
+    opener: Opener = open_source,
+) -> Outcome:
+    """Train a run from where it stands to the end of its budget, or until told to stop.
+
+    Interrupt and terminate signals stop it with a checkpoint; a second interrupt ends it at once.
+
+    Args:
+        observers: called with each event.
+        group: the processes that train together.
+        detached: there is no terminal, so losing one is no reason to stop.
+        source: the one that the configuration names, where it is open already.
+        opener: opens the source in worker processes.
+
+    Raises:
+        KanatuiError: it could not start or go on; the run is recorded as failed.
+    """
+    group = group or Alone()
+    if not group.first:
+        with _signals(Control(), detached):
+            return _train(run, group, Silence(), Control(), source, opener)
+    recorder = Recorder(run, [*observers, *plugin_observers(load(), run)])
+    commands = Control(Mailbox(run.control))
+    try:
+        with _signals(commands, detached):
+            outcome = _train(run, group, recorder, commands, source, opener)
+        recorder.finish(outcome.state, outcome.reason)
+        return dataclasses.replace(outcome, interrupted=outcome.reason == _BY_INTERRUPT)
+    except BaseException as error:
+        _record_failure(recorder, error)
+        raise
+    finally:
+        recorder.close()
+
+
+def plugin_observers(registry: Registry, run: Run) -> list[Observer]:
+    """Return one observer for each plugin that watches runs, so that one that fails can be dropped alone."""
+    about = {"id": run.id, "path": str(run.path), "config": run.config}
+    return [_observer(registry, plugin, about) for plugin in registry.manager.get_plugins()]
+
+
+def _observer(registry: Registry, plugin: Any, about: Mapping[str, Any]) -> Observer:
+    others = [other for other in registry.manager.get_plugins() if other is not plugin]
+    started, event_, finished = (
+        registry.manager.subset_hook_caller(f"kanatui_run_{name}", others) for name in ("started", "event", "finished")
+    )
+
+    def observe(event: Event) -> None:
+        if event["event"] == "start":
+            started(run=about)
+        event_(run=about, event=event)
+        if event["event"] == "end":
+            finished(run={**about, "state": event["state"], "reason": event["reason"]})
+
+    return observe
+
+
+def build_model(
+    registry: Registry, id: str, parameters: Mapping[str, Any], image_size: int, num_classes: int, seed: int = 0
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """Build a model with seeded weights, try it on a small batch, and return it with all of its parameters' values.
+
+    Raises:
+        PluginError: there is no such model, it failed, or it does not return logits [n, C].
+        ParameterError: a parameter is unknown or out of range.
+    """
+    plugin = registry.model(id)(**parameters)
+    torch.manual_seed(seed)
+    try:
+        module = plugin.build(image_size, num_classes)
+        with torch.inference_mode():
+            shape = list(module.eval()(torch.zeros(2, 1, image_size, image_size)).shape)
+    except Exception as error:  # a plugin may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"model {id} {plugin.values} failed at {image_size} px: {reason}") from error
+    if shape != [2, num_classes]:
+        raise PluginError(f"model {id}: gave {shape} for 2 images of {num_classes} characters, not [2, {num_classes}]")
+    return module, plugin.values
+
+
+def _train(
+    run: Run, group: Alone, sink: Sink, commands: Control, source: ImageSource | None, opener: Opener
+) -> Outcome:
+    config = run.config
+    options = _options(config)
+    device = choose_device(options.device)
+    prepare_device(device, options.threads)
+    tell = _teller(sink)
+    if source is None:
+        source = open_source(_table(config, "source"), tell)
+    if isinstance(source, Prepares):
+        source.prepare(tell)
+    model, parameters = build_model(
+        load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
+    )
+    card = {
+        "model": {"id": options.model, "parameters": parameters},
+        "characters": source.characters,
+        "image_size": source.image_size,
+        "recipe": str(config.get("recipe", "")),
+        "seed": options.seed,
+        "run": run.id,
+    }
+    trainer = Trainer(
+        model,
+        source,
+        _split(source, options),
+        options,
+        device=device,
+        sink=sink,
+        control=commands,
+        checkpoints=run.path / "checkpoints",
+        card=card,
+        group=group,
+        opener=opener,
+    )
+    return trainer.train()
+
+
+def _options(config: Mapping[str, Any]) -> TrainingOptions:
+    return TrainingOptions(**_table(config, "train"))
+
+
+def _table(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = config.get(name)
+    if not isinstance(table, dict):
+        raise RunError(f"config.toml: the table [{name}] is missing; start a new run")
+    return table
+
+
+def _split(source: ImageSource, options: TrainingOptions) -> Split:
+    return split_source(source, options.hold_out, options.hold_out_faces, options.split_seed)
+
+
+def _teller(sink: Sink) -> Callable[[int, int], None]:
+    """Report on the preparation, not too often."""
+    last = 0.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _TELL_EVERY:
+            last = time.monotonic()
+            sink.event("preparing", done=done, total=total)
+            sink.update()
+
+    return tell
+
+
+@contextlib.contextmanager
+def _signals(commands: Control, detached: bool) -> Iterator[None]:
+    """Turn signals into commands. Only the main thread may say what signals do; elsewhere they are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = False
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        commands.request(control.STOP, _BY_INTERRUPT)
+
+    def terminate(number: int, frame: object) -> None:
+        commands.request(control.STOP, f"stopped by {signal.Signals(number).name}")
+
+    wanted = {
+        signal.SIGINT: interrupt,
+        signal.SIGTERM: terminate,
+        signal.SIGHUP: signal.SIG_IGN if detached else terminate,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _record_failure(recorder: Recorder, error: BaseException) -> None:
+    state, reason = "failed", str(error)
+    if isinstance(error, KeyboardInterrupt):
+        state, reason = "stopped", "ended by a second Ctrl-C; its last checkpoint stays"
+    elif not isinstance(error, KanatuiError):
+        reason = f"{type(error).__name__}: {error}"
+        with contextlib.suppress(StorageError):
+            recorder.log("".join(traceback.format_exception(error)))
+    with contextlib.suppress(StorageError):  # the disk may be what failed
+        recorder.finish(state, (reason.splitlines() or [""])[0])

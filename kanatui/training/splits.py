@@ -1,0 +1,163 @@
+"""Which images are trained on and which are kept for judging.
+
+Two ways, which may be combined. The article's: 5 % of the image numbers, the same numbers for every character, so that
+what is held out is a place in the grid rather than a random picture. And by face: every image of some faces, which says
+more about handwriting that was never seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.dataset.source import ImageSource, Indices
+from kanatui.errors import RunError
+from kanatui.rng import mix64, word_key
+
+_SLICE = 65_536
+"""Images whose faces are asked for at once; a random recipe draws a whole table row to know one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """Some of a source's images: for each character, which of its images, by number.
+
+    Characters with the same images share one list, so memory goes with the image numbers, not with the images.
+    """
+
+    offsets: Indices
+    """The source's offsets, [C + 1]."""
+    lists: tuple[tuple[npt.NDArray[np.int32], Indices], ...]
+    """Distinct lists: ranks (index minus offset) and their image numbers, both [n]."""
+    list_of: Indices
+    """Which list belongs to each character, [C]."""
+
+    @property
+    def counts(self) -> Indices:
+        """Images of each character, [C] int64."""
+        lengths = np.array([len(ranks) for ranks, _ in self.lists], dtype=np.int64)
+        return np.asarray(lengths[self.list_of])
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    def of(self, label: int) -> Indices:
+        """Return the source indices of one character, in rank order, int64."""
+        return np.asarray(self.offsets[label] + self.lists[self.list_of[label]][0])
+
+    def sample(self, most: int, seed: int = 0) -> Indices:
+        """Return at most about ``most`` source indices, evenly over the characters, always the same for a seed.
+
+        At least one image of every character that has any, and all of them where ``most`` allows.
+        """
+        each = max(1, most // len(self.list_of))
+        chosen = []
+        for label in range(len(self.list_of)):
+            indices = self.of(label)
+            if len(indices) > each:
+                indices = np.sort(indices[np.argsort(_scramble(seed, "sample", indices))[:each]])
+            chosen.append(indices)
+        return np.concatenate(chosen)
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """What is trained on, and what is judged by: held-out image numbers (of known faces), and held-out faces."""
+
+    train: ImageSet
+    held_out: ImageSet
+    held_out_faces: ImageSet
+    faces: tuple[str, ...]
+    """Ids of the held-out faces."""
+
+
+def split_source(
+    source: ImageSource, hold_out: float = 0.05, hold_out_faces: Sequence[str] = (), seed: int = 0
+) -> Split:
+    """Divide a source.
+
+    Args:
+        hold_out: share of the image numbers to hold out, 0 … 0.9; the same numbers for every character.
+        hold_out_faces: face ids, with ``*`` and ``?`` allowed, to hold out altogether.
+        seed: which numbers. It is not the training's seed, so that runs with different seeds are judged alike.
+
+    Raises:
+        RunError: a face is not in the source, or some character is left with nothing to train on.
+    """
+    held_faces = _match_faces(source.face_ids, hold_out_faces)
+    numbers, list_of = _distinct_numbers(source)
+    held_numbers = _held_numbers(numbers, hold_out, seed)
+    parts: list[list[npt.NDArray[np.bool_]]] = [[], [], []]
+    if held_faces:
+        numbers, list_of = [numbers[i] for i in list_of], np.arange(len(list_of))
+    for label, own in enumerate(numbers):
+        by_number = np.isin(own, held_numbers)
+        by_face = _drawn_with(source, label, held_faces) if held_faces else np.zeros(len(own), dtype=bool)
+        for part, mask in zip(parts, (~by_number & ~by_face, by_number & ~by_face, by_face), strict=True):
+            part.append(mask)
+    offsets = np.asarray(source.offsets, dtype=np.int64)
+    train, held, faces = (ImageSet(offsets, _choose(numbers, masks), list_of) for masks in parts)
+    _require_images(source.characters, train)
+    return Split(train, held, faces, held_faces)
+
+
+def _scramble(seed: int, purpose: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Give each number a random sort key that depends on seed, purpose and number alone."""
+    base = mix64(np.array([seed], dtype=np.uint64) ^ word_key(purpose))
+    return mix64(base + numbers.astype(np.uint64))
+
+
+def _match_faces(face_ids: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if not fnmatch.filter(face_ids, pattern):
+            raise RunError(f"train.hold_out_faces: no face {pattern!r} in the data (there are: {', '.join(face_ids)})")
+    return tuple(id for id in face_ids if any(fnmatch.fnmatch(id, pattern) for pattern in patterns))
+
+
+def _distinct_numbers(source: ImageSource) -> tuple[list[Indices], Indices]:
+    """Return the distinct lists of image numbers, and which one each character has."""
+    places: dict[bytes, int] = {}
+    lists: list[Indices] = []
+    list_of = np.empty(len(source.characters), dtype=np.int64)
+    for label in range(len(source.characters)):
+        own = np.asarray(source.numbers(label), dtype=np.int64)
+        place = places.setdefault(hashlib.blake2b(own.tobytes()).digest(), len(lists))
+        if place == len(lists):
+            lists.append(own)
+        list_of[label] = place
+    return lists, list_of
+
+
+def _held_numbers(lists: Sequence[Indices], share: float, seed: int) -> Indices:
+    numbers = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *lists]))
+    count = round(share * len(numbers))
+    return numbers[np.argsort(_scramble(seed, "hold out", numbers))[:count]]
+
+
+def _drawn_with(source: ImageSource, label: int, faces: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Say which of a character's images are drawn with one of ``faces``, [count] bool."""
+    wanted = np.isin(source.face_ids, faces)
+    first, end = int(source.offsets[label]), int(source.offsets[label + 1])
+    found = [wanted[source.faces(np.arange(at, min(at + _SLICE, end)))] for at in range(first, end, _SLICE)]
+    return np.concatenate([np.zeros(0, dtype=bool), *found])
+
+
+def _choose(
+    numbers: Sequence[Indices], masks: Sequence[npt.NDArray[np.bool_]]
+) -> tuple[tuple[npt.NDArray[np.int32], Indices], ...]:
+    pairs = zip(numbers, masks, strict=True)
+    return tuple((np.flatnonzero(mask).astype(np.int32), own[mask]) for own, mask in pairs)
+
+
+def _require_images(characters: str, train: ImageSet) -> None:
+    empty = [character for character, count in zip(characters, train.counts, strict=True) if count == 0]
+    if empty:
+        raise RunError(
+            f"nothing to train on for {len(empty)} characters ({''.join(empty[:8])}); "
+            "lower train.hold_out, hold fewer faces out, or leave these characters out"
+        )

@@ -1,0 +1,69 @@
+"""Judging a model while it trains, on a bounded sample of held-out images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from kanatui.dataset.source import ImageSource
+from kanatui.folding import fold_groups, fold_matrix
+from kanatui.training.splits import ImageSet
+
+_MOST_BYTES = 1 << 27
+"""Held-out images are made once and kept: 128 MiB hold 32,768 of 64 px, and 2,048 of the article's 256 px."""
+
+_AT_ONCE = 1 << 20
+"""Pixels to a pass, 256 images of 64 px."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """``images`` uint8 [n, H, W] and ``labels`` int64 [n] that training never sees."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+
+def hold_out(source: ImageSource, images: ImageSet, most: int) -> HeldOut | None:
+    """Make at most about ``most`` held-out images, evenly over the characters; None if there are none."""
+    if not len(images):
+        return None
+    indices = images.sample(min(most, _MOST_BYTES // source.image_size**2))
+    return HeldOut(torch.from_numpy(source.images(indices)), torch.from_numpy(source.labels(indices)))
+
+
+class Judge:
+    """Scores models on held-out images."""
+
+    def __init__(self, characters: str, device: torch.device, autocast: Callable[[], torch.autocast]) -> None:
+        self._fold = torch.from_numpy(fold_matrix(characters)).to(device)
+        self._group = torch.from_numpy(fold_groups(characters)[1]).to(device)
+        self._device = device
+        self._autocast = autocast
+
+    @torch.inference_mode()
+    def score(self, model: torch.nn.Module, held: HeldOut, on_batch: Callable[[], None]) -> dict[str, float]:
+        """Return ``images``, ``loss``, and the shares (0 … 1) read right: ``strict``, and ``folded`` as in DESIGN.
+
+        Folded adds up the probabilities of characters that look alike (:mod:`kanatui.folding`).
+        """
+        model.eval()
+        totals = torch.zeros(3, dtype=torch.float64)
+        at_once = max(1, _AT_ONCE // held.images[0].numel())
+        for start in range(0, len(held.labels), at_once):
+            images, labels = held.images[start : start + at_once], held.labels[start : start + at_once]
+            truth = labels.to(self._device)
+            with self._autocast():
+                logits = model(images.to(self._device).unsqueeze(1).float().div_(255.0))
+            logits = logits.float()
+            folded = logits.softmax(dim=1) @ self._fold
+            loss = cross_entropy(logits, truth, reduction="sum")
+            strict = (logits.argmax(dim=1) == truth).sum()
+            alike = (folded.argmax(dim=1) == self._group[truth]).sum()
+            totals += torch.stack([loss, strict, alike]).double().cpu()
+            on_batch()
+        loss_, strict_, folded_ = (totals / len(held.labels)).tolist()
+        return {"images": len(held.labels), "loss": loss_, "strict": strict_, "folded": folded_}

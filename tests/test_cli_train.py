@@ -1,0 +1,271 @@
+"""The commands train, runs, attach, stop, pause, resume, as typed; detached trainings are processes of their own."""
+
+import json
+import os
+import signal
+import time
+import tomllib
+
+import pytest
+
+from kanatui import cli
+from kanatui.training.runs import find_run, list_runs
+
+FACE = "noto-sans-cjk-jp-medium"
+SMALL = [
+    "--characters",
+    "あいう",
+    "--faces",
+    FACE,
+    "--image-size",
+    "16",
+    "--images-per-character",
+    "60",
+    "--threads",
+    "1",
+]
+QUICK = ["train", "quick", *SMALL, "--model", "article_cnn", "--precision", "float32", "--batch-size", "16"]
+
+
+@pytest.fixture
+def type_in(capfd):
+    """Carry out a command line and return its exit status, standard output and standard error."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        status = cli.run([str(argument) for argument in arguments])
+        return (status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def ok(type_in):
+    def run(*arguments):
+        status, out, err = type_in(*arguments)
+        assert status == 0, err
+        return out + err
+
+    return run
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# ── wrong ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["train", "quikc"], 2, "unknown recipe 'quikc' (did you mean quick?)"),
+        (["train", "quick", "--recipe", "quick"], 2, "give the recipe once"),
+        (["train", "quick", "--data", "x"], 2, "give a recipe or --data, not both"),
+        (["train", "--data", "nothing"], 1, "no data set 'nothing'"),
+        (["train", "--data", "nothing", "--faces", "x"], 2, "--faces: cannot be given with --data"),
+        (["train", "--resume", "9"], 1, "no run '9'"),
+        (["train", "--resume", "9", "--epochs", "3"], 2, "--epochs: cannot be given with --resume"),
+        (["train", "--epochs", "1", "--minutes", "2"], 2, "--epochs and --minutes: give one of them"),
+        (["train", "--learning-rate", "fast"], 2, "--learning-rate: 'fast' is not a number"),
+        (["train", "--learning-rate", "-1"], 2, "--learning-rate: -1 is below the least value"),
+        (["train", "--seed", "-1"], 2, "--seed: -1 is below the least value"),
+        (["train", "--model", "nobody"], 1, "unknown model 'nobody'"),
+        ([*QUICK, "--model-set", "dropout=2"], 2, "--model-set dropout=2: article_cnn.dropout: 2 is above"),
+        ([*QUICK, "--model-set", "speed=2"], 2, "--model-set speed=2: article_cnn.speed: no such parameter"),
+        ([*QUICK, "--model-set", "dropout"], 2, "--model-set dropout: not of the form param=value"),
+        ([*QUICK, "--name", "a/b"], 1, "run name 'a/b'"),
+        ([*QUICK, "--hold-out-faces", "nobody"], 1, "no face 'nobody' in the data"),
+        ([*QUICK, "--hold-out-faces", FACE], 1, "nothing to train on for 3 characters (あいう)"),
+        ([*QUICK, "--device", "mps"], 2, "--device mps: there is no Apple GPU here"),
+        (["stop"], 1, "there are no runs yet"),
+        (["pause", "7"], 1, "there are no runs yet"),
+        (["resume", "x"], 1, "there are no runs yet"),
+        (["attach"], 1, "there are no runs yet"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_no_run(type_in, arguments, status, words):
+    got, out, err = type_in(*arguments)
+    assert got == status, err
+    assert words in err.strip().splitlines()[-1]
+    assert "Traceback" not in err
+    assert not out
+    assert list_runs() == []
+
+
+def test_a_recipe_with_a_wrong_train_table_is_named(type_in, tmp_path):
+    for line, words in (("speed = 3", "train.speed: no such parameter"), ("epochs = -1", "train.epochs: -1 is below")):
+        path = tmp_path / "r.toml"
+        path.write_text(f'images_per_character = 10\n[train]\nmodel = "article_cnn"\n{line}\n')
+        status, _, err = type_in("train", path, *SMALL)
+        assert status == 1
+        assert words in err.strip().splitlines()[-1]
+
+
+# ── settling ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def settled(ok, tmp_path, *arguments):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'images_per_character = 10\n[train]\nmodel = "article_cnn"\nminutes = 3.0\nlearning_rate = 0.002\n'
+        "[train.parameters]\ndropout = 0.25\n"
+    )
+    ok("train", path, *SMALL, "--images-per-character", "10", "--threads", "1", *arguments)
+    return find_run("latest").config
+
+
+def test_the_command_line_wins_over_the_recipe_and_that_over_the_defaults(ok, tmp_path):
+    config = settled(ok, tmp_path, "--epochs", "1", "--weight-decay", "0.5", "--seed", "9", "--name", "other")
+    train = config["train"]
+    assert (train["epochs"], train["minutes"]) == (1, 0.0)
+    assert (train["learning_rate"], train["weight_decay"], train["batch_size"]) == (0.002, 0.5, 128)
+    assert (train["seed"], config["source"]["recipe"]["seed"]) == (9, 9)
+    assert config["model"] == {"dropout": 0.25}
+    assert (config["name"], config["recipe"]) == ("other", "mine")
+    again = settled(ok, tmp_path, "--minutes", "0.001", "--model-set", "dropout=0.5", "--hold-out-faces", "")
+    assert (again["train"]["epochs"], again["train"]["minutes"]) == (0, 0.001)
+    assert again["model"] == {"dropout": 0.5}
+    assert again["train"]["hold_out_faces"] == []
+
+
+# ── training ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_train_shows_progress_and_lists_the_run(ok):
+    told = ok(*QUICK, "--epochs", "2")
+    assert "001-quick: " in told
+    assert "weights on cpu, 1 threads, float32" in told
+    assert "held-out images: strict" in told
+    assert "judge it: kanatui evaluate 1" in told
+    (listed,) = json.loads(ok("runs", "--json"))
+    assert (listed["id"], listed["state"], listed["progress"], listed["epoch"]) == ("001-quick", "finished", 1.0, 2)
+    assert "001-quick  finished  100 %" in ok("runs")
+    assert "run 001-quick is finished" in ok("attach", "1")
+
+
+def test_a_finished_run_is_neither_steered_nor_resumed(ok, type_in):
+    ok(*QUICK, "--epochs", "1")
+    for arguments, words in (
+        (["stop", "1"], "run 001-quick is not running but finished"),
+        (["pause"], "run 001-quick is not running but finished"),
+        (["train", "--resume", "latest"], "run 001-quick is finished; start a new one"),
+    ):
+        status, _, err = type_in(*arguments)
+        assert status == 1
+        assert words in err
+
+
+def test_a_written_data_set_is_trained_on(ok):
+    ok("generate", "quick", *SMALL[:-2], "--name", "small", "--workers", "1")
+    ok("train", "--data", "small", "--model", "article_cnn", "--epochs", "1", "--threads", "1")
+    run = find_run("latest")
+    assert run.id == "001-small"
+    assert set(run.config["source"]) == {"dataset"}
+    assert run.status().state == "finished"
+
+
+def test_a_detached_run_is_paused_resumed_stopped_killed_and_continued(ok, type_in):
+    told = ok(*QUICK, "--epochs", "4000", "--checkpoint-seconds", "1", "--detach")
+    assert "run 001-quick trains in the background" in told
+    run = find_run("1")
+    assert run.status().state == "running"
+    assert os.getsid(run.status().pid) == run.status().pid
+    status, _, err = type_in("train", "--resume", "1")
+    assert (status, "is still running" in err) == (1, True)
+
+    assert "run 001-quick: pause at step" in ok("pause")
+    wait_until(lambda: run.status().state == "paused")
+    assert "already paused" in ok("pause", "1")
+    assert "paused" in ok("runs")
+    assert "run 001-quick: resume at step" in ok("resume")
+    wait_until(lambda: run.status().state == "running")
+
+    assert "go on with: kanatui train --resume 1" in ok("stop")
+    wait_until(lambda: not run.alive())
+    assert run.status().state == "stopped"
+    stopped_at = run.status().step
+    assert "run 001-quick is stopped" in ok("attach")
+
+    ok("train", "--resume", "1", "--detach")
+    starts = [event["step"] for event in run.events().read() if event["event"] == "start"]
+    assert starts == [0, stopped_at]
+    wait_until(lambda: run.status().step > stopped_at + 1)
+    os.kill(run.status().pid, signal.SIGKILL)
+    wait_until(lambda: run.status().state == "crashed")
+    assert "crashed: process" in ok("runs")
+    status, _, err = type_in("stop")
+    assert (status, "is not running but crashed; go on with: kanatui train --resume 1" in err) == (1, True)
+
+    ok("train", "--resume", "1", "--detach")
+    assert "run 001-quick: stop after epoch at step" in ok("stop", "--after-epoch")
+    wait_until(lambda: run.status().state == "stopped")
+    assert "finished" not in run.log.read_text()
+    assert [event["state"] for event in run.events().read() if event["event"] == "end"] == ["stopped", "stopped"]
+
+
+def test_a_detached_run_that_cannot_start_says_why_and_leaves_nothing(type_in):
+    status, _, err = type_in(*QUICK, "--hold-out-faces", "nobody", "--detach")
+    assert status == 1
+    assert "failed: train.hold_out_faces: no face 'nobody'" in err.strip().splitlines()[-1]
+    assert list_runs() == []
+
+
+def test_attach_follows_a_run_and_leaving_it_does_not_stop_it(ok, kanatui):
+    ok(*QUICK, "--epochs", "4000", "--detach")
+    run = find_run("latest")
+    try:
+        watching = kanatui_process("attach")
+        assert "001-quick:" in watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        assert "which goes on" in watching.communicate(timeout=60)[1]
+        assert watching.returncode == 0
+        assert run.status().state == "running"
+        watching = kanatui_process("attach", "1")
+        watching.stderr.readline()
+    finally:
+        ok("stop")
+    out, err = watching.communicate(timeout=60)
+    assert watching.returncode == 0
+    assert "stopped, as asked" in err
+    assert "go on with: kanatui train --resume 1" in out
+
+
+def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(home):
+    training = kanatui_process(*QUICK, "--epochs", "4000")
+    shown = ""
+    while "held-out" not in shown and "step" not in shown:
+        shown = training.stderr.readline()
+    training.send_signal(signal.SIGINT)
+    out, err = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert "stopping: writing a checkpoint" in err
+    assert "go on with: kanatui train --resume 1" in out
+    assert "Traceback" not in err
+    assert find_run("1").checkpoint("state").exists()
+
+
+def kanatui_process(*arguments):
+    import subprocess
+    import sys
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "kanatui", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_help_lists_every_training_parameter(ok):
+    from kanatui.training.options import TrainingOptions
+
+    told = ok("train", "--help")
+    assert all(f"--{name.replace('_', '-')}" in told for name in TrainingOptions.parameters())
+    assert "--run-dir" not in told
+
+
+def test_the_configuration_is_plain_toml(ok):
+    ok(*QUICK, "--epochs", "1")
+    config = tomllib.loads((find_run("latest").path / "config.toml").read_text())
+    assert {"name", "created", "recipe", "train", "model", "source"} <= set(config)
