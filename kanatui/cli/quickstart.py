@@ -24,7 +24,7 @@ _SAMPLE = "き"
 def quickstart_command(context: click.Context) -> None:
     """From nothing to a recogniser: check the machine, generate, train, evaluate, recognise a sample."""
     started = time.monotonic()
-    _check_machine()
+    _step(context, "check the machine", ["doctor"])
     _step(context, "generate a data set", ["generate", "quick", "--name", _DATASET, *_resume_if_begun()])
     _step(context, "train on it", ["train", "--data", _DATASET])
     run = _latest_run()
@@ -32,18 +32,6 @@ def quickstart_command(context: click.Context) -> None:
     sample = _draw_sample(run)
     _step(context, f"recognise a sample, {_SAMPLE}", ["recognize", str(sample), "--model", run.id])
     _say_what_next(run, sample, time.monotonic() - started)
-
-
-def _check_machine() -> None:
-    from kanatui import doctor
-    from kanatui.errors import KanatuiError
-
-    out.rule("check the machine", align="left")
-    out.print("what each face can draw is found out first; that takes some seconds the first time", style="dim")
-    for check in doctor.run_checks():
-        if check.state == "fail":
-            raise KanatuiError(f"{check.name}: {check.detail}; {check.remedy}")
-        out.print(f"{check.state:4}  {check.name}: {check.detail}", markup=False, soft_wrap=True)
 
 
 def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:
