@@ -183,3 +183,52 @@ def test_the_example_of_the_guide_works(folder):
     images = shade.apply(torch.ones(3, 1, 8, 8), {name: torch.from_numpy(v) for name, v in drawn.items()})
     assert images.shape == (3, 1, 8, 8)
     assert images[:, 0, 0, 0].eq(1).all() and images[:, 0, 7, 7].eq(0.5).all()
+
+
+SQUARES = """
+    "Draw every character as a square."
+    from pathlib import Path
+
+    import numpy as np
+
+    from kanatui import GlyphSource, hookimpl
+    from kanatui.fonts import Face
+    from kanatui.masters import Masters
+
+    class Squares(GlyphSource):
+        id = "squares"
+
+        def faces(self):
+            return [Face("squares-plain", "gothic", "regular", "CC0", "", Path(__file__), 0, "", source="squares")]
+
+        def coverage(self, face, characters):
+            return np.ones(len(characters), dtype=bool)
+
+        def masters(self, face, characters, em):
+            half, n = em // 2, len(characters)
+            square = np.full((half, half), 255, dtype=np.uint8)
+            corner = np.tile(np.array([[em // 4, -half]], dtype=np.int32), (n, 1))
+            widths = np.ones(n, dtype=np.float32)
+            return Masters([square] * n, corner, em, widths, widths, ascent=0.75, descent=-0.25)
+
+    @hookimpl
+    def kanatui_glyph_sources():
+        return [Squares]
+"""
+
+
+def test_another_glyph_source_is_drawn_like_fonts_are(folder):
+    import numpy as np
+
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.recipe import Augment, Recipe
+
+    write(folder, "squares.py", SQUARES)
+    size = Augment("size", 1.0, {"points": [128.0, 128.0]})
+    recipe = Recipe("x", [size], characters="あい", faces=["squares-plain"], image_size=64, images_per_character=2)
+    images = GlyphStream(recipe, plugins.load([folder])).images(np.arange(4))
+    assert (images[:, 25:39, 25:39] == 255).all()
+    outside = images.copy()
+    outside[:, 23:41, 23:41] = 0
+    assert not outside.any()
+    assert images.sum(axis=(1, 2)) == pytest.approx(255 * 16 * 16, rel=0.01)
