@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +27,13 @@ INSTALL = "sudo apt-get install -y imagemagick"
 
 _VERSION = re.compile(r"^Version: ImageMagick (\d+)\.(\S+)", re.MULTILINE)
 _PIXELS_AT_ONCE = 16 * 2**20
-"""Debian's policy lets a process keep 256 MiB of pixels in memory, 8 bytes each; this takes half of that."""
+"""What one process draws: 256 pictures of 256 pixels, so that its start is under a hundredth of its time."""
+
+_LEAST_AT_ONCE = 16
+"""A process takes as long to start as to draw five glyphs."""
 
 _ARGUMENT_BYTES = 96 * 1024
-"""Far below the 2 MiB that Linux allows, and still a thousand glyphs."""
+"""Far below the 2 MiB that Linux allows, and still hundreds of glyphs."""
 
 _START_SECONDS = 30.0
 _SECONDS_PER_MEGAPIXEL = 10.0
@@ -83,9 +89,9 @@ class ImageMagick:
         Raises:
             ImageMagickError: ImageMagick failed or took too long; its own words are in the message.
         """
-        settings = ["-size", f"{canvas}x{canvas}", "-gravity", "Center", "-font", font, "-fill", "White"]
         reduced = [] if size == canvas else ["-scale", f"{size}x{size}"]
-        return self._draw(settings, [[*_annotated(annotation), *reduced] for annotation in annotations], size, canvas)
+        drawn = [[*self._annotated(annotation), *reduced] for annotation in annotations]
+        return self._draw(font, ["-gravity", "Center"], drawn, canvas, size)
 
     def glyphs(self, font: str, characters: str, em: int) -> Images:
         """Draw each character large and unhinted, uint8 [n, M, M] with M = :data:`MASTER_CANVAS` · em.
@@ -97,13 +103,9 @@ class ImageMagick:
         """
         size = round(MASTER_CANVAS * em)
         x, y = (round(share * em) for share in MASTER_ORIGIN)
-        settings = ["-size", f"{size}x{size}", "-font", font, "-fill", "White", "-pointsize", str(em)]
         # In ImageMagick 6 hinting is switched off by a property of the image, in 7 by a definition; both take -set.
-        drawn = [
-            ["xc:black", "-set", "type:hinting", "off", "-annotate", f"+{x}+{y}", literal(character)]
-            for character in characters
-        ]
-        return self._draw(settings, drawn, size)
+        drawn = [["-set", "type:hinting", "off", "-annotate", f"+{x}+{y}", literal(c)] for c in characters]
+        return self._draw(font, ["-pointsize", str(em)], drawn, size, size)
 
     def font_files(self) -> dict[str, Path]:
         """Return the font file behind each font name that ImageMagick knows."""
@@ -122,23 +124,54 @@ class ImageMagick:
         return found[0] if found else ""
 
     def _ask(self, *arguments: str) -> str:
-        return _run([self.command, *arguments], _START_SECONDS).decode(errors="replace")
+        return _run(self.command, arguments, _START_SECONDS).decode(errors="replace")
 
-    def _draw(self, settings: Sequence[str], drawn: Sequence[Sequence[str]], size: int, canvas: int = 0) -> Images:
-        """Draw images by their arguments, many in each process, as many processes as there are cores."""
-        chunks = _chunks(drawn, max(1, _PIXELS_AT_ONCE // max(size, canvas) ** 2))
+    def _annotated(self, annotation: Annotation) -> list[str]:
+        size = ["-pointsize", f"{annotation.point_size:.6f}"]
+        if annotation.shear == 0.0 and annotation.aspect == 1.0:
+            angle = f"{annotation.rotation:.6f}"
+            place = f"{angle}x{angle}{annotation.dx:+.6f}{annotation.dy:+.6f}"
+            return [*size, "-annotate", place, literal(annotation.text)]
+        return [*size, "-draw", self._primitive(annotation)]
+
+    def _primitive(self, annotation: Annotation) -> str:
+        """Draw under a general matrix; for a mere rotation the very pixels of ``-annotate`` (a test holds it)."""
+        (sx, ry), (rx, sy) = matrix(annotation.rotation, annotation.shear, annotation.aspect)
+        # Both versions take the off-diagonal entries in this order, the reverse of what the option -affine takes.
+        affine = ",".join(f"{value:.9f}" for value in (sx, ry, rx, sy, annotation.dx, annotation.dy))
+        primitive = f"affine {affine} text 0,0 {_quoted(annotation.text)}"
+        # ImageMagick 7 expands properties in the whole argument, as both versions do in that of -annotate.
+        return literal(primitive) if self.major >= 7 else primitive
+
+    def _draw(
+        self, font: str, settings: Sequence[str], drawn: Sequence[Sequence[str]], canvas: int, size: int
+    ) -> Images:
+        """Draw images by their operators, many in each process, as many processes as there are cores.
+
+        Args:
+            font: as ``-font`` takes it.
+            settings: further options, for all images.
+            drawn: the operators of each image, which lead from a blank canvas to the image.
+            canvas: side of the canvas.
+            size: side of the images.
+        """
+        common = ["-size", f"{canvas}x{canvas}", "-depth", "8", "-fill", "White", *settings]
+        start: list[str | bytes] = [*common, "-font", os.fsencode(font), "xc:black"]
+        share = max(_LEAST_AT_ONCE, -(-len(drawn) // _cores()))
+        chunks = _chunks(drawn, max(1, min(share, _PIXELS_AT_ONCE // canvas**2)))
         images = np.empty((len(drawn), size, size), dtype=np.uint8)
 
-        def one(start: int, chunk: Sequence[Sequence[str]]) -> None:
-            arguments = [argument for image in chunk for argument in ("(", *image, ")")]
-            limit = _START_SECONDS + _SECONDS_PER_MEGAPIXEL * len(chunk) * max(size, canvas) ** 2 / 1e6
-            # Red samples stand for grey ones: `gray:` weighs three channels of every pixel, a third of the time in all.
-            raw = _run([self.command, *settings, *arguments, "-depth", "8", "r:-"], limit)
+        def one(first: int, chunk: Sequence[Sequence[str]]) -> None:
+            # Each image is written and dropped before the next: a policy that allows little memory is no hindrance.
+            # Red samples stand for grey ones: `gray:` weighs three channels of every pixel, a fifth of the time in all.
+            each = [["(", "-clone", "0", *image, "-write", "r:-", "+delete", ")"] for image in chunk]
+            limit = _START_SECONDS + _SECONDS_PER_MEGAPIXEL * len(chunk) * canvas**2 / 1e6
+            raw = _run(self.command, [*start, *itertools.chain(*each), "null:"], limit)
             if len(raw) != len(chunk) * size**2:
                 raise ImageMagickError(
                     f"{self.command}: gave {len(raw)} bytes for {len(chunk)} images of {size}×{size}"
                 )
-            images[start : start + len(chunk)] = np.frombuffer(raw, dtype=np.uint8).reshape(-1, size, size)
+            images[first : first + len(chunk)] = np.frombuffer(raw, dtype=np.uint8).reshape(-1, size, size)
 
         in_parallel(one, chunks)
         return images
@@ -146,12 +179,11 @@ class ImageMagick:
 
 def in_parallel(task: Callable[..., None], calls: Sequence[tuple[object, ...]]) -> None:
     """Run ``task(*call)`` for each call, as many at once as there are cores; each waits for a child, so threads do."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(calls) == 1 or cores == 1:
+    if len(calls) == 1 or _cores() == 1:
         for call in calls:
             task(*call)
         return
-    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+    with concurrent.futures.ThreadPoolExecutor(_cores()) as pool:
         futures = [pool.submit(task, *call) for call in calls]
         try:
             for future in futures:
@@ -159,6 +191,10 @@ def in_parallel(task: Callable[..., None], calls: Sequence[tuple[object, ...]]) 
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunks(drawn: Sequence[Sequence[str]], most: int) -> list[tuple[int, Sequence[Sequence[str]]]]:
@@ -176,40 +212,39 @@ def _chunks(drawn: Sequence[Sequence[str]], most: int) -> list[tuple[int, Sequen
 
 
 def literal(text: str) -> str:
-    """Escape text for ``-annotate``: it would expand percent and backslash, and read a file named after an ``@``."""
-    escaped = text.replace("\\", "\\\\").replace("%", "%%")
+    """Escape text for ``-annotate``: percent, backslash and ``&lt;`` would be expanded, a file after an ``@`` read.
+
+    Raises:
+        ImageMagickError: the text has a control character, which no font draws.
+    """
+    escaped = _drawable(text).replace("\\", "\\\\").replace("%", "%%").replace("&", "\\&")
     return "\\" + escaped if escaped.startswith("@") else escaped
 
 
-def _annotated(annotation: Annotation) -> list[str]:
-    if annotation.shear == 0.0 and annotation.aspect == 1.0:
-        angle = f"{annotation.rotation:.6f}"
-        place = f"{angle}x{angle}{annotation.dx:+.6f}{annotation.dy:+.6f}"
-        return ["xc:black", "-pointsize", f"{annotation.point_size:.6f}", "-annotate", place, literal(annotation.text)]
-    return ["xc:black", "-pointsize", f"{annotation.point_size:.6f}", *_drawn(annotation)]
+def _quoted(text: str) -> str:
+    """Quote text for a ``-draw`` primitive, in which only quote and backslash have a meaning."""
+    escaped = _drawable(text).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
-def _drawn(annotation: Annotation) -> list[str]:
-    """Draw under a general matrix. For a mere rotation this gives the very pixels of ``-annotate`` (a test holds it).
+def _drawable(text: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise ImageMagickError(f"{text!r} has a control character, which cannot be drawn")
+    return text
 
-    The matrix also moves the point at which the text is drawn, hence its inverse there.
+
+def _run(command: str, arguments: Iterable[str | bytes], seconds: float) -> bytes:
+    """Run a child with a time limit, in a process group of its own so that nothing of it outlives the limit.
+
+    Text is handed on as UTF-8, bytes (the names of files) as they are.
     """
-    forward = matrix(annotation.rotation, annotation.shear, annotation.aspect)
-    x, y = np.linalg.solve(forward, [annotation.dx, annotation.dy])
-    (sx, ry), (rx, sy) = forward
-    # -draw has a grammar of its own: `%` is plain there, backslash and quote are escaped.
-    text = annotation.text.replace("\\", "\\\\").replace("'", "\\'")
-    affine = ",".join(f"{value:.9f}" for value in (sx, rx, ry, sy, 0.0, 0.0))
-    return ["-affine", affine, "-draw", f"text {x:.6f},{y:.6f} '{text}'"]
-
-
-def _run(arguments: Sequence[str], seconds: float) -> bytes:
-    """Run a child with a time limit, in a process group of its own so that nothing of it outlives the limit."""
     # One thread in each child: the processes are the parallel part, and OpenMP's start-up doubles a child's time.
     environment = os.environ | {"MAGICK_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}
+    # ImageMagick takes text as UTF-8 in every locale; Python would encode it by the locale.
+    encoded = (argument.encode() if isinstance(argument, str) else argument for argument in arguments)
     try:
         child = subprocess.Popen(
-            arguments,
+            [os.fsencode(command), *encoded],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -217,19 +252,22 @@ def _run(arguments: Sequence[str], seconds: float) -> bytes:
             start_new_session=True,
         )
     except OSError as error:
-        raise ImageMagickError(f"{arguments[0]}: cannot be started ({error.strerror})") from None
+        raise ImageMagickError(f"{command}: cannot be started ({error.strerror})") from None
     try:
         output, errors = child.communicate(timeout=seconds)
     except BaseException as error:
-        os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise ImageMagickError(f"{arguments[0]}: no answer within {seconds:.0f} s; it was ended") from None
+            raise ImageMagickError(f"{command}: no answer within {seconds:.0f} s; it was ended") from None
         raise
-    if child.returncode != 0 or errors:
-        said = " ".join(errors.decode(errors="replace").split())[:300] or "it said nothing"
-        if child.returncode != 0 or "error/" in said or "unable to read font" in said:
-            raise ImageMagickError(f"{arguments[0]}: failed with exit status {child.returncode}: {said}")
+    said = " ".join(errors.decode(errors="replace").split())[:300]
+    if child.returncode:
+        raise ImageMagickError(f"{command}: failed with exit status {child.returncode}: {said or 'it said nothing'}")
+    # A font that it cannot read is replaced or left out, with exit status 0; fontconfig's remarks are no failure.
+    if "@ error/" in said or "unable to read font" in said:
+        raise ImageMagickError(f"{command}: {said}")
     return output
 
 
@@ -241,23 +279,37 @@ def find() -> ImageMagick:
     """
     named = os.environ.get("KANATUI_IMAGEMAGICK")
     names = [named] if named else ["magick", "convert"]
-    others = []
-    for path in filter(None, map(shutil.which, names)):
-        found = _identify(path)
-        if found:
-            return found
-        others.append(path)
-    if others:
-        raise ImageMagickError(f"{others[-1]} is not ImageMagick but some other program: {INSTALL}")
-    raise ImageMagickError(f"ImageMagick is not installed (no {' or '.join(names)} on the PATH): {INSTALL}")
+    other = None
+    for path in _programs(names):
+        try:
+            return _identify(path)
+        except ImageMagickError as error:
+            other = error
+    if other:
+        raise ImageMagickError(f"{other}: {INSTALL}")
+    where = "which KANATUI_IMAGEMAGICK names" if named else "on the PATH"
+    raise ImageMagickError(f"ImageMagick is not installed (no {' or '.join(names)} {where}): {INSTALL}")
+
+
+def _programs(names: Sequence[str]) -> Iterator[str]:
+    """Give every program of these names on the PATH: some other `convert` may stand before ImageMagick's."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for name in names:
+        found = (shutil.which(name, path=folder) for folder in folders)
+        yield from dict.fromkeys(filter(None, found))
 
 
 @functools.cache
-def _identify(path: str) -> ImageMagick | None:
-    """Ask a program who it is; None if it is not ImageMagick."""
+def _identify(path: str) -> ImageMagick:
+    """Ask a program who it is. ImageMagickError, which is not remembered, if it is not ImageMagick."""
     try:
-        said = _run([path, "-version"], _START_SECONDS).decode(errors="replace")
-    except ImageMagickError:
-        return None
+        said = _run(path, ["-version"], _START_SECONDS).decode(errors="replace")
+    except ImageMagickError as error:
+        raise ImageMagickError(f"{path} is not ImageMagick ({str(error).removeprefix(f'{path}: ')})") from None
     match = _VERSION.search(said)
-    return ImageMagick(path, f"{match[1]}.{match[2]}", int(match[1])) if match else None
+    if match is None:
+        words = " ".join(said.split())[:60] or "nothing"
+        raise ImageMagickError(
+            f"{path} is not ImageMagick but some other program (asked its version, it says {words!r})"
+        )
+    return ImageMagick(path, f"{match[1]}.{match[2]}", int(match[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import zipfile
@@ -13,11 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui import imagemagick, paths, storage
+from kanatui.errors import StorageError
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont
 
     from kanatui.fonts import Face
+
+_DRAWN_AT_ONCE = 256
+"""Glyphs on their canvases: 85 MB at 384 pixels to the em, where 3,000 kanji at once would take a gigabyte."""
 
 _USE_TYPO_METRICS = 128  # bit 7 of `fsSelection` in a font's OS/2 table
 
@@ -61,7 +66,6 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
     Raises:
         FontError: the font cannot be read.
         ImageMagickError: drawing failed.
-        StorageError: the cache cannot be written.
     """
     magick = imagemagick.find()
     file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{magick.version}.npz"
@@ -69,10 +73,14 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
     absent = "".join(dict.fromkeys(c for c in characters if c not in known))
     if absent:
         measures, vertical = _measure(face, absent)
-        for character, image in zip(absent, magick.glyphs(face.font, absent, em), strict=True):
-            known[character] = _Glyph(*_crop(image, em), *measures[character])
-        # Of two processes that add glyphs at once the later wins; what the other drew is merely drawn again.
-        _write_cache(file, known, vertical)
+        for start in range(0, len(absent), _DRAWN_AT_ONCE):
+            part = absent[start : start + _DRAWN_AT_ONCE]
+            for character, image in zip(part, magick.glyphs(face.font, part, em), strict=True):
+                known[character] = _Glyph(*_crop(image, em), *measures[character])
+        # Of two processes that add glyphs at once the later wins; what the other drew is merely drawn again. Without
+        # the cache the answer is the same and only the next one slower, so a full disk is no reason to fail here.
+        with contextlib.suppress(StorageError):
+            _write_cache(file, known, vertical)
     found = [known[c] for c in characters]
     return Masters(
         [glyph.crop for glyph in found],

@@ -93,6 +93,26 @@ def test_masters_are_kept_and_a_damaged_file_is_drawn_again(home, tmp_path, monk
     assert np.array_equal(font_masters(face, "あ", 64).images[0], first.images[0])
 
 
+def test_masters_come_although_the_cache_cannot_be_written(tmp_path, monkeypatch):
+    face = next(face for face in load_faces() if face.id == "klee-regular")
+    kept = font_masters(face, "あい", 64)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "cache").write_text("a file stands where the folder should")
+    monkeypatch.setenv("KANATUI_HOME", str(tmp_path / "other"))
+    drawn = font_masters(face, "あい", 64)
+    assert all(np.array_equal(a, b) for a, b in zip(drawn.images, kept.images, strict=True))
+
+
+def test_masters_do_not_depend_on_how_many_are_drawn_at_once(tmp_path, monkeypatch):
+    face = next(face for face in load_faces() if face.id == "klee-regular")
+    together = font_masters(face, "あいうえお", 72)
+    monkeypatch.setenv("KANATUI_HOME", str(tmp_path / "other"))
+    monkeypatch.setattr(masters, "_DRAWN_AT_ONCE", 2)
+    apart = font_masters(face, "あいうえお", 72)
+    assert all(np.array_equal(a, b) for a, b in zip(apart.images, together.images, strict=True))
+    assert np.array_equal(apart.corners, together.corners)
+
+
 def test_masters_carry_freetype_s_measures():
     face = next(face for face in load_faces() if face.id == "noto-sans-cjk-jp-thin")
     found = font_masters(face, "あ", 64)
@@ -107,4 +127,8 @@ def test_loading_masters_reports_progress():
     renderer = Renderer(layout.faces, source._masters, source.characters, source.plan.coverage, 32)
     renderer.load(lambda done, total: reports.append((done, total)))
     assert reports[-1] == (169 * 4, 169 * 4) and len(reports) == 4
-    assert render.master_em(64) == 192
+
+
+def test_masters_are_larger_than_images_only_where_memory_allows():
+    ems = {size: render.master_em(size) for size in (16, 64, 128, 200, 256, 512, 4096)}
+    assert ems == {16: 128, 64: 192, 128: 384, 200: 256, 256: 256, 512: 512, 4096: 512}

@@ -50,7 +50,8 @@ def build_recipe(
         UsageError: an option names something unknown or out of range.
         RecipeError: a recipe file is broken.
     """
-    from kanatui.errors import ParameterError, UsageError
+    from kanatui.errors import FontError, ParameterError, PluginError, UsageError
+    from kanatui.fonts import select_faces
     from kanatui.plugins import load
     from kanatui.recipe import DEFAULT, Augment, find_recipe
 
@@ -65,9 +66,16 @@ def build_recipe(
         raise UsageError(f"--{option.replace('_', '-')}: {str(error).partition(': ')[2]}") from None
     registry = load()
     found = found.without(removed) if removed else found
-    for id in added:
-        registry.augmentation(id)
-        found = found.but(augments=[*found.augments, Augment(id)])
+    try:
+        if faces is not None:
+            select_faces([face for source in registry.glyph_sources.values() for face in source().faces()], found.faces)
+        for id in added:
+            registry.augmentation(id)
+            found = found.but(augments=[*found.augments, Augment(id)])
+    except FontError as error:
+        raise UsageError(f"--faces {faces}: {error}") from None
+    except PluginError as error:
+        raise UsageError(f"--with: {error}") from None
     for assignment in assignments:
         found = found.set(assignment, registry)
     return found

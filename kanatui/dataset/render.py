@@ -41,14 +41,24 @@ not hint, 37.5 against 35.4 where it does, for twice the memory.
 """
 
 
+_PIXELS_AT_ONCE = 2**17
+"""Target pixels per pass: with their masters they stay inside a core's L2 cache. All 256 rows of a batch at once take a
+quarter longer at 64 px, two thirds longer at 128 px."""
+
+
 def drawing_side(image_size: int) -> int:
     """Return the side in pixels of the canvas that ImageMagick draws on for images of some size."""
     return max(CANVAS, image_size)
 
 
 def master_em(image_size: int) -> int:
-    """Return the pixels to the em at which masters are drawn: three times the image, within reason, a multiple of 8."""
-    return min(max(3 * image_size, 128) // 8 * 8, 512)
+    """Return the pixels to the em at which masters are drawn: three times the image, within reason, a multiple of 8.
+
+    Beyond 128 px it is the image's own size: 512 pixels for an image of 256 come 0.3 dB closer to ImageMagick, but
+    the masters of 30 faces take 3.1 GB rather than 0.6.
+    """
+    wanted = 3 * image_size if image_size <= 128 else max(image_size, 256)
+    return min(max(wanted, 128) // 8 * 8, 512)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,12 +150,13 @@ class Renderer:
         images = torch.empty((len(table), 1, self._size, self._size))
         reach = self._em / np.maximum(points * drawn_to_image, 1e-3)
         nearest = np.abs(np.log(reach / [[level.reach] for level in self._levels])).argmin(axis=0)
+        at_once = max(1, _PIXELS_AT_ONCE // self._size**2)
         for place in np.unique(nearest):
-            rows = np.flatnonzero(nearest == place)
-            level = self._levels[place]
-            step = inverse[rows] * (reach[rows] / level.stride)[:, None, None]
-            drawn = _resample(level, slots[rows], step, origin[rows], self._size)
-            images[torch.from_numpy(rows)] = drawn
+            level, same = self._levels[place], np.flatnonzero(nearest == place)
+            for rows in np.split(same, range(at_once, len(same), at_once)):
+                step = inverse[rows] * (reach[rows] / level.stride)[:, None, None]
+                drawn = _resample(level, slots[rows], step, origin[rows], self._size)
+                images[torch.from_numpy(rows)] = drawn
         return images
 
 
