@@ -41,7 +41,7 @@ def _part(part: str) -> str:
         return _code_points(part, int(match[1], 16), int(match[2] or match[1], 16))
     if Path(part).is_file():
         return _file(Path(part))
-    if part and all(ord(c) > 0x7F and _drawable(c) for c in part):
+    if part and all(ord(c) > 0x7F and is_visible(c) for c in part):
         return part
     raise UsageError(
         f"--characters {part!r}: not hiragana, katakana or kana, a range (U+4E00-U+4E2F), a text file or characters"
@@ -53,7 +53,7 @@ def _code_points(part: str, low: int, high: int) -> str:
         raise UsageError(f"--characters {part}: the range runs backwards or past U+10FFFF")
     if high - low >= _MOST:
         raise UsageError(f"--characters {part}: {high - low + 1:,} characters are more than {_MOST:,}")
-    found = "".join(chr(c) for c in range(low, high + 1) if _drawable(chr(c)))
+    found = "".join(chr(c) for c in range(low, high + 1) if is_visible(chr(c)))
     if not found:
         raise UsageError(f"--characters {part}: no assigned, visible character in that range")
     return found
@@ -64,9 +64,9 @@ def _file(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--characters {path}: cannot be read as UTF-8 text ({error})") from None
-    return "".join(c for c in text if _drawable(c))
+    return "".join(c for c in text if is_visible(c))
 
 
-def _drawable(character: str) -> bool:
-    """Control, unassigned, surrogate, private-use and space characters have no glyph of their own."""
+def is_visible(character: str) -> bool:
+    """Say whether a character can leave ink: no control, unassigned, surrogate, private or space character can."""
     return unicodedata.category(character)[0] not in "CZ"

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 from kanatui import imagemagick, paths
+from kanatui.debian import apt_command, as_root
 from kanatui.errors import FontError, ImageMagickError, KanatuiError
-from kanatui.fonts import Face, apt_command, as_root, coverage, install_command, load_faces
+from kanatui.fonts import Face, coverage, install_command, load_faces
 from kanatui.kana import KANA
 
 State = Literal["ok", "warning", "fail"]
@@ -57,7 +58,7 @@ def check_imagemagick() -> Check:
         magick = imagemagick.find()
     except ImageMagickError as error:
         remedy = f"{apt_command(['imagemagick'])}  # if it is elsewhere: export KANATUI_IMAGEMAGICK=/path/to/convert"
-        return Check("ImageMagick", "fail", str(error).removesuffix(f": {imagemagick.INSTALL}"), remedy)
+        return Check("ImageMagick", "fail", str(error).removesuffix(f": {apt_command(['imagemagick'])}"), remedy)
     return Check("ImageMagick", "ok", f"{magick.version} ({magick.command})")
 
 
@@ -68,7 +69,7 @@ def check_policy() -> Check:
         limits = magick.limits()
         file = magick.policy_file()
     except ImageMagickError as error:
-        return Check("policy", "fail", f"cannot be asked: {error}".removesuffix(f": {imagemagick.INSTALL}"))
+        return Check("policy", "fail", f"cannot be asked: {error}".removesuffix(f": {apt_command(['imagemagick'])}"))
     low = {name: least for name, least in _LEAST_LIMITS.items() if _amount(limits.get(name, "")) < _amount(least)}
     where = f" ({file})" if file else ""
     if not low:

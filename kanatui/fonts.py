@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui import imagemagick, ink, paths, storage
+from kanatui.charset import is_visible
+from kanatui.debian import apt_command
 from kanatui.errors import FontError, ImageMagickError, StorageError
 
 STYLES = ("gothic", "mincho", "handwriting", "brush")
@@ -274,17 +276,6 @@ def install_command(faces: Iterable[Face]) -> str:
     return apt_command(packages) if packages else ""
 
 
-def apt_command(packages: Sequence[str]) -> str:
-    """Return the shell command that installs Debian packages."""
-    return as_root(f"apt-get install -y {' '.join(packages)}")
-
-
-def as_root(command: str) -> str:
-    """Put ``sudo`` before a shell command where the user is not root."""
-    root = getattr(os, "geteuid", lambda: 0)() == 0
-    return command if root else f"sudo {command}"
-
-
 # --- What a face can draw
 
 
@@ -303,7 +294,7 @@ def coverage(face: Face, characters: str) -> npt.NDArray[np.bool_]:
     cached = paths.cache() / "coverage" / f"{face.digest[:32]}-{magick.version}.json"
     kept = _read_cache(cached)
     known = {c: drawn for drawn, key in ((True, "drawn"), (False, "not drawn")) for c in str(kept.get(key, ""))}
-    new = "".join(c for c in dict.fromkeys(characters) if c not in known and ink.is_visible(c))
+    new = "".join(c for c in dict.fromkeys(characters) if c not in known and is_visible(c))
     if new:
         try:
             drawn = ink.drawn(face.installed(), face.index, face.font, new)

@@ -19,11 +19,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.debian import apt_command
 from kanatui.errors import ImageMagickError
 
 Images = npt.NDArray[np.uint8]
-
-INSTALL = "sudo apt-get install -y imagemagick"
 
 _VERSION = re.compile(r"^Version: ImageMagick (\d+)\.(\S+)", re.MULTILINE)
 _PIXELS_AT_ONCE = 16 * 2**20
@@ -285,10 +284,11 @@ def find() -> ImageMagick:
             return _identify(path)
         except ImageMagickError as error:
             other = error
+    install = apt_command(["imagemagick"])
     if other:
-        raise ImageMagickError(f"{other}: {INSTALL}")
+        raise ImageMagickError(f"{other}: {install}")
     where = "which KANATUI_IMAGEMAGICK names" if named else "on the PATH"
-    raise ImageMagickError(f"ImageMagick is not installed (no {' or '.join(names)} {where}): {INSTALL}")
+    raise ImageMagickError(f"ImageMagick is not installed (no {' or '.join(names)} {where}): {install}")
 
 
 def _programs(names: Sequence[str]) -> Iterator[str]:

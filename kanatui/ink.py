@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 _EM = 32  # pixels; half the time of 64, and the faintest kana of the thinnest face still leaves 22 pixels' worth of ink
 _LEAST_INK = 255.0  # one fully white pixel; a stray point of a broken outline leaves less
 _ABSENT = "\U0010ffff"  # a noncharacter: no font has a glyph for it
-
-
-def is_visible(character: str) -> bool:
-    """Say whether a character can leave ink at all: no control, unassigned, surrogate or space character can."""
-    return unicodedata.category(character)[0] not in "CZ"
 
 
 def drawn(path: Path, index: int, font: str, characters: str) -> str:

@@ -107,7 +107,7 @@ def test_preview_shows_glyphs_and_writes_a_sheet(type_in, tmp_path):
         (2, "no augmentation 'wobble'", ["generate", "quick", "--without", "wobble"]),
         (2, "--with: unknown augmentation 'wobble'", ["generate", "quick", "--with", "wobble"]),
         (2, "rotate.speed: no such parameter", ["generate", "quick", "--set", "rotate.speed=1"]),
-        (2, "rotate.degrees: -99 is below the least value, -45", ["generate", "quick", "--set", "rotate.degrees=-99..0"]),
+        (2, "degrees: -99 is below the least value, -45", ["generate", "quick", "--set", "rotate.degrees=-99..0"]),
         (2, "--set rotate: not of the form", ["generate", "quick", "--set", "rotate"]),
         (2, "--image-size: 7 is below the least value, 16", ["generate", "quick", "--image-size", "7"]),
         (2, "--characters 'U", ["generate", "quick", "-c", "U+3040-U+30"]),
