@@ -74,7 +74,14 @@ def save_weights(path: Path, module: torch.nn.Module, card: Mapping[str, Any]) -
 def pack(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
     """Return the bytes of a safetensors file. Tensors that share memory are written once for each name."""
     # In memory first: the library writes files by its own means, and its errors do not tell a full disk from others.
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    plain: dict[str, torch.Tensor] = {}
+    memory: set[int] = set()
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu().contiguous()
+        if own.untyped_storage().data_ptr() in memory:
+            own = own.clone()
+        memory.add(own.untyped_storage().data_ptr())
+        plain[name] = own
     return safetensors.torch.save(plain, dict(metadata))
 
 

@@ -119,11 +119,25 @@ def settled(ok, tmp_path, *arguments):
 
 
 def test_the_command_line_wins_over_the_recipe_and_that_over_the_defaults(ok, tmp_path):
-    config = settled(ok, tmp_path, "--epochs", "1", "--weight-decay", "0.5", "--seed", "9", "--name", "other")
+    config = settled(
+        ok,
+        tmp_path,
+        "--faces",
+        "noto-sans-cjk-jp-med*",
+        "--epochs",
+        "1",
+        "--weight-decay",
+        "0.5",
+        "--seed",
+        "9",
+        "--name",
+        "other",
+    )
     train = config["train"]
     assert (train["epochs"], train["minutes"]) == (1, 0.0)
     assert (train["learning_rate"], train["weight_decay"], train["batch_size"]) == (0.002, 0.5, 128)
     assert (train["seed"], config["source"]["recipe"]["seed"]) == (9, 9)
+    assert config["source"]["recipe"]["faces"] == [FACE]  # as it was found: fonts may be installed later
     assert config["model"] == {"dropout": 0.25}
     assert (config["name"], config["recipe"]) == ("other", "mine")
     again = settled(ok, tmp_path, "--minutes", "0.001", "--model-set", "dropout=0.5", "--hold-out-faces", "")
@@ -144,7 +158,7 @@ def test_train_shows_progress_and_lists_the_run(ok):
     (listed,) = json.loads(ok("runs", "--json"))
     assert (listed["id"], listed["state"], listed["progress"], listed["epoch"]) == ("001-quick", "finished", 1.0, 2)
     assert "001-quick  finished  100 %" in ok("runs")
-    assert "run 001-quick is finished" in ok("attach", "1")
+    assert "run 001-quick: finished" in ok("attach", "1")
 
 
 def test_a_finished_run_is_neither_steered_nor_resumed(ok, type_in):
@@ -188,7 +202,7 @@ def test_a_detached_run_is_paused_resumed_stopped_killed_and_continued(ok, type_
     wait_until(lambda: not run.alive())
     assert run.status().state == "stopped"
     stopped_at = run.status().step
-    assert "run 001-quick is stopped" in ok("attach")
+    assert "run 001-quick: stopped as asked" in ok("attach")
 
     ok("train", "--resume", "1", "--detach")
     starts = [event["step"] for event in run.events().read() if event["event"] == "start"]
@@ -230,7 +244,7 @@ def test_attach_follows_a_run_and_leaving_it_does_not_stop_it(ok, kanatui):
         ok("stop")
     out, err = watching.communicate(timeout=60)
     assert watching.returncode == 0
-    assert "stopped, as asked" in err
+    assert "stopped as asked" in err
     assert "go on with: kanatui train --resume 1" in out
 
 

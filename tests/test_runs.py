@@ -172,6 +172,8 @@ def test_status_follows_the_recorder():
     assert not run.alive()
     assert (run.status().state, run.status().reason, run.status().best) == ("stopped", "as asked", {"strict": 0.5})
     assert run.events().read()[-1]["state"] == "stopped"
+    Recorder(run).close()
+    assert (run.status().progress, run.status().step, run.status().best) == (0.25, 10, {"strict": 0.5})
 
 
 def test_a_process_that_is_gone_has_crashed():

@@ -199,22 +199,21 @@ def test_plugins_observe_runs_and_a_broken_one_is_dropped():
     assert "half-baked plugin" in run.log.read_text()
 
 
-def test_models_are_tried_before_they_are_trained():
+def test_models_are_tried_before_they_are_trained(monkeypatch):
     class Wrong(TinyModel):
         id = "wrong"
 
         def build(self, image_size, num_classes):
+            if image_size < 16:
+                raise ValueError("too small")
             return super().build(image_size, num_classes + 1)
 
     registry = load()
-    registry.models["wrong"] = Wrong
-    try:
-        with pytest.raises(PluginError, match=r"model wrong: gave \[2, 4\] for 2 images of 3 characters"):
-            build_model(registry, "wrong", {}, 16, 3)
-    finally:
-        del registry.models["wrong"]
-    with pytest.raises(PluginError, match=r"model tiny_cnn .* failed at 2 px"):
-        build_model(registry, "tiny_cnn", {}, 2, 3)
+    monkeypatch.setitem(registry.models, "wrong", Wrong)
+    with pytest.raises(PluginError, match=r"model wrong: gave \[2, 4\] for 2 images of 3 characters"):
+        build_model(registry, "wrong", {}, 16, 3)
+    with pytest.raises(PluginError, match=r"model wrong .* failed at 8 px: ValueError: too small"):
+        build_model(registry, "wrong", {}, 8, 3)
     one, other, another = (build_model(registry, "tiny_cnn", {}, 16, 3, seed)[0] for seed in (1, 1, 2))
     weights = [module.state_dict()["0.weight"] for module in (one, other, another)]
     assert torch.equal(weights[0], weights[1])

@@ -69,6 +69,8 @@ class TinyModel(Model):
             nn.BatchNorm2d(self.width),
             nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.Conv2d(self.width, self.width, 3, padding=1),
+            nn.ReLU(),
             nn.Dropout(self.dropout),
             nn.Flatten(),
             nn.Linear(self.width * side * side, num_classes),

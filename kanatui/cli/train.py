@@ -12,7 +12,7 @@ import click
 
 from kanatui.cli.console import duration, err, out, print_json
 from kanatui.cli.options import build_recipe, open_stream, recipe_options
-from kanatui.cli.watch import display
+from kanatui.cli.watch import display, outcome
 from kanatui.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.params import Choice, Parameter
 from kanatui.training.options import TrainingOptions
@@ -124,7 +124,7 @@ def _train_new(
     chosen, parameters = _settle(recipe, options, assignments)
     device = choose_device(chosen.device)
     source = _open(data, recipe)
-    config = make_config(source.spec(), chosen, parameters, recipe.name)
+    config = make_config(_pinned(source), chosen, parameters, recipe.name)
     name = name or _plain_name(data or recipe.name)
     with join(device) as group:
         if detach and group.size > 1:
@@ -151,6 +151,12 @@ def _open(data: str | None, recipe: Recipe) -> ImageSource:
 
         return open_dataset(find_dataset(data))
     return open_stream(recipe)
+
+
+def _pinned(source: ImageSource) -> dict[str, Any]:
+    """Say how to open the source again; fonts installed meanwhile must not change the images of a run continued."""
+    spec = source.spec()
+    return spec | {"recipe": spec["recipe"] | {"faces": list(source.face_ids)}} if "recipe" in spec else spec
 
 
 def _settle(
@@ -242,10 +248,10 @@ def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> No
     from kanatui.training.session import train_run
 
     with display(run.id) as shown:
-        outcome = train_run(run, [shown.show], source=source, group=group)
+        ended = train_run(run, [shown.show], source=source, group=group)
     if group is None or group.first:
-        _say_what_next(run, outcome.state)
-    if outcome.interrupted:
+        _say_what_next(run, ended.state)
+    if ended.interrupted:
         raise KeyboardInterrupt
 
 
@@ -316,8 +322,7 @@ def attach_command(reference: str) -> None:
     run = find_run(reference)
     status = run.status()
     if not status.active:
-        reason = f": {status.reason}" if status.reason else ""
-        out.print(f"run {run.id} is {status.state}{reason}", markup=False, soft_wrap=True)
+        out.print(f"run {run.id}: {outcome(status.state, status.reason)}", markup=False, soft_wrap=True)
         _say_what_next(run, status.state)
         return
     try:

@@ -117,8 +117,13 @@ def describe(event: dict[str, Any]) -> str:
     if kind == "warning":
         return f"warning: {event['message']}"
     if kind == "end":
-        return f"{event['state']}{': ' * bool(event.get('reason'))}{event.get('reason', '')}"
+        return outcome(event["state"], event.get("reason", ""))
     return ""
+
+
+def outcome(state: str, reason: str) -> str:
+    """Say how a run ended: finished; stopped as asked; failed: why."""
+    return f"{state} {reason}".strip() if state in ("finished", "stopped") else f"{state}: {reason}"
 
 
 def _scores(event: dict[str, Any]) -> str:

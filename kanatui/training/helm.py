@@ -54,7 +54,7 @@ class Helm:
         return "" if before else "not paused"
 
     def _stop(self, arguments: Mapping[str, Any]) -> str:
-        self.ending = str(arguments.get("reason") or "stopped, as asked")
+        self.ending = str(arguments.get("reason") or "as asked")
         return ""
 
     def _stop_after_epoch(self, arguments: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ _POLL = 0.05
 def start(run: Run, still_waiting: Callable[[Status], None] | None = None) -> Status:
     """Train a run in the background, in a session of its own, and wait until it has begun.
 
+    An interrupt while waiting ends it again.
+
     Args:
         run: its configuration says everything; one that has checkpoints is continued.
         still_waiting: called now and then until it has begun.
@@ -33,9 +36,18 @@ def start(run: Run, still_waiting: Callable[[Status], None] | None = None) -> St
         StorageError: its log cannot be written.
     """
     run.require_idle()
-    begun = time.time()
     process = background.start(["train", INTERNAL_OPTION, str(run.path)], run.log)
-    while time.time() - begun < _LONGEST_START:
+    try:
+        return _wait_for(run, process, still_waiting)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _wait_for(run: Run, process: subprocess.Popen[bytes], still_waiting: Callable[[Status], None] | None) -> Status:
+    deadline = time.monotonic() + _LONGEST_START
+    while time.monotonic() < deadline:
         ended = process.poll() is not None
         status = run.status()
         if status.pid == process.pid and status.state not in ("starting", "crashed"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,23 @@ from kanatui.dataset.source import Indices
 from kanatui.errors import RunError
 from kanatui.rng import U64, mix64, word_key
 from kanatui.training.splits import ImageSet
+
+
+@dataclasses.dataclass(frozen=True)
+class _Epoch:
+    """What is shuffled once for an epoch."""
+
+    number: int
+    key: U64
+    ranks: npt.NDArray[np.int32]
+    """All lists of images one after the other, each shuffled."""
+    shifts: Indices
+    """Where in its list each character starts, [C]."""
+
+    def keys(self, purpose: str, first: int, end: int) -> U64:
+        """Return the epoch's random keys of the numbers from ``first`` to ``end`` − 1."""
+        counters: U64 = np.arange(first, end).astype(np.uint64)
+        return mix64((self.key ^ word_key(purpose)) + counters)
 
 
 class EpochOrder:
@@ -20,7 +39,7 @@ class EpochOrder:
     the shuffled list, so that a batch mixes faces and placements (batch normalisation sees all of them at once).
 
     Epochs are divided evenly: no batch is smaller than the others by more than one image, and none is left out.
-    Memory goes with the image numbers. Objects of this class can be pickled and are safe to use from one thread each.
+    Memory goes with the image numbers. Objects of this class can be pickled.
     """
 
     def __init__(
@@ -40,39 +59,37 @@ class EpochOrder:
             raise RunError(f"{self.size} images are too few for {ranks} processes; start fewer")
         self.batches = -(-self.size // (batch_size * ranks)) * ranks
         """Batches in an epoch."""
-        self._group = np.repeat(np.arange(len(images.lists)), [len(ranks_) for ranks_, _ in images.lists])
-        self._starts = np.concatenate([[0], np.cumsum([len(ranks_) for ranks_, _ in images.lists])])[images.list_of]
+        lengths = [len(ranks_) for ranks_, _ in images.lists]
+        self._group = np.repeat(np.arange(len(lengths)), lengths)
+        self._starts = np.concatenate([[0], np.cumsum(lengths)])[images.list_of]
         self._counts = images.counts
-        self._epoch = -1
+        self._latest = self._shuffle(0)
 
     def batch(self, epoch: int, k: int) -> Indices:
         """Return the source indices of batch ``k`` (0 … batches − 1) of an epoch, int64 [n]."""
-        if epoch != self._epoch:
-            self._shuffle(epoch)
+        shuffled = self._latest
+        if shuffled.number != epoch:
+            shuffled = self._latest = self._shuffle(epoch)
         positions = np.arange(k * self.size // self.batches, (k + 1) * self.size // self.batches)
         walks, places = np.divmod(positions, self.characters)
-        labels = self._walk_order(int(walks[0]), int(walks[-1]))[walks - walks[0], places]
-        turns = (walks + self._shifts[labels]) % self._counts[labels]
-        chosen: Indices = self.images.offsets[labels] + self._ranks[self._starts[labels] + turns]
+        labels = self._walk_order(shuffled, int(walks[0]), int(walks[-1]))[walks - walks[0], places]
+        turns = (walks + shuffled.shifts[labels]) % self._counts[labels]
+        chosen: Indices = self.images.offsets[labels] + shuffled.ranks[self._starts[labels] + turns]
         return chosen
 
-    def _shuffle(self, epoch: int) -> None:
+    def _shuffle(self, epoch: int) -> _Epoch:
         """Shuffle every list by its numbers, so that lists that share numbers share their order."""
-        self._key = mix64(mix64(np.array([self.seed], dtype=np.uint64) ^ word_key("order")) + np.uint64(epoch))
+        key = mix64(mix64(np.array([self.seed], dtype=np.uint64) ^ word_key("order")) + np.uint64(epoch))
         ranks = np.concatenate([ranks_ for ranks_, _ in self.images.lists])
         numbers = np.concatenate([numbers_ for _, numbers_ in self.images.lists]).astype(np.uint64)
-        self._ranks: npt.NDArray[np.int32] = ranks[np.lexsort((mix64(self._key + numbers), self._group))]
-        shifts = self._keys("shift", 0, self.characters) % self._counts.astype(np.uint64)
-        self._shifts: npt.NDArray[np.int64] = shifts.astype(np.int64) * (not self.by_number)
-        self._epoch = epoch
+        plain = _Epoch(epoch, key, ranks[np.lexsort((mix64(key + numbers), self._group))], np.zeros_like(self._counts))
+        if self.by_number:
+            return plain
+        shifts = plain.keys("shift", 0, self.characters) % self._counts.astype(np.uint64)
+        return dataclasses.replace(plain, shifts=shifts.astype(np.int64))
 
-    def _keys(self, purpose: str, first: int, end: int) -> U64:
-        """Return the epoch's random keys of the numbers from ``first`` to ``end`` − 1."""
-        counters: U64 = np.arange(first, end).astype(np.uint64)
-        return mix64((self._key ^ word_key(purpose)) + counters)
-
-    def _walk_order(self, first: int, last: int) -> npt.NDArray[np.int64]:
+    def _walk_order(self, shuffled: _Epoch, first: int, last: int) -> npt.NDArray[np.int64]:
         """Return the order of the characters in some walks, [last − first + 1, C]."""
-        walks = self._keys("walk", first, last + 1)
-        keys = mix64(walks[:, None] + self._keys("character", 0, self.characters))
+        walks = shuffled.keys("walk", first, last + 1)
+        keys = mix64(walks[:, None] + shuffled.keys("character", 0, self.characters))
         return np.argsort(keys, axis=1, kind="stable")

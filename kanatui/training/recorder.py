@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 import traceback
@@ -61,9 +62,12 @@ class Recorder:
         self._lock = _take(run)
         for folder in (run.control, run.path / "checkpoints", run.path / "previews"):
             storage.make_folder(folder)
+        self.log("")
         Mailbox(run.control).take()
         self._events = EventWriter(run.path / "events.jsonl")
-        self._status: dict[str, Any] = {"state": "starting", "pid": os.getpid()}
+        before = dataclasses.asdict(run.status())
+        self._status: dict[str, Any] = {name: before[name] for name in ("progress", "epoch", "step", "elapsed", "best")}
+        self._status |= {"state": "starting", "pid": os.getpid()}
         self._written = 0.0
         self.update()
 
@@ -89,9 +93,11 @@ class Recorder:
             storage.write_json(self.run.path / "status.json", self._status | {"heartbeat": round(time.time(), 3)})
 
     def finish(self, state: str, reason: str = "") -> None:
-        """Record how it ended. The status comes first: with a full disk it is the one that may still fit."""
-        self.update(state=state, reason=reason, seconds_left=None)
-        self.event("end", state=state, reason=reason, step=self._status.get("step", 0))
+        """Record how it ended: the event first, so that whoever sees the state also finds the event."""
+        try:
+            self.event("end", state=state, reason=reason, step=self._status["step"])
+        finally:
+            self.update(state=state, reason=reason, seconds_left=None)
 
     def log(self, text: str) -> None:
         """Append to the run's log."""

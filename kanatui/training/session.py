@@ -29,7 +29,8 @@ from kanatui.training.splits import Split, split_source
 from kanatui.training.trainer import Outcome, Trainer
 
 _TELL_EVERY = 0.5  # seconds between reports on the preparation
-_BY_INTERRUPT = "stopped by Ctrl-C"
+_BY_INTERRUPT = "by Ctrl-C"
+_RUN_HOOKS = "kanatui_run_"
 
 
 @runtime_checkable
@@ -103,13 +104,16 @@ def train_run(
 def plugin_observers(registry: Registry, run: Run) -> list[Observer]:
     """Return one observer for each plugin that watches runs, so that one that fails can be dropped alone."""
     about = {"id": run.id, "path": str(run.path), "config": run.config}
-    return [_observer(registry, plugin, about) for plugin in registry.manager.get_plugins()]
+    manager = registry.manager
+    hooks = {plugin: manager.get_hookcallers(plugin) or () for plugin in manager.get_plugins()}
+    watching = [plugin for plugin, callers in hooks.items() if any(c.name.startswith(_RUN_HOOKS) for c in callers)]
+    return [_observer(registry, plugin, about) for plugin in watching]
 
 
 def _observer(registry: Registry, plugin: Any, about: Mapping[str, Any]) -> Observer:
     others = [other for other in registry.manager.get_plugins() if other is not plugin]
     started, event_, finished = (
-        registry.manager.subset_hook_caller(f"kanatui_run_{name}", others) for name in ("started", "event", "finished")
+        registry.manager.subset_hook_caller(_RUN_HOOKS + name, others) for name in ("started", "event", "finished")
     )
 
     def observe(event: Event) -> None:
@@ -229,7 +233,7 @@ def _signals(commands: Control, detached: bool) -> Iterator[None]:
         commands.request(control.STOP, _BY_INTERRUPT)
 
     def terminate(number: int, frame: object) -> None:
-        commands.request(control.STOP, f"stopped by {signal.Signals(number).name}")
+        commands.request(control.STOP, f"by {signal.Signals(number).name}")
 
     wanted = {
         signal.SIGINT: interrupt,
@@ -247,7 +251,7 @@ def _signals(commands: Control, detached: bool) -> Iterator[None]:
 def _record_failure(recorder: Recorder, error: BaseException) -> None:
     state, reason = "failed", str(error)
     if isinstance(error, KeyboardInterrupt):
-        state, reason = "stopped", "ended by a second Ctrl-C; its last checkpoint stays"
+        state, reason = "stopped", "by a second Ctrl-C, without another checkpoint"
     elif not isinstance(error, KanatuiError):
         reason = f"{type(error).__name__}: {error}"
         with contextlib.suppress(StorageError):
