@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,14 +103,7 @@ def load_faces(extra: Sequence[Path] = ()) -> list[Face]:
 
 
 def _read(file: Path) -> dict[str, Face]:
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FontError(f"{file}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise FontError(f"{file}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise FontError(f"{file}: not valid TOML: {error}") from None
+    data = storage.read_toml(file, FontError)
     entries = data.pop("face", [])
     if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         unknown = f"unknown key {next(iter(data))!r}; " if data else ""

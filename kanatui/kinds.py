@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kanatui.errors import PluginError
 from kanatui.params import Configurable
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Plugin(Configurable):
     version: ClassVar[str] = "1"
     """Raise it when the same parameters come to mean other pixels; data sets record it."""
 
+    def _lacks(self, method: str) -> PluginError:
+        """Return the error for a plugin that is used in a way that it has no method for."""
+        return PluginError(f"{self.kind} {self.id!r} cannot be used like this: its plugin does not define {method}()")
+
 
 class Placement(Plugin):
     """Says where and how large a glyph stands, as columns of the glyph table; ImageMagick or the resampler does it."""
@@ -41,11 +46,11 @@ class Placement(Plugin):
         The result may depend on the face and on the columns set before, not on the character or key: all characters
         share one grid.
         """
-        raise NotImplementedError
+        raise self._lacks("grid")
 
     def draw(self, table: GlyphTable, keys: Keys) -> GlyphTable:
         """Draw one value for each row (``table.replace``), from ``keys`` alone."""
-        raise NotImplementedError
+        raise self._lacks("draw")
 
 
 class Pixel(Plugin):
@@ -58,7 +63,7 @@ class Pixel(Plugin):
 
         Pixel units scale with the image: multiply lengths stated at 64 px by ``size / 64``.
         """
-        raise NotImplementedError
+        raise self._lacks("draw")
 
     def apply(self, images: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the changed images, float32 [n, 1, H, W] in and out; nothing random, and no sample sees another.
@@ -67,7 +72,7 @@ class Pixel(Plugin):
         afterwards. A sample's result must not depend on n: keep to element-wise arithmetic, pooling, ``grid_sample``
         and ``interpolate``; convolutions and matrix products choose their order of summation by batch size.
         """
-        raise NotImplementedError
+        raise self._lacks("apply")
 
 
 class Model(Plugin):
@@ -77,7 +82,7 @@ class Model(Plugin):
 
     def build(self, image_size: int, num_classes: int) -> torch.nn.Module:
         """Return a module that takes float32 [N, 1, image_size, image_size] in 0 … 1 and returns logits [N, C]."""
-        raise NotImplementedError
+        raise self._lacks("build")
 
 
 class GlyphSource(Plugin):
@@ -87,12 +92,12 @@ class GlyphSource(Plugin):
 
     def faces(self) -> Sequence[Face]:
         """Return every face known, installed or not; ids are unique over all sources."""
-        raise NotImplementedError
+        raise self._lacks("faces")
 
     def coverage(self, face: Face, characters: str) -> npt.NDArray[np.bool_]:
         """Say which characters the face truly draws, [len(characters)] bool."""
-        raise NotImplementedError
+        raise self._lacks("coverage")
 
     def masters(self, face: Face, characters: str, em: int) -> Masters:
         """Draw each character once, ``em`` pixels to the em, white on black, without hinting or placement."""
-        raise NotImplementedError
+        raise self._lacks("masters")

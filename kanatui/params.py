@@ -12,6 +12,7 @@ A declaration is a class attribute; on an instance the attribute is the value::
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Parameter(Generic[T]):
+class Parameter(abc.ABC, Generic[T]):
     """A named, typed, bounded value. ``check`` takes what TOML gives, ``parse`` what a person types."""
 
     default: T
@@ -52,13 +53,13 @@ class Parameter(Generic[T]):
         value: T = instance.__dict__.get(self.name, self.default)
         return value
 
+    @abc.abstractmethod
     def check(self, value: Any) -> T:
         """Return ``value`` as the parameter's own type, or raise ValueError saying what is allowed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def parse(self, text: str) -> T:
         """Read the value as typed after ``--set plugin.param=``; ValueError says what is allowed."""
-        raise NotImplementedError
 
     def format(self, value: T) -> str:
         """Write ``value`` so that ``parse`` reads it back."""

@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -176,15 +175,9 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: the file cannot be read, is not TOML (line and column are named), or a value is wrong.
     """
+    data = storage.read_toml(path, RecipeError)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
         return Recipe.from_dict(data, name=path.stem)
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from None
     except KanatuiError as error:
         raise RecipeError(f"{path}: {error}") from None
 

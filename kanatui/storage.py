@@ -7,11 +7,12 @@ import errno
 import fcntl
 import json
 import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from kanatui.errors import StorageError
+from kanatui.errors import KanatuiError, StorageError
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space or set KANATUI_HOME to another disk",
@@ -67,6 +68,18 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON (UTF-8, readable) by atomic rename. StorageError if that fails."""
     write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def read_toml(path: Path, error: type[KanatuiError]) -> dict[str, Any]:
+    """Read a TOML file. ``error``, naming file, line and column, if it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as reason:
+        raise error(f"{path}: cannot be read ({reason.strerror})") from None
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}: not UTF-8 text (byte {reason.start})") from None
+    except tomllib.TOMLDecodeError as reason:
+        raise error(f"{path}: not valid TOML: {reason}") from None
 
 
 @contextlib.contextmanager

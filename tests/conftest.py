@@ -18,7 +18,7 @@ def home(tmp_path, monkeypatch, shared_cache):
     folder.mkdir()
     (folder / "cache").symlink_to(shared_cache)
     monkeypatch.setenv("KANATUI_HOME", str(folder))
-    monkeypatch.delenv("KANATUI_PLUGINS", raising=False)
+    monkeypatch.setenv("KANATUI_PLUGINS", "")  # set rather than removed: so it is put back after a test that sets it
     return folder
 
 

@@ -232,3 +232,16 @@ def test_another_glyph_source_is_drawn_like_fonts_are(folder):
     outside[:, 23:41, 23:41] = 0
     assert not outside.any()
     assert images.sum(axis=(1, 2)) == pytest.approx(255 * 16 * 16, rel=0.01)
+
+
+def test_a_plugin_used_in_a_way_it_has_no_method_for_is_named(folder):
+    import numpy as np
+
+    from kanatui.glyphs import GlyphPlan
+    from kanatui.kinds import Placement
+
+    class OnlyRandom(Placement):
+        id = "only_random"
+
+    with pytest.raises(PluginError, match=r"placement 'only_random' .* does not define grid\(\)"):
+        GlyphPlan("あ", np.ones((1, 1), bool), [(OnlyRandom(), 1.0)], mode="grid", seed=0)

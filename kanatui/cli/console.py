@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -46,6 +46,21 @@ def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[
             yield advance
     else:
         yield _plain(title, total, unit, done)
+
+
+@contextlib.contextmanager
+def counting(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show progress by a function that is told (done, total), for work whose total is known only once it has begun."""
+    shown = 0
+    with progress(title, 100) as advance:
+
+        def report(done: int, total: int) -> None:
+            nonlocal shown
+            share = done * 100 // total
+            advance(share - shown, note=f"{done:,}/{total:,} {unit}")
+            shown = share
+
+        yield report
 
 
 @contextlib.contextmanager

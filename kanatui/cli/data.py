@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import bytes_text, duration, err, out, print_json, progress
+from kanatui.cli.console import bytes_text, counting, duration, err, out, print_json, progress
 from kanatui.cli.options import build_recipe, open_stream, recipe_options
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
     """Pick images evenly over all characters, and for each one from another part of its images."""
     import numpy as np
 
-    stream.prepare()
+    _prepare(stream)
     labels = np.linspace(0, len(stream.characters) - 1, min(count, len(stream))).round().astype(np.int64)
     parts = (np.arange(len(labels)) * 0.6180339887) % 1.0  # golden ratio: no two neighbours alike
     return stream.images(stream.offsets[labels] + (parts * stream.counts[labels]).astype(np.int64))
@@ -203,15 +203,7 @@ def _resumable(options: dict[str, Any], dataset: str | None, resume: bool) -> di
 
 
 def _prepare(stream: GlyphStream) -> None:
-    reported = 0
-    with progress("drawing masters", 100) as advance:
-
-        def report(done: int, total: int) -> None:
-            nonlocal reported
-            share = done * 100 // total
-            advance(share - reported, note=f"{done:,}/{total:,} glyphs")
-            reported = share
-
+    with counting("drawing masters", "glyphs") as report:
         stream.prepare(report)
 
 

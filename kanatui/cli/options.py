@@ -83,17 +83,9 @@ def build_recipe(
 
 def open_stream(recipe: Recipe) -> GlyphStream:
     """Lay a recipe out on this machine, with a progress bar while faces are checked for the first time."""
-    from kanatui.cli.console import progress
+    from kanatui.cli.console import counting
     from kanatui.dataset.stream import GlyphStream
     from kanatui.plugins import load
 
-    reported = 0
-    with progress("checking faces", 100) as advance:
-
-        def report(done: int, total: int) -> None:
-            nonlocal reported
-            share = done * 100 // total
-            advance(share - reported, note=f"{done}/{total} faces")
-            reported = share
-
+    with counting("checking faces", "faces") as report:
         return GlyphStream(recipe, load(), report)

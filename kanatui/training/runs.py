@@ -25,7 +25,6 @@ import os
 import re
 import shutil
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -112,11 +111,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """What was asked for, as written in config.toml. RunError if it cannot be read."""
-        path = self.path / "config.toml"
-        try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
+        return storage.read_toml(self.path / "config.toml", RunError)
 
     @property
     def created(self) -> float:
