@@ -17,8 +17,11 @@ from kanatui.recipe import Recipe
 FORMAT = 1
 """Raised when data sets come to be laid out differently; others are refused rather than misread."""
 
-SHARD_BYTES = 32 * 2**20
-"""About 0.3 s of work at 64 px on one core: an interruption loses little and file names stay few."""
+SHARD_BYTES = 8 * 2**20
+"""Half a second to a few seconds of work on one core: progress moves, and an interruption loses little."""
+
+_MOST_SHARDS = 1024
+"""Large data sets have larger shards instead of more: the manifest, which names them all, is rewritten for each."""
 
 
 @dataclasses.dataclass
@@ -74,9 +77,9 @@ def shard_name(shard: int) -> str:
     return f"shard-{shard:05d}.npy"
 
 
-def images_per_shard(image_size: int) -> int:
-    """Return how many images go into a shard of about :data:`SHARD_BYTES`."""
-    return max(1, SHARD_BYTES // image_size**2)
+def images_per_shard(image_size: int, images: int) -> int:
+    """Return how many of ``images`` go into each shard: about :data:`SHARD_BYTES`, more in a large data set."""
+    return max(1, SHARD_BYTES // image_size**2, -(-images // _MOST_SHARDS))
 
 
 def read_manifest(folder: Path) -> Manifest:

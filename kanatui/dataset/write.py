@@ -64,7 +64,7 @@ def plan_manifest(source: GlyphStream) -> Manifest:
         characters=source.characters,
         counts=source.counts.tolist(),
         image_size=source.image_size,
-        shard_images=images_per_shard(source.image_size),
+        shard_images=images_per_shard(source.image_size, len(source)),
         faces=list(source.face_ids),
         recipe_sha256=recipe.fingerprint(),
         versions=versions(imagemagick.find().version),
