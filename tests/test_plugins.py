@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from kanatui import plugins, trust
-from kanatui.errors import PluginError
+from kanatui.errors import FontError, PluginError
 
 GOOD = """
     "Turn everything upside down."
@@ -232,6 +232,8 @@ def test_another_glyph_source_is_drawn_like_fonts_are(folder):
     outside[:, 23:41, 23:41] = 0
     assert not outside.any()
     assert images.sum(axis=(1, 2)) == pytest.approx(255 * 16 * 16, rel=0.01)
+    with pytest.raises(FontError, match="squares-plain: no font"):
+        GlyphStream(recipe.but(rendering="exact"), plugins.load([folder])).images([0])
 
 
 def test_a_plugin_used_in_a_way_it_has_no_method_for_is_named(folder):

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 
 from kanatui import imagemagick
 from kanatui.dataset.source import Images, OnProgress
+from kanatui.errors import FontError
 from kanatui.fonts import Face
 from kanatui.glyphs import CANVAS, GlyphTable
 from kanatui.imagemagick import Annotation, matrix
@@ -220,11 +221,20 @@ def _joined(levels: Sequence[_Level]) -> _Level:
 
 
 def exact(table: GlyphTable, faces: Sequence[Face], image_size: int) -> Images:
-    """Have ImageMagick draw every row, uint8 [n, H, W]. ImageMagickError if it fails."""
+    """Have ImageMagick draw every row, uint8 [n, H, W].
+
+    Raises:
+        FontError: a face comes from a source that has no font.
+        ImageMagickError: drawing failed.
+    """
     magick, side = imagemagick.find(), drawing_side(image_size)
     images = np.empty((len(table), image_size, image_size), dtype=np.uint8)
     for place in np.unique(table["face"]):
         rows = np.flatnonzero(table["face"] == place)
+        if not faces[place].font:
+            raise FontError(
+                f"face {faces[place].id}: no font that ImageMagick could draw by itself; use placed rendering"
+            )
         annotations = [_annotation(table.rows[i], side / CANVAS) for i in rows]
         images[rows] = magick.annotate(faces[place].font, annotations, side, image_size)
     return images
