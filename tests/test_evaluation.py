@@ -1,3 +1,5 @@
+import contextlib
+import gc
 import io
 import json
 
@@ -155,6 +157,15 @@ def test_truncated_pictures_are_errors_that_name_the_file(picture, name, keep):
     with pytest.raises(ImageError, match=f"^{path}: ") as caught:
         open_image(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_file_of_a_damaged_picture_is_closed(picture):
+    path = broken(picture("a.png", size=(400, 400)), 0.5)
+    for _ in range(3):
+        with contextlib.suppress(ImageError):
+            open_image(path)
+    gc.collect()
 
 
 def test_what_is_no_picture_is_an_error_that_says_so(tmp_path):

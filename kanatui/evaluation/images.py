@@ -48,13 +48,9 @@ def open_image(source: Path | IO[bytes], name: str = "") -> Image.Image:
     """
     name = name or str(source)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged below, by a limit of our own
-            image = Image.open(source, formats=_FORMATS)
-        if image.width * image.height > MOST_PIXELS:
-            raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
-        image.load()
-        return _upright(image)
+        # Opened here, not by Pillow, which leaves the file of a damaged picture to the garbage collector.
+        with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
+            return _read(file, name)
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -66,6 +62,16 @@ def open_image(source: Path | IO[bytes], name: str = "") -> Image.Image:
         raise ImageError(f"{name}: {reason}") from None
     except _DAMAGED as error:
         raise ImageError(f"{name}: damaged ({_one_line(error)})") from None
+
+
+def _read(file: IO[bytes], name: str) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged below, by a limit of our own
+        image = Image.open(file, formats=_FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
+    image.load()
+    return _upright(image)
 
 
 def _upright(image: Image.Image) -> Image.Image:
