@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from kanatui import cli, imagemagick, paths, plugins
+from kanatui.dataset.manifest import writer_of
 from kanatui.dataset.read import open_dataset
-from kanatui.dataset.write import writer_of
 
 SMALL = ("quick", "--faces", "klee-regular", "-c", "あいう", "-n", "5")
 

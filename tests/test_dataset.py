@@ -150,7 +150,7 @@ def test_a_killed_generation_resumes_to_the_same_bytes(number, small_shards, hom
     folder = paths.datasets() / "killed"
     assert not json.loads((folder / "manifest.json").read_text())["complete"]
     deadline = time.monotonic() + 30
-    while write.writer_of(folder) and time.monotonic() < deadline:
+    while manifests.writer_of(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     generate("killed", recipe=small_recipe(images_per_character=200), resume=True)
     assert digests(folder) == whole

@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kanatui.words import duration
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -107,22 +109,3 @@ def _plain(title: str, total: int, unit: str, done: int) -> Advance:
 
 def _rate(made: float, seconds: float, unit: str) -> str:
     return f"{made / max(seconds, 1e-9):,.0f} {unit}/s" if unit else ""
-
-
-def duration(seconds: float) -> str:
-    """Write a length of time as people say it: 8 s, 1 min 30 s, 2 h 05 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def bytes_text(count: float) -> str:
-    """Write a number of bytes with a decimal prefix: 2.9 GB."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable: the loop ends at TB")

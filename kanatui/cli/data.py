@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import bytes_text, counting, duration, err, out, print_json, progress
+from kanatui.cli.console import counting, err, out, print_json, progress
 from kanatui.cli.options import build_recipe, open_stream, recipe_options
+from kanatui.words import bytes_text, duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -307,8 +308,7 @@ def _list_datasets(as_json: bool) -> None:
     from rich.table import Table
 
     from kanatui import paths
-    from kanatui.dataset.manifest import read_manifest
-    from kanatui.dataset.write import writer_of
+    from kanatui.dataset.manifest import read_manifest, writer_of
     from kanatui.errors import DatasetError
 
     found: list[dict[str, Any]] = []
@@ -345,7 +345,7 @@ def _list_datasets(as_json: bool) -> None:
 
 
 def _stop(folder: Path) -> None:
-    from kanatui.dataset.write import writer_of
+    from kanatui.dataset.manifest import writer_of
     from kanatui.errors import DatasetError
 
     process = writer_of(folder)
@@ -356,7 +356,7 @@ def _stop(folder: Path) -> None:
 
 
 def _delete(folder: Path, yes: bool) -> None:
-    from kanatui.dataset.write import writer_of
+    from kanatui.dataset.manifest import writer_of
     from kanatui.errors import DatasetError
     from kanatui.storage import storing
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kanatui.cli.console import duration, out
+from kanatui.cli.console import out
+from kanatui.words import duration
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run

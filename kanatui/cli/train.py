@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kanatui.cli.console import duration, err, out, print_json
+from kanatui.cli.console import err, out, print_json
 from kanatui.cli.options import build_recipe, open_stream, recipe_options
 from kanatui.cli.watch import display, outcome
 from kanatui.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.params import Choice, Parameter
 from kanatui.training.options import TrainingOptions
+from kanatui.words import duration
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource

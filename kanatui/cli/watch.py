@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from kanatui.cli.console import duration, err
+from kanatui.cli.console import err
+from kanatui.words import duration
 
 _PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
 

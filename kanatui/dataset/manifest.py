@@ -100,6 +100,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise DatasetError(f"{path}: damaged ({error}); generate the data set again") from None
 
 
+def writer_of(folder: Path) -> int | None:
+    """Return the process that is writing a data set, or None."""
+    return storage.lock_holder(folder / ".lock")
+
+
 def versions(image_magick: str) -> dict[str, str]:
     """Return the versions that pixels may depend on."""
     return {

@@ -154,11 +154,6 @@ def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
         job.manifest.write(job.folder)
 
 
-def writer_of(folder: Path) -> int | None:
-    """Return the process that is writing a data set, or None."""
-    return storage.lock_holder(folder / ".lock")
-
-
 def _write_table(job: Job) -> None:
     path = job.folder / "glyphs.npy"
     if path.exists():

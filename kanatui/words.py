@@ -1,0 +1,34 @@
+"""How figures are written for people, on the command line and in the app."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time as people say it: 8 s, 1 min 30 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def clock(seconds: float) -> str:
+    """Write a length of time in few cells: 0:08, 12:30, 2:05:00."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def bytes_text(count: float) -> str:
+    """Write a number of bytes with a decimal prefix: 2.9 GB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable: the loop ends at TB")
+
+
+def percent(share: float) -> str:
+    """Write a share (0 … 1) with one decimal: 93.7 %."""
+    return f"{100 * share:.1f} %"
