@@ -6,6 +6,7 @@ All placement is stated on a canvas of 256 units, the article's 256 pixels, what
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,14 @@ class GlyphPlan:
             self.counts = np.full(len(characters), images_per_character or 0, dtype=np.int64)
             self._cumulative_weights = _cumulative(self.coverage, face_weights)
         self.offsets = np.concatenate([[0], np.cumsum(self.counts)])
+
+    def with_placements(self, placements: Sequence[tuple[Placement, float]]) -> GlyphPlan:
+        """Return the plan of the same random images placed otherwise. ValueError for a grid, which placements make."""
+        if self._template is not None:
+            raise ValueError("a grid's placements decide its images")
+        changed = copy.copy(self)
+        changed.placements = list(placements)
+        return changed
 
     def _expand_grid(self, cap: int | None) -> GlyphTable:
         table = GlyphTable.blank(self.coverage.shape[1])

@@ -42,9 +42,10 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary neighbour for writing; once it is flushed to disk it takes the place of ``path``.
 
+    What need not outlast a power cut (``lasting`` false) is not flushed, which spares a busy disk's 20 ms.
     When anything fails, ``path`` stays as it was and the neighbour is removed. StorageError if writing fails.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -53,15 +54,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             with open(temporary, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file by atomic rename. StorageError if that fails."""
-    with replacing(path) as file:
+def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Write a whole file by atomic rename (see :func:`replacing`). StorageError if that fails."""
+    with replacing(path, lasting=lasting) as file:
         file.write(data)
 
 

@@ -81,6 +81,10 @@ def wait_until(condition, seconds=60):
         ([*QUICK, "--hold-out-faces", "nobody"], 1, "no face 'nobody' in the data"),
         ([*QUICK, "--hold-out-faces", FACE], 1, "nothing to train on for 3 characters (あいう)"),
         ([*QUICK, "--device", "mps"], 2, "--device mps: there is no Apple GPU here"),
+        (["train", "--replay", "9"], 1, "no run '9'"),
+        (["train", "--replay", "9", "--seed", "3"], 2, "--seed: cannot be given with --replay"),
+        (["runs", "--rename", "9", "x"], 1, "no run '9'"),
+        (["runs", "--delete", "9", "--note", "9", "x"], 2, "--rename, --note and --delete: give one at a time"),
         (["stop"], 1, "there are no runs yet"),
         (["pause", "7"], 1, "there are no runs yet"),
         (["resume", "x"], 1, "there are no runs yet"),
@@ -173,6 +177,34 @@ def test_a_finished_run_is_neither_steered_nor_resumed(ok, type_in):
         assert words in err
 
 
+def test_a_run_is_repeated_to_the_bit(ok, type_in):
+    ok(*QUICK, "--minutes", "0.02")
+    told = ok("train", "--replay", "1")
+    assert "the weights are bit for bit those of run 001-quick" in told
+    again = find_run("002-quick")
+    assert (again.status().state, again.status().step) == ("finished", find_run("1").status().step)
+    assert "run 003-other trains in the background" in ok("train", "--replay", "2", "--name", "other", "--detach")
+    wait_until(lambda: find_run("other").status().state == "finished")
+    (find_run("1").path / "events.jsonl").write_text("")
+    status, _, err = type_in("train", "--replay", "1")
+    assert (status, "run 001-quick took no step" in err) == (1, True)
+    assert len(list_runs()) == 3
+
+
+def test_runs_are_labelled_and_deleted(ok, kanatui, monkeypatch):
+    ok(*QUICK, "--epochs", "1")
+    assert "run 001-quick is called thick [bold] pens" in ok("runs", "--rename", "1", "thick [bold] pens")
+    assert "run 001-quick: try blur next" in ok("runs", "--note", "thick", "try blur next")
+    (listed,) = json.loads(ok("runs", "--json"))
+    assert (listed["title"], listed["note"]) == ("thick [bold] pens", "try blur next")
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "thick [bold] pens" in ok("runs")
+    kanatui("runs", "--delete", "1", stdin="n\n", check=130)
+    assert len(list_runs()) == 1
+    assert "deleted run 001-quick" in ok("runs", "--delete", "1", "--yes")
+    assert list_runs() == []
+
+
 def test_a_written_data_set_is_trained_on(ok):
     ok("generate", "quick", *SMALL[:-2], "--name", "small", "--workers", "1")
     ok("train", "--data", "small", "--model", "article_cnn", "--epochs", "1", "--threads", "1")
@@ -194,6 +226,8 @@ def test_a_detached_run_is_paused_resumed_stopped_killed_and_continued(ok, type_
     assert "run 001-quick: pause at step" in ok("pause")
     wait_until(lambda: run.status().state == "paused")
     assert "already paused" in ok("pause", "1")
+    status, _, err = type_in("runs", "--delete", "1", "--yes")
+    assert (status, "run 001-quick is still paused" in err) == (1, True)
     assert "paused" in ok("runs")
     assert "run 001-quick: resume at step" in ok("resume")
     wait_until(lambda: run.status().state == "running")

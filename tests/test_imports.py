@@ -27,3 +27,13 @@ def test_listing_imports_no_torch(arguments):
 )
 def test_planning_needs_no_torch(module):
     assert "torch" not in imported_by(f"import kanatui.{module}")
+
+
+@pytest.mark.parametrize("module", ["runs", "events", "control", "launch", "options", "telling", "replay"])
+def test_watching_a_training_needs_no_torch(module):
+    assert "torch" not in imported_by(f"import kanatui.training.{module}")
+
+
+def test_the_images_of_a_batch_are_read_without_torch():
+    loaded = imported_by("from pathlib import Path\nfrom kanatui.training.runs import Run\nRun(Path('none')).batch()")
+    assert "torch" not in loaded

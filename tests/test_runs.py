@@ -1,5 +1,6 @@
 """Run directories, events, commands: everything that another process may do with a training."""
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -7,12 +8,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from kanatui import paths
 from kanatui.errors import RunError, StorageError, WeightsError
 from kanatui.training.control import Mailbox, send_and_wait
 from kanatui.training.events import EventReader, EventWriter
+from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.recorder import Recorder
 from kanatui.training.runs import SILENCE, Run, find_run, find_weights, list_runs
 
@@ -326,3 +329,98 @@ def test_whoever_sends_a_command_hears_the_answer():
     recorder.close()
     with pytest.raises(RunError, match="ended before it could stop after epoch"):
         send_and_wait(run.path, "stop_after_epoch", 10.0, run.alive)
+
+
+# ── labels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_runs_are_called_what_people_call_them():
+    run, other = Run.create("quick", {}), Run.create("quick", {})
+    assert (run.title, run.note, run.name) == ("quick", "", "quick")
+    recorder = Recorder(run)  # labels change while it trains
+    run.rename("  筆ペン, first try ")
+    run.annotate("blur off\nat step 300")
+    recorder.close()
+    assert (Run(run.path).title, Run(run.path).note) == ("筆ペン, first try", "blur off\nat step 300")
+    assert run.id == "001-quick"
+    assert find_run("筆ペン").id == run.id
+    assert find_run("筆ペン, FIRST try").id == run.id
+    other.rename("筆ペン, second try")
+    with pytest.raises(RunError, match="could be any of"):
+        find_run("筆ペン")
+    run.rename("")
+    assert (run.title, run.note) == ("quick", "blur off\nat step 300")
+    (run.path / "about.toml").write_text('title = 3\nnote = "x"\n[')
+    assert (run.title, run.note) == ("quick", "")
+    run.annotate("")
+    assert run.note == ""
+
+
+@pytest.mark.parametrize("title", ["x" * 81, "two\nlines", "bell\x07"])
+def test_titles_are_one_plain_line(title):
+    with pytest.raises(RunError, match="use one line of up to 80 characters"):
+        Run.create("quick", {}).rename(title)
+    with pytest.raises(RunError, match=r"4,001 characters"):
+        find_run("latest").annotate("x" * 4001)
+
+
+def test_a_run_is_deleted_unless_it_is_at_work():
+    run = Run.create("quick", {})
+    with pytest.raises(RunError, match="is still starting"):
+        run.delete()
+    recorder = Recorder(run)
+    recorder.update(state="running")
+    with pytest.raises(RunError, match=r"is still running \(process \d+\); stop it first"):
+        run.delete()
+    recorder.finish("stopped")
+    recorder.close()
+    run.delete()
+    assert list_runs() == []
+    assert not any(paths.runs().glob("**/*quick*"))
+
+
+# ── the images of the current batch ─────────────────────────────────────────────────────────────────────────────────
+
+
+def preview(step=7):
+    images = np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8)
+    return BatchPreview(step, images, "あいう", "あゐう", np.array([0.5, 0.25, 1.0], dtype=np.float32))
+
+
+def test_batches_are_written_only_while_somebody_watches():
+    run = Run.create("quick", {})
+    recorder = Recorder(run)
+    made = []
+
+    def make():
+        made.append(1)
+        return preview()
+
+    recorder.show(make)
+    assert run.batch() is None
+    run.watch()
+    recorder.show(make)
+    batch = run.batch()
+    assert (batch.step, batch.truths, batch.readings) == (7, "あいう", "あゐう")
+    assert (batch.images == preview().images).all()
+    assert batch.probabilities.tolist() == [0.5, 0.25, 1.0]
+    os.utime(run.control / "watching", (time.time() - 60, time.time() - 60))
+    recorder.show(make)
+    assert len(made) == 1
+    assert Mailbox(run.control).take() == []
+    recorder.close()
+
+
+def test_a_batch_that_makes_no_sense_is_none():
+    run = Run.create("quick", {})
+    run.previews.mkdir()
+    file = run.previews / "batch.npz"
+    write_batch(run.previews, preview())
+    whole = file.read_bytes()
+    for content in (b"", b"PK", whole[: len(whole) // 2], whole.replace(b"images", b"imagos")):
+        file.write_bytes(content)
+        assert run.batch() is None
+    write_batch(run.previews, dataclasses.replace(preview(), truths="あ"))
+    assert run.batch() is None
+    np.savez(file, step=1, images=np.array([{}], dtype=object))
+    assert run.batch() is None

@@ -4,11 +4,12 @@ import json
 import math
 import multiprocessing
 import pickle
+import time
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from tiny import CHARACTERS, TinyModel, TinySource, open_tiny
@@ -24,6 +25,8 @@ from kanatui.training.precision import probe_precision
 from kanatui.training.schedule import learning_rate
 from kanatui.training.splits import split_source
 from kanatui.training.trainer import Trainer
+from kanatui.training.usage import Usage
+from kanatui.training.validate import Judge
 
 RAGGED = [40, 40, 40, 40, 40, 25, 40, 40, 13]
 
@@ -35,7 +38,9 @@ def one_thread():
 
 
 def options(**values):
-    return TrainingOptions(**{"batch_size": 32, "precision": "float32", "learning_rate": 0.01, "workers": 0} | values)
+    # One validation, at the end: commands are looked for during validations too, and At counts how often.
+    plain = {"batch_size": 32, "precision": "float32", "learning_rate": 0.01, "workers": 0, "validations": 1}
+    return TrainingOptions(**plain | values)
 
 
 # ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,6 +135,7 @@ def epoch_of(order, epoch):
 
 
 @settings(max_examples=40, deadline=None)
+@example(counts=[1, 1, 1, 1], batch=1, ranks=3, by_number=False)
 @given(
     counts=st.lists(st.integers(1, 30), min_size=1, max_size=9),
     batch=st.integers(1, 50),
@@ -139,7 +145,8 @@ def epoch_of(order, epoch):
 def test_an_epoch_shows_every_image_and_walks_characters_evenly(counts, batch, ranks, by_number):
     source = TinySource(counts, characters=CHARACTERS[: len(counts)])
     train = split_source(source, 0.0).train
-    if max(counts) * len(counts) < ranks:
+    size = max(counts) * len(counts)
+    if -(-size // (batch * ranks)) * ranks > size:
         with pytest.raises(RunError, match="too few"):
             EpochOrder(train, batch, 0, ranks=ranks)
         return
@@ -294,6 +301,9 @@ class Events(list):
 
     def update(self, **fields):
         self.status |= fields
+
+    def show(self, make):
+        """Nobody watches."""
 
     def of(self, kind):
         return [event for event in self if event["event"] == kind]
@@ -487,3 +497,101 @@ def test_stop_while_paused(tmp_path):
     _, outcome, events = train(tmp_path / "run", options(epochs=3), control=At({2: ["pause"], 5: ["stop"]}))
     assert (outcome.state, outcome.reason) == ("stopped", "as asked")
     assert not events.of("resumed")
+
+
+def test_what_a_training_takes_of_the_machine_is_reported(tmp_path):
+    _, _, events = train(tmp_path / "run", options(epochs=2))
+    step = events.of("step")[-1]
+    assert 50e6 < step["memory"] < 50e9
+    assert 0 <= step["cpu"] < 100_000
+    assert "gpu_memory" not in step
+
+
+def test_usage_counts_the_processes_that_make_batches():
+    usage = Usage(torch.device("cpu"))
+    alone = usage.read()["memory"]
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    child.start()
+    try:
+        deadline = time.monotonic() + 30
+        while usage.read()["memory"] < alone + 1e6:  # it takes a moment to become a python
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        child.kill()
+        child.join()
+    deadline = time.process_time() + 0.3
+    while time.process_time() < deadline:
+        pass
+    assert usage.read()["cpu"] > 5
+
+
+@pytest.fixture
+def in_validation(monkeypatch):
+    """Have a command come in the middle of the first validation."""
+
+    def arrange(command):
+        control, score = Control(), Judge.score
+
+        def scoring(self, model, held, go_on):
+            control.request(command, "as asked")
+            monkeypatch.setattr(Judge, "score", score)
+            return score(self, model, held, go_on)
+
+        monkeypatch.setattr(Judge, "score", scoring)
+        return control
+
+    return arrange
+
+
+def test_a_validation_is_left_when_told_to_stop(tmp_path, in_validation):
+    chosen = options(epochs=4, hold_out=0.3, validations=4)
+    _, outcome, events = train(tmp_path / "run", chosen, control=in_validation("stop"))
+    assert (outcome.state, outcome.reason) == ("stopped", "as asked")
+    assert not events.of("validation")
+    _, outcome, again = train(tmp_path / "run", chosen)
+    assert outcome.state == "finished"
+    assert len(again.of("validation")) == 3
+    train(tmp_path / "whole", chosen)
+    assert same(tmp_path / "whole", tmp_path / "run", "last")
+
+
+def test_a_pause_asked_for_in_a_validation_is_answered_in_it(tmp_path, in_validation):
+    control = in_validation("pause")
+
+    class Resumes(Events):
+        def event(self, kind, **fields):
+            super().event(kind, **fields)
+            if kind == "paused":
+                control.request("resume", "")
+
+    chosen = options(epochs=2, hold_out=0.3, validations=2)
+    _, outcome, events = train(tmp_path / "run", chosen, sink=Resumes(), control=control)
+    assert outcome.state == "finished"
+    kinds = [event["event"] for event in events if event["event"] in ("command", "validation", "paused", "resumed")]
+    assert kinds == ["command", "validation", "paused", "command", "resumed", "validation"]
+
+
+def test_whoever_watches_sees_the_very_images_of_the_step(tmp_path):
+    shown = []
+
+    class Watched(Events):
+        def show(self, make):
+            shown.append(make())
+
+    source = TinySource(RAGGED)
+    trainer, _, _ = train(tmp_path / "run", options(epochs=6), source=source, sink=Watched())
+    last = shown[-1]
+    indices = trainer.order.batch(*divmod(last.step - 1, trainer.order.batches))[:32]
+    assert (last.images == source.images(indices)).all()
+    assert last.truths == "".join(CHARACTERS[label] for label in source.labels(indices))
+    assert sum(a == b for a, b in zip(last.truths, last.readings, strict=True)) > len(last.truths) / 2
+    assert ((last.probabilities > 1 / 9 - 1e-6) & (last.probabilities <= 1)).all()
+
+
+def test_in_a_time_budget_the_rate_follows_the_clock_however_short_it_is(tmp_path):
+    _, _, events = train(tmp_path / "run", options(minutes=0.02, hold_out=0.0))
+    rates = [event["rate"] for event in events.of("step")]
+    assert len(set(rates)) > 10
+    assert max(rates) > 0.9 * 0.01
+    assert rates[-1] < 0.1 * 0.01

@@ -14,6 +14,7 @@ from tiny import TinyModel, TinySource
 from kanatui import hookimpl
 from kanatui.errors import ParameterError, PluginError, RunError, StorageError
 from kanatui.plugins import load
+from kanatui.training.control import Mailbox
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.runs import Run, find_weights
@@ -109,6 +110,42 @@ def test_a_lost_terminal_does_not_stop_a_detached_training():
     run = new_run(validations=4)
     hang_up = Observer("validation", lambda: os.kill(os.getpid(), signal.SIGHUP))
     assert train_run(run, [hang_up], source=TinySource(), detached=True).state == "finished"
+
+
+class Slow(TinySource):
+    """A source with something to prepare, during which commands come."""
+
+    def __init__(self, run, *commands):
+        super().__init__()
+        self.run, self.commands = run, commands
+
+    def prepare(self, on_progress=None):
+        for done in range(3):
+            if done == 1:
+                for command in self.commands:
+                    Mailbox(self.run.control).send(command)
+            on_progress(done, 3)
+
+
+def test_a_training_can_be_stopped_while_it_is_prepared_and_started_again():
+    run = new_run()
+    outcome = train_run(run, source=Slow(run, "augment", "stop"))
+    assert (outcome.state, outcome.reason) == ("stopped", "as asked")
+    events = run.events().read()
+    assert [event["event"] for event in events if event["event"] != "preparing"] == ["command", "command", "end"]
+    refused = next(event for event in events if event["event"] == "command")
+    assert (refused["accepted"], refused["note"][:15]) == (False, "still preparing")
+    assert run.status().state == "stopped"
+    outcome = train_run(run, source=TinySource())
+    assert outcome.state == "finished"
+
+
+def test_a_pause_asked_for_while_it_is_prepared_is_kept():
+    run = new_run()
+    box = Mailbox(run.control)
+    told = Observer("paused", lambda: box.send("resume"))
+    assert train_run(run, [told], source=Slow(run, "pause")).state == "finished"
+    assert [event["step"] for event in told.events if event["event"] == "paused"] == [1]
 
 
 def test_what_was_asked_for_wrongly_fails_in_one_line():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from kanatui import __version__
-from kanatui.cli import data, evaluate, plugins, quickstart, system, train
+from kanatui.cli import data, evaluate, plugins, quickstart, runs, system, train
 from kanatui.cli.console import err
 from kanatui.errors import KanatuiError
 
@@ -42,11 +42,11 @@ for command in (
     data.generate_command,
     data.datasets_command,
     train.train_command,
-    train.runs_command,
-    train.attach_command,
-    train.stop_command,
-    train.pause_command,
-    train.resume_command,
+    runs.runs_command,
+    runs.attach_command,
+    runs.stop_command,
+    runs.pause_command,
+    runs.resume_command,
     evaluate.evaluate_command,
     evaluate.recognize_command,
     plugins.plugins_command,

@@ -1,38 +1,35 @@
-"""Commands about training: train, runs, attach, stop, pause, resume."""
+"""The command train: a new run, one that goes on, or one that repeats another."""
 
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kanatui.cli.console import err, out, print_json
+from kanatui.cli.console import out
 from kanatui.cli.options import build_recipe, open_stream, recipe_options
-from kanatui.cli.watch import display, outcome
+from kanatui.cli.runs import say_what_next
+from kanatui.cli.watch import display
 from kanatui.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.params import Choice, Parameter
 from kanatui.training.options import TrainingOptions
-from kanatui.words import duration
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource
     from kanatui.recipe import Recipe
     from kanatui.training.distributed import Alone
-    from kanatui.training.runs import Run, Status
+    from kanatui.training.runs import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ANSWER_WITHIN = 10.0  # seconds; a training looks into its mailbox between two batches
-_LOOK_EVERY = 0.2
 _SHARED = ("seed",)
 """Training options that are recipe options too: one `--seed` sets both."""
 
 
-def _training_options(command: F) -> F:
+def training_options(command: F) -> F:
     """Give a command one option for each training parameter, from its declaration."""
     declared = [item for item in TrainingOptions.parameters().items() if item[0] not in _SHARED]
     options = [_option(name, parameter) for name, parameter in declared]
@@ -54,10 +51,11 @@ def _flag(name: str) -> str:
 @click.argument("name", required=False, metavar="[RECIPE]")
 @click.option("--data", metavar="DATASET", help="Train on a written data set instead of a recipe.")
 @click.option("--resume", metavar="RUN", help="Continue a stopped or crashed run exactly.")
+@click.option("--replay", metavar="RUN", help="Repeat a run exactly, changes made while it trained included.")
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
 @click.option("--name", "run_name", metavar="NAME", help="Name of the run (default: the recipe's).")
 @click.option("--model-set", "assignments_of_model", multiple=True, metavar="PARAM=VALUE", help="e.g. width=48")
-@_training_options
+@training_options
 @recipe_options
 @click.option("--run-dir", type=click.Path(path_type=Path), hidden=True)
 @click.pass_context
@@ -67,6 +65,7 @@ def train_command(
     name: str | None,
     data: str | None,
     resume: str | None,
+    replay: str | None,
     detach: bool,
     run_name: str | None,
     assignments_of_model: tuple[str, ...],
@@ -86,17 +85,22 @@ def train_command(
         _refuse_with("--resume", context, allowed=("resume", "detach"))
         _start(_resumable(resume), detach)
         return
+    if replay:
+        _refuse_with("--replay", context, allowed=("replay", "detach", "run_name"))
+        _start(_repeating(replay, run_name), detach, fresh=True)
+        return
     if name and options["recipe"]:
         raise UsageError("give the recipe once: as an argument or as --recipe")
     if data and (name or options["recipe"]):
         raise UsageError("give a recipe or --data, not both")
     if data:
-        unfit = ("name", "recipe", *(key for key in _recipe_keys(options) if key != "seed"))
+        unfit = ("name", "recipe", *(key for key in recipe_keys(options) if key != "seed"))
         _refuse_with("--data", context, refused=unfit)
     _train_new(data, run_name, assignments_of_model, options | {"recipe": name or options["recipe"]}, detach)
 
 
-def _recipe_keys(options: Mapping[str, Any]) -> list[str]:
+def recipe_keys(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of those options from which :func:`.build_recipe` makes a recipe."""
     return [key for key in options if key not in TrainingOptions.parameters() or key in _SHARED]
 
 
@@ -121,8 +125,8 @@ def _train_new(
     from kanatui.training.runs import Run
     from kanatui.training.session import make_config
 
-    recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in _recipe_keys(options)})
-    chosen, parameters = _settle(recipe, options, assignments)
+    recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in recipe_keys(options)})
+    chosen, parameters = settle(recipe, options, assignments)
     device = choose_device(chosen.device)
     source = _open(data, recipe)
     config = make_config(_pinned(source), chosen, parameters, recipe.name)
@@ -160,7 +164,7 @@ def _pinned(source: ImageSource) -> dict[str, Any]:
     return spec | {"recipe": spec["recipe"] | {"faces": list(source.face_ids)}} if "recipe" in spec else spec
 
 
-def _settle(
+def settle(
     recipe: Recipe, options: Mapping[str, Any], assignments: tuple[str, ...]
 ) -> tuple[TrainingOptions, dict[str, Any]]:
     """Settle what was said where: the command line wins over the recipe's [train], and that over the defaults.
@@ -221,6 +225,13 @@ def _resumable(reference: str) -> Run:
     return run
 
 
+def _repeating(reference: str, name: str | None) -> Run:
+    from kanatui.training.replay import create_replay
+    from kanatui.training.runs import find_run
+
+    return create_replay(find_run(reference), name)
+
+
 def _start(
     run: Run, detach: bool, source: ImageSource | None = None, group: Alone | None = None, fresh: bool = False
 ) -> None:
@@ -251,9 +262,21 @@ def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> No
     with display(run.id) as shown:
         ended = train_run(run, [shown.show], source=source, group=group)
     if group is None or group.first:
-        _say_what_next(run, ended.state)
+        _say_whether_same(run)
+        say_what_next(run, ended.state)
     if ended.interrupted:
         raise KeyboardInterrupt
+
+
+def _say_whether_same(run: Run) -> None:
+    """After a replay: is it what it was to be?"""
+    from kanatui.training.replay import same_weights
+
+    same = same_weights(run)
+    if same is not None:
+        other = "another device, number of threads or version of torch may be why"
+        verdict = "bit for bit those" if same else f"not those ({other})"
+        out.print(f"the weights are {verdict} of run {run.config['replay']}", markup=False, soft_wrap=True)
 
 
 def _train_in_background(run: Run) -> None:
@@ -262,142 +285,3 @@ def _train_in_background(run: Run) -> None:
 
     with display(run.id) as shown:
         train_run(run, [shown.show], detached=True)
-
-
-def _say_what_next(run: Run, state: str) -> None:
-    best = run.status().best
-    if best:
-        out.print(
-            f"best at step {best['step']:,}: strict {100 * best['strict']:.1f} %, folded {100 * best['folded']:.1f} %"
-        )
-    if state == "finished":
-        out.print(f"judge it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
-    else:
-        out.print(f"go on with: kanatui train --resume {run.number}")
-
-
-# ── looking at runs, and steering them ──────────────────────────────────────────────────────────────────────────────
-
-
-@click.command("runs")
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
-def runs_command(as_json: bool) -> None:
-    """List the runs, newest last: state, progress, best scores, age."""
-    import dataclasses
-
-    from rich.table import Table
-
-    from kanatui.training.runs import list_runs
-
-    found = [(run, run.status()) for run in list_runs()]
-    if as_json:
-        print_json([{"id": run.id, "path": str(run.path), **dataclasses.asdict(status)} for run, status in found])
-        return
-    if not found:
-        out.print("no runs yet; kanatui train starts one")
-        return
-    table = Table(
-        "run", "state", "done", "strict", "folded", "trained", "age", box=None, header_style="bold", pad_edge=False
-    )
-    for run, status in found:
-        table.add_row(run.id, *_cells(run, status))
-    out.print(table)
-    for run, status in found:
-        if status.state in ("crashed", "failed"):
-            out.print(f"{run.id} {status.state}: {status.reason}", markup=False, soft_wrap=True)
-
-
-def _cells(run: Run, status: Status) -> list[str]:
-    best = status.best or {}
-    scores = [f"{100 * best[key]:.1f} %" if key in best else "" for key in ("strict", "folded")]
-    age = duration(max(0.0, time.time() - run.created))
-    return [status.state, f"{100 * status.progress:.0f} %", *scores, duration(status.elapsed), age]
-
-
-@click.command("attach")
-@click.argument("reference", metavar="RUN", default="latest")
-def attach_command(reference: str) -> None:
-    """Watch a training until it ends. Ctrl-C leaves it; the training goes on."""
-    from kanatui.training.runs import find_run
-
-    run = find_run(reference)
-    status = run.status()
-    if not status.active:
-        out.print(f"run {run.id}: {outcome(status.state, status.reason)}", markup=False, soft_wrap=True)
-        _say_what_next(run, status.state)
-        return
-    try:
-        status = _watch(run)
-    except KeyboardInterrupt:
-        err.print(f"left run {run.id}, which goes on; stop it: kanatui stop {run.number}", markup=False)
-        return
-    if status.state in ("crashed", "failed"):
-        raise RunError(f"run {run.id} {status.state}: {status.reason}; go on with: kanatui train --resume {run.number}")
-    _say_what_next(run, status.state)
-
-
-def _watch(run: Run) -> Status:
-    """Show what happens from now on, until no process is at work on the run."""
-    reader = run.events_from_now()
-    with display(run.id) as shown:
-        while True:
-            status = run.status()
-            for event in reader.read():
-                shown.show(event)
-            if not status.active:
-                return status
-            time.sleep(_LOOK_EVERY)
-
-
-@click.command("stop")
-@click.argument("reference", metavar="RUN", default="latest")
-@click.option("--after-epoch", is_flag=True, help="Let it complete the epoch that it is in.")
-def stop_command(reference: str, after_epoch: bool) -> None:
-    """Stop a training, with a checkpoint to go on from."""
-    from kanatui.training.control import STOP, STOP_AFTER_EPOCH
-
-    run = _steer(reference, STOP_AFTER_EPOCH if after_epoch else STOP)
-    if run is None or after_epoch:
-        return
-    deadline = time.monotonic() + _ANSWER_WITHIN
-    while run.alive() and time.monotonic() < deadline:
-        time.sleep(_LOOK_EVERY)
-    out.print(f"go on with: kanatui train --resume {run.number}")
-
-
-@click.command("pause")
-@click.argument("reference", metavar="RUN", default="latest")
-def pause_command(reference: str) -> None:
-    """Hold a training until `kanatui resume`, its memory kept and its processor free."""
-    from kanatui.training.control import PAUSE
-
-    _steer(reference, PAUSE)
-
-
-@click.command("resume")
-@click.argument("reference", metavar="RUN", default="latest")
-def resume_command(reference: str) -> None:
-    """Let a paused training go on. (A stopped one: `kanatui train --resume RUN`.)"""
-    from kanatui.training.control import RESUME
-
-    _steer(reference, RESUME)
-
-
-def _steer(reference: str, command: str) -> Run | None:
-    """Send a command and say what came of it; None if there was no answer in time. RunError if nothing is running."""
-    from kanatui.training.control import send_and_wait
-    from kanatui.training.runs import find_run
-
-    run = find_run(reference)
-    if not run.alive():
-        state = run.status().state
-        hint = "" if state == "finished" else f"; go on with: kanatui train --resume {run.number}"
-        raise RunError(f"run {run.id} is not running but {state}{hint}")
-    words = command.replace("_", " ")
-    answer = send_and_wait(run.path, command, _ANSWER_WITHIN, run.alive)
-    if answer is None:
-        out.print(f"run {run.id} has not answered within {_ANSWER_WITHIN:.0f} s; it will {words} at its next step")
-        return None
-    note = f" ({answer['note']})" if answer.get("note") else ""
-    out.print(f"run {run.id}: {words} at step {answer['step']:,}{note}", markup=False)
-    return run

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from kanatui.cli.console import err
-from kanatui.words import duration
+from kanatui.training.telling import describe, figures, preparing
 
 _PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
 
@@ -54,7 +54,7 @@ class Lines:
             if now - self._last < _PLAIN_EVERY:
                 return
             self._last = now
-            text = _step(event) if event["event"] == "step" else _preparing(event)
+            text = _step(event) if event["event"] == "step" else preparing(event)
         else:
             text = describe(event)
         if text:
@@ -91,71 +91,14 @@ class Bar(Lines):
     def show(self, event: dict[str, Any]) -> None:
         """Move the bar, or print what happened above it."""
         if event["event"] == "step":
-            self._bar.update(self._task, completed=event.get("progress", 0.0), note=_figures(event))
+            self._bar.update(self._task, completed=event.get("progress", 0.0), note=figures(event))
         elif event["event"] == "preparing":
-            self._bar.update(self._task, note=_preparing(event))
+            self._bar.update(self._task, note=preparing(event))
         elif text := describe(event):
             self._print(text)
         if event["event"] == "paused":
             self._bar.update(self._task, note="paused")
 
 
-def describe(event: dict[str, Any]) -> str:
-    """Say in a line what happened; "" for events that nobody waits for."""
-    kind = event["event"]
-    if kind == "probe":
-        times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in event["seconds"].items())
-        return f"a step takes {times}: {event['chosen']} it is"
-    if kind == "start":
-        goes_on = f", going on from step {event['step']:,}" if event.get("step") else ""
-        return f"{event['weights']:,} weights on {event['device']}, {event['precision']}{goes_on}"
-    if kind == "validation":
-        return _scores(event)
-    if kind == "command":
-        return _answer(event)
-    if kind in ("paused", "resumed"):
-        return f"{kind} at step {event['step']:,}"
-    if kind == "warning":
-        return f"warning: {event['message']}"
-    if kind == "end":
-        return outcome(event["state"], event.get("reason", ""))
-    return ""
-
-
-def outcome(state: str, reason: str) -> str:
-    """Say how a run ended: finished; stopped as asked; failed: why."""
-    return f"{state} {reason}".strip() if state in ("finished", "stopped") else f"{state}: {reason}"
-
-
-def _scores(event: dict[str, Any]) -> str:
-    names = {"held_out": "held-out images", "faces": "held-out faces"}
-    parts = [
-        f"{name}: strict {100 * event[key]['strict']:.1f} %, folded {100 * event[key]['folded']:.1f} %"
-        for key, name in names.items()
-        if key in event
-    ]
-    return f"step {event['step']:,}: {'; '.join(parts)}{' (best so far)' if event.get('best') else ''}"
-
-
-def _answer(event: dict[str, Any]) -> str:
-    if not event.get("accepted"):
-        return f"{event.get('command') or 'command'} refused: {event.get('note')}"
-    if event["command"] == "stop":
-        return "stopping: writing a checkpoint (Ctrl-C once more ends it at once)"
-    return f"{event['command'].replace('_', ' ')}: {event['note']}" if event.get("note") else ""
-
-
 def _step(event: dict[str, Any]) -> str:
-    return (
-        f"{100 * event.get('progress', 0.0):.0f} %  step {event['step']:,}  epoch {event['epoch']}  {_figures(event)}"
-    )
-
-
-def _figures(event: dict[str, Any]) -> str:
-    left = event.get("seconds_left")
-    time_left = f"  {duration(left)} left" if left is not None else ""
-    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{time_left}"
-
-
-def _preparing(event: dict[str, Any]) -> str:
-    return f"preparing {event['done']:,}/{event['total']:,}"
+    return f"{100 * event.get('progress', 0.0):.0f} %  step {event['step']:,}  epoch {event['epoch']}  {figures(event)}"

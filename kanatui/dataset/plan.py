@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanatui.charset import parse_characters
 from kanatui.dataset.source import OnProgress
-from kanatui.errors import FontError
+from kanatui.errors import FontError, RecipeError
 from kanatui.fonts import Face, install_command, select_faces
-from kanatui.glyphs import GlyphPlan
+from kanatui.glyphs import ROW, GlyphPlan
 from kanatui.kinds import GlyphSource, Pixel, Placement
 from kanatui.plugins import Registry
 from kanatui.recipe import Recipe
@@ -36,8 +37,24 @@ class Layout:
     """Characters that no face here can draw, left out altogether."""
 
 
-def lay_out(recipe: Recipe, registry: Registry, on_progress: OnProgress | None = None) -> Layout:
+def size_on_disk(images: int, image_size: int) -> int:
+    """Return the bytes that a data set takes when it is written."""
+    return images * (image_size**2 + ROW.itemsize)
+
+
+def lay_out(
+    recipe: Recipe,
+    registry: Registry,
+    on_progress: OnProgress | None = None,
+    sources: dict[str, GlyphSource] | None = None,
+) -> Layout:
     """Lay a recipe out.
+
+    Args:
+        recipe: what is to be drawn.
+        registry: where plugins come from.
+        on_progress: counts faces.
+        sources: glyph sources by id, in place of new ones of the registry's.
 
     Raises:
         UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
@@ -45,7 +62,7 @@ def lay_out(recipe: Recipe, registry: Registry, on_progress: OnProgress | None =
     """
     steps = recipe.steps(registry)
     wanted = parse_characters(recipe.characters)
-    sources = {id: cls() for id, cls in registry.glyph_sources.items()}
+    sources = sources or {id: cls() for id, cls in registry.glyph_sources.items()}
     asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
     present = [face for face in asked if face.path is not None]
     missing = tuple(face for face in asked if face.path is None)
@@ -61,11 +78,41 @@ def lay_out(recipe: Recipe, registry: Registry, on_progress: OnProgress | None =
         _plan(recipe, characters, coverage[drawable], present, steps),
         tuple(present),
         sources,
-        tuple((f"{step.id}#{i}", step, p) for i, (step, p) in enumerate(steps) if isinstance(step, Pixel)),
+        _pixels(steps),
         missing,
         tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
         "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
     )
+
+
+def change_augments(layout: Layout, augments: Sequence[Mapping[str, Any]], registry: Registry) -> Layout:
+    """Return the layout of the same recipe with other steps, given as its ``[[augment]]`` tables.
+
+    Images keep their faces, characters and numbers. A step that is switched off wants ``p`` 0 rather than to be left
+    out: the place of a step among the others names its random numbers.
+
+    Raises:
+        ParameterError, PluginError: a step makes no sense.
+        RecipeError: it would change placement in a grid, and with it which images there are.
+    """
+    recipe = layout.recipe
+    changed = Recipe.from_dict({**recipe.to_dict(), "augment": augments}, recipe.name)
+    steps = changed.steps(registry)
+    if recipe.mode == "grid":
+        if _placements(steps) != _placements(recipe.steps(registry)):
+            raise RecipeError("the placement steps of a grid recipe decide which images there are; they cannot change")
+        plan = layout.plan
+    else:
+        plan = layout.plan.with_placements(_placements(steps))
+    return dataclasses.replace(layout, recipe=changed, plan=plan, pixels=_pixels(steps))
+
+
+def _placements(steps: Sequence[tuple[Placement | Pixel, float]]) -> list[tuple[Placement, float]]:
+    return [(step, p) for step, p in steps if isinstance(step, Placement)]
+
+
+def _pixels(steps: Sequence[tuple[Placement | Pixel, float]]) -> tuple[tuple[str, Pixel, float], ...]:
+    return tuple((f"{step.id}#{i}", step, p) for i, (step, p) in enumerate(steps) if isinstance(step, Pixel))
 
 
 def _coverage(
@@ -90,7 +137,7 @@ def _plan(
     return GlyphPlan(
         characters,
         coverage,
-        [(step, p) for step, p in steps if isinstance(step, Placement)],
+        _placements(steps),
         mode=recipe.mode,
         seed=recipe.seed,
         images_per_character=recipe.images_per_character or None,

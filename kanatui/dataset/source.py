@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,21 @@ class ImageSource(Protocol):
 
     def spec(self) -> dict[str, Any]:
         """Return plain data from which :func:`open_source` makes the same source in another process."""
+
+
+@runtime_checkable
+class Augmentable(ImageSource, Protocol):
+    """A source whose augmentations can be changed while it is read from; a written data set has them in its pixels."""
+
+    @property
+    def augments(self) -> list[dict[str, Any]]:
+        """The steps in force, in the form of a recipe's ``[[augment]]`` tables."""
+
+    def with_augments(self, augments: Sequence[Mapping[str, Any]]) -> Self:
+        """Return the same images under other steps; this source stays as it is.
+
+        ParameterError, PluginError or RecipeError if the steps are wrong or would change which images there are.
+        """
 
 
 def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) -> ImageSource:

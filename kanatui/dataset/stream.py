@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from kanatui.dataset.plan import Layout, lay_out
+from kanatui.dataset.plan import Layout, change_augments, lay_out
 from kanatui.dataset.render import Renderer, exact
 from kanatui.dataset.source import Images, Indices, OnProgress
 from kanatui.errors import PluginError
@@ -27,10 +29,16 @@ _AT_ONCE = 256
 class GlyphStream:
     """An :class:`~kanatui.dataset.source.ImageSource` over a recipe; nothing is written."""
 
-    def __init__(self, recipe: Recipe, registry: Registry, on_progress: OnProgress | None = None) -> None:
-        """Lay the recipe out (:func:`~kanatui.dataset.plan.lay_out` says what can be raised)."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        registry: Registry,
+        on_progress: OnProgress | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        """Lay the recipe out (:func:`.lay_out` says what can be raised), unless that is done: ``layout``."""
         self.registry = registry
-        self.layout: Layout = lay_out(recipe, registry, on_progress)
+        self.layout: Layout = layout or lay_out(recipe, registry, on_progress)
         self.plan: GlyphPlan = self.layout.plan
         self.characters = self.plan.characters
         self.image_size = recipe.image_size
@@ -55,6 +63,18 @@ class GlyphStream:
     def spec(self) -> dict[str, Any]:
         return {"recipe": self.layout.recipe.to_dict(), "plugins": list(self.registry.folders)}
 
+    @property
+    def augments(self) -> list[dict[str, Any]]:
+        """See :class:`~kanatui.dataset.source.Augmentable`, here and below."""
+        return [augment.to_dict() for augment in self.layout.recipe.augments]
+
+    def with_augments(self, augments: Sequence[Mapping[str, Any]]) -> Self:
+        self._ready()  # so that both draw from one set of masters, which may take hundreds of megabytes
+        changed = copy.copy(self)
+        changed.layout = change_augments(self.layout, augments, self.registry)
+        changed.plan = changed.layout.plan
+        return changed
+
     def images(self, indices: npt.ArrayLike) -> Images:
         """Make images. PluginError names the augmentation, its parameters and the samples if one fails."""
         wanted = np.atleast_1d(np.asarray(indices, dtype=np.int64))
@@ -67,11 +87,7 @@ class GlyphStream:
     def draw(self, table: GlyphTable) -> Images:
         """Make the images of some rows, uint8 [n, H, W]."""
         with torch.inference_mode():
-            images = self._rendered(table)
-            for stream, augmentation, p in self.layout.pixels:
-                images = apply_pixel(augmentation, images, table, stream, p)
-            pixels: Images = images[:, 0].mul(255.0).round_().to(torch.uint8).numpy()
-            return pixels
+            return finished(self._rendered(table), table, self.layout.pixels)
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Draw or load every master now rather than at the first image."""
@@ -88,9 +104,22 @@ class GlyphStream:
 
     def _rendered(self, table: GlyphTable) -> torch.Tensor:
         if self.layout.recipe.rendering == "exact":
-            drawn = exact(table, self.layout.faces, self.image_size)
-            return torch.from_numpy(drawn).unsqueeze(1).float().div_(255.0)
+            return drawn_exactly(self.layout, table)
         return self._ready().placed(table)
+
+
+def drawn_exactly(layout: Layout, table: GlyphTable) -> torch.Tensor:
+    """Have ImageMagick draw every row, without pixel augmentations: float32 [n, 1, H, W] in 0 … 1."""
+    drawn = exact(table, layout.faces, layout.recipe.image_size)
+    return torch.from_numpy(drawn).unsqueeze(1).float().div_(255.0)
+
+
+def finished(images: torch.Tensor, table: GlyphTable, augmentations: Sequence[tuple[str, Pixel, float]]) -> Images:
+    """Apply pixel augmentations, in order, to rows that are drawn (and may be overwritten): uint8 [n, H, W]."""
+    for stream, augmentation, p in augmentations:
+        images = apply_pixel(augmentation, images, table, stream, p)
+    pixels: Images = images[:, 0].mul(255.0).round_().to(torch.uint8).numpy()
+    return pixels
 
 
 def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, stream: str, p: float) -> torch.Tensor:

@@ -3,6 +3,8 @@
 Any process may send one, at any time: the training's own terminal, another one, the app. Each is a JSON object with
 ``command``, ``sequence`` (which also orders them) and whatever arguments the command has; the training answers with a
 ``command`` event of the same sequence.
+
+A file `control/watching`, touched every few seconds, asks for the images of the current batch.
 """
 
 from __future__ import annotations
@@ -20,6 +22,11 @@ from kanatui.storage import make_folder, storing
 from kanatui.training.events import Event, EventReader
 
 PAUSE, RESUME, STOP, STOP_AFTER_EPOCH = "pause", "resume", "stop", "stop_after_epoch"
+AUGMENT = "augment"
+"""Change the augmentations; argument ``augments``: all steps, as ``[[augment]]`` tables of a recipe."""
+
+_WATCHED = 5.0
+"""Seconds for which a watcher counts as watching."""
 
 _LONGEST = 1 << 16
 """Bytes of a command file; anything larger is not one."""
@@ -65,6 +72,20 @@ class Mailbox:
         except FileNotFoundError:
             return []
         return [_open(self.folder / name) for name in sorted(names, key=lambda name: (len(name), name))]
+
+
+def watch(folder: Path) -> None:
+    """Say that somebody looks at the batches: call it every few seconds. StorageError if it cannot be written."""
+    with storing(folder):
+        (folder / "watching").touch()
+
+
+def is_watched(folder: Path) -> bool:
+    """Say whether somebody looked at the batches within the last seconds."""
+    try:
+        return time.time() - os.stat(folder / "watching").st_mtime < _WATCHED
+    except OSError:
+        return False
 
 
 class Control:

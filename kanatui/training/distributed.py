@@ -35,9 +35,9 @@ class Alone:
         """Return the first process's value in all of them."""
         return value
 
-    def agree(self, share: float, commands: list[Command]) -> tuple[float, list[Command]]:
-        """Return the first process's view of the clock and of what to obey."""
-        return share, commands
+    def agree(self, share: float, due: bool, commands: list[Command]) -> tuple[float, bool, list[Command]]:
+        """Return the first process's view of the clock, of whether a report is due, and of what to obey."""
+        return share, due, commands
 
     def wait(self) -> None:
         """Wait until every process has come here."""
@@ -61,11 +61,11 @@ class Together(Alone):
         dist.broadcast_object_list(box, device=torch.device("cpu"))
         return box[0]
 
-    def agree(self, share: float, commands: list[Command]) -> tuple[float, list[Command]]:
-        """Return the first process's view of the clock and of what to obey; two numbers unless there is news."""
-        view = torch.tensor([share, float(len(commands))], dtype=torch.float64)
+    def agree(self, share: float, due: bool, commands: list[Command]) -> tuple[float, bool, list[Command]]:
+        """Return the first process's view of these; three numbers travel unless there are commands."""
+        view = torch.tensor([share, float(due), float(len(commands))], dtype=torch.float64)
         dist.broadcast(view, 0)
-        return float(view[0]), self.share(commands) if view[1] else []
+        return float(view[0]), bool(view[1]), self.share(commands) if view[2] else []
 
     def wait(self) -> None:
         """Wait until every process has come here."""

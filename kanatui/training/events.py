@@ -6,17 +6,24 @@ Every event has ``time`` (seconds since 1970) and ``event``, its kind:
 start           ``step`` (above 0 when a run is continued), ``device``, ``precision``, ``batches`` an epoch, …
 preparing       ``done total`` of what comes before the first step
 probe           ``seconds`` a step in each number format, ``chosen``
-step            ``step epoch progress elapsed seconds_left loss rate images_per_second``, ``waiting`` (share of time)
+step            ``step epoch progress elapsed seconds_left loss rate images_per_second``, ``waiting`` (share of time),
+                ``memory`` (bytes), ``cpu`` (per cent of a core) and ``gpu_memory`` (bytes) of all its processes
 epoch           ``epoch`` (how many are complete) and ``step``
 validation      ``step``; ``held_out`` and/or ``faces``: ``images loss strict folded``; ``best`` so far or not
 checkpoint      ``step``
+augment         ``step`` (the first that uses them) and ``augments``, all of them, as ``[[augment]]`` of a recipe
 command         ``sequence command accepted note``: the answer to a file in `control/`
 paused resumed  ``step``
 warning         ``message``
 end             ``state reason step elapsed``
 ==============  ===============================================================================================
 
-A run that crashed and is continued repeats the steps after its last checkpoint; its ``start`` says from which step.
+Steps are counted from 1: ``step`` is the last one taken, but for ``augment``. ``rate`` is the learning rate of that
+step, and in a time budget of all steps since the ``step`` event before: to its last digit, so that the run can be
+repeated (:mod:`kanatui.training.replay`).
+
+A run that crashed and is continued repeats the steps after its last checkpoint; its ``start`` says after which step it
+goes on, and what came later is void. Augmentations changed before that checkpoint are told again after ``start``.
 """
 
 from __future__ import annotations

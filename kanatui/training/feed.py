@@ -11,18 +11,19 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
 
-from kanatui.dataset.source import Images, ImageSource, Indices, open_source
+from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices, open_source
 from kanatui.errors import RunError
 from kanatui.training.order import EpochOrder
 
 Opener = Callable[[Mapping[str, Any]], ImageSource]
+Augments = Sequence[Mapping[str, Any]]
 
 _AHEAD = 4
 """Batches under way for each maker: enough to ride out a slow one, few enough that memory stays flat."""
@@ -59,6 +60,7 @@ class Feed:
                 go of the interpreter while they compute.)
             opener: makes the source from its ``spec()`` in another process; it must be importable there.
         """
+        self._order, self._stride, self._workers = order, stride, workers
         self._pool: Executor
         if workers:
             self._make: Callable[[int], tuple[Images, Indices]] = _make_in_worker
@@ -71,8 +73,25 @@ class Feed:
         else:
             self._make = functools.partial(make_batch, source, order)
             self._pool = ThreadPoolExecutor(1, "kanatui-feed")
-        self._positions = itertools.count(first, stride)
-        self._coming = deque(self._begin_one() for _ in range(_AHEAD * max(1, workers)))
+        self._begin(first)
+
+    def _begin(self, first: int) -> None:
+        self._positions = itertools.count(first, self._stride)
+        self._coming = deque(self._begin_one() for _ in range(_AHEAD * max(1, self._workers)))
+
+    def change(self, first: int, source: ImageSource, augments: Augments) -> None:
+        """Throw away what was made ahead and go on from batch ``first`` with other augmentations.
+
+        Args:
+            source: with these augmentations in force. Processes change their own, and keep their masters.
+        """
+        for batch in self._coming:
+            batch.cancel()
+        if self._workers:
+            self._make = functools.partial(_make_in_worker, augments=augments)
+        else:
+            self._make = functools.partial(make_batch, source, self._order)
+        self._begin(first)
 
     def next(self, still_waiting: Callable[[], None]) -> Batch:
         """Return the next batch, calling ``still_waiting`` now and then until it is there.
@@ -110,10 +129,19 @@ class _Worker:
     def __init__(self, opener: Opener, spec: Mapping[str, Any], order: EpochOrder) -> None:
         self._open = functools.cache(lambda: opener(spec))
         self._order = order
+        self._augments: Augments | None = None
+        self._changed: ImageSource | None = None
 
-    def make(self, position: int) -> tuple[Images, Indices]:
-        """Make a batch; the source is opened at the first one, so that what that raises reaches the trainer."""
-        return make_batch(self._open(), self._order, position)
+    def make(self, position: int, augments: Augments | None) -> tuple[Images, Indices]:
+        """Make a batch; the source is opened at the first one, so that what that raises reaches the trainer.
+
+        Changed augmentations travel with each task: there is no other way to tell all processes of a pool something.
+        """
+        source = self._open()
+        if augments is not None and augments != self._augments:
+            assert isinstance(source, Augmentable)
+            self._changed, self._augments = source.with_augments(augments), augments
+        return make_batch(self._changed or source, self._order, position)
 
 
 _worker: _Worker | None = None
@@ -135,6 +163,6 @@ def _end_with_trainer() -> None:
         os._exit(1)
 
 
-def _make_in_worker(position: int) -> tuple[Images, Indices]:
+def _make_in_worker(position: int, augments: Augments | None = None) -> tuple[Images, Indices]:
     assert _worker is not None
-    return _worker.make(position)
+    return _worker.make(position, augments)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kanatui.errors import KanatuiError, RunError
-from kanatui.training.control import PAUSE, RESUME, STOP, STOP_AFTER_EPOCH, Command
+from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH, Command
 from kanatui.training.recorder import Sink
 
 Handler = Callable[[Mapping[str, Any]], str]
@@ -16,7 +16,7 @@ class Helm:
     """Turns commands into what the loop looks at: ``paused``, ``ending``, ``after_epoch``.
 
     ``handlers`` says what each command does. A handler takes the command's arguments and returns a note for the answer,
-    or raises a KanatuiError to refuse; it is called between two batches.
+    or raises a KanatuiError to refuse; it is called between two batches, or while the training is being prepared.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -30,6 +30,7 @@ class Helm:
             RESUME: self._resume,
             STOP: self._stop,
             STOP_AFTER_EPOCH: self._stop_after_epoch,
+            AUGMENT: self._not_yet,
         }
         self._sink = sink
 
@@ -56,6 +57,9 @@ class Helm:
     def _stop(self, arguments: Mapping[str, Any]) -> str:
         self.ending = str(arguments.get("reason") or "as asked")
         return ""
+
+    def _not_yet(self, arguments: Mapping[str, Any]) -> str:
+        raise RunError("still preparing; change the augmentations once it trains")
 
     def _stop_after_epoch(self, arguments: Mapping[str, Any]) -> str:
         if self.paused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,6 +16,9 @@ INTERNAL_OPTION = "--run-dir"
 
 _LONGEST_START = 600.0
 """Seconds after which a training that is still preparing (drawing masters, say) is left to itself."""
+
+_LONGEST_END = 5.0
+"""Seconds that a training which has failed may take to end."""
 
 _POLL = 0.05
 
@@ -52,6 +56,8 @@ def _wait_for(run: Run, process: subprocess.Popen[bytes], still_waiting: Callabl
         status = run.status()
         if status.pid == process.pid and status.state not in ("starting", "crashed"):
             if status.state == "failed":
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LONGEST_END)  # until then it holds the run, which the caller may want to remove
                 raise RunError(f"run {run.id} failed: {status.reason}")
             return status
         if ended:

@@ -47,7 +47,7 @@ class EpochOrder:
     ) -> None:
         """Lay the order out; the number of batches is a multiple of ``ranks``, the processes that share them.
 
-        RunError if there are fewer images than processes.
+        RunError if there are too few images for each process to get one every time.
         """
         self.images = images
         self.seed = seed
@@ -55,10 +55,10 @@ class EpochOrder:
         self.characters = len(images.list_of)
         self.size = int(images.counts.max()) * self.characters
         """Images in an epoch, those that come again included."""
-        if self.size < ranks:
-            raise RunError(f"{self.size} images are too few for {ranks} processes; start fewer")
         self.batches = -(-self.size // (batch_size * ranks)) * ranks
         """Batches in an epoch."""
+        if self.batches > self.size:
+            raise RunError(f"{self.size} images are too few for {ranks} processes; start fewer")
         lengths = [len(ranks_) for ranks_, _ in images.lists]
         self._group = np.repeat(np.arange(len(lengths)), lengths)
         self._starts = np.concatenate([[0], np.cumsum(lengths)])[images.list_of]

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from kanatui import storage
 from kanatui.errors import StorageError
-from kanatui.training.control import Mailbox
+from kanatui.training.control import Mailbox, is_watched
 from kanatui.training.events import Event, EventWriter
+from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.runs import Run
 
 Observer = Callable[[Event], None]
@@ -34,6 +35,9 @@ class Sink(Protocol):
     def update(self, **fields: Any) -> None:
         """How it stands; also the heartbeat, so called at every step and while waiting."""
 
+    def show(self, make: Callable[[], BatchPreview]) -> None:
+        """Show the current batch; it is only made if somebody watches."""
+
 
 class Silence:
     """A sink for the processes of a distributed training other than the first."""
@@ -42,6 +46,9 @@ class Silence:
         """Ignore it."""
 
     def update(self, **fields: Any) -> None:
+        """Ignore it."""
+
+    def show(self, make: Callable[[], BatchPreview]) -> None:
         """Ignore it."""
 
 
@@ -60,7 +67,7 @@ class Recorder:
         self.run = run
         self._observers = list(observers)
         self._lock = _take(run)
-        for folder in (run.control, run.path / "checkpoints", run.path / "previews"):
+        for folder in (run.control, run.path / "checkpoints", run.previews):
             storage.make_folder(folder)
         self.log("")
         Mailbox(run.control).take()
@@ -91,6 +98,12 @@ class Recorder:
         if changed or now - self._written >= _STATUS_EVERY:
             self._written = now
             storage.write_json(self.run.path / "status.json", self._status | {"heartbeat": round(time.time(), 3)})
+
+    def show(self, make: Callable[[], BatchPreview]) -> None:
+        """Write the current batch if somebody watches; if nobody does, that costs a look at one file's time."""
+        if is_watched(self.run.control):
+            with contextlib.suppress(StorageError):  # a picture is no reason to end a training
+                write_batch(self.run.previews, make())
 
     def finish(self, state: str, reason: str = "") -> None:
         """Record how it ended: the event first, so that whoever sees the state also finds the event."""

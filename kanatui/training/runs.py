@@ -10,7 +10,9 @@
         lock             held by the process that trains, for as long as it lives
         control/         commands to it (:mod:`kanatui.training.control`)
         checkpoints/     best.safetensors, last.safetensors (weights), state.safetensors (to continue from)
-        previews/        pictures
+        previews/        the images of the current batch, while somebody watches
+        about.toml       title and note, which people give it
+        replay.json      what it repeats, in a run that repeats another (:mod:`kanatui.training.replay`)
 """
 
 from __future__ import annotations
@@ -27,13 +29,17 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
 from kanatui import paths, storage
 from kanatui.errors import RunError, StorageError, WeightsError
+from kanatui.training.control import watch
 from kanatui.training.events import EventReader
+
+if TYPE_CHECKING:
+    from kanatui.training.previews import BatchPreview
 
 SILENCE = 120.0
 """Seconds without a heartbeat after which a training counts as crashed.
@@ -47,6 +53,9 @@ STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
 _ID = re.compile(r"(\d+)-(.+)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _PACKAGED = "default.safetensors"
+_ABOUT = "about.toml"
+_LONGEST_TITLE = 80
+_LONGEST_NOTE = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Status:
 
 
 class Run:
-    """One run directory, for reading. Only the process that trains writes there (:mod:`.recorder`)."""
+    """One run directory, for reading. Only the process that trains writes there (:mod:`.recorder`), titles apart."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,6 +118,57 @@ class Run:
         return int(match[1]) if match else 0
 
     @property
+    def name(self) -> str:
+        """The id without the number."""
+        match = _ID.fullmatch(self.id)
+        return match[2] if match else self.id
+
+    @property
+    def title(self) -> str:
+        """What people call it; its name where nobody gave it a title."""
+        return self._about().get("title") or self.name
+
+    @property
+    def note(self) -> str:
+        """What somebody wrote about it, "" if nobody did; may have several lines."""
+        return self._about().get("note", "")
+
+    def rename(self, title: str) -> None:
+        """Give it a title, also while it trains; "" takes it away again. The folder keeps its name.
+
+        Raises:
+            RunError: the title is not one line of up to 80 characters.
+            StorageError: it cannot be written.
+        """
+        title = title.strip()
+        if len(title) > _LONGEST_TITLE or not (title.isprintable() or not title):
+            raise RunError(f"title {title[:20]!r}…: use one line of up to {_LONGEST_TITLE} characters")
+        self._write_about(title=title)
+
+    def annotate(self, note: str) -> None:
+        """Write something about it, in place of what was there; "" takes that away.
+
+        Raises:
+            RunError: the note is longer than 4,000 characters.
+            StorageError: it cannot be written.
+        """
+        if len(note) > _LONGEST_NOTE:
+            raise RunError(f"the note has {len(note):,} characters; {_LONGEST_NOTE:,} are the most")
+        self._write_about(note=note.strip())
+
+    def _about(self) -> dict[str, str]:
+        """Return ``title`` and ``note`` as far as they are given; a damaged file gives none."""
+        try:
+            data = storage.read_toml(self.path / _ABOUT, RunError)
+        except RunError:
+            return {}
+        return {name: value for name, value in data.items() if isinstance(value, str)}
+
+    def _write_about(self, **changed: str) -> None:
+        about = {name: value for name, value in (self._about() | changed).items() if value}
+        storage.write_bytes(self.path / _ABOUT, tomlkit.dumps(about).encode())
+
+    @property
     def config(self) -> dict[str, Any]:
         """What was asked for, as written in config.toml. RunError if it cannot be read."""
         return storage.read_toml(self.path / "config.toml", RunError)
@@ -126,6 +186,11 @@ class Run:
     def control(self) -> Path:
         """The folder for commands to the training."""
         return self.path / "control"
+
+    @property
+    def previews(self) -> Path:
+        """The folder for pictures of the training."""
+        return self.path / "previews"
 
     @property
     def log(self) -> Path:
@@ -198,6 +263,29 @@ class Run:
                 return self.checkpoint(name)
         raise RunError(f"run {self.id} has no weights yet ({self.status().state}); wait for its first checkpoint")
 
+    def watch(self) -> None:
+        """Ask for the images of the current batch (:meth:`batch`) for the next five seconds.
+
+        StorageError if that cannot be written.
+        """
+        watch(self.control)
+
+    def batch(self) -> BatchPreview | None:
+        """Return images of the last batch that somebody watched, None if there are none."""
+        from kanatui.training.previews import read_batch  # numpy, which lists of runs need not wait for
+
+        return read_batch(self.previews)
+
+    def delete(self) -> None:
+        """Remove the run and everything in it. RunError if a process is at work on it, StorageError if it fails."""
+        if self.alive() or self.status().active:
+            raise self.busy()
+        # Renamed first, so that nobody ever sees a part of a run.
+        doomed = self.path.with_name(f".{self.id}.{os.getpid()}.deleted")
+        with storage.storing(self.path):
+            os.rename(self.path, doomed)
+            shutil.rmtree(doomed)
+
     def discard(self) -> None:
         """Remove a run that never began to train, so that a failed start leaves nothing behind."""
         if not self.checkpoint("state").exists() and not self.alive():
@@ -224,7 +312,7 @@ def list_runs() -> list[Run]:
 
 
 def find_run(reference: str) -> Run:
-    """Return a run by id, number, unique prefix of its id or name, ``latest``, or the path of its folder.
+    """Return a run by id, number, unique prefix of its id, name or title, ``latest``, or the path of its folder.
 
     RunError, naming the nearest, if there is none or more than one.
     """
@@ -252,6 +340,9 @@ def _matches(runs: list[Run], reference: str) -> Iterator[list[Run]]:
         yield [run for run in runs if run.number == int(reference)]
     yield [run for run in runs if reference and run.id.startswith(reference)]
     yield [run for run in runs if reference and run.id.partition("-")[2].startswith(reference)]
+    titles = [(run, run.title.casefold()) for run in runs] if reference else []
+    yield [run for run, title in titles if title == reference.casefold()]
+    yield [run for run, title in titles if title.startswith(reference.casefold())]
 
 
 def find_weights(reference: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import threading
 import time
@@ -22,8 +23,10 @@ from kanatui.training.device import choose_device, prepare_device
 from kanatui.training.distributed import Alone
 from kanatui.training.events import Event
 from kanatui.training.feed import Opener
+from kanatui.training.helm import Helm
 from kanatui.training.options import TrainingOptions
 from kanatui.training.recorder import Observer, Recorder, Silence, Sink
+from kanatui.training.replay import read_replay
 from kanatui.training.runs import Run
 from kanatui.training.splits import Split, split_source
 from kanatui.training.trainer import Outcome, Trainer
@@ -91,7 +94,10 @@ def train_run(
     commands = Control(Mailbox(run.control))
     try:
         with _signals(commands, detached):
-            outcome = _train(run, group, recorder, commands, source, opener)
+            try:
+                outcome = _train(run, group, recorder, commands, source, opener)
+            except _StoppedEarlyError as stopped:
+                outcome = Outcome("stopped", str(stopped))
         recorder.finish(outcome.state, outcome.reason)
         return dataclasses.replace(outcome, interrupted=outcome.reason == _BY_INTERRUPT)
     except BaseException as error:
@@ -156,7 +162,9 @@ def _train(
     options = _options(config)
     device = choose_device(options.device)
     prepare_device(device, options.threads)
-    tell = _teller(sink)
+    helm = Helm(sink)
+    alone = group.size == 1  # the others would wait for this process in vain
+    tell = _teller(sink, functools.partial(_obey_early, helm, commands, run.status().step) if alone else _nothing)
     if source is None:
         source = open_source(_table(config, "source"), tell)
     if isinstance(source, Prepares):
@@ -184,6 +192,8 @@ def _train(
         card=card,
         group=group,
         opener=opener,
+        replay=read_replay(run.path),
+        helm=helm,
     )
     return trainer.train()
 
@@ -203,12 +213,28 @@ def _split(source: ImageSource, options: TrainingOptions) -> Split:
     return split_source(source, options.hold_out, options.hold_out_faces, options.split_seed)
 
 
-def _teller(sink: Sink) -> Callable[[int, int], None]:
-    """Report on the preparation, not too often."""
+class _StoppedEarlyError(Exception):
+    """Told to stop before the first step."""
+
+
+def _obey_early(helm: Helm, commands: Control, step: int) -> None:
+    """Obey while preparing: drawing the masters of forty faces takes a minute, which nobody wants to wait to stop."""
+    helm.obey(commands.take(), step)
+    if helm.ending is not None:
+        raise _StoppedEarlyError(helm.ending)
+
+
+def _nothing() -> None:
+    """Obey nobody."""
+
+
+def _teller(sink: Sink, obey: Callable[[], None]) -> Callable[[int, int], None]:
+    """Report on the preparation, not too often, and obey meanwhile."""
     last = 0.0
 
     def tell(done: int, total: int) -> None:
         nonlocal last
+        obey()
         if time.monotonic() - last >= _TELL_EVERY:
             last = time.monotonic()
             sink.event("preparing", done=done, total=total)

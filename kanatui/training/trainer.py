@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
-from kanatui.dataset.source import ImageSource, open_source
+from kanatui.dataset.source import Augmentable, ImageSource, open_source
 from kanatui.errors import RunError
-from kanatui.rng import mix64, word_key
-from kanatui.training.average import average_of
-from kanatui.training.checkpoints import Progress, load_state, save_state
-from kanatui.training.control import Control
+from kanatui.training.checkpoints import Keeper, Progress, load_state
+from kanatui.training.control import AUGMENT, Command, Control
+from kanatui.training.course import choose_course
 from kanatui.training.device import auto_workers, describe_device
 from kanatui.training.distributed import Alone
 from kanatui.training.feed import Batch, Feed, Opener
 from kanatui.training.helm import Helm
+from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
-from kanatui.training.optimizer import make_optimizer
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
-from kanatui.training.precision import probe_precision
+from kanatui.training.previews import BatchPreview, preview_batch
 from kanatui.training.recorder import Sink
-from kanatui.training.schedule import learning_rate
+from kanatui.training.replay import Replay
 from kanatui.training.splits import Split
+from kanatui.training.usage import Usage
 from kanatui.training.validate import Judge, hold_out
-from kanatui.weights import save_weights
 
-_REPORT_EVERY = 0.5
-"""Seconds between step events: two redraws a second are all that a watcher makes, and a day is 35 MB."""
-
-_MOST_JUDGING = 0.1
-"""Share of a time budget: on two cores 4,096 images of 48 px take as long as a dozen steps."""
-
-_SOONEST = 2.0
-"""Seconds between checkpoints where epochs are shorter than that."""
-
-_MOST_SAVING = 0.05
-"""Share of the time: the article's network at 256 px has a state of 1 GB."""
+_TRIED = 4
+"""Images that changed augmentations are tried on; a few milliseconds."""
 
 _POLL = 0.05
 """Seconds between looks into the mailbox while paused; an answer is due within 0.2 s."""
@@ -78,6 +64,8 @@ class Trainer:
         card: Mapping[str, Any],
         group: Alone | None = None,
         opener: Opener = open_source,
+        replay: Replay | None = None,
+        helm: Helm | None = None,
     ) -> None:
         """Set up.
 
@@ -90,6 +78,8 @@ class Trainer:
             card: what weights files say of the model (:mod:`kanatui.weights`); scores and times are added.
             group: the processes that train together.
             opener: makes the source from its ``spec()`` in worker processes.
+            replay: the run to repeat; it was given the same model, source, split and options.
+            helm: what has been obeyed before the first step.
 
         Raises:
             RunError: the state in ``checkpoints`` is damaged or of another training.
@@ -98,31 +88,30 @@ class Trainer:
         self.source = source
         self.group = group or Alone()
         self.device = device
-        self.helm = Helm(sink)
-        self._sink, self._control, self._checkpoints, self._card = sink, control, checkpoints, card
-        self._opener = opener
+        self.helm = helm or Helm(sink)
+        self.helm.handlers[AUGMENT] = self._change_augments
+        self._sink, self._control, self._opener, self._replay = sink, control, opener, replay
+        self._keeper = Keeper(checkpoints, card, options.checkpoint_seconds, writes=self.group.first)
 
-        self.model = model.to(device)
-        self.average = average_of(self.model, options.averaging) if options.averaging else None
-        self.optimizer = make_optimizer(self.model, options, device)
+        self.learner = Learner(model, options, device, self.group)
         self.order = EpochOrder(
             split.train, options.batch_size, options.seed, by_number=options.order == "numbers", ranks=self.group.size
         )
         self.steps_per_epoch = self.order.batches // self.group.size
-        self.progress = Progress(source=_signature(source))
-        if self._state_file.exists():
+        self._course = choose_course(options, self.steps_per_epoch, replay)
+        self.progress = Progress(source=_signature(source), precision=replay.precision if replay else "")
+        if self._keeper.state.exists():
             self._continue()
-        self._trained = self.group.wrap(self.model)
 
         most = options.validation_images
         sets = {"held_out": split.held_out, "faces": split.held_out_faces} if self.group.first else {}
         self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most))}
-        self._judge = Judge(source.characters, device, self._autocast)
+        self._judge = Judge(source.characters, device, self.learner.autocast)
 
         self._clock = Stopwatch()
         self._meter = Meter()
-        self._saved, self._saved_step = time.monotonic(), -1
-        self._saving = 0.0
+        self._usage = Usage(device)
+        self._late: list[Command] = []
         self._judged = 0.0
         self._share = 0.0
 
@@ -139,10 +128,9 @@ class Trainer:
         self._begin()
         try:
             while self._share < 1.0 and self.helm.ending is None:
+                self._repeat_changes()
                 batch = self._feed.next(self._beat)
-                loss = self._learn(batch)
-                self.progress.step += 1
-                self._meter.add(loss, len(batch.labels) * self.group.size, batch.waited)
+                self._learn(batch)
                 self._look_around()
                 if self.helm.paused:
                     self._rest()
@@ -152,38 +140,30 @@ class Trainer:
             self._feed.close()
         return self._end()
 
-    def _learn(self, batch: Batch) -> torch.Tensor:
-        """Take one step and return its loss, still on the device."""
-        torch.manual_seed(self._dropout_seed())
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self._rate
-        images = self._to_device(batch.images)
-        labels = batch.labels.to(self.device, non_blocking=True)
-        with self._autocast():
-            logits = self._trained(images)
-        loss = cross_entropy(logits.float(), labels, label_smoothing=self.options.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.model)
-        return loss.detach()
+    def _learn(self, batch: Batch) -> None:
+        self._rate = self._course.rate(self.progress.step)
+        loss, logits = self.learner.learn(batch.images, batch.labels, self._rate, self._position)
+        self.progress.step += 1
+        self._latest = batch, logits
+        self._meter.add(loss, len(batch.labels) * self.group.size, batch.waited)
 
     def _look_around(self) -> None:
         """What is due after a step: obey, report, judge, save."""
-        before = self._share
-        self._share, commands = self.group.agree(self._own_share(), self._control.take())
+        before, share = self._share, self._own_share()
+        report_is_due = self._meter.age >= self._course.report_every or share >= 1.0
+        self._share, report_is_due, commands = self.group.agree(share, report_is_due, self._commands())
         self.helm.obey(commands, self.progress.step)
         epoch_ends = self.progress.step % self.steps_per_epoch == 0
-        if self._meter.age >= _REPORT_EVERY or self._share >= 1.0:
+        if report_is_due:
             self._report()
+            self._course.adjust(self._share)
         if epoch_ends:
             self._sink.event("epoch", epoch=self.epoch, step=self.progress.step)
             if self.helm.after_epoch:
                 self.helm.ending = "after the epoch, as asked"
         if self._validation_is_due(before):
             self._validate()
-        if self._checkpoint_is_due(epoch_ends):
+        if self._keeper.due(epoch_ends):
             self._save()
         self._beat()
 
@@ -192,12 +172,14 @@ class Trainer:
     def _begin(self) -> None:
         if not self.progress.precision:
             self.progress.precision = self.group.share(self._choose_precision() if self.group.first else "")
-        self.model.train()
+        self.learner.precision = self.progress.precision
+        self.learner.model.train()
         self._open_feed()
         self._first = dataclasses.replace(self.progress)
         self._clock.start(self.progress.elapsed)
         self._meter.restart()
-        self._share = self._own_share()
+        self._share, _, _ = self.group.agree(self._own_share(), False, [])
+        self._course.adjust(self._share)
         self._sink.event(
             "start",
             step=self.progress.step,
@@ -206,90 +188,110 @@ class Trainer:
             processes=self.group.size,
             workers=self._workers,
             batches=self.steps_per_epoch,
-            weights=sum(parameter.numel() for parameter in self.model.parameters()),
+            weights=sum(parameter.numel() for parameter in self.learner.model.parameters()),
             held_out={name: len(held.labels) for name, held in self._held.items()},
         )
+        if self.progress.augments is not None:  # changed before the checkpoint that this goes on from
+            self._tell_augments()
         self._sink.update(state="running", **self._standing())
 
     def _open_feed(self) -> None:
-        """Make batches from the present step on; also what a change of the data between two batches will call."""
         chosen = self.options.workers
         self._workers = auto_workers(self.device) if chosen < 0 else chosen
-        position = self.progress.step * self.group.size + self.group.rank
-        self._feed = Feed(self.source, self.order, position, self.group.size, self._workers, self._opener)
+        self._feed = Feed(self.source, self.order, self._position, self.group.size, self._workers, self._opener)
+
+    @property
+    def _position(self) -> int:
+        """Which batch this process takes next, counted through all epochs and processes."""
+        return self.progress.step * self.group.size + self.group.rank
 
     def _end(self) -> Outcome:
-        if self._saved_step != self.progress.step:
+        if self._keeper.step != self.progress.step:
             self._save()
         self.group.wait()
         return Outcome("finished") if self._share >= 1.0 else Outcome("stopped", self.helm.ending or "")
 
     def _continue(self) -> None:
         wanted = self.progress.source
-        self.progress = load_state(self._state_file, self.model, self.average, self.optimizer)
+        self.progress = load_state(self._keeper.state, self.learner)
         for key, value in wanted.items():
             if self.progress.source.get(key) != value:
                 raise RunError(f"the data has changed since this run began (other {key}); start a new run")
+        if self.progress.augments is not None:
+            self.source = _augmentable(self.source).with_augments(self.progress.augments)
+
+    # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _change_augments(self, arguments: Mapping[str, Any]) -> str:
+        """Obey the command: other augmentations from the next step on. What is wrong with them is raised."""
+        if self._replay:
+            raise RunError(f"this run repeats {self._replay.run} exactly; its augmentations cannot be changed")
+        return self._augment(arguments.get("augments"))
+
+    def _augment(self, augments: Any) -> str:
+        source = _augmentable(self.source).with_augments(augments)
+        if source.augments == _augmentable(self.source).augments:
+            return "nothing to change"
+        source.images(self.order.batch(0, 0)[:_TRIED])  # a step that fails is refused here rather than ends the run
+        self._report()
+        self.source, self.progress.augments = source, source.augments
+        self._keeper.step = -1
+        self._feed.change(self._position, source, self.progress.augments)
+        self._tell_augments()
+        return f"from step {self.progress.step + 1:,} on"
+
+    def _tell_augments(self) -> None:
+        self._sink.event("augment", step=self.progress.step + 1, augments=self.progress.augments)
+
+    def _repeat_changes(self) -> None:
+        """Change the augmentations where the run that is repeated did."""
+        augments = self._replay.augments_at(self.progress.step + 1) if self._replay else None
+        if augments is not None and augments != self.progress.augments:
+            self._augment(augments)
 
     # ── judging and saving ────────────────────────────────────────────────────────────────────────────────────────
 
     def _validation_is_due(self, before: float) -> bool:
-        """Evenly over the training, and at its end; of a time budget, judging before the end takes a tenth at most."""
-        count = self.options.validations
-        if not self._held or math.floor(before * count) == math.floor(self._share * count):
-            return False
-        return self._share >= 1.0 or not self.options.minutes or self._judged < _MOST_JUDGING * self._clock.seconds
+        judging = self._judged / max(self._clock.seconds, 1e-9)
+        return bool(self._held) and self._course.judges(before, self._share, self.progress.step, judging)
 
     def _validate(self) -> None:
         self._report()
         started = self._clock.seconds
-        model = self.model if self.average is None else self.average.module
-        scores = {name: self._judge.score(model, held, self._beat) for name, held in self._held.items()}
-        self.model.train()
+        model = self.learner.judged
+        scores = {name: self._judge.score(model, held, self._still_judging) for name, held in self._held.items()}
+        self.learner.model.train()
+        if None not in scores.values():
+            self._take_scores({name: score for name, score in scores.items() if score})
+        self._judged += self._clock.seconds - started
+        self._meter.restart()
+
+    def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         judged = scores.get("faces") or scores["held_out"]
         found = {"step": self.progress.step, "strict": judged["strict"], "folded": judged["folded"]}
         best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
         if best:
             self.progress.best = found
-            self._save_weights("best", found)
+            self._keeper.save_weights("best", self.learner.judged, self._clock.seconds, found)
         self._sink.event("validation", step=self.progress.step, epoch=self.epoch, best=best, **scores)
         self._sink.update(best=self.progress.best)
-        self._judged += self._clock.seconds - started
-        self._meter.restart()
 
-    def _checkpoint_is_due(self, epoch_ends: bool) -> bool:
-        """At the end of an epoch and every so often, unless writing would then take more than a part of the time."""
-        longest = self.options.checkpoint_seconds
-        wait = min(_SOONEST, longest) if epoch_ends else longest
-        return time.monotonic() - self._saved >= max(wait, self._saving / _MOST_SAVING)
+    def _still_judging(self) -> bool:
+        """Obey meanwhile, so that a long validation does not keep anybody waiting; told to stop, leave it."""
+        self._beat()
+        commands = self._control.take()
+        if self.group.size > 1:
+            self._late += commands  # the others hear of them after the next step, with this process
+        else:
+            self.helm.obey(commands, self.progress.step)
+        return self.helm.ending is None
 
     def _save(self) -> None:
-        """Write a checkpoint: what to go on from, and the weights as they are."""
         self._report()
-        started = time.monotonic()
-        self._saved, self._saved_step = started, self.progress.step
-        if not self.group.first:
-            return
         self.progress.elapsed = self._clock.seconds
-        save_state(self._state_file, self.progress, self.model, self.average, self.optimizer)
-        self._save_weights("last", {"step": self.progress.step})
-        self._sink.event("checkpoint", step=self.progress.step)
-        self._saving = time.monotonic() - started
-        self._meter.restart()
-
-    def _save_weights(self, name: str, scores: Mapping[str, Any]) -> None:
-        module = self.model if self.average is None else self.average.module
-        card = {
-            **self._card,
-            "scores": dict(scores),
-            "seconds": round(self._clock.seconds, 1),
-            "date": datetime.date.today().isoformat(),
-        }
-        save_weights(self._checkpoints / f"{name}.safetensors", module, card)
-
-    @property
-    def _state_file(self) -> Path:
-        return self._checkpoints / "state.safetensors"
+        if self._keeper.save(self.progress, self.learner):
+            self._sink.event("checkpoint", step=self.progress.step)
+            self._meter.restart()
 
     # ── reporting ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -307,7 +309,9 @@ class Trainer:
             advice = f"try --learning-rate below {self.options.learning_rate:g}{other}"
             raise RunError(f"{error}; {advice}") from None
         if measured:
-            self._sink.event("step", **self._standing(), **measured, rate=float(f"{self._rate:.4g}"))
+            # The rate is given to its last digit: in a time budget a replay has it from here.
+            self._sink.event("step", **self._standing(), **measured, rate=self._rate, **self._usage.read())
+            self._sink.show(self._preview)
 
     def _standing(self) -> dict[str, Any]:
         elapsed = self._clock.seconds
@@ -320,13 +324,16 @@ class Trainer:
         }
 
     def _seconds_left(self, elapsed: float) -> float | None:
-        if self.options.minutes:
+        if not self._course.steps:
             return round(max(0.0, self.options.minutes * 60 - elapsed), 1)
         done = self.progress.step - self._first.step
         if not done:
             return None
-        to_do = self.options.whole_epochs * self.steps_per_epoch - self.progress.step
-        return round((elapsed - self._first.elapsed) / done * to_do, 1)
+        return round((elapsed - self._first.elapsed) / done * (self._course.steps - self.progress.step), 1)
+
+    def _preview(self) -> BatchPreview:
+        batch, logits = self._latest
+        return preview_batch(self.progress.step, batch.images, batch.labels, logits, self.source.characters)
 
     def _beat(self) -> None:
         self._sink.update(**self._standing())
@@ -339,7 +346,7 @@ class Trainer:
         self._sink.update(state="paused", seconds_left=None)
         while self.helm.paused and self.helm.ending is None:
             time.sleep(_POLL)
-            self.helm.obey(self.group.agree(0.0, self._control.take())[1], self.progress.step)
+            self.helm.obey(self.group.agree(0.0, False, self._commands())[2], self.progress.step)
             self._sink.update()
         self._clock.start()
         self._meter.restart()
@@ -351,26 +358,12 @@ class Trainer:
 
     def _own_share(self) -> float:
         """How much of the training is done by this process's own clock, 0 … 1."""
-        if self.options.minutes:
-            return min(1.0, self._clock.seconds / (self.options.minutes * 60))
-        return min(1.0, self.progress.step / (self.options.whole_epochs * self.steps_per_epoch))
+        return self._course.share(self.progress.step, self._clock.seconds)
 
-    @property
-    def _rate(self) -> float:
-        o = self.options
-        return learning_rate(o.schedule, o.learning_rate, self._share, o.warm_up)
-
-    def _dropout_seed(self) -> int:
-        """Seed each step on its own, so that dropout follows from the step alone, whatever else draws numbers."""
-        count = self.progress.step * self.group.size + self.group.rank
-        base = mix64(np.array([self.options.seed], dtype=np.uint64) ^ word_key("dropout"))
-        return int(mix64(base + np.uint64(count))[0] >> np.uint64(1))
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.progress.precision == "bfloat16")
-
-    def _to_device(self, images: torch.Tensor) -> torch.Tensor:
-        return images.to(self.device, non_blocking=True).unsqueeze(1).float().div_(255.0)
+    def _commands(self) -> list[Command]:
+        """Take what there is to obey."""
+        late, self._late = self._late, []
+        return late + self._control.take()
 
     def _choose_precision(self) -> str:
         if self.options.precision != "auto":
@@ -378,9 +371,8 @@ class Trainer:
         if self.device.type == "mps":
             return "float32"
         indices = self.order.batch(0, 0)
-        images = self._to_device(torch.from_numpy(self.source.images(indices)))
-        labels = torch.from_numpy(self.source.labels(indices)).to(self.device)
-        probe = probe_precision(self.model, images, labels)
+        images, labels = (torch.from_numpy(values(indices)) for values in (self.source.images, self.source.labels))
+        probe = self.learner.probe(images, labels)
         self._sink.event("probe", seconds=probe.seconds, chosen=probe.chosen)
         return probe.chosen
 
@@ -388,6 +380,12 @@ class Trainer:
 def _merit(scores: Mapping[str, Any]) -> float:
     """Rank validations by strict and folded together: among look-alikes strict alone is a toss of coins."""
     return float(scores["strict"] + scores["folded"])
+
+
+def _augmentable(source: ImageSource) -> Augmentable:
+    if isinstance(source, Augmentable):
+        return source
+    raise RunError("these images are written already, augmentations included; train on a recipe to change them")
 
 
 def _signature(source: ImageSource) -> dict[str, Any]:

@@ -45,10 +45,11 @@ class Judge:
         self._autocast = autocast
 
     @torch.inference_mode()
-    def score(self, model: torch.nn.Module, held: HeldOut, on_batch: Callable[[], None]) -> dict[str, float]:
+    def score(self, model: torch.nn.Module, held: HeldOut, go_on: Callable[[], bool]) -> dict[str, float] | None:
         """Return ``images``, ``loss``, and the shares (0 … 1) read right: ``strict``, and ``folded`` as in DESIGN.
 
-        Folded adds up the probabilities of characters that look alike (:mod:`kanatui.folding`).
+        Folded adds up the probabilities of characters that look alike (:mod:`kanatui.folding`). ``go_on`` is asked
+        after each batch; None comes back if it says no.
         """
         model.eval()
         totals = torch.zeros(3, dtype=torch.float64)
@@ -64,6 +65,7 @@ class Judge:
             strict = (logits.argmax(dim=1) == truth).sum()
             alike = (folded.argmax(dim=1) == self._group[truth]).sum()
             totals += torch.stack([loss, strict, alike]).double().cpu()
-            on_batch()
+            if not go_on():
+                return None
         loss_, strict_, folded_ = (totals / len(held.labels)).tolist()
         return {"images": len(held.labels), "loss": loss_, "strict": strict_, "folded": folded_}

@@ -1,0 +1,199 @@
+"""Commands about runs: list and label them, watch and steer those at work."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from kanatui.cli.console import err, out, print_json
+from kanatui.cli.watch import display
+from kanatui.errors import RunError, UsageError
+from kanatui.training.telling import outcome
+from kanatui.words import duration, percent
+
+if TYPE_CHECKING:
+    from kanatui.training.runs import Run, Status
+
+_ANSWER_WITHIN = 10.0  # seconds; a training looks into its mailbox between two batches
+_LOOK_EVERY = 0.2
+
+
+def say_what_next(run: Run, state: str) -> None:
+    """Print the best scores of a run that has ended, and what one may do with it."""
+    best = run.status().best
+    if best:
+        out.print(
+            f"best at step {best['step']:,}: strict {100 * best['strict']:.1f} %, folded {100 * best['folded']:.1f} %"
+        )
+    if state == "finished":
+        out.print(f"judge it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
+    else:
+        out.print(f"go on with: kanatui train --resume {run.number}")
+
+
+@click.command("runs")
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--rename", nargs=2, metavar="RUN TITLE", help="Give a run a title; an empty one takes it away.")
+@click.option("--note", nargs=2, metavar="RUN TEXT", help="Write a note about a run; an empty one takes it away.")
+@click.option("--delete", metavar="RUN", help="Delete a run (asks first).")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def runs_command(
+    as_json: bool, rename: tuple[str, str] | None, note: tuple[str, str] | None, delete: str | None, yes: bool
+) -> None:
+    """List the runs, newest last: state, progress, best scores, age, title."""
+    from kanatui.training.runs import find_run
+
+    if sum(map(bool, (rename, note, delete))) > 1:
+        raise UsageError("--rename, --note and --delete: give one at a time")
+    if rename:
+        run = find_run(rename[0])
+        run.rename(rename[1])
+        out.print(f"run {run.id} is called {run.title}", markup=False)
+    elif note:
+        run = find_run(note[0])
+        run.annotate(note[1])
+        out.print(f"run {run.id}: {run.note or 'no note'}", markup=False, soft_wrap=True)
+    elif delete:
+        _delete(find_run(delete), yes)
+    else:
+        _list(as_json)
+
+
+def _delete(run: Run, yes: bool) -> None:
+    run.require_idle()
+    if not yes:
+        click.confirm(f"delete run {run.id} with its weights?", abort=True)
+    run.delete()
+    out.print(f"deleted run {run.id}", markup=False)
+
+
+def _list(as_json: bool) -> None:
+    import dataclasses
+
+    from kanatui.training.runs import list_runs
+
+    found = [(run, run.status()) for run in list_runs()]
+    if as_json:
+        print_json(
+            [
+                {"id": run.id, "title": run.title, "note": run.note, "path": str(run.path)} | dataclasses.asdict(status)
+                for run, status in found
+            ]
+        )
+    elif not found:
+        out.print("no runs yet; kanatui train starts one")
+    else:
+        _print_table(found)
+
+
+def _print_table(found: list[tuple[Run, Status]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    titles = ["" if run.title == run.name else escape(run.title) for run, _ in found]
+    columns = ("run", "state", "done", "strict", "folded", "trained", "age", *(["title"] if any(titles) else []))
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for (run, status), title in zip(found, titles, strict=True):
+        table.add_row(run.id, *_cells(run, status), *([title] if any(titles) else []))
+    out.print(table)
+    for run, status in found:
+        if status.state in ("crashed", "failed"):
+            out.print(f"{run.id} {status.state}: {status.reason}", markup=False, soft_wrap=True)
+
+
+def _cells(run: Run, status: Status) -> list[str]:
+    best = status.best or {}
+    scores = [percent(best[key]) if key in best else "" for key in ("strict", "folded")]
+    age = duration(max(0.0, time.time() - run.created))
+    return [status.state, f"{100 * status.progress:.0f} %", *scores, duration(status.elapsed), age]
+
+
+@click.command("attach")
+@click.argument("reference", metavar="RUN", default="latest")
+def attach_command(reference: str) -> None:
+    """Watch a training until it ends. Ctrl-C leaves it; the training goes on."""
+    from kanatui.training.runs import find_run
+
+    run = find_run(reference)
+    status = run.status()
+    if not status.active:
+        out.print(f"run {run.id}: {outcome(status.state, status.reason)}", markup=False, soft_wrap=True)
+        say_what_next(run, status.state)
+        return
+    try:
+        status = _watch(run)
+    except KeyboardInterrupt:
+        err.print(f"left run {run.id}, which goes on; stop it: kanatui stop {run.number}", markup=False)
+        return
+    if status.state in ("crashed", "failed"):
+        raise RunError(f"run {run.id} {status.state}: {status.reason}; go on with: kanatui train --resume {run.number}")
+    say_what_next(run, status.state)
+
+
+def _watch(run: Run) -> Status:
+    """Show what happens from now on, until no process is at work on the run."""
+    reader = run.events_from_now()
+    with display(run.id) as shown:
+        while True:
+            status = run.status()
+            for event in reader.read():
+                shown.show(event)
+            if not status.active:
+                return status
+            time.sleep(_LOOK_EVERY)
+
+
+@click.command("stop")
+@click.argument("reference", metavar="RUN", default="latest")
+@click.option("--after-epoch", is_flag=True, help="Let it complete the epoch that it is in.")
+def stop_command(reference: str, after_epoch: bool) -> None:
+    """Stop a training, with a checkpoint to go on from."""
+    from kanatui.training.control import STOP, STOP_AFTER_EPOCH
+
+    run = _steer(reference, STOP_AFTER_EPOCH if after_epoch else STOP)
+    if run is None or after_epoch:
+        return
+    deadline = time.monotonic() + _ANSWER_WITHIN
+    while run.alive() and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY)
+    out.print(f"go on with: kanatui train --resume {run.number}")
+
+
+@click.command("pause")
+@click.argument("reference", metavar="RUN", default="latest")
+def pause_command(reference: str) -> None:
+    """Hold a training until `kanatui resume`, its memory kept and its processor free."""
+    from kanatui.training.control import PAUSE
+
+    _steer(reference, PAUSE)
+
+
+@click.command("resume")
+@click.argument("reference", metavar="RUN", default="latest")
+def resume_command(reference: str) -> None:
+    """Let a paused training go on. (A stopped one: `kanatui train --resume RUN`.)"""
+    from kanatui.training.control import RESUME
+
+    _steer(reference, RESUME)
+
+
+def _steer(reference: str, command: str) -> Run | None:
+    """Send a command and say what came of it; None if there was no answer in time. RunError if nothing is running."""
+    from kanatui.training.control import send_and_wait
+    from kanatui.training.runs import find_run
+
+    run = find_run(reference)
+    if not run.alive():
+        state = run.status().state
+        hint = "" if state == "finished" else f"; go on with: kanatui train --resume {run.number}"
+        raise RunError(f"run {run.id} is not running but {state}{hint}")
+    words = command.replace("_", " ")
+    answer = send_and_wait(run.path, command, _ANSWER_WITHIN, run.alive)
+    if answer is None:
+        out.print(f"run {run.id} has not answered within {_ANSWER_WITHIN:.0f} s; it will {words} at its next step")
+        return None
+    note = f" ({answer['note']})" if answer.get("note") else ""
+    out.print(f"run {run.id}: {words} at step {answer['step']:,}{note}", markup=False)
+    return run

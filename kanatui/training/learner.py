@@ -1,0 +1,83 @@
+"""One step of learning: the network, its averaged weights, the optimizer, the number format."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from kanatui.rng import mix64, word_key
+from kanatui.training.average import average_of
+from kanatui.training.distributed import Alone
+from kanatui.training.optimizer import make_optimizer
+from kanatui.training.options import TrainingOptions
+from kanatui.training.precision import Probe, probe_precision
+
+
+class Learner:
+    """A model that learns batch by batch. What a step does follows from the batch, the rate and ``count`` alone."""
+
+    def __init__(self, model: torch.nn.Module, options: TrainingOptions, device: torch.device, group: Alone) -> None:
+        """Set up; ``model`` takes float32 [n, 1, H, W] in 0 … 1 and returns logits [n, C]."""
+        self.options = options
+        self.device = device
+        self.precision = "float32"
+        self.model = model.to(device)
+        self.average = average_of(self.model, options.averaging) if options.averaging else None
+        self.optimizer = make_optimizer(self.model, options, device)
+        self._group = group
+        self._trained: torch.nn.Module | None = None
+
+    @property
+    def judged(self) -> torch.nn.Module:
+        """What is judged and kept: the averaged weights where there are any."""
+        module: torch.nn.Module = self.model if self.average is None else self.average.module
+        return module
+
+    def learn(
+        self, images: torch.Tensor, labels: torch.Tensor, rate: float, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take one step.
+
+        Args:
+            images: uint8 [n, H, W] on the CPU.
+            labels: int64 [n].
+            rate: the learning rate.
+            count: which batch it is, counted through all processes; seeds the dropout.
+
+        Returns:
+            the loss, and the logits [n, C] from before the step, both still on the device.
+        """
+        if self._trained is None:  # not before the state of a training that is continued has been loaded
+            self._trained = self._group.wrap(self.model)
+        torch.manual_seed(_dropout_seed(self.options.seed, count))
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        truths = labels.to(self.device, non_blocking=True)
+        with self.autocast():
+            logits = self._trained(self.to_device(images))
+        loss = cross_entropy(logits.float(), truths, label_smoothing=self.options.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        return loss.detach(), logits.detach()
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the network computes in its number format."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def to_device(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring uint8 [n, H, W] into the form that networks take."""
+        return images.to(self.device, non_blocking=True).unsqueeze(1).float().div_(255.0)
+
+    def probe(self, images: torch.Tensor, labels: torch.Tensor) -> Probe:
+        """Find out which number format is the faster one, with a batch as given to :meth:`learn`."""
+        return probe_precision(self.model, self.to_device(images), labels.to(self.device))
+
+
+def _dropout_seed(seed: int, count: int) -> int:
+    """Seed each step on its own, so that dropout follows from the step alone, whatever else draws numbers."""
+    base = mix64(np.array([seed], dtype=np.uint64) ^ word_key("dropout"))
+    return int(mix64(base + np.uint64(count))[0] >> np.uint64(1))

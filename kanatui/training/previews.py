@@ -1,0 +1,84 @@
+"""The very images of the current batch, written for whoever watches: `previews/batch.npz`."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui import storage
+
+if TYPE_CHECKING:
+    import torch
+
+MOST = 32
+"""Images of a batch that are shown."""
+
+_FILE = "batch.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchPreview:
+    """Images that were trained on, and what the network took them for in that very step (dropout included)."""
+
+    step: int
+    """The step, counted from 1."""
+    images: npt.NDArray[np.uint8]
+    """uint8 [n, H, W], white on black; n is at most :data:`MOST`."""
+    truths: str
+    """The n characters that they show."""
+    readings: str
+    """The n characters that they were taken for."""
+    probabilities: npt.NDArray[np.float32]
+    """float32 [n], of the readings, 0 … 1."""
+
+
+def preview_batch(
+    step: int, images: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor, characters: str
+) -> BatchPreview:
+    """Make the preview of a step's batch: uint8 [n, H, W], int64 [n], float [n, C], and the classes."""
+    sure, read = logits[:MOST].float().softmax(dim=1).cpu().max(dim=1)
+    truths, readings = ("".join(characters[i] for i in which[:MOST].tolist()) for which in (labels, read))
+    return BatchPreview(step, images[:MOST].numpy(), truths, readings, sure.numpy())
+
+
+def write_batch(folder: Path, preview: BatchPreview) -> None:
+    """Replace the preview in a folder. StorageError if it cannot be written."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        step=np.int64(preview.step),
+        images=preview.images,
+        truths=_codes(preview.truths),
+        readings=_codes(preview.readings),
+        probabilities=preview.probabilities,
+    )
+    storage.write_bytes(folder / _FILE, file.getvalue(), lasting=False)
+
+
+def read_batch(folder: Path) -> BatchPreview | None:
+    """Return the latest preview, None if there is none or it makes no sense."""
+    try:
+        with np.load(folder / _FILE, allow_pickle=False) as file:
+            images, probabilities = file["images"], file["probabilities"]
+            preview = BatchPreview(
+                int(file["step"]), images, _text(file["truths"]), _text(file["readings"]), probabilities
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, OverflowError, TypeError):
+        return None
+    whole = images.dtype == np.uint8 and images.ndim == 3
+    lengths = {len(images), len(preview.truths), len(preview.readings), len(probabilities)} if whole else set()
+    return preview if len(lengths) == 1 else None
+
+
+def _codes(characters: str) -> npt.NDArray[np.uint32]:
+    return np.array([ord(character) for character in characters], dtype=np.uint32)
+
+
+def _text(codes: npt.NDArray[np.uint32]) -> str:
+    return "".join(map(chr, codes.tolist()))
