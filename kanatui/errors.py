@@ -13,6 +13,8 @@
     ├── RunError                    a training run is missing, running, or in the wrong state
     ├── WeightsError                a weights file is missing, damaged or does not fit
     ├── ImageError                  a picture cannot be read
+    ├── EngineError                 the app's work in the background failed, or its process died
+    │   └── Superseded              a newer request made this one pointless
     └── StorageError                the disk is full, read-only or not writable
 
 Messages are one line, name the file, option or plugin, and say what to do next. The command line prints
@@ -70,3 +72,18 @@ class ImageError(KanatuiError):
 
 class StorageError(KanatuiError):
     """Writing failed: disk full, read-only, or no permission."""
+
+
+class EngineError(KanatuiError):
+    """Work that the app asked of an engine failed, or the engine's process died.
+
+    ``details`` holds what a person who wants to mend it needs: the traceback, or what the process printed last.
+    """
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class Superseded(EngineError):  # noqa: N818  # it tells of no error
+    """A newer request took the place of this one; nothing is wrong."""

@@ -117,12 +117,10 @@ def _named(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
     """Pick images evenly over all characters, and for each one from another part of its images."""
-    import numpy as np
+    from kanatui.dataset.preview import spread
 
     _prepare(stream)
-    labels = np.linspace(0, len(stream.characters) - 1, min(count, len(stream))).round().astype(np.int64)
-    parts = (np.arange(len(labels)) * 0.6180339887) % 1.0  # golden ratio: no two neighbours alike
-    return stream.images(stream.offsets[labels] + (parts * stream.counts[labels]).astype(np.int64))
+    return stream.images(spread(stream.plan, count))
 
 
 def _write_sheet(path: Path, images: np.ndarray[Any, Any]) -> None:

@@ -93,6 +93,7 @@ class Renderer:
         characters: str,
         coverage: npt.NDArray[np.bool_],
         image_size: int,
+        longest: int = 0,
     ) -> None:
         """Prepare to draw; masters are fetched by :meth:`load`, at the latest when the first row is drawn.
 
@@ -102,7 +103,10 @@ class Renderer:
             characters: all that rows may ask for.
             coverage: [characters, faces], true where the face draws the character.
             image_size: pixels along each side.
+            longest: the longest side of any master, in pixels, where ``coverage`` has but some of a data set's: where a
+                sample falls is rounded by it.
         """
+        self._longest = longest
         self._faces, self._masters_of, self._characters = list(faces), masters_of, characters
         self._coverage, self._size = np.asarray(coverage, dtype=bool), image_size
         self._em = master_em(image_size)
@@ -124,7 +128,7 @@ class Renderer:
             if not wanted:
                 continue
             masters = self._masters_of(face, wanted, self._em)
-            parts.append([_level(masters, *window) for window in self._windows()])
+            parts.append([_level(masters, *window, self._longest) for window in self._windows()])
             vertical = np.full((len(wanted), 2), [masters.ascent, masters.descent])
             measures.append(np.column_stack([masters.advance, masters.right, vertical]))
             done += len(wanted)
@@ -195,9 +199,9 @@ def _resample(level: _Level, slots: npt.NDArray[np.int64], step: _Floats, origin
     return sampled.mul_(1.0 / 255.0)
 
 
-def _level(masters: Masters, window: int, stride: int) -> _Level:
-    """Average one face's masters over windows."""
-    longest = max(max(image.shape) for image in masters.images)
+def _level(masters: Masters, window: int, stride: int, longest: int) -> _Level:
+    """Average one face's masters over windows, in squares that have room for one of side ``longest`` too."""
+    longest = max(longest, *(max(image.shape) for image in masters.images))
     margin = window + stride  # blank all around, for the windows' and the bilinear sample's edges
     side = -(-(longest + 2 * margin - window) // stride) + 1
     width = (side - 1) * stride + window

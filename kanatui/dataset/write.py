@@ -27,6 +27,7 @@ from kanatui.dataset.manifest import (
     shard_name,
     versions,
 )
+from kanatui.dataset.plan import size_on_disk
 from kanatui.dataset.source import ImageSource, open_source
 from kanatui.dataset.stream import GlyphStream
 from kanatui.errors import DatasetError, StorageError
@@ -75,7 +76,7 @@ def plan_manifest(source: GlyphStream) -> Manifest:
 
 def bytes_needed(manifest: Manifest) -> int:
     """Return the size of the data set on disk, in bytes."""
-    return manifest.images * (manifest.image_size**2 + ROW.itemsize)
+    return size_on_disk(manifest.images, manifest.image_size)
 
 
 def start(source: GlyphStream, folder: Path, resume: bool) -> Job:

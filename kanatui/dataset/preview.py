@@ -1,0 +1,116 @@
+"""A few images of a data set, at once: the same pixels as the whole set has, from no more masters than they need."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from kanatui.dataset.plan import Layout
+from kanatui.dataset.render import Renderer, master_em
+from kanatui.dataset.shelf import Shelf
+from kanatui.dataset.source import Images, Indices, OnProgress
+from kanatui.dataset.stream import GlyphStream, drawn_exactly, finished
+from kanatui.fonts import Face
+from kanatui.glyphs import GlyphPlan, GlyphTable
+from kanatui.masters import Masters
+from kanatui.plugins import Registry
+
+_KEPT = 4
+"""Sheets that are kept before any pixel augmentation is applied: while one of those is changed, nothing else has to be
+drawn. It matters for `exact` rendering, where ImageMagick needs a second for sixty rows."""
+
+_Key = tuple[object, ...]
+T = TypeVar("T")
+
+
+class Preview:
+    """Draws rows of any laid-out recipe."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        """Draw with masters from ``shelf``."""
+        self._shelf = shelf
+        self._drawn: collections.OrderedDict[_Key, torch.Tensor] = collections.OrderedDict()
+        self._renderers: collections.OrderedDict[_Key, Renderer] = collections.OrderedDict()
+
+    def images(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> Images:
+        """Make the images of some rows, uint8 [n, H, W]; ``on_progress`` counts masters that have to be fetched.
+
+        As long as the shelf has not seen all masters of the layout, a few pixels may differ by a grey level or two
+        from those of the whole data set (8 of 138,240, measured): where a bilinear sample falls is rounded by the size
+        of the largest master.
+        """
+        with torch.inference_mode():
+            return finished(self.rendered(layout, table, on_progress), table, layout.pixels)
+
+    def rendered(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> torch.Tensor:
+        """Draw rows without pixel augmentations: float32 [n, 1, H, W] in 0 … 1."""
+        recipe = layout.recipe
+        longest = self._shelf.longest(layout, master_em(recipe.image_size))
+        faces = tuple(face.digest for face in layout.faces)
+        key = (recipe.rendering, recipe.image_size, longest, faces, table.rows.tobytes())
+
+        def draw() -> torch.Tensor:
+            if recipe.rendering == "exact":
+                return drawn_exactly(layout, table)
+            return self.renderer(layout, table, on_progress).placed(table)
+
+        return _kept(self._drawn, key, draw).clone()
+
+    def renderer(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> Renderer:
+        """Return what draws some rows of a layout, and others of the same glyphs, with their masters only."""
+        plan, size = layout.plan, layout.recipe.image_size
+        longest = self._shelf.longest(layout, master_em(size))
+        place = {ord(c): i for i, c in enumerate(plan.characters)}
+        needed = np.zeros_like(plan.coverage)
+        needed[[place[c] for c in table["character"].tolist()], table["face"]] = True
+
+        def masters(face: Face, characters: str, em: int) -> Masters:
+            return self._shelf.masters(layout.sources[face.source], face, characters, em)
+
+        def make() -> Renderer:
+            made = Renderer(layout.faces, masters, plan.characters, needed, size, longest)
+            made.load(on_progress)
+            return made
+
+        faces = tuple(face.digest for face in layout.faces)
+        return _kept(self._renderers, (size, longest, faces, plan.characters, needed.tobytes()), make)
+
+
+def _kept(those: collections.OrderedDict[_Key, T], key: _Key, make: Callable[[], T]) -> T:
+    """Return what was made for a key, now or lately; what was not asked for longest is dropped."""
+    if key not in those:
+        those[key] = make()
+        if len(those) > _KEPT:
+            those.popitem(last=False)
+    those.move_to_end(key)
+    return those[key]
+
+
+class SparseStream(GlyphStream):
+    """A stream for a few images of a large set: it draws as a preview does."""
+
+    def __init__(self, layout: Layout, registry: Registry, preview: Preview) -> None:
+        super().__init__(layout.recipe, registry, layout=layout)
+        self._preview = preview
+
+    def _rendered(self, table: GlyphTable) -> torch.Tensor:
+        return self._preview.rendered(self.layout, table)
+
+
+def spread(plan: GlyphPlan, count: int, draw: int = 0) -> Indices:
+    """Pick images evenly over all characters, for each one from another part of its images: [n] indices.
+
+    Args:
+        plan: of the data set.
+        count: how many, if there are so many.
+        draw: another number, other images.
+    """
+    there = np.flatnonzero(plan.counts)
+    labels = there[np.linspace(0, len(there) - 1, min(count, len(plan))).round().astype(np.int64)]
+    golden, silver = 0.6180339887, 0.4142135624  # of the multiples of either no two neighbours are alike
+    parts = (np.arange(len(labels)) * golden + draw * silver) % 1.0
+    return plan.offsets[labels] + (parts * plan.counts[labels]).astype(np.int64)

@@ -1,0 +1,259 @@
+"""The app's side of an engine: starts the process at the first request, and again after it died.
+
+Imports neither torch nor textual, and numpy only for an answer that has arrays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from kanatui import paths, storage
+from kanatui.engine import wire
+from kanatui.engine.wire import Answer
+from kanatui.errors import EngineError, StorageError, Superseded
+
+__all__ = ["Answer", "Engine", "EngineError", "Superseded"]
+
+OnProgress = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is in all, and what it is about."""
+
+_LONGEST_LINE = 64 * 2**20
+_LAST_WORDS = 4000
+_CLOSING_SECONDS = 2.0
+
+
+@dataclasses.dataclass
+class _Request:
+    id: int
+    answer: asyncio.Future[Answer]
+    on_progress: OnProgress | None
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # seen: asyncio would print it if the task that waits were cancelled first
+
+
+class Engine:
+    """One process that does jobs in the order in which they are asked for; nothing starts until the first."""
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        """Prepare an engine.
+
+        Args:
+            name: what messages and its log file call it.
+            threads: how many threads torch may use.
+        """
+        self.name, self._threads = name, threads
+        self._numbers = itertools.count(1)
+        self._newest: dict[str, _Request] = {}
+        self._running: _Running | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def log(self) -> Path:
+        """The file that holds what the process printed since it was last started."""
+        return paths.cache() / f"engine-{self.name}.log"
+
+    async def ask(
+        self, job: str, /, *, slot: str = "", on_progress: OnProgress | None = None, **arguments: Any
+    ) -> Answer:
+        """Have a job done and return its answer. Cancelling the task that waits cancels the job.
+
+        Args:
+            job: a name from :data:`kanatui.engine.jobs.JOBS`.
+            slot: a newer request in the same slot supersedes this one; an empty slot never does.
+            on_progress: called in the event loop, at most 20 times a second.
+            arguments: the job's own, JSON-able.
+
+        Raises:
+            Superseded: a newer request took the slot.
+            EngineError: the job failed or the process died (the next request starts another); ``details`` has the
+                traceback or the last that the process printed.
+        """
+        request = _Request(next(self._numbers), asyncio.get_running_loop().create_future(), on_progress)
+        if slot:
+            self._supersede(slot, request)
+        try:
+            running = await self._start()
+            if not request.answer.done():
+                await running.send(request, job, arguments)
+            return await request.answer
+        finally:
+            if self._newest.get(slot) is request:
+                del self._newest[slot]
+            if self._running:
+                self._running.drop(request)
+
+    async def close(self) -> None:
+        """End the process with all its children; requests under way fail. A later request would start it again."""
+        async with self._starting:
+            running, self._running = self._running, None
+        if running:
+            await running.close()
+
+    def _supersede(self, slot: str, request: _Request) -> None:
+        older = self._newest.get(slot)
+        self._newest[slot] = request
+        if older:
+            older.fail(Superseded(f"a newer request took the slot {slot!r}"))
+            if self._running:
+                self._running.drop(older)
+
+    async def _start(self) -> _Running:
+        async with self._starting:
+            if self._running is None or self._running.ended:
+                self._running = await _connect(self.name, self.log, self._spawn())
+            return self._running
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        # Not by asyncio, which hangs for ever when the task is cancelled at this moment (Python 3.11).
+        # -P: a file in the user's present folder that is called like a module must not take that module's place.
+        command = [sys.executable, "-P", "-m", "kanatui.engine", self.name, str(self._threads)]
+        with _opened(self.log) as log:
+            try:
+                return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            except OSError as error:
+                raise EngineError(f"the {self.name} engine cannot be started ({error.strerror})") from None
+
+
+class _Running:
+    """One process of an engine, from its start to its end."""
+
+    def __init__(
+        self,
+        name: str,
+        log: Path,
+        process: subprocess.Popen[bytes],
+        requests: asyncio.StreamWriter,
+        answers: asyncio.StreamReader,
+    ) -> None:
+        self._name, self._log, self._process = name, log, process
+        self._input, self._output = requests, answers
+        self._requests: dict[int, _Request] = {}
+        self._closing = False
+        self._end: EngineError | None = None
+        self._reader = asyncio.create_task(self._read(), name=f"{name} engine")
+
+    @property
+    def ended(self) -> bool:
+        return self._end is not None
+
+    async def send(self, request: _Request, job: str, arguments: dict[str, Any]) -> None:
+        """Hand a request over; if the process ends before it has answered, that is the answer."""
+        if self._end:
+            request.fail(self._end)
+            return
+        message = wire.line({"id": request.id, "job": job, "arguments": arguments})
+        self._requests[request.id] = request
+        with contextlib.suppress(ConnectionError):
+            self._input.write(message)
+            await self._input.drain()
+
+    def drop(self, request: _Request) -> None:
+        """Cancel a request, if it is still under way."""
+        if self._requests.pop(request.id, None) and not self._input.is_closing():
+            self._input.write(wire.line({"cancel": request.id}))
+
+    async def close(self) -> None:
+        self._closing = True
+        self._input.close()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._reader), _CLOSING_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._reader
+
+    async def _read(self) -> None:
+        """Take answers until the process ends, then fail what still waits."""
+        try:
+            # A process that was killed in the middle of an answer leaves half of it.
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
+                while header := await self._output.readline():
+                    await self._take(json.loads(header))
+        finally:
+            self._input.close()
+            status = await asyncio.to_thread(self._process.wait)
+            self._end = EngineError(self._how_it_ended(status), _last_words(self._log))
+            for request in self._requests.values():
+                request.fail(self._end)
+            self._requests.clear()
+
+    async def _take(self, header: wire.Header) -> None:
+        declared = header.get("arrays", [])
+        raw = await self._output.readexactly(wire.size(declared)) if declared else b""
+        request = self._requests.get(header["id"])
+        if request is None:  # cancelled or superseded meanwhile
+            return
+        if "progress" in header:
+            self._progress(request, *header["progress"])
+            return
+        del self._requests[request.id]
+        if request.answer.done():
+            return
+        if "error" in header:
+            request.fail(EngineError(header["error"], header.get("details", "")))
+        else:
+            request.answer.set_result(Answer(header["data"], wire.unpack(declared, raw)))
+
+    def _progress(self, request: _Request, done: int, total: int, text: str) -> None:
+        if request.on_progress is None or request.answer.done():
+            return
+        try:
+            request.on_progress(done, total, text)
+        except Exception as error:  # noqa: BLE001  # the caller's own code: the caller gets it, and the others go on
+            request.fail(error)
+
+    def _how_it_ended(self, status: int) -> str:
+        if self._closing:
+            return f"the {self._name} engine was closed"
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        return f"the {self._name} engine ended ({how}); it is started again at the next change"
+
+
+async def _connect(name: str, log: Path, process: subprocess.Popen[bytes]) -> _Running:
+    """Attach the event loop to the pipes of a process."""
+    assert process.stdin and process.stdout
+    loop = asyncio.get_running_loop()
+    try:
+        answers = asyncio.StreamReader(_LONGEST_LINE)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(answers), process.stdout)
+        # For its flow control: `drain` waits while the pipe is full.
+        flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+        transport, _ = await loop.connect_write_pipe(lambda: flow, process.stdin)
+    except BaseException:  # cancelled, most likely
+        process.kill()
+        raise
+    return _Running(name, log, process, asyncio.StreamWriter(transport, flow, None, loop), answers)
+
+
+@contextlib.contextmanager
+def _opened(log: Path) -> Iterator[IO[bytes] | int]:
+    """Open a log from its beginning; where it cannot be written the engine works without."""
+    try:
+        storage.make_folder(log.parent)
+        with storage.storing(log):
+            file = open(log, "wb")  # noqa: SIM115  # closed below; errors inside are not about this file
+    except StorageError:
+        yield subprocess.DEVNULL
+        return
+    with file:
+        yield file
+
+
+def _last_words(log: Path) -> str:
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - _LAST_WORDS))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,27 @@
+"""What an engine can do: each job by name, imported when it is first asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from kanatui.engine.workshop import Job
+
+JOBS = {
+    "faces": "kanatui.engine.jobs.planning:faces",
+    "layout": "kanatui.engine.jobs.planning:layout",
+    "rate": "kanatui.engine.jobs.preview:rate",
+    "sheet": "kanatui.engine.jobs.preview:sheet",
+    "before_after": "kanatui.engine.jobs.preview:before_after",
+    "evaluate": "kanatui.engine.jobs.evaluate:evaluate",
+    "pictures": "kanatui.engine.jobs.evaluate:pictures",
+    "reader": "kanatui.engine.jobs.recognize:reader",
+    "recognize": "kanatui.engine.jobs.recognize:recognize",
+    "glyphs": "kanatui.engine.jobs.recognize:glyphs",
+}
+
+
+def find(name: str) -> Job:
+    """Return a job by its name. KeyError if there is none."""
+    module, _, function = JOBS[name].partition(":")
+    job: Job = getattr(importlib.import_module(module), function)
+    return job

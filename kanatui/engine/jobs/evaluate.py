@@ -1,0 +1,50 @@
+"""Jobs about judging a model: reading images with it, and looking at what it misread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kanatui.engine.wire import Answer
+from kanatui.engine.workshop import Report, Workshop
+
+if TYPE_CHECKING:
+    from kanatui.dataset.source import ImageSource
+
+MOST_PICTURES = 200
+"""Pictures in one answer; more would be more than anyone looks at."""
+
+
+def evaluate(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Evaluate ``model`` on ``source``, with ``characters`` and ``limit`` if given: {"path"} of what was saved.
+
+    The arguments are those of :func:`kanatui.evaluation.evaluate.evaluate`, which says what can be raised.
+    """
+    from kanatui.evaluation.evaluate import evaluate
+
+    made = evaluate(
+        arguments["model"], arguments["source"], arguments.get("characters"), arguments.get("limit"), report
+    )
+    return Answer({"path": str(made.path)}, {})
+
+
+def pictures(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Open images of an ``evaluation`` (its JSON file), by the places of their ``records``.
+
+    Returns:
+        ``images`` uint8 [n, S, S], at most :data:`MOST_PICTURES`; {"errors": why each missing one is missing}.
+    """
+    from kanatui.evaluation.evaluate import open_pictures
+    from kanatui.evaluation.store import read_evaluation
+
+    def opener(spec: Mapping[str, Any]) -> ImageSource:
+        from kanatui.dataset.source import open_source
+        from kanatui.recipe import Recipe
+
+        # The workshop's streams draw only the glyphs that are wanted; opening a source anew takes seconds.
+        return open_source(spec) if "dataset" in spec else workshop.stream(Recipe.from_dict(spec["recipe"]), report)
+
+    evaluation = read_evaluation(Path(arguments["evaluation"]))
+    images, errors = open_pictures(evaluation, arguments["records"][:MOST_PICTURES], opener)
+    return Answer({"errors": errors}, {"images": images})

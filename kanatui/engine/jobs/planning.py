@@ -1,0 +1,76 @@
+"""What there is and what a recipe would make: no pixel is drawn, no torch imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kanatui.charset import parse_characters
+from kanatui.dataset.plan import Layout, size_on_disk
+from kanatui.engine.wire import Answer
+from kanatui.engine.workshop import Report, Workshop
+from kanatui.errors import FontError
+from kanatui.fonts import Face, install_command
+from kanatui.kinds import GlyphSource
+from kanatui.recipe import Recipe
+
+
+def faces(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Look which faces there are and list them all, with what each one draws of ``characters`` (default: all kana).
+
+    Returns:
+        ``faces``: id, style, weight, licence, package, installed, covered, of and problem of each; ``install``: the
+        one command that gets those that are missing, or nothing.
+    """
+    characters = parse_characters(arguments.get("characters", "kana"))
+    workshop.look_again()
+    known = [(source, face) for source in workshop.sources.values() for face in source.faces()]
+    listed = []
+    for done, (source, face) in enumerate(known, start=1):
+        listed.append(_described(source, face, characters))
+        report(done, len(known), face.id)
+    return Answer({"faces": listed, "install": install_command(face for _, face in known)})
+
+
+def _described(source: GlyphSource, face: Face, characters: str) -> dict[str, Any]:
+    covered, problem = 0, ""
+    if face.path is not None:
+        try:
+            covered = int(source.coverage(face, characters).sum())
+        except FontError as error:  # one broken file must not hide the others
+            problem = str(error)
+    fields = {name: getattr(face, name) for name in ("id", "style", "weight", "licence", "package")}
+    there = face.path is not None
+    return {**fields, "installed": there, "covered": covered, "of": len(characters), "problem": problem}
+
+
+def layout(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Say how many images a ``recipe`` makes here, and what it leaves out.
+
+    Returns:
+        ``characters``: those that are drawn; ``least`` and ``most`` images of a character; ``images`` in all; ``bytes``
+        on disk; ``left_out``: [face id, characters] for each face that lacks some; ``undrawable``: characters that no
+        face draws; ``missing_faces``: ids; ``install``: a command, or nothing.
+    """
+    found = workshop.layout(Recipe.from_dict(arguments["recipe"]), report)
+    counts, images = found.plan.counts, len(found.plan)
+    return Answer(
+        {
+            "characters": found.plan.characters,
+            "least": int(counts.min()),
+            "most": int(counts.max()),
+            "images": images,
+            "bytes": size_on_disk(images, found.recipe.image_size),
+            "left_out": _left_out(found),
+            "undrawable": found.undrawable,
+            "missing_faces": [face.id for face in found.missing_faces],
+            "install": install_command(found.missing_faces),
+        }
+    )
+
+
+def _left_out(found: Layout) -> list[tuple[str, str]]:
+    by_face: dict[str, list[str]] = {}
+    for face, character in found.left_out:
+        by_face.setdefault(face, []).append(character)
+    return [(face, "".join(characters)) for face, characters in by_face.items()]

@@ -1,0 +1,141 @@
+"""Pictures of a recipe while it is being changed: sheets, the effect of one step, and how fast images are made."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from kanatui.blocks import shrink
+from kanatui.dataset.plan import Layout
+from kanatui.dataset.preview import spread
+from kanatui.dataset.render import master_em
+from kanatui.dataset.source import Images
+from kanatui.dataset.stream import drawn_exactly, finished
+from kanatui.dataset.write import usable_cores
+from kanatui.engine.wire import Answer
+from kanatui.engine.workshop import Report, Workshop
+from kanatui.glyphs import GlyphTable
+from kanatui.recipe import Recipe
+
+_FETCHING = "fetching glyphs"
+_MEASURED_SECONDS = 0.25
+_MEASURED_ROWS = 128
+
+
+def sheet(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Draw ``count`` images of a ``recipe``'s data set, evenly over its characters.
+
+    Another ``draw`` (default 0) picks other images; ``side`` has them averaged down to so many pixels if that is less
+    than the recipe's.
+
+    Returns:
+        ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
+    """
+    layout = _laid_out(workshop, Recipe.from_dict(arguments["recipe"]), report)
+    table = layout.plan.rows(spread(layout.plan, arguments["count"], arguments.get("draw", 0)))
+    images = _shrunk(_images(workshop, layout, table, report), arguments.get("side"))
+    return Answer(_captions(layout, table), {"images": images})
+
+
+def before_after(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Draw ``count`` images with the ``recipe``'s first ``step`` steps, and the same images with the next one too.
+
+    Returns:
+        ``before`` and ``after``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
+    """
+    recipe, step = Recipe.from_dict(arguments["recipe"]), arguments["step"]
+    if not 0 <= step < len(recipe.augments):
+        raise IndexError(f"the recipe has {len(recipe.augments)} steps, counted from 0, and no step {step}")
+    first, second = (recipe.but(augments=recipe.augments[:end]) for end in (step, step + 1))
+    before, after = _laid_out(workshop, first, report), _laid_out(workshop, second, report)
+    indices = spread(after.plan, arguments["count"], arguments.get("draw", 0))
+    table = after.plan.rows(indices)
+    multiplied = recipe.mode == "grid" and len(after.plan.placements) > len(before.plan.placements)
+    earlier = _ungrown(before, after, table) if multiplied else before.plan.rows(indices)
+    arrays = {
+        "before": _images(workshop, before, earlier, report),
+        "after": _images(workshop, after, table, report),
+    }
+    return Answer(_captions(after, table), arrays)
+
+
+def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
+    """Return the row of the grid ``before`` that each row of ``table`` grew from by the last placement of ``after``."""
+    grid = GlyphTable.blank(len(before.faces))
+    grid.rows["face"] = np.arange(len(grid))
+    for placement, _ in before.plan.placements:
+        grid = placement.grid(grid)
+    grid.rows["number"] = np.arange(len(grid))
+    # A placement multiplies rows and leaves their other columns as they are, so the number tells where each came from.
+    origin = after.plan.placements[-1][0].grid(grid)["number"]
+    rows = grid.rows[origin[table["number"]]]
+    for column in ("number", "character", "key"):
+        rows[column] = table[column]
+    return GlyphTable(rows)
+
+
+def rate(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Measure how fast one process makes the images of a ``recipe``, for a quarter of a second.
+
+    Returns:
+        ``rate``: images a second of one process, measured once for all recipes that differ in their seed or number of
+        images only; ``workers``: how many processes generation would use.
+    """
+    recipe = Recipe.from_dict(arguments["recipe"])
+    key = recipe.but(seed=0, images_per_character=1).fingerprint()
+    if key not in workshop.rates:
+        workshop.rates[key] = _measure(workshop, _laid_out(workshop, recipe, report), report)
+    return Answer({"rate": workshop.rates[key], "workers": usable_cores()})
+
+
+def _measure(workshop: Workshop, layout: Layout, report: Report) -> float:
+    table = layout.plan.rows(spread(layout.plan, _MEASURED_ROWS))
+    draw = _drawing(workshop, layout, table, report)
+    made, taken = 0, 0.0
+    with torch.inference_mode():
+        finished(draw(table.take(np.arange(1))), table.take(np.arange(1)), layout.pixels)  # what happens but once
+        while taken < _MEASURED_SECONDS:
+            report(0, 1, "measuring the rate")
+            started = time.perf_counter()
+            finished(draw(table), table, layout.pixels)
+            made, taken = made + len(table), taken + time.perf_counter() - started
+    return made / taken
+
+
+def _drawing(
+    workshop: Workshop, layout: Layout, table: GlyphTable, report: Report
+) -> Callable[[GlyphTable], torch.Tensor]:
+    """Return what draws rows of ``table`` as the whole data set's are drawn, all masters at hand."""
+    if layout.recipe.rendering == "exact":
+        return functools.partial(drawn_exactly, layout)
+    return workshop.preview.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
+
+
+def _laid_out(workshop: Workshop, recipe: Recipe, report: Report) -> Layout:
+    layout = workshop.layout(recipe, report)
+    workshop.ahead.want(layout, master_em(recipe.image_size))
+    return layout
+
+
+def _images(workshop: Workshop, layout: Layout, table: GlyphTable, report: Report) -> Images:
+    report(0, 1, "drawing")
+    return workshop.preview.images(layout, table, functools.partial(report, text=_FETCHING))
+
+
+def _shrunk(images: Images, side: int | None) -> Images:
+    if side is None or side >= images.shape[-1]:
+        return images
+    return np.stack([shrink(image, side) for image in images])
+
+
+def _captions(layout: Layout, table: GlyphTable) -> dict[str, Any]:
+    return {
+        "characters": "".join(map(chr, table["character"].tolist())),
+        "faces": [layout.faces[i].id for i in table["face"].tolist()],
+        "numbers": table["number"].tolist(),
+    }

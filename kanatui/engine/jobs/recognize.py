@@ -1,0 +1,123 @@
+"""Jobs of the drawing board: reading a drawing, and pictures of the characters that it may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.engine.wire import Answer
+from kanatui.engine.workshop import Report, Workshop
+from kanatui.errors import FontError
+
+if TYPE_CHECKING:
+    from kanatui.fonts import Face
+    from kanatui.masters import Masters
+    from kanatui.weights import Classifier
+
+_BASELINE = 0.88
+"""Ems from the top of a character's square to its baseline, as Japanese fonts have it."""
+
+_LIKED = ("mincho", "gothic", "handwriting", "brush")
+"""Styles by how plainly they show what a character is: print keeps its strokes apart."""
+
+
+def reader(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Load the ``model`` (a run, ``default`` or a file), so that the first reading need not wait: {"characters"}."""
+    report(0, 1, "loading the model")
+    return Answer({"characters": _classifier(workshop, arguments["model"]).characters})
+
+
+def recognize(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Read a ``drawing`` (:meth:`kanatui.drawing.Drawing.to_data`) with a ``model``, among ``characters`` if given.
+
+    Returns:
+        {"readings": [{"character", "probability", "folded"}, …]}, at most five, the likeliest first; none of a
+        drawing without ink.
+    """
+    from kanatui.drawing import Drawing
+    from kanatui.recognize import read_drawing
+
+    drawing = Drawing.from_data(arguments["drawing"])
+    classifier = _classifier(workshop, arguments["model"])
+    if not (drawing.raster(64) > 127).any():  # all of it erased
+        return Answer({"readings": []})
+    readings = read_drawing(classifier, drawing, characters=arguments.get("characters"))
+    return Answer({"readings": [dataclasses.asdict(reading) for reading in readings]})
+
+
+def glyphs(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Draw ``characters`` by the installed face that shows most of them, ``side`` pixels each.
+
+    Returns:
+        ``images`` uint8 [n, side, side], white on black, each at its size and place in the em; {"characters": those
+        that the face draws, in the images' order, "face": its id}.
+
+    Raises:
+        FontError: no face is installed that draws any of them.
+    """
+    characters, side = str(arguments["characters"]), int(arguments["side"])
+    face, drawn = _plainest_face(workshop, characters, report)
+    source = workshop.registry.glyph_sources[face.source]()
+    images = _in_squares(source.masters(face, drawn, _em(side)), side)
+    return Answer({"characters": drawn, "face": face.id}, {"images": images})
+
+
+def _classifier(workshop: Workshop, reference: str) -> Classifier:
+    """Return a model, loaded once for as long as its file stays the same. Raises what finding and loading raise."""
+    from kanatui.training.runs import find_weights
+
+    path = find_weights(reference)
+    return _loaded(workshop, path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(workshop: Workshop, path: Path, changed: int) -> Classifier:
+    from kanatui.weights import load_weights
+
+    return load_weights(path, registry=workshop.registry)
+
+
+def _plainest_face(workshop: Workshop, characters: str, report: Report) -> tuple[Face, str]:
+    """Return the first face that draws all characters, or else the one that draws most, and which ones it draws."""
+    best: tuple[Face, str] | None = None
+    faces = [face for source in workshop.registry.glyph_sources.values() for face in source().faces() if face.path]
+    faces.sort(key=lambda face: (_liking(face.style), face.weight != "regular"))
+    for done, face in enumerate(faces):
+        report(done, len(faces), f"looking at face {face.id}")
+        covered = workshop.registry.glyph_sources[face.source]().coverage(face, characters)
+        drawn = "".join(c for c, can in zip(characters, covered, strict=True) if can)
+        if best is None or len(drawn) > len(best[1]):
+            best = (face, drawn)
+        if len(drawn) == len(characters):
+            break
+    if best is None or not best[1]:
+        raise FontError("no installed face draws these characters: kanatui fonts says what to install")
+    return best
+
+
+def _liking(style: str) -> int:
+    return _LIKED.index(style) if style in _LIKED else len(_LIKED)
+
+
+def _em(side: int) -> int:
+    """Return pixels to the em for masters: a multiple of 8, and no smaller than what is shown."""
+    return -(-side // 8) * 8
+
+
+def _in_squares(masters: Masters, side: int) -> npt.NDArray[np.uint8]:
+    """Put each glyph where it stands in its em: uint8 [n, side, side]."""
+    em = masters.em
+    images = np.zeros((len(masters.images), em, em), dtype=np.uint8)
+    for image, crop, corner, advance in zip(images, masters.images, masters.corners, masters.advance, strict=True):
+        left = int(corner[0]) + round((1.0 - float(advance)) * em / 2)  # a narrow glyph in the middle
+        top = round(_BASELINE * em) + int(corner[1])
+        part = crop[max(0, -top) : em - top, max(0, -left) : em - left]
+        top, left = max(0, top), max(0, left)
+        image[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return images[:, :side, :side]

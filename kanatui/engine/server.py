@@ -1,0 +1,145 @@
+"""The process: takes requests, does one job after the other, answers. What jobs print goes to its log."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import psutil
+
+from kanatui.engine import jobs, wire
+from kanatui.engine.workshop import Workshop
+from kanatui.errors import KanatuiError
+
+_TELL_EVERY = 0.05  # seconds between two progress messages of a job
+_PAUSE = 0.1  # seconds without a request before torch is imported
+
+
+class _Cancelled(Exception):  # noqa: N818  # no error: nobody wants the answer any more
+    """Raised inside a job whose request was cancelled or superseded."""
+
+
+class Server:
+    """Does jobs in the order in which they come, as long as the requests' pipe is open."""
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        """Serve two pipes; ``requests`` is read in a thread of its own, so that a cancellation is seen at once."""
+        self._requests, self._answers = requests, answers
+        self._inbox: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+        self._ending = threading.Event()
+        self._workshop = Workshop()
+
+    def run(self) -> None:
+        """Serve until the pipe is closed, which ends the process."""
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+        self._workshop.ahead.start()
+        with contextlib.suppress(queue.Empty):
+            while True:  # the app begins with what needs no torch, and has it at once
+                self._do(self._inbox.get(timeout=_PAUSE))
+        import kanatui.dataset.preview  # noqa: F401  # takes a second, better now than when a person waits
+
+        while True:
+            self._do(self._inbox.get())
+
+    def _read(self) -> None:
+        try:
+            for request in map(json.loads, self._requests):
+                if "cancel" in request:
+                    self._cancelled.add(request["cancel"])
+                else:
+                    self._inbox.put(request)
+        finally:
+            self._ending.set()
+            _end()  # the app is gone, however it ended; nobody would take the answers
+
+    def _do(self, request: Mapping[str, Any]) -> None:
+        report = _Reporter(self, request["id"])
+        try:
+            report.check()
+            with self._workshop.ahead.paused:
+                answer = jobs.find(request["job"])(self._workshop, request["arguments"], report)
+            report.check()
+            message = wire.pack({"id": request["id"], "data": answer.data}, answer.arrays)
+        except _Cancelled:
+            message = [wire.line({"id": request["id"], "cancelled": True})]
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # plugins may raise anything; the app shows it
+            message = [wire.line({"id": request["id"], **_described(error)})]
+        self._cancelled.discard(request["id"])
+        self.send(message)
+
+    def is_cancelled(self, id: int) -> bool:
+        """Say whether a request was cancelled."""
+        return id in self._cancelled
+
+    def send(self, message: list[bytes]) -> None:
+        """Write a message; without a reader the process has no reason to go on."""
+        if self._ending.is_set():  # a job that only now comes to its end, or to a bad one for want of its children
+            threading.Event().wait()
+        try:
+            for part in message:
+                self._answers.write(part)
+            self._answers.flush()
+        except OSError:
+            _end()
+
+
+class _Reporter:
+    """What a job calls now and then: tells the client how far it is, and ends the job if nobody wants it."""
+
+    def __init__(self, server: Server, id: int) -> None:
+        self._server, self._id, self._told = server, id, 0.0
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        self.check()
+        now = time.monotonic()
+        if now - self._told >= _TELL_EVERY or done == total:
+            self._told = now
+            self._server.send([wire.line({"id": self._id, "progress": [done, total, text]})])
+
+    def check(self) -> None:
+        if self._server.is_cancelled(self._id):
+            raise _Cancelled
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    """Return one line for the screen, and the traceback where it tells more than the line does."""
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, KanatuiError):
+        return {"error": str(error), "details": trace if error.__cause__ else ""}
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return {"error": f"internal error: {reason}", "details": trace}
+
+
+def _end() -> None:
+    """End at once, in the middle of a job too, with all children: ImageMagick's processes would linger otherwise."""
+    for _ in range(3):  # a job that goes on meanwhile may start another
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve the pipes that are standard input and output, which nothing else in this process gets to see."""
+    # A hang-up or Ctrl-C reaches the whole terminal; the app decides, and when it ends the pipe closes.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.enable()
+    threads = sys.argv[2] if len(sys.argv) > 2 else "1"
+    os.environ["OMP_NUM_THREADS"] = threads  # read when torch is loaded; more would take a training's cores by spinning
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    Server(requests, answers).run()
