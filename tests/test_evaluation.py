@@ -12,7 +12,8 @@ from PIL import Image
 
 from kanatui.errors import ImageError, RunError, UsageError
 from kanatui.evaluation.images import MOST_PIXELS, find_labelled, open_image, parse_label, read_image
-from kanatui.evaluation.metrics import Score, Tally
+from kanatui.evaluation.metrics import Score
+from kanatui.evaluation.readings import Readings
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, run_of, score_folder, score_source
 from kanatui.folding import fold_groups, fold_matrix, fold_probabilities
 from kanatui.kana import FOLD, KANA
@@ -69,10 +70,11 @@ def test_scores_agree_with_their_definition_however_batched(seed, count, batch):
     random = np.random.default_rng(seed)
     probabilities = random.integers(0, 6, (count, len(characters))).astype(np.float32) / 8  # exact sums, many ties
     labels = random.integers(0, len(characters), count)
-    tally = Tally(characters)
+    readings = Readings(characters)
     for start in range(0, count, batch):
-        tally.add(probabilities[start : start + batch], labels[start : start + batch])
-    report = tally.report()
+        part = slice(start, start + batch)
+        readings.add(probabilities[part], labels[part], np.arange(count)[part])
+    report = readings.report()
     assert report.total == plainly(probabilities, labels, characters)
     assert sum(score.images for score in report.per_character.values()) == count
     assert sum(confusion.count for confusion in report.confusions) == count - report.total.strict
@@ -85,10 +87,10 @@ def certain(reads, characters):
 def test_report_names_confusions_scripts_and_characters():
     characters = "かつっカヘへ漢"
     truths, reads = "かかかつっカへ漢漢", "かカカつつかヘ漢か"
-    tally = Tally(characters)
-    tally.add(certain(reads, characters), [characters.index(c) for c in truths])
-    tally.add_unread(characters.index("か"))
-    report = tally.report()
+    readings = Readings(characters)
+    readings.add(certain(reads, characters), [characters.index(c) for c in truths], range(len(truths)))
+    readings.add_unread(characters.index("か"), len(truths))
+    report = readings.report()
     assert report.total == Score(10, 3, 5, 7)  # of the wrong ones, those that a tie puts among the first five
     assert [(c.truth, c.read, c.count, c.folded) for c in report.confusions] == [
         ("か", "カ", 2, False),
@@ -111,8 +113,8 @@ def test_report_names_confusions_scripts_and_characters():
     assert data["confusions"][0] == {"truth": "か", "read": "カ", "count": 2, "folded": False}
 
 
-def test_an_empty_tally_reports_nothing():
-    report = Tally("かき").report()
+def test_no_readings_report_nothing():
+    report = Readings("かき").report()
     assert report.to_dict() == {
         "images": 0, "top1": 0, "top1_folded": 0, "top5": 0, "by_script": {}, "per_character": {}, "confusions": [],
     }  # fmt: skip

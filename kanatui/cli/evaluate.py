@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kanatui.cli.console import err, out, print_json, progress
+from kanatui.evaluation import HELD_OUT_IMAGES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kanatui.recognize import Reading
     from kanatui.weights import Classifier
 
-_HELD_OUT = 20_000  # images; about ten seconds on two cores, and ± 0.3 % at 95 %
 _AT_ONCE = 256  # pictures prepared before the model sees them together
 _IN_FULL = 3  # up to so many files get a table each, more a line each
 _BAR = 24  # columns
@@ -37,7 +37,9 @@ _LONGEST_INPUT = 256 << 20  # bytes of standard input
 )
 @click.option("--held-out-faces", is_flag=True, help="Faces that were held out of training.")
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Candidates, e.g. hiragana.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help=f"At most so many images (held out: {_HELD_OUT:,}).")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many images (held out: {HELD_OUT_IMAGES:,})."
+)
 @click.option("--worst", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Rows of the lists.")
 @click.option("--json", "as_json", is_flag=True, help="Print for programs.")
 def evaluate_command(
@@ -126,7 +128,7 @@ def _score_held_out(
         raise RunError(f"{weights}: not in a run's folder, so its held-out images are not known; use --images DIR")
     with _preparing() as report_progress:
         source, images, faces = open_held_out(run, classifier, by_face, report_progress)
-    chosen = images.sample(limit or _HELD_OUT)
+    chosen = images.sample(limit or HELD_OUT_IMAGES)
     with progress("reading", len(chosen), "images") as advance:
         report = score_source(classifier, source, chosen, characters, advance)
     kind = "held-out faces" if by_face else "held out"
@@ -276,7 +278,7 @@ def _read(
     import numpy as np
 
     from kanatui.errors import ImageError
-    from kanatui.evaluation.probabilities import classify
+    from kanatui.evaluation.probabilities import classify_pictures
     from kanatui.recognize import rank
 
     prepared, failures = [], {}
@@ -287,7 +289,7 @@ def _read(
             failures[name] = str(error)
     readings: Iterator[list[Reading]] = iter(())
     if prepared:
-        probabilities = classify(classifier, np.stack(prepared), characters)
+        probabilities = classify_pictures(classifier, np.stack(prepared), characters)
         readings = iter(rank(probabilities, classifier.characters, top, characters))
     for name in names:
         yield name, failures[name] if name in failures else next(readings)

@@ -1,4 +1,4 @@
-"""Scores: counted batch by batch, in memory that does not grow with the number of images."""
+"""Scores and confusions, counted from what was read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.folding import fold_groups, fold_probabilities
+from kanatui.folding import fold_groups
 from kanatui.kana import script
 
-Counts = npt.NDArray[np.int64]
+Classes = npt.NDArray[np.integer[Any]]
+Flags = npt.NDArray[np.bool_]
+
+UNREAD = -1
+"""The class that an image is read as in which nothing can be read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,51 +81,35 @@ class Report:
         }
 
 
-class Tally:
-    """Counts what a classifier says against what is true."""
+def count(characters: str, truth: Classes, read: Classes, folded: Flags, top5: Flags) -> Report:
+    """Count what was read.
 
-    def __init__(self, characters: str) -> None:
-        """Begin at nothing. ``characters`` are the classes, in the order of the probabilities' columns."""
-        self.characters = characters
-        self._group = fold_groups(characters)[1]
-        count = len(characters)
-        # Columns: images, strict, folded, top5.
-        self._scores = np.zeros((count, 4), dtype=np.int64)
-        # The last column is for images that could not be read as anything.
-        self._read_as = np.zeros((count, count + 1), dtype=np.int64)
+    Args:
+        characters: the classes.
+        truth: the true class of each image, [n].
+        read: the likeliest class of each, or :data:`UNREAD`, [n].
+        folded: whether the likeliest group of look-alikes held the true class, [n].
+        top5: whether the true class was among the five likeliest, [n].
+    """
+    everything = np.ones(len(truth), dtype=bool)
+    columns = (everything, read == truth, folded, top5)
+    counts = np.stack([np.bincount(truth[flags], minlength=len(characters)) for flags in columns], axis=1)
+    rows = [Score(*row) for row in counts.tolist()]
+    seen = {character: row for character, row in zip(characters, rows, strict=True) if row.images}
+    wrong = read != truth
+    return Report(sum(seen.values(), Score()), seen, _confusions(characters, truth[wrong], read[wrong]))
 
-    def add(self, probabilities: npt.NDArray[np.floating], labels: npt.ArrayLike) -> None:
-        """Count a batch: probabilities [N, C], true classes [N]. A tie counts as the class that comes first."""
-        truth = np.asarray(labels, dtype=np.int64)
-        best = probabilities.argmax(axis=1)
-        folded = fold_probabilities(probabilities, self.characters).argmax(axis=1)
-        own = np.take_along_axis(probabilities, truth[:, None], axis=1)
-        earlier = np.arange(len(self.characters)) < truth[:, None]
-        rank = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1)
-        right = (np.ones_like(truth), best == truth, folded == self._group[truth], rank < 5)
-        np.add.at(self._scores, truth, np.stack(right, axis=1).astype(np.int64))
-        np.add.at(self._read_as, (truth, best), 1)
 
-    def add_unread(self, label: int) -> None:
-        """Count an image in which nothing could be read: wrong in every score."""
-        self._scores[label, 0] += 1
-        self._read_as[label, -1] += 1
-
-    def report(self) -> Report:
-        """Return what has been counted so far."""
-        rows = [Score(*(int(count) for count in row)) for row in self._scores]
-        seen = {character: row for character, row in zip(self.characters, rows, strict=True) if row.images}
-        return Report(sum(seen.values(), Score()), seen, tuple(self._confusions()))
-
-    def _confusions(self) -> list[Confusion]:
-        wrong = self._read_as.copy()
-        np.fill_diagonal(wrong, 0)
-        truths, reads = np.nonzero(wrong)
-        order = np.argsort(-wrong[truths, reads], kind="stable")
-        return [self._confusion(int(truths[i]), int(reads[i]), int(wrong[truths[i], reads[i]])) for i in order]
-
-    def _confusion(self, truth: int, read: int, count: int) -> Confusion:
-        if read == len(self.characters):
-            return Confusion(self.characters[truth], "", count, folded=False)
-        alike = bool(self._group[truth] == self._group[read])
-        return Confusion(self.characters[truth], self.characters[read], count, alike)
+def _confusions(characters: str, truth: Classes, read: Classes) -> tuple[Confusion, ...]:
+    group = fold_groups(characters)[1]
+    # Nothing read comes after all characters. Pairs are numbered, so that none is counted that did not occur.
+    pairs = truth.astype(np.int64) * (len(characters) + 1) + np.where(read == UNREAD, len(characters), read)
+    distinct, counts = np.unique(pairs, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    found = []
+    for pair, often in zip(distinct[order].tolist(), counts[order].tolist(), strict=True):
+        true, said = divmod(pair, len(characters) + 1)
+        nothing = said == len(characters)
+        alike = not nothing and bool(group[true] == group[said])
+        found.append(Confusion(characters[true], "" if nothing else characters[said], often, alike))
+    return tuple(found)

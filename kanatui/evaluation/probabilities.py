@@ -26,8 +26,21 @@ def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters
     Raises:
         UsageError: the model knows none of ``characters``.
     """
-    logits = classifier.logits(prepared).numpy().astype(np.float32)
-    logits[:, ~candidates(classifier.characters, characters)] = -np.inf
+    return _among(candidates(classifier.characters, characters), classifier.logits(prepared).numpy())
+
+
+def classify_pictures(
+    classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
+) -> Probabilities:
+    """Do as :func:`classify` for real pictures, each looked at several times (:mod:`.views`)."""
+    from kanatui.evaluation.views import views
+
+    allowed = candidates(classifier.characters, characters)
+    return _among(allowed, np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
+
+
+def _among(allowed: npt.NDArray[np.bool_], logits: npt.NDArray[np.float32]) -> Probabilities:
+    logits = np.where(allowed, logits, -np.inf)
     likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True), dtype=np.float32)
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from kanatui.errors import ImageError, RunError, UsageError
 from kanatui.evaluation.images import LabelledFolder, open_image
-from kanatui.evaluation.metrics import Report, Tally
-from kanatui.evaluation.probabilities import candidates, classify
+from kanatui.evaluation.metrics import Report
+from kanatui.evaluation.probabilities import candidates, classify, classify_pictures
+from kanatui.evaluation.readings import Readings
 from kanatui.prepare import prepare
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def choose_pictures(
     return (chosen if limit is None else chosen.at_most(limit)), skipped
 
 
-def score_folder(
+def read_folder(
     classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
-) -> tuple[Report, tuple[str, ...]]:
+) -> tuple[Readings, tuple[str, ...]]:
     """Read labelled pictures of any size and kind, prepared as for recognition.
 
     A picture without ink counts as misread. One that cannot be opened is not scored.
@@ -81,13 +82,14 @@ def score_folder(
         on_advance: called after each batch.
 
     Returns:
-        The report, and an error message for each picture that could not be opened.
+        What was read, each image by its place in ``folder.files``; and an error message for each picture that could
+        not be opened.
     """
-    tally = Tally(classifier.characters)
+    readings = Readings(classifier.characters)
     errors: list[str] = []
-    for batch in _batches(folder.files, classifier.image_size):
-        images, labels = [], []
-        for path, character in batch:
+    for batch in _batches(list(enumerate(folder.files)), classifier.image_size):
+        images, labels, places = [], [], []
+        for place, (path, character) in batch:
             label = classifier.characters.index(character)
             try:
                 picture = open_image(path)
@@ -97,23 +99,34 @@ def score_folder(
             try:
                 images.append(prepare(picture, classifier.image_size))
                 labels.append(label)
+                places.append(place)
             except ImageError:
-                tally.add_unread(label)
+                readings.add_unread(label, place)
         if images:
-            tally.add(classify(classifier, np.stack(images), characters), labels)
+            readings.add(classify_pictures(classifier, np.stack(images), characters), labels, places)
         if on_advance:
             on_advance(len(batch))
-    return tally.report(), tuple(errors)
+    return readings, tuple(errors)
 
 
-def score_source(
+def score_folder(
+    classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
+) -> tuple[Report, tuple[str, ...]]:
+    """Count what :func:`read_folder` reads."""
+    readings, errors = read_folder(classifier, folder, characters, on_advance)
+    return readings.report(), errors
+
+
+def read_source(
     classifier: Classifier,
     source: ImageSource,
     indices: Indices,
     characters: str | None = None,
     on_advance: OnAdvance | None = None,
-) -> Report:
+) -> Readings:
     """Read generated images, just as they were trained on.
+
+    Readings name each image by its index in the source.
 
     Args:
         classifier: the model.
@@ -129,12 +142,23 @@ def score_source(
     indices = indices[allowed[source.labels(indices)]]
     if not len(indices):
         raise UsageError("--characters: no held-out image shows any of them")
-    tally = Tally(classifier.characters)
+    readings = Readings(classifier.characters)
     for batch in _batches(indices, classifier.image_size):
-        tally.add(classify(classifier, source.images(batch), characters), source.labels(batch))
+        readings.add(classify(classifier, source.images(batch), characters), source.labels(batch), batch)
         if on_advance:
             on_advance(len(batch))
-    return tally.report()
+    return readings
+
+
+def score_source(
+    classifier: Classifier,
+    source: ImageSource,
+    indices: Indices,
+    characters: str | None = None,
+    on_advance: OnAdvance | None = None,
+) -> Report:
+    """Count what :func:`read_source` reads."""
+    return read_source(classifier, source, indices, characters, on_advance).report()
 
 
 def open_held_out(
@@ -165,13 +189,23 @@ def open_held_out(
     if isinstance(source, Prepares):
         source.prepare(on_progress)
     if source.characters != classifier.characters or source.image_size != classifier.image_size:
-        raise RunError(f"run {run.id}: its data have other characters or another size now; use --images DIR")
+        raise _misfit(run, source, classifier)
     split = open_split(run, source)
     if by_face and not len(split.held_out_faces):
-        raise UsageError(f"--held-out-faces: run {run.id} held no faces out (train.hold_out_faces)")
+        raise UsageError(
+            f"run {run.id} held no faces out (train.hold_out_faces), so there are no --held-out-faces to read"
+        )
     if not by_face and not len(split.held_out):
         raise RunError(f"run {run.id} held no images out (train.hold_out is 0); use --images DIR")
     return source, split.held_out_faces if by_face else split.held_out, split.faces
+
+
+def _misfit(run: Run, source: ImageSource, classifier: Classifier) -> RunError:
+    if classifier.card.get("run") == run.id:
+        return RunError(f"run {run.id}: its data have other characters or another size now; use --images DIR")
+    what = f"{len(source.characters)} characters at {source.image_size} px"
+    reads = f"{len(classifier.characters)} at {classifier.image_size} px"
+    return RunError(f"run {run.id}: its images are of {what}, the model reads {reads}; use pictures (--images DIR)")
 
 
 def run_of(weights: Path) -> Run | None:

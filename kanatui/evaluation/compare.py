@@ -1,0 +1,119 @@
+"""Two models side by side: what one reads rightly and the other does not, on the very same images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.errors import RunError
+from kanatui.evaluation.readings import Places, Readings
+from kanatui.evaluation.store import Evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How many images both models, one of them or neither read rightly."""
+
+    both: int = 0
+    only_first: int = 0
+    only_second: int = 0
+    neither: int = 0
+
+    @property
+    def images(self) -> int:
+        """All of them."""
+        return self.both + self.only_first + self.only_second + self.neither
+
+
+class Comparison:
+    """Two evaluations over the same images."""
+
+    def __init__(
+        self,
+        first: Evaluation,
+        second: Evaluation,
+        readings: tuple[Readings, Readings],
+        files: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    ) -> None:
+        """Put the two together.
+
+        Args:
+            first: what the first one read; likewise ``second``.
+            readings: of the first and the second.
+            files: a folder's pictures, of the first and the second.
+
+        Raises:
+            RunError: they were not made over the same images; it says what differs.
+        """
+        if first.data != second.data:
+            raise RunError(f"not the same images: {_describe(first)}, but {_describe(second)}; evaluate both on one")
+        self.first, self.second = first, second
+        self.readings = readings
+        orders = [_order(one, names) for one, names in zip(readings, files, strict=True)]
+        self._orders: tuple[Places, Places] = (orders[0][1], orders[1][1])
+        if orders[0][0] != orders[1][0]:
+            raise RunError(
+                f"not the same images of {_describe(first)}: {first.total.images:,} with {_candidates(first)} for the "
+                f"first, {second.total.images:,} with {_candidates(second)} for the second; evaluate both alike"
+            )
+
+    def right(self, folded: bool) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Say which images the first and the second read rightly, bool [n] each, both in the same order."""
+        one, other = (
+            readings.right(folded)[order] for readings, order in zip(self.readings, self._orders, strict=True)
+        )
+        return one, other
+
+    def shares(self, folded: bool) -> dict[str, Share]:
+        """Count for each character, "" for all of them; characters in the first model's order."""
+        first, second = self.right(folded)
+        truth = self.readings[0].records["truth"][self._orders[0]]
+        columns = (first & second, first & ~second, ~first & second, ~first & ~second)
+        characters = self.readings[0].characters
+        counts = np.stack([np.bincount(truth[flags], minlength=len(characters)) for flags in columns], axis=1)
+        shares = {
+            character: Share(*row) for character, row in zip(characters, counts.tolist(), strict=True) if any(row)
+        }
+        return {"": Share(*counts.sum(axis=0).tolist()), **shares}
+
+    def differing(self, truth: str = "", folded: bool = False) -> list[tuple[int, int]]:
+        """Return the images that one of the two reads rightly, as the record of each.
+
+        Those that only the first reads come before those that only the second does; among them the surest mistake
+        comes first.
+        """
+        first, second = self.right(folded)
+        wanted = first != second
+        one, other = self._orders
+        if truth:
+            wanted &= self.readings[0].records["truth"][one] == self.readings[0].characters.index(truth)
+        places = np.flatnonzero(wanted)
+        surely, others_surely = (
+            readings.said(folded)[1][order] for readings, order in zip(self.readings, self._orders, strict=True)
+        )
+        mistake = np.where(first, others_surely, surely)[places]
+        ranked = places[np.lexsort((-mistake, second[places]))]
+        return list(zip(one[ranked].tolist(), other[ranked].tolist(), strict=True))
+
+
+def _order(readings: Readings, files: Sequence[str]) -> tuple[list[tuple[str | int, str]], Places]:
+    """Return what identifies each image, sorted, and the records in that order."""
+    truth, images = readings.records["truth"].tolist(), readings.records["image"].tolist()
+    keys: list[str | int] = [files[image] for image in images] if files else images
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return [(keys[place], readings.characters[truth[place]]) for place in order], np.array(order, dtype=np.int64)
+
+
+def _describe(evaluation: Evaluation) -> str:
+    where = Path(evaluation.where).name if evaluation.kind == "folder" else evaluation.where
+    return f"{evaluation.total.images:,} {evaluation.source}" + (
+        f" ({where})" if where not in evaluation.source else ""
+    )
+
+
+def _candidates(evaluation: Evaluation) -> str:
+    return f"{len(evaluation.candidates)} candidates" if evaluation.candidates else "all characters as candidates"

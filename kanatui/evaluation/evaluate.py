@@ -1,0 +1,205 @@
+"""A whole evaluation: open model and images, read them, keep what was read beside the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui import paths
+from kanatui.errors import ImageError, RunError, UsageError
+from kanatui.evaluation import HELD_OUT_IMAGES
+from kanatui.evaluation.images import find_labelled, read_image
+from kanatui.evaluation.readings import Readings
+from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source, run_of
+from kanatui.evaluation.store import KINDS, Evaluation, save
+
+if TYPE_CHECKING:
+    from kanatui.dataset.source import ImageSource
+    from kanatui.training.runs import Run
+    from kanatui.weights import Classifier
+
+Report = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is, and what is being done; whatever it raises ends the evaluation."""
+
+_SAME_SPLIT = ("hold_out", "hold_out_faces", "split_seed")
+
+
+def evaluate(
+    model: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: Report
+) -> Evaluation:
+    """Let a model read images, and save what came of it.
+
+    Args:
+        model: a run's id, a weights file or ``default`` (:func:`kanatui.training.runs.find_weights`).
+        source: ``{"kind": "held_out"}`` or ``{"kind": "faces"}``, with ``"run"`` if they are another run's; or
+            ``{"kind": "folder", "path": …}``.
+        characters: the candidates, None for all.
+        limit: at most so many images; None for :data:`~kanatui.evaluation.HELD_OUT_IMAGES` of the held-out ones, and
+            for all of a folder.
+
+    Raises:
+        KanatuiError: the model or the images cannot be opened or do not fit each other; nothing is saved.
+        StorageError: the readings cannot be written.
+    """
+    from kanatui.training.runs import find_run, find_weights
+    from kanatui.weights import load_weights
+
+    kind = source.get("kind")
+    if kind not in KINDS:
+        raise UsageError(f"unknown source {kind!r}; there are: {', '.join(KINDS)}")
+    report(0, 0, "opening the model")
+    weights = find_weights(model)
+    classifier = load_weights(weights)
+    own = run_of(weights)
+    began = time.monotonic()
+    if kind == "folder":
+        read = _read_folder(classifier, Path(source["path"]).expanduser(), characters, limit, report)
+    else:
+        owner = find_run(source["run"]) if source.get("run") else own
+        if owner is None:
+            raise RunError(
+                f"{weights}: not in a run's folder, so it has no held-out images; choose a folder of pictures"
+            )
+        read = _read_held_out(classifier, owner, own, kind == "faces", characters, limit, report)
+    about, readings, files = read
+    about = dataclasses.replace(
+        about,
+        model=str(weights),
+        run=own.id if own else "",
+        step=int(classifier.card.get("scores", {}).get("step", 0)),
+        characters=classifier.characters,
+        image_size=classifier.image_size,
+        candidates=characters or "",
+        limit=limit or 0,
+        seconds=round(time.monotonic() - began, 1),
+    )
+    folder = own.path if own else paths.home()
+    return save(folder / "evaluations", about, readings, readings.report(), files)
+
+
+Outcome = tuple[Evaluation, Readings, list[str]]
+
+
+def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
+    return Evaluation("", "", 0, "", 0, kind, where, data, **more)
+
+
+def _read_folder(
+    classifier: Classifier, path: Path, characters: str | None, limit: int | None, report: Report
+) -> Outcome:
+    folder = path.resolve()
+    found = find_labelled(folder)
+    chosen, skipped = choose_pictures(found, classifier.characters, characters, limit)
+    readings, errors = read_folder(classifier, chosen, characters, _counting(report, len(chosen.files)))
+    skipped = dataclasses.replace(skipped, unreadable=errors)
+    files = [str(file.relative_to(folder)) for file, _ in chosen.files]
+    about = _about("folder", str(folder), str(folder), available=len(found.files), skipped=skipped.to_dict())
+    return about, readings, files
+
+
+def _read_held_out(
+    classifier: Classifier,
+    owner: Run,
+    own: Run | None,
+    by_face: bool,
+    characters: str | None,
+    limit: int | None,
+    report: Report,
+) -> Outcome:
+    def preparing(done: int, total: int) -> None:
+        report(done, total, "drawing the faces")
+
+    source, images, faces = open_held_out(owner, classifier, by_face, preparing)
+    chosen = images.sample(limit or HELD_OUT_IMAGES)
+    readings = read_source(classifier, source, chosen, characters, _counting(report, len(chosen)))
+    about = _about(
+        "faces" if by_face else "held_out",
+        owner.id,
+        fingerprint(owner),
+        available=len(images),
+        faces=faces if by_face else (),
+        note=_note(owner, own),
+    )
+    return about, readings, []
+
+
+def _counting(report: Report, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        report(done, total, "reading")
+
+    report(0, total, "reading")
+    return advance
+
+
+def fingerprint(run: Run) -> str:
+    """Return what is equal for runs that train on the same images, streamed or written."""
+    from kanatui.dataset.manifest import read_manifest
+    from kanatui.recipe import Recipe
+
+    spec = run.config["source"]
+    if "dataset" in spec:
+        return read_manifest(Path(spec["dataset"])).recipe_sha256
+    return Recipe.from_dict(spec["recipe"]).fingerprint()
+
+
+def _note(owner: Run, own: Run | None) -> str:
+    """Say if a model may have been trained on the images that another run held out."""
+    if own is None or own.id == owner.id or fingerprint(own) != fingerprint(owner):
+        return ""
+    theirs, its = owner.config.get("train", {}), own.config.get("train", {})
+    if all(theirs.get(name) == its.get(name) for name in _SAME_SPLIT):
+        return ""
+    return f"run {own.id} held other images of the same data out, so it was trained on some of these"
+
+
+def open_pictures(
+    evaluation: Evaluation, records: Sequence[int], opener: Callable[[Mapping[str, Any]], ImageSource]
+) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    """Return images of an evaluation, as the model saw them.
+
+    Args:
+        evaluation: whose images.
+        records: which of its records, [n].
+        opener: opens a run's source, as :func:`kanatui.dataset.source.open_source` does.
+
+    Returns:
+        uint8 [n, S, S], black where a picture is gone; and a message for each that is.
+
+    Raises:
+        RunError: the readings are missing, or the images are made otherwise by now.
+        KanatuiError: the source cannot be opened any more.
+    """
+    from kanatui.training.runs import find_run
+
+    readings, files = evaluation.load()
+    places = readings.records["image"][np.asarray(records, dtype=np.int64)]
+    if evaluation.kind == "folder":
+        return _open_files([Path(evaluation.where) / files[place] for place in places], evaluation.image_size)
+    owner = find_run(evaluation.where)
+    if fingerprint(owner) != evaluation.data:
+        raise RunError(f"run {owner.id}: its data have changed since {evaluation.made}; evaluate again")
+    return opener(owner.config["source"]).images(places), []
+
+
+def _open_files(files: Sequence[Path], size: int) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    errors: list[str] = []
+
+    def each() -> Iterator[npt.NDArray[np.uint8]]:
+        for file in files:
+            try:
+                yield read_image(file, size)
+            except ImageError as error:
+                errors.append(str(error))
+                yield np.zeros((size, size), dtype=np.uint8)
+
+    return np.stack([*each()]) if files else np.empty((0, size, size), dtype=np.uint8), errors

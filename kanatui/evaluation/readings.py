@@ -1,0 +1,143 @@
+"""What a classifier said about each image: one record an image, from which every score and list is made.
+
+A record takes 64 bytes, so that all of the article's 715,884 images fit into 46 MB. Nothing here needs torch:
+the app looks through evaluations that another process made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.evaluation.metrics import UNREAD, Report, count
+from kanatui.folding import fold_groups, fold_probabilities
+
+TOP = 5
+"""Likeliest classes kept of each image."""
+
+RECORD = np.dtype(
+    [
+        ("image", "<i8"),  # where the image is: its index in the source, or its place among the files
+        ("truth", "<i4"),
+        ("classes", "<i4", (TOP,)),  # the likeliest first; UNREAD where there are no more
+        ("probabilities", "<f4", (TOP,)),
+        ("of_truth", "<f4"),  # the true class's probability
+        ("alike", "<i4"),  # the likeliest class of the likeliest group of look-alikes, or UNREAD
+        ("alike_probability", "<f4"),  # that group's
+    ]
+)
+"""The layout of a record."""
+
+Records = npt.NDArray[np.void]
+Places = npt.NDArray[np.int64]
+
+
+class Readings:
+    """Records, batch by batch."""
+
+    def __init__(self, characters: str, records: Records | None = None) -> None:
+        """Begin with ``records`` (:data:`RECORD`, [n]) or none; ``characters`` are the classes, in order."""
+        self.characters = characters
+        self._parts = [np.empty(0, dtype=RECORD) if records is None else records]
+        self._group = fold_groups(characters)[1]
+
+    @property
+    def records(self) -> Records:
+        """All records, [n], in the order in which they were added."""
+        if len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts)]
+        return self._parts[0]
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+    def add(self, probabilities: npt.NDArray[np.floating], labels: npt.ArrayLike, images: npt.ArrayLike) -> None:
+        """Add a batch.
+
+        Args:
+            probabilities: [n, C]. A tie counts as the class that comes first.
+            labels: the true classes, [n].
+            images: where the images are, [n].
+        """
+        truth = np.asarray(labels, dtype=np.int64)
+        made = np.empty(len(truth), dtype=RECORD)
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+        known = order.shape[1]
+        made["classes"], made["probabilities"] = UNREAD, 0.0
+        made["classes"][:, :known] = order
+        made["probabilities"][:, :known] = np.take_along_axis(probabilities, order, axis=1)
+        made["image"], made["truth"] = images, truth
+        made["of_truth"] = np.take_along_axis(probabilities, truth[:, None], axis=1)[:, 0]
+        folded = fold_probabilities(probabilities, self.characters)
+        made["alike_probability"] = np.minimum(folded.max(axis=1), 1.0)
+        outside = self._group != folded.argmax(axis=1)[:, None]
+        made["alike"] = np.where(outside, -1.0, probabilities).argmax(axis=1)
+        self._parts.append(made)
+
+    def add_unread(self, label: int, image: int) -> None:
+        """Add an image in which nothing could be read: wrong in every score."""
+        made = np.zeros(1, dtype=RECORD)
+        made["image"], made["truth"], made["classes"], made["alike"] = image, label, UNREAD, UNREAD
+        self._parts.append(made)
+
+    def report(self) -> Report:
+        """Count the scores and confusions."""
+        records = self.records
+        truth = records["truth"]
+        top5 = (records["classes"] == truth[:, None]).any(axis=1)
+        return count(self.characters, truth, records["classes"][:, 0], self.right(folded=True), top5)
+
+    def right(self, folded: bool) -> npt.NDArray[np.bool_]:
+        """Say which images were read rightly, bool [n]: up to look-alikes, or strictly."""
+        truth, said = self.records["truth"], self.said(folded)[0]
+        if not folded:
+            return np.asarray(said == truth)
+        return np.asarray((said != UNREAD) & (self._group[said] == self._group[truth]))
+
+    def said(self, folded: bool) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Return what each image was read as, and how surely, [n] each: a class, or the first of its look-alikes."""
+        records = self.records
+        if folded:
+            return records["alike"], records["alike_probability"]
+        return records["classes"][:, 0], records["probabilities"][:, 0]
+
+    def misread(self, truth: str = "", folded: bool = False) -> Places:
+        """Return which records are wrong, the surest first: of the character ``truth``, or of all."""
+        wrong = ~self.right(folded)
+        if truth:
+            wrong &= self.records["truth"] == self.characters.index(truth)
+        return self._surest(np.flatnonzero(wrong), folded)
+
+    def cell(self, truth: str, read: str) -> Places:
+        """Return which images of ``truth`` were read as ``read`` ("" for nothing), the most telling first.
+
+        That is the surest where the two differ, the least sure where they are the same.
+        """
+        records = self.records
+        said = self.characters.index(read) if read else UNREAD
+        found = np.flatnonzero((records["truth"] == self.characters.index(truth)) & (records["classes"][:, 0] == said))
+        ranked = self._surest(found, folded=False)
+        return ranked[::-1] if truth == read else ranked
+
+    def _surest(self, places: Places, folded: bool) -> Places:
+        return places[np.argsort(-self.said(folded)[1][places], kind="stable")]
+
+    def likeliest(self, place: int) -> list[tuple[str, float]]:
+        """Return the up to five likeliest characters of a record with their probabilities (0 … 1)."""
+        record: Any = self.records[place]
+        return [
+            (self.characters[said], float(probability))
+            for said, probability in zip(record["classes"], record["probabilities"], strict=True)
+            if said != UNREAD
+        ]
+
+    def reading(self, place: int, folded: bool) -> tuple[str, float]:
+        """Return what a record's image was read as, "" for nothing, and how surely (0 … 1); see :meth:`said`."""
+        said, probability = self.said(folded)
+        return "" if said[place] == UNREAD else self.characters[said[place]], float(probability[place])
+
+    def truth(self, place: int) -> str:
+        """Return the character that the image of a record shows."""
+        return self.characters[self.records["truth"][place]]

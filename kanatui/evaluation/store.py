@@ -1,0 +1,174 @@
+"""Evaluations on disk: `NAME.json` says what was read by which model and how well, `NAME.npz` holds the readings.
+
+They lie in `evaluations/` of the run whose model was judged, so that they are there when the app is opened again and
+go when the run is deleted. Nothing here needs torch, and nothing that is loaded can run code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kanatui import storage
+from kanatui.errors import RunError
+from kanatui.evaluation.metrics import UNREAD, Report, Score
+from kanatui.evaluation.readings import RECORD, Readings
+
+FORMAT = 1
+"""Raised when evaluations come to be kept differently; others are left out of lists."""
+
+KINDS = {"held_out": "held-out images", "faces": "held-out faces", "folder": "pictures"}
+"""The kinds of sources, and what they are called."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What was read, and how well."""
+
+    model: str
+    """The weights file."""
+    run: str
+    """Id of the run that trained the model, "" if that is not known."""
+    step: int
+    """Step of the training at which the weights were taken, 0 if that is not known."""
+    characters: str
+    """What the model can read, in order."""
+    image_size: int
+    kind: str
+    """One of :data:`KINDS`."""
+    where: str
+    """The run whose images they are, or the folder."""
+    data: str
+    """Equal for equal data: the fingerprint of the recipe behind the images, or the folder."""
+    candidates: str = ""
+    """The characters that readings were restricted to, "" for all."""
+    limit: int = 0
+    """At most so many images were to be read, 0 for as many as usual."""
+    available: int = 0
+    """How many images there were to choose from."""
+    faces: tuple[str, ...] = ()
+    """The held-out faces."""
+    made: str = ""
+    """When, UTC, ISO 8601."""
+    seconds: float = 0.0
+    total: Score = dataclasses.field(default_factory=Score)
+    by_script: Mapping[str, Score] = dataclasses.field(default_factory=dict)
+    skipped: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Pictures that were not scored (:class:`kanatui.evaluation.scoring.Skipped`)."""
+    note: str = ""
+    """What to bear in mind about the scores, "" if nothing."""
+    format: int = FORMAT
+    path: Path = Path()
+    """Its JSON file; not written into it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its files."""
+        return self.path.stem
+
+    @property
+    def source(self) -> str:
+        """What was read, in a few words."""
+        if self.kind == "folder":
+            return f"{KINDS[self.kind]} in {Path(self.where).name}"
+        return KINDS[self.kind] + (f" of {self.where}" if self.where != self.run else "")
+
+    def load(self) -> tuple[Readings, list[str]]:
+        """Read the readings, and the files of a folder's pictures (by the records' ``image``), relative to it.
+
+        RunError if they are missing or damaged.
+        """
+        file = self.path.with_suffix(".npz")
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                records, names = arrays["records"], arrays["files"].tobytes().decode("utf-8", "surrogateescape")
+            if records.dtype != RECORD or not _within(records, len(self.characters)):
+                raise ValueError("its records make no sense")
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"{file}: missing or damaged ({error}); evaluate again") from None
+        return Readings(self.characters, records), names.split("\0") if names else []
+
+    def delete(self) -> None:
+        """Remove its files. StorageError if that fails."""
+        with storage.storing(self.path):
+            self.path.unlink(missing_ok=True)
+            self.path.with_suffix(".npz").unlink(missing_ok=True)
+
+
+def _within(records: np.ndarray[Any, Any], characters: int) -> bool:
+    """Say whether all classes are among the model's."""
+    if not len(records):
+        return True
+    least = {"truth": 0, "classes": UNREAD, "alike": UNREAD}
+    return all(records[name].min() >= low and records[name].max() < characters for name, low in least.items())
+
+
+def save(folder: Path, about: Evaluation, readings: Readings, report: Report, files: list[str]) -> Evaluation:
+    """Write an evaluation, and return it with its scores, time and place.
+
+    Args:
+        folder: made if it is missing.
+        about: what was read.
+        readings: what came of it.
+        report: its scores.
+        files: a folder's pictures relative to it, [] for generated images.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    storage.make_folder(folder)
+    path = _free(folder, f"{now:%Y%m%d-%H%M%S}-{about.kind}")
+    packed = io.BytesIO()
+    names = np.frombuffer("\0".join(files).encode("utf-8", "surrogateescape"), dtype=np.uint8)
+    np.savez_compressed(packed, records=readings.records, files=names)
+    # The header is written last: where it is, the readings are whole.
+    storage.write_bytes(path.with_suffix(".npz"), packed.getvalue())
+    done = dataclasses.replace(
+        about, made=now.isoformat(timespec="seconds"), total=report.total, by_script=report.by_script, path=path
+    )
+    data = dataclasses.asdict(done)
+    del data["path"]
+    storage.write_json(path, data)
+    return done
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Return a file that is not there yet."""
+    path, number = folder / f"{name}.json", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}.json"
+    return path
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read what an evaluation's JSON file says. RunError if it is missing, damaged or of another version."""
+    try:
+        data = json.loads(path.read_bytes())
+        if data.get("format") != FORMAT:
+            raise ValueError(f"format {data.get('format')}, not {FORMAT}")
+        data["total"] = Score(**data["total"])
+        data["by_script"] = {script: Score(**score) for script, score in data["by_script"].items()}
+        data["faces"] = tuple(data["faces"])
+        return Evaluation(**data, path=path)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(f"{path}: not an evaluation, or damaged ({error}); evaluate again") from None
+
+
+def list_evaluations(folder: Path) -> list[Evaluation]:
+    """Return the evaluations in a folder, newest first. What cannot be read is left out."""
+    found = []
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
+        with contextlib.suppress(RunError):
+            found.append(read_evaluation(path))
+    return found
