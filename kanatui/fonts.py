@@ -27,7 +27,7 @@ from kanatui.charset import is_visible
 from kanatui.debian import apt_command
 from kanatui.errors import FontError, ImageMagickError, StorageError
 
-STYLES = ("gothic", "mincho", "handwriting", "brush")
+STYLES = ("gothic", "mincho", "handwriting", "brush", "pen")
 WEIGHTS = ("thin", "extralight", "light", "regular", "medium", "semibold", "bold", "extrabold", "black")
 
 _PLACES = ("file", "glob", "name")

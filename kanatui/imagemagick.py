@@ -38,6 +38,8 @@ _START_SECONDS = 30.0
 _SECONDS_PER_MEGAPIXEL = 10.0
 """Time limit of a child: 0.01 s a megapixel are usual, so this is reached only by one that hangs."""
 
+_ROUND = "stroke-linecap round stroke-linejoin round"
+
 MASTER_CANVAS = 1.5
 """Side of a master's canvas in ems: of all shipped faces' kana none reaches further than 0.14 beyond the em."""
 MASTER_ORIGIN = (0.25, 1.125)
@@ -106,6 +108,20 @@ class ImageMagick:
         drawn = [["-set", "type:hinting", "off", "-annotate", f"+{x}+{y}", literal(c)] for c in characters]
         return self._draw(font, ["-pointsize", str(em)], drawn, size, size)
 
+    def strokes(self, pictures: Sequence[tuple[Sequence[npt.NDArray[np.floating]], float]], canvas: int) -> Images:
+        """Draw lines with a round pen, white on a black canvas: uint8 [n, canvas, canvas].
+
+        Args:
+            pictures: for each its lines, float [points, 2] (x, y) in pixels from the top left corner, and the width of
+                the pen in pixels.
+            canvas: side of the canvas in pixels.
+
+        Raises:
+            ImageMagickError: as for :meth:`annotate`.
+        """
+        drawn = [["-strokewidth", f"{pen:.3f}", "-draw", f"{_ROUND} path '{_path(lines)}'"] for lines, pen in pictures]
+        return self._draw("", ["-fill", "none", "-stroke", "White"], drawn, canvas, canvas)
+
     def font_files(self) -> dict[str, Path]:
         """Return the font file behind each font name that ImageMagick knows."""
         names = re.findall(r"Font: (\S+).*?glyphs: ([^\n]+)", self._ask("-list", "font"), re.DOTALL)
@@ -148,14 +164,15 @@ class ImageMagick:
         """Draw images by their operators, many in each process, as many processes as there are cores.
 
         Args:
-            font: as ``-font`` takes it.
+            font: as ``-font`` takes it; empty where no text is drawn.
             settings: further options, for all images.
             drawn: the operators of each image, which lead from a blank canvas to the image.
             canvas: side of the canvas.
             size: side of the images.
         """
         common = ["-size", f"{canvas}x{canvas}", "-depth", "8", "-fill", "White", *settings]
-        start: list[str | bytes] = [*common, "-font", os.fsencode(font), "xc:black"]
+        named: list[str | bytes] = ["-font", os.fsencode(font)] if font else []
+        start = [*common, *named, "xc:black"]
         share = max(_LEAST_AT_ONCE, -(-len(drawn) // _cores()))
         chunks = _chunks(drawn, max(1, min(share, _PIXELS_AT_ONCE // canvas**2)))
         images = np.empty((len(drawn), size, size), dtype=np.uint8)
@@ -224,6 +241,11 @@ def _quoted(text: str) -> str:
     """Quote text for a ``-draw`` primitive, in which only quote and backslash have a meaning."""
     escaped = _drawable(text).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def _path(lines: Iterable[npt.NDArray[np.floating]]) -> str:
+    """Write lines as an SVG path; whole numbers are the middles of pixels to ImageMagick, and halves are so here."""
+    return " ".join("M" + " ".join(f"{x - 0.5:.2f},{y - 0.5:.2f}" for x, y in line.tolist()) for line in lines)
 
 
 def _drawable(text: str) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _DRAWN_AT_ONCE = 256
 """Glyphs on their canvases: 85 MB at 384 pixels to the em, where 3,000 kanji at once would take a gigabyte."""
+
+Written = tuple[Sequence[npt.NDArray[np.floating]], float]
+"""A character as a pen writes it: the lines, and the pen's width."""
 
 _USE_TYPO_METRICS = 128  # bit 7 of `fsSelection` in a font's OS/2 table
 
@@ -55,6 +59,10 @@ class _Glyph:
     right: float
 
 
+_Drawn = tuple[dict[str, _Glyph], tuple[float, float]]
+"""Glyphs, and their face's ascent and descent."""
+
+
 def font_masters(face: Face, characters: str, em: int) -> Masters:
     """Return the masters of some characters of a face; what is not in the cache is drawn and put there.
 
@@ -68,15 +76,58 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
         ImageMagickError: drawing failed.
     """
     magick = imagemagick.find()
-    file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{magick.version}.npz"
+
+    def draw(absent: str) -> _Drawn:
+        measures, vertical = _measure(face, absent)
+        images = (image for part in _parts(absent) for image in magick.glyphs(face.font, part, em))
+        return {c: _Glyph(*_crop(image, em), *measures[c]) for c, image in zip(absent, images, strict=True)}, vertical
+
+    return _kept(face, characters, em, draw)
+
+
+def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], Written], ascent: float) -> Masters:
+    """Return the masters of some characters of a face that has strokes in place of a font; kept as a font's are.
+
+    Args:
+        face: any; its digest must change whenever what it writes does.
+        characters: which glyphs.
+        em: pixels to the em, a multiple of 8.
+        write: gives the lines of a character, float [n, 2] in ems right of and below the top left corner of the em
+            box, and the width of the pen in ems.
+        ascent: how far the em box reaches above the baseline, in ems; it is one em wide.
+
+    Raises:
+        ImageMagickError: drawing failed.
+    """
+    magick = imagemagick.find()
+
+    def pictures(part: str) -> Iterator[tuple[list[npt.NDArray[np.floating]], float]]:
+        corner = np.array(imagemagick.MASTER_ORIGIN) - (0.0, ascent)
+        for lines, pen in map(write, part):
+            yield [(line + corner) * em for line in lines], pen * em
+
+    def draw(absent: str) -> _Drawn:
+        canvas = round(imagemagick.MASTER_CANVAS * em)
+        images = (image for part in _parts(absent) for image in magick.strokes(list(pictures(part)), canvas))
+        glyphs = {c: _Glyph(*_crop(image, em), 1.0, 1.0) for c, image in zip(absent, images, strict=True)}
+        return glyphs, (ascent, ascent - 1.0)
+
+    return _kept(face, characters, em, draw)
+
+
+def _parts(characters: str) -> Iterator[str]:
+    """Cut a text into parts whose glyphs are drawn at once."""
+    return (characters[start : start + _DRAWN_AT_ONCE] for start in range(0, len(characters), _DRAWN_AT_ONCE))
+
+
+def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -> Masters:
+    """Return masters from the cache; what is not there is drawn and put there."""
+    file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{imagemagick.find().version}.npz"
     known, vertical = _read_cache(file)
     absent = "".join(dict.fromkeys(c for c in characters if c not in known))
     if absent:
-        measures, vertical = _measure(face, absent)
-        for start in range(0, len(absent), _DRAWN_AT_ONCE):
-            part = absent[start : start + _DRAWN_AT_ONCE]
-            for character, image in zip(part, magick.glyphs(face.font, part, em), strict=True):
-                known[character] = _Glyph(*_crop(image, em), *measures[character])
+        drawn, vertical = draw(absent)
+        known |= drawn
         # Of two processes that add glyphs at once the later wins; what the other drew is merely drawn again. Without
         # the cache the answer is the same and only the next one slower, so a full disk is no reason to fail here.
         with contextlib.suppress(StorageError):

@@ -71,6 +71,7 @@ def fonts_command(context: click.Context, characters: str, missing: bool, as_jso
         _print_rows(shown, len(wanted))
         present = sum(row.state == "present" for row in rows)
         out.print(f"{present} of {len(rows)} faces can be used. Your own go into {user_file()}", soft_wrap=True)
+        _print_others()
         if install:
             out.print(f"\nTo install the rest:\n  {install}", soft_wrap=True)
     if not any(row.state == "present" for row in rows):
@@ -133,6 +134,19 @@ def _print_rows(rows: Sequence[_Row], total: int) -> None:
             out.print(f"{row.face.id}: {row.error}", soft_wrap=True, markup=False)
         elif 0 < len(row.lacks) <= _MOST_NAMED:
             out.print(f"{row.face.id} lacks {row.lacks}", soft_wrap=True, markup=False)
+
+
+def _print_others() -> None:
+    """Tell of the faces that are no fonts, a line for each plugin that gives some."""
+    from kanatui.plugins import load
+
+    for id, source in load().glyph_sources.items():
+        faces = [face for face in source().faces() if face.source != "fonts"]
+        present = [face.id for face in faces if face.path is not None]
+        if faces:
+            which = f"{present[0]} … {present[-1]}" if present else "none of them installed"
+            styles = ", ".join(dict.fromkeys(face.style for face in faces))
+            out.print(f"{len(faces)} more faces, of style {styles}, from plugin {id}: {which}", soft_wrap=True)
 
 
 def _table() -> Table:
