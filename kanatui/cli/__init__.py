@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from kanatui import __version__
-from kanatui.cli import data, evaluate, plugins, quickstart, runs, system, train
+from kanatui.cli import bench, data, evaluate, plugins, quickstart, runs, system, train
 from kanatui.cli.console import err
 from kanatui.errors import KanatuiError
 
@@ -21,18 +21,22 @@ INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 @click.version_option(__version__, message="kanatui %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from here.")
+@click.option("--ascii", "plain", is_flag=True, help="In the app: pictures with plain characters.")
 @click.pass_context
-def group(context: click.Context, debug: bool, folders: tuple[str, ...]) -> None:
+def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: bool) -> None:
     """Make a handwriting recogniser for Japanese kana: generate, train, evaluate, recognise.
 
-    Start with `kanatui quickstart`; `kanatui doctor` checks the machine.
+    Without a command it opens the app. `kanatui quickstart` does the whole job once, `kanatui doctor` checks the
+    machine.
     """
     if folders:
         # Through the environment, so that workers and detached runs load the same plugins.
         present = [part for part in os.environ.get("KANATUI_PLUGINS", "").split(os.pathsep) if part]
         os.environ["KANATUI_PLUGINS"] = os.pathsep.join([*(os.path.abspath(f) for f in folders), *present])
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        from kanatui.tui.launch import run_app
+
+        run_app(plain)
 
 
 for command in (
@@ -52,6 +56,7 @@ for command in (
     plugins.plugins_command,
     system.fonts_command,
     system.doctor_command,
+    bench.bench_command,
 ):
     group.add_command(command)
 

@@ -1,0 +1,35 @@
+"""On what a measurement was made."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+_PACKAGES = ("torch", "numpy", "textual")
+
+
+def describe_machine() -> dict[str, str]:
+    """Return processor, cores, memory, system and versions in words."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    return {
+        "processor": _processor(),
+        "cores": f"{cores} usable of {os.cpu_count() or 1}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
+        "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())

@@ -1,0 +1,80 @@
+"""What is at work outside the app: trainings and generations, each a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from kanatui.dataset import catalogue
+from kanatui.dataset.catalogue import Catalogue
+from kanatui.errors import KanatuiError
+from kanatui.training.control import STOP, Mailbox
+from kanatui.training.runs import Run, Status, list_runs
+from kanatui.words import clock
+
+_LONGEST_STOP = 60.0
+"""Seconds to wait for checkpoints when everything is stopped; what takes longer stops by itself."""
+
+
+class Activity:
+    """Describes the newest training that is active."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, int] = {}
+
+    def describe(self) -> str:
+        """Return it in a few words: ``● run 7 · 63 % · 1:12 left``; "" if none runs."""
+        with contextlib.suppress(KanatuiError):
+            for run in reversed(list_runs()):
+                if self._may_be_active(run):
+                    status = run.status()
+                    if status.active:
+                        return _in_words(run.number, status)
+                    self._ended[run.id] = _changed(run)
+        return ""
+
+    def _may_be_active(self, run: Run) -> bool:
+        """Say whether to look closer: a run that had ended is at work again only if its status file is a new one."""
+        return self._ended.get(run.id) != _changed(run)
+
+
+def _in_words(number: int, status: Status) -> str:
+    if status.state == "starting":
+        return f"● run {number} · starting"
+    parts = [f"● run {number}" if status.state == "running" else f"‖ run {number} · {status.state}"]
+    parts.append(f"{100 * status.progress:.0f} %")
+    if status.seconds_left is not None:
+        parts.append(f"{clock(status.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def _changed(run: Run) -> int:
+    try:
+        return (run.path / "status.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _generations() -> list[str]:
+    """Return the names of the data sets that are being written."""
+    return [entry.name for entry in Catalogue().look() if entry.active]
+
+
+def work_under_way() -> list[str]:
+    """Name the trainings and generations that are at work."""
+    runs = [f"run {run.id}" for run in list_runs() if run.status().active]
+    return [*runs, *(f"data set {name}" for name in _generations())]
+
+
+def stop_everything() -> None:
+    """Stop every training with a checkpoint and every generation in a state to resume, and wait until they ended."""
+    runs = [run for run in list_runs() if run.status().active]
+    for run in runs:
+        with contextlib.suppress(KanatuiError):
+            Mailbox(run.control).send(STOP)
+    for name in _generations():
+        with contextlib.suppress(KanatuiError):
+            catalogue.stop(name)
+    deadline = time.monotonic() + _LONGEST_STOP
+    while time.monotonic() < deadline and (any(run.alive() for run in runs) or _generations()):
+        time.sleep(0.1)

@@ -1,0 +1,210 @@
+"""The app: four screens, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import os
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from kanatui.errors import KanatuiError
+from kanatui.tui.activity import Activity, stop_everything, work_under_way
+from kanatui.tui.leaving import leave_on_signals
+from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.settings import DEFAULT_THEME, Settings
+from kanatui.tui.widgets.dialogs import Confirm, Details
+from kanatui.tui.widgets.header import TABS
+from kanatui.tui.widgets.help import Keys, actions
+
+if TYPE_CHECKING:
+    from kanatui.engine.client import Engine
+
+_LOOK_EVERY = 1.0
+"""Seconds between looks at the newest running training."""
+
+_PLAIN_THEME = "ansi-dark"
+"""With NO_COLOR: the terminal's own two colours."""
+
+
+def _screen(mode: str) -> KanatuiScreen:
+    """Make a screen; its modules are imported now, not before the first screen is painted."""
+    module = importlib.import_module(f"kanatui.tui.{mode}.screen")
+    made: KanatuiScreen = getattr(module, f"{mode.capitalize()}Screen")()
+    return made
+
+
+class KanatuiApp(App[None]):
+    """kanatui's terminal app."""
+
+    TITLE = "kanatui"
+    CSS_PATH: ClassVar[Any] = ["kanatui.tcss", "dataset.tcss", "train.tcss", "evaluate.tcss", "draw.tcss"]
+    MODES: ClassVar[dict[str, Any]] = {mode: functools.partial(_screen, mode) for mode in TABS}
+    DEFAULT_MODE = "dataset"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(key), f"go('{mode}')", TABS[mode], show=False) for key, mode in enumerate(TABS, start=1)),
+        Binding("question_mark", "keys", "Keys", key_display="?", tooltip="All keys of this screen"),
+        Binding("ctrl+p", "command_palette", "Palette", tooltip="Find an action by name", priority=True),
+        Binding("exclamation_mark", "last_problem", "Last problem", show=False, key_display="!"),
+        Binding("ctrl+q", "quit", "Quit", priority=True),
+    ]
+
+    activity: reactive[str] = reactive("")
+    """The newest running training in a few words, "" if none runs."""
+
+    def __init__(self, plain: bool = False, mode: str = "") -> None:
+        """Set up.
+
+        Args:
+            plain: draw pictures with plain characters, whatever was chosen before.
+            mode: the screen to begin with.
+        """
+        no_color = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if no_color else None)
+        self.settings = Settings.load()
+        self.ascii = plain or no_color or self.settings.ascii
+        """Whether pictures are drawn with plain characters."""
+        self.theme = _PLAIN_THEME if no_color else self._known_theme(self.settings.theme)
+        self._first_mode = mode
+        self._no_color = no_color
+        self._engines: dict[str, Engine] = {}
+        self._problem: tuple[str, str] = ("", "")
+        self._activity = Activity()
+
+    def _known_theme(self, name: str) -> str:
+        return name if name in self.available_themes else DEFAULT_THEME
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def on_mount(self) -> None:
+        """Begin to watch trainings and signals."""
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        leave_on_signals(self)
+        self.set_interval(_LOOK_EVERY, self._look)
+        self._look()
+        if self._first_mode:
+            self.action_go(self._first_mode)
+
+    async def on_unmount(self) -> None:
+        """End the engines."""
+        for engine in self._engines.values():
+            await engine.close()
+
+    @work(thread=True, exclusive=True, group="activity")
+    def _look(self) -> None:
+        text = self._activity.describe()
+        if not get_current_worker().is_cancelled:
+            self.call_from_thread(setattr, self, "activity", text)
+
+    def _keep_theme(self, theme: Any) -> None:
+        if not self._no_color:
+            self.settings.theme = theme.name
+            self.settings.save()
+
+    # ── what screens use ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def engine(self, name: str) -> Engine:
+        """Return the engine of that name, which starts when it is first asked something."""
+        from kanatui.engine.client import Engine
+
+        if name not in self._engines:
+            self._engines[name] = Engine(name)
+        return self._engines[name]
+
+    def problem(self, error: BaseException | str, details: str = "") -> None:
+        """Tell of something that failed; `!` shows the details."""
+        text = str(error) if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}"
+        if not details and isinstance(error, BaseException):
+            details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        self._problem = (text, details)
+        self.notify(f"{text}\n(! shows the details)", severity="error", timeout=8, markup=False)
+
+    def show_run(self, run_id: str) -> None:
+        """Go to Train with a run shown live."""
+        self._call_on("train", "show_run", run_id)
+
+    def evaluate_run(self, run_id: str) -> None:
+        """Go to Evaluate with a run picked."""
+        self._call_on("evaluate", "pick_run", run_id)
+
+    def train_with(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
+        """Go to Train's form with a recipe or a data set chosen."""
+        self._call_on("train", "train_with", recipe, dataset)
+
+    def _call_on(self, mode: str, method: str, *arguments: Any) -> None:
+        """Go to a screen and call one of its methods there."""
+
+        async def call() -> None:
+            await self._go(mode)
+            await getattr(self.screen, method)(*arguments)
+
+        self.run_worker(call(), group="go")
+
+    async def _go(self, mode: str) -> None:
+        while isinstance(self.screen, Keys | Details):
+            self.screen.dismiss()
+        await self.switch_mode(mode)
+        if isinstance(self.screen, KanatuiScreen):
+            await self.screen.on_shown()
+
+    # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @work
+    async def action_go(self, mode: str) -> None:
+        """Go to a screen."""
+        if mode != self.current_mode:
+            await self._go(mode)
+
+    def action_keys(self) -> None:
+        """Show all keys of this screen."""
+        if isinstance(self.screen, KanatuiScreen):
+            self.push_screen(Keys(cast("Screen[object]", self.screen)))
+
+    def action_last_problem(self) -> None:
+        """Show what failed last."""
+        text, details = self._problem
+        if text:
+            self.push_screen(Details(text, details))
+        else:
+            self.notify("nothing has failed so far")
+
+    def action_toggle_ascii(self) -> None:
+        """Draw pictures with plain characters, or with half blocks again; the choice is kept."""
+        self.ascii = self.settings.ascii = not self.ascii
+        self.settings.save()
+        for widget in self.screen.query("*"):
+            widget.notify_style_update()
+            widget.refresh()
+
+    @work(exclusive=True, group="quit")
+    async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer
+        """Leave the app; with work under way, ask whether that goes on."""
+        under_way = await asyncio.to_thread(work_under_way)
+        if under_way:
+            question = f"Still at work: {', '.join(under_way)}.\nIt can go on without the app, which finds it again."
+            answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
+            answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))
+            if answer not in ("detach", "stop"):
+                return
+            if answer == "stop":
+                self.notify("stopping, with a checkpoint to go on from …", timeout=30)
+                await asyncio.to_thread(stop_everything)
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Give every action that has a key, for the palette."""
+        for node, binding in actions(screen):
+            run = functools.partial(self.run_action, binding.action, node)
+            key = binding.key_display or self.get_key_display(binding)
+            yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
+        yield SystemCommand("Theme", "Choose the colours, light ones among them", self.action_change_theme)
+        yield SystemCommand("Plain characters", "Pictures without half blocks, on or off", self.action_toggle_ascii)

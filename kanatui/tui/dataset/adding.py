@@ -1,0 +1,93 @@
+"""Choosing an augmentation to add, plugins that failed or are not trusted yet among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import set_cell_size
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Label, OptionList
+from textual.widgets.option_list import Option
+
+from kanatui.tui.widgets.dialogs import Confirm, Details
+
+if TYPE_CHECKING:
+    from kanatui.plugins import Registry, Source
+
+_NAME_CELLS = 16
+
+
+class AddStep(ModalScreen[str | Path | None]):
+    """A list of augmentations. Gives the id of the one chosen, or the file of a plugin to be trusted from now on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("t", "trust", "Trust", tooltip="Let the untrusted plugin file under the cursor run"),
+    ]
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self._registry = registry
+        self._ids = sorted(registry.augmentations)
+        self._sources = [source for source in registry.sources if source.state in ("failed", "untrusted")]
+
+    def compose(self) -> ComposeResult:
+        """Give the list."""
+        with Vertical(classes="dialog wide"):
+            yield Label("Add an augmentation", classes="title")
+            yield OptionList(*map(Option, self._lines()))
+            yield Footer(show_command_palette=False)
+
+    def _lines(self) -> list[Content]:
+        from kanatui.plugins import description
+
+        augmentations = self._registry.augmentations
+        lines = [_line(id, augmentations[id].kind, description(augmentations[id])) for id in self._ids]
+        return [*lines, *(self._source_line(source) for source in self._sources)]
+
+    def _source_line(self, source: Source) -> Content:
+        hint = "t trusts it" if source.state == "untrusted" else f"{source.error} (enter: traceback)"
+        return _line(
+            source.name, f"✗ {source.state}", hint if source.state == "failed" else f"{source.location} · {hint}"
+        )
+
+    @on(OptionList.OptionSelected)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        if event.option_index < len(self._ids):
+            self.dismiss(self._ids[event.option_index])
+            return
+        source = self._sources[event.option_index - len(self._ids)]
+        if source.state == "untrusted":
+            self.action_trust()
+        else:
+            self.app.push_screen(Details(f"{source.location}: {source.error}", source.traceback))
+
+    @work
+    async def action_trust(self) -> None:
+        """Ask whether an untrusted plugin file may run from now on."""
+        index = (self.query_one(OptionList).highlighted or 0) - len(self._ids)
+        if index < 0 or self._sources[index].state != "untrusted":
+            self.notify("the line under the cursor is no untrusted plugin")
+            return
+        file = self._sources[index].location
+        question = f"Run the code in {file}, as it is now, whenever kanatui starts?\nA changed file asks again."
+        if (
+            await self.app.push_screen_wait(Confirm(question, {"trust": "Trust", "cancel": "Cancel"}, "cancel"))
+            == "trust"
+        ):
+            self.dismiss(Path(file))
+
+
+def _line(name: str, kind: str, text: str) -> Content:
+    failed = kind.startswith("✗")
+    return Content.assemble(
+        (set_cell_size(name, _NAME_CELLS), "$text-error" if failed else "bold"),
+        (f" {kind:10} ", "$text-error" if failed else "$text-muted"),
+        text,
+    )

@@ -1,0 +1,111 @@
+"""The tab of data sets: what was written, what is being written, what can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from kanatui.dataset.catalogue import Entry, tail
+from kanatui.tui.dataset.progress import SYMBOLS
+from kanatui.tui.dataset.ticks import line
+from kanatui.tui.widgets.dialogs import Details
+from kanatui.words import bytes_text, percent
+
+_LOG_SHOWN = 16 * 1024
+
+
+class DatasetsPanel(Vertical):
+    """Data sets on disk."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "ask('train')", "Train on it", tooltip="Train on the data set under the cursor"),
+        Binding("x,delete", "ask('delete')", "Delete", key_display="x", tooltip="Delete the data set under the cursor"),
+    ]
+
+    class Asked(Message):
+        """Something is to be done with a data set: ``train`` or ``delete``."""
+
+        def __init__(self, what: str, data: Entry) -> None:
+            super().__init__()
+            self.what, self.data = what, data
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._found: Sequence[Entry] = ()
+
+    def compose(self) -> ComposeResult:
+        """Give the list."""
+        yield Static("", id="datasets-state", markup=False)
+        yield OptionList(id="datasets")
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The data set under the cursor."""
+        highlighted = self.query_one(OptionList).highlighted
+        return self._found[highlighted] if highlighted is not None and highlighted < len(self._found) else None
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self._repaint()
+
+    def show(self, found: Sequence[Entry]) -> None:
+        """Show what there is."""
+        self._found = found
+        self._repaint()
+
+    def _repaint(self) -> None:
+        listed = self.query_one(OptionList)
+        width = listed.scrollable_content_region.width
+        text = "enter: more about it" if self._found else "no data sets yet: g writes one from this recipe"
+        self.query_one("#datasets-state", Static).update(text)
+        if width < 1:
+            return
+        lines = [_line(data, width) for data in self._found]
+        if len(lines) != listed.option_count:
+            place = listed.highlighted or 0
+            listed.set_options(map(Option, lines))
+            listed.highlighted = min(place, len(lines) - 1) if lines else None
+        for index, text_line in enumerate(lines):
+            if listed.get_option_at_index(index).prompt != text_line:
+                listed.replace_option_prompt_at_index(index, text_line)
+
+    @on(OptionList.OptionSelected)
+    def _describe(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        data = self._found[event.option_index]
+        self.app.push_screen(Details(f"Data set {data.name}", details(data)))
+
+    def action_ask(self, what: str) -> None:
+        """Pass on what is to be done with the data set under the cursor."""
+        if self.chosen is not None:
+            self.post_message(self.Asked(what, self.chosen))
+
+
+def _line(data: Entry, width: int) -> Content:
+    share = "" if data.state == "complete" or not data.images else f" {percent(data.share)}"
+    size = bytes_text(data.bytes_done) if data.done else ""
+    style = "$text-error" if data.state in ("failed", "damaged") else ""
+    return line(data.name, f"{SYMBOLS[data.state]} {data.state}{share}  {size:>8}", width, right_style=style)
+
+
+def details(data: Entry) -> str:
+    """Write out what is known of a data set: figures, recipe, and the log of one that is not complete."""
+    facts = [f"{SYMBOLS[data.state]} {data.state}" + (f": {data.reason}" if data.reason else "")]
+    if data.images:
+        facts += [
+            f"{data.done:,} of {data.images:,} images, {data.image_size}×{data.image_size} px",
+            f"{data.characters:,} characters, {data.faces} faces, {bytes_text(data.bytes_done)}",
+        ]
+    facts += [str(data.folder)]
+    recipe = tail(data.folder / "recipe.toml", _LOG_SHOWN)
+    log = "" if data.state == "complete" else tail(data.log, _LOG_SHOWN)
+    return "\n\n".join(part.strip() for part in ("\n".join(facts), log, recipe) if part.strip())

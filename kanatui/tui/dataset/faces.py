@@ -1,0 +1,135 @@
+"""The tab of faces: which fonts the glyphs come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import OptionList, Static
+
+from kanatui.tui.dataset.draft import Draft, ticked_faces
+from kanatui.tui.dataset.messages import Edited
+from kanatui.tui.dataset.ticks import OPEN, PARTLY, TICKED, TickList, line
+from kanatui.tui.widgets.dialogs import Details
+
+_ROOM_FOR_WEIGHT = 46
+"""Columns from which on a face's weight is shown as well."""
+
+
+class FacesPanel(Vertical):
+    """Faces to tick, by style."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "tick_all(True)", "All", tooltip="Tick every face"),
+        Binding("n", "tick_all(False)", "None", tooltip="Tick no face"),
+        Binding("i", "install", "Install", tooltip="Show the command that installs the missing faces"),
+    ]
+
+    def __init__(self, draft: Draft, **options: Any) -> None:
+        super().__init__(**options)
+        self._draft = draft
+        self._faces: Sequence[Mapping[str, Any]] = ()
+        self._known: list[Any] = []
+        self._rows: list[str | int] = []
+        self._install = ""
+
+    @property
+    def filled(self) -> bool:
+        """Whether the faces are known."""
+        return bool(self._faces)
+
+    def compose(self) -> ComposeResult:
+        """Give the list."""
+        yield Static("looking at the faces …", id="faces-state", markup=False)
+        yield TickList(id="faces")
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self._repaint()
+
+    def show(self, draft: Draft) -> None:
+        """Show another draft."""
+        self._draft = draft
+        self._repaint()
+
+    def progress(self, text: str) -> None:
+        """Say how far the look at the faces is, or why it failed."""
+        self.query_one("#faces-state", Static).update(text)
+
+    def fill(self, faces: Sequence[Mapping[str, Any]], install: str) -> None:
+        """Show the faces that there are.
+
+        Args:
+            faces: as the engine's job ``faces`` gives them.
+            install: the command that installs the missing ones, "" if none is missing.
+        """
+        from kanatui.fonts import STYLES, Face
+
+        self._faces = sorted(faces, key=lambda face: STYLES.index(face["style"]))
+        self._known = [
+            Face(face["id"], face["style"], face["weight"], face["licence"], face["package"], None, 0, "")
+            for face in self._faces
+        ]
+        self._install = install
+        self._rows = []
+        for style in dict.fromkeys(face["style"] for face in self._faces):
+            self._rows += [style, *(i for i, face in enumerate(self._faces) if face["style"] == style)]
+        self._repaint()
+
+    def _repaint(self) -> None:
+        ticks = self.query_one(TickList)
+        width = ticks.scrollable_content_region.width
+        if not self._rows or width < 1:
+            return
+        ticked = ticked_faces(self._known, self._draft.fields["faces"])
+        present = sum(face["installed"] for face in self._faces)
+        missing = "" if present == len(self._faces) else f" · {len(self._faces) - present} not installed (i: how)"
+        self.progress(f"{len(ticked)} of {len(self._faces)} ticked{missing}")
+        ticks.show([self._line(row, ticked, width) for row in self._rows])
+
+    def _line(self, row: str | int, ticked: frozenset[str], width: int) -> Content:
+        if isinstance(row, str):
+            ids = self._of_style(row)
+            count = len(ids & ticked)
+            tick = TICKED if count == len(ids) else PARTLY if count else OPEN
+            return line(f"{tick} {row}", f"{count} of {len(ids)}", width, "bold")
+        face = self._faces[row]
+        tick = TICKED if face["id"] in ticked else OPEN
+        name = f" {tick} {face['id']}"
+        if not face["installed"]:
+            return line(name, f"not installed: {face['package'] or 'no package'}", width, "$text-muted")
+        weight = f"{face['weight']:10} " if width >= _ROOM_FOR_WEIGHT else ""
+        lacking = face["covered"] < face["of"]
+        covered = f"{'lacks some ' if lacking and width >= _ROOM_FOR_WEIGHT + 11 else ''}{face['covered']}/{face['of']}"
+        return line(name, weight + covered, width, right_style="$text-warning" if lacking else "$text-muted")
+
+    def _of_style(self, style: str) -> frozenset[str]:
+        return frozenset(face["id"] for face in self._faces if face["style"] == style)
+
+    @on(TickList.Ticked)
+    @on(OptionList.OptionSelected)
+    def _tick(self, event: TickList.Ticked | OptionList.OptionSelected) -> None:
+        event.stop()
+        row = self._rows[event.index if isinstance(event, TickList.Ticked) else event.option_index]
+        ids = self._of_style(row) if isinstance(row, str) else frozenset([self._faces[row]["id"]])
+        ticked = ticked_faces(self._known, self._draft.fields["faces"])
+        self._choose(ticked - ids if ids <= ticked else ticked | ids)
+
+    def _choose(self, ids: frozenset[str]) -> None:
+        self.post_message(Edited(self._draft.with_faces(self._known, ids)))
+
+    def action_tick_all(self, on: bool) -> None:
+        """Tick every face, or none."""
+        self._choose(frozenset(face["id"] for face in self._faces) if on else frozenset())
+
+    def action_install(self) -> None:
+        """Show how to install what is missing."""
+        missing = [face for face in self._faces if not face["installed"]]
+        lines = [f"{face['id']}: {face['package'] or 'in no package'}" for face in missing]
+        text = "\n".join([self._install, "", *lines]) if missing else "Every face is installed."
+        self.app.push_screen(Details("Missing faces", text))

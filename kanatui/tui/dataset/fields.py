@@ -1,0 +1,92 @@
+"""The tab of the recipe itself: which one is edited, and its fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.widgets import Select, Static
+
+from kanatui.charset import parse_characters
+from kanatui.errors import UsageError
+from kanatui.recipe import Recipe, recipe_files
+from kanatui.tui.dataset.draft import Draft
+from kanatui.tui.dataset.messages import Edited
+from kanatui.tui.widgets.form import ParameterForm
+
+_ELSEWHERE = "faces"
+"""The field that has a tab of its own."""
+
+
+class RecipePanel(VerticalScroll, can_focus=False):
+    """The recipe picker and the recipe's fields."""
+
+    class Picked(Message):
+        """Another recipe was picked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, draft: Draft, **options: Any) -> None:
+        super().__init__(**options)
+        self._draft = draft
+
+    def compose(self) -> ComposeResult:
+        """Give picker, mark and fields."""
+        yield Select(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")
+        yield Static(self._mark(), id="recipe-mark", markup=False)
+        declared = {name: field for name, field in Recipe.parameters().items() if name != _ELSEWHERE}
+        yield ParameterForm(declared, self._draft.fields, id="recipe-fields")
+
+    def show(self, draft: Draft) -> None:
+        """Show another draft."""
+        relisted = draft.origin.name != self._draft.origin.name
+        self._draft = draft
+        if relisted:
+            self.list_recipes()
+        self.query_one("#recipe-mark", Static).update(self._mark())
+        form = self.query_one(ParameterForm)
+        for name, value in form.values.items():
+            # What is being typed and does not fit yet stays as typed.
+            if name not in form.errors and value != draft.fields[name]:
+                form.set_value(name, draft.fields[name])
+
+    def list_recipes(self) -> None:
+        """List the recipes again: one was saved, or another one is edited."""
+        picker = self.query_one("#recipe-picker", Select)
+        with self.prevent(Select.Changed):
+            picker.set_options(self._choices())
+            picker.value = self._origin()
+
+    def _origin(self) -> str:
+        return self._draft.origin.name
+
+    def _choices(self) -> list[tuple[str, str]]:
+        names = dict.fromkeys([*recipe_files(), self._origin()])
+        return [(name, name) for name in names]
+
+    def _mark(self) -> str:
+        if self._draft.changed:
+            return "* changed (s: save as, u: back to as it was)"
+        return self._draft.origin.description or "as saved"
+
+    @on(Select.Changed, "#recipe-picker")
+    def _pick(self, event: Select.Changed) -> None:
+        event.stop()
+        if event.value != self._origin():
+            self.post_message(self.Picked(str(event.value)))
+
+    @on(ParameterForm.Changed)
+    def _change(self, event: ParameterForm.Changed) -> None:
+        event.stop()
+        if event.name == "characters":
+            try:
+                parse_characters(event.value)
+            except UsageError as error:
+                event.form.reject(event.name, str(error).removeprefix("--"))
+                return
+        self.post_message(Edited(self._draft.with_field(event.name, event.value)))

@@ -1,0 +1,131 @@
+"""What is being written: looks at the data sets again and again, and starts and stops generations."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+
+from kanatui.dataset import catalogue
+from kanatui.dataset.catalogue import Catalogue, Entry
+from kanatui.errors import KanatuiError
+from kanatui.recipe import Recipe
+from kanatui.tui.dataset.progress import GenerationLine, Pace
+
+if TYPE_CHECKING:
+    from kanatui.tui.app import KanatuiApp
+
+_LOOK_EVERY = 0.5
+"""Seconds between looks while a data set is being written."""
+_LOOK_IDLE = 4
+"""Of so many looks one is made while none is."""
+
+
+class Generations(Vertical):
+    """The generation under way, or the one that just stopped; nothing where there is none."""
+
+    class Looked(Message):
+        """The data sets were looked at."""
+
+        def __init__(self, found: list[Entry]) -> None:
+            super().__init__()
+            self.found = found
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._line = GenerationLine(id="generation")
+        self._catalogue, self._pace = Catalogue(), Pace()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._found: list[Entry] = []
+        self._watched = ""
+        self._looks = 0
+
+    def compose(self) -> ComposeResult:
+        """Give the line."""
+        yield self._line
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.set_interval(_LOOK_EVERY, self._maybe_look)
+        self.look()
+
+    @property
+    def current(self) -> Entry | None:
+        """The generation that the line is about: the one that was begun or stopped last, else the first at work."""
+        watched = next((data for data in self._found if data.name == self._watched), None)
+        if watched is not None and (watched.active or watched.resumable):
+            return watched
+        return next((data for data in self._found if data.active), None)
+
+    def _maybe_look(self) -> None:
+        self._looks += 1
+        active = any(data.active for data in self._found)
+        if active or (self.screen.is_current and self._looks % _LOOK_IDLE == 0):
+            self.look()
+
+    @work(exclusive=True, group="catalogue")
+    async def look(self) -> None:
+        """Look at all data sets now."""
+        self._take(await asyncio.to_thread(self._catalogue.look))
+
+    def _take(self, found: list[Entry]) -> None:
+        # Asking for its status is what lets the system forget a child that has ended.
+        self._processes = [process for process in self._processes if process.poll() is None]
+        before = {data.name: data for data in self._found}
+        self._found = found
+        self._pace.note(found)
+        for entry in found:
+            self._tell_end(before.get(entry.name), entry)
+        data, app = self.current, cast("KanatuiApp", self.app)
+        self._line.show(data, self._pace.rate(data) if data else 0.0, app.ascii)
+        self.post_message(self.Looked(found))
+
+    def _tell_end(self, before: Entry | None, now: Entry) -> None:
+        if before is None or not before.active or now.active:
+            return
+        if now.state == "complete":
+            self.notify(f"{now.name} is complete: {now.images:,} images")
+        elif now.state == "failed":
+            cast("KanatuiApp", self.app).problem(f"{now.name}: {now.reason}", catalogue.tail(now.log))
+
+    async def generate(self, recipe: Recipe, name: str) -> None:
+        """Begin to write a data set."""
+        await self._begin(name, lambda: catalogue.generate(recipe, name))
+
+    async def resume(self, data: Entry) -> None:
+        """Go on with a data set."""
+        await self._begin(data.name, lambda: catalogue.resume(data.name))
+
+    async def _begin(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        try:
+            self._processes.append(await asyncio.to_thread(start))
+        except KanatuiError as error:
+            cast("KanatuiApp", self.app).problem(error)
+            return
+        self._watched = name
+        self.look()
+
+    async def stop(self, data: Entry) -> None:
+        """Stop writing a data set, in a state to go on from."""
+        try:
+            await asyncio.to_thread(catalogue.stop, data.name)
+        except KanatuiError as error:
+            cast("KanatuiApp", self.app).problem(error)
+            return
+        self._watched = data.name
+        self.notify(f"stopping {data.name}: what is finished stays")
+        self.look()
+
+    async def delete(self, data: Entry) -> None:
+        """Delete a data set."""
+        try:
+            await asyncio.to_thread(catalogue.delete, data.name)
+        except KanatuiError as error:
+            cast("KanatuiApp", self.app).problem(error)
+        self.look()

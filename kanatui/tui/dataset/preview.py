@@ -1,0 +1,225 @@
+"""The live preview: a sheet of this very recipe's images, or pairs without and with one step."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from kanatui.errors import EngineError, KanatuiError, Superseded
+from kanatui.tui.dataset.draft import Draft
+from kanatui.tui.dataset.zoom import GlyphZoom
+from kanatui.tui.widgets.glyphs import GlyphSheet
+
+if TYPE_CHECKING:
+    from kanatui.engine.client import Answer
+    from kanatui.tui.app import KanatuiApp
+
+_DEBOUNCE = 0.02
+"""Seconds in which several changes count as one: a key that repeats sends 30 a second."""
+
+_TILE, _SMALL_TILE = 16, 12
+"""Columns of a glyph to begin with, in a roomy preview and in a narrow one."""
+_ROOMY = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """Glyphs as the engine gave them: uint8 [n, H, W] each, with what they are."""
+
+    images: Any
+    after: Any
+    """The same samples with one more step, None unless two are compared."""
+    characters: Sequence[str]
+    faces: Sequence[str]
+    numbers: Sequence[int]
+
+    def title(self, index: int) -> str:
+        """Say what a glyph is."""
+        character = self.characters[index]
+        return f"{character}  U+{ord(character):04X} · {self.faces[index]} · image {self.numbers[index]:,}"
+
+
+class Preview(Vertical):
+    """A sheet of generated glyphs that follows the draft."""
+
+    def __init__(self, draft: Draft, **options: Any) -> None:
+        super().__init__(**options)
+        self._draft = draft
+        self._step: int | None = None
+        self._shown: Shown | None = None
+        self._order: list[tuple[int, bool] | None] = []
+        self._draw = 0
+        self.comparing = False
+        # Kept rather than looked up: an answer may come when the app is ending and they are out of the tree already.
+        self.sheet = GlyphSheet("drawing the first glyphs …", id="preview-sheet")
+        self._about_line = Static("", id="preview-about", markup=False)
+        self._error_line = Static("", id="preview-error", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Give a line of text and the sheet."""
+        yield self._about_line
+        yield self._error_line
+        yield self.sheet
+
+    def show(self, draft: Draft, step: int | None) -> None:
+        """Follow the draft; ``step`` is the one under the cursor, which a comparison is about."""
+        if draft is self._draft and self._shown is not None and (step == self._step or not self.comparing):
+            self._step = step
+            return
+        self._draft, self._step = draft, step
+        self.draw()
+
+    def redraw(self) -> None:
+        """Show other images of the same recipe."""
+        self._draw += 1
+        self.draw()
+
+    def compare(self) -> None:
+        """Begin or end to show each glyph without and with the step under the cursor."""
+        self.comparing = not self.comparing
+        self.draw()
+
+    @work(exclusive=True, group="preview")
+    async def draw(self) -> None:
+        """Ask for the images and show them; a newer call takes the place of this one."""
+        await asyncio.sleep(_DEBOUNCE)
+        try:
+            answer = await self._ask()
+        except Superseded:
+            return
+        except (EngineError, KanatuiError) as error:
+            self._fail(error)
+            return
+        data, arrays = answer.data, answer.arrays
+        first = arrays["images"] if "images" in arrays else arrays["before"]
+        self._shown = Shown(first, arrays.get("after"), data["characters"], data["faces"], data["numbers"])
+        self._about()
+        self._lay_out()
+        if self.has_class("failed"):
+            self.remove_class("failed")
+            self.call_after_refresh(self.draw)  # the sheet gets back the room that the error took
+
+    async def _ask(self) -> Answer:
+        engine = cast("KanatuiApp", self.app).engine("preview")
+        step = self._compared
+        recipe = self._draft.recipe(including=step).to_dict()
+        wanted: dict[str, Any] = {"recipe": recipe, "count": self._count, "draw": self._draw}
+        if step is None:
+            return await engine.ask("sheet", slot="sheet", on_progress=self._progress, **wanted)
+        wanted["step"] = self._draft.position(step)
+        return await engine.ask("before_after", slot="sheet", on_progress=self._progress, **wanted)
+
+    @property
+    def _compared(self) -> int | None:
+        if not self.comparing or self._step is None or self._step >= len(self._draft.steps):
+            return None
+        return self._step
+
+    @property
+    def _count(self) -> int:
+        """As many as can be seen, the last row perhaps in part."""
+        sheet = self.sheet
+        rows = -(-max(1, sheet.size.height) // (sheet.tile // 2 + 1))
+        return sheet.columns * (-(-rows // 2) if self.comparing else rows)
+
+    def _progress(self, done: int, total: int, text: str) -> None:
+        self._about_line.update(f"… {text} {done:,}/{total:,}")
+
+    def _fail(self, error: KanatuiError) -> None:
+        details = getattr(error, "details", "")
+        text = str(error).removeprefix("--")
+        self._shown = None
+        self.sheet.say("")
+        self.add_class("failed")
+        self._about_line.update("")
+        self._error_line.update(f"✗ {text}")
+        if details:
+            cast("KanatuiApp", self.app).problem(error)
+
+    def _about(self) -> None:
+        step = self._compared
+        if step is not None:
+            plugin = self._draft.steps[step].augment.plugin
+            text = f"below each: with {plugin} (b: back)"
+        elif self.comparing:
+            text = "no augmentation under the cursor to compare (b: back)"
+        else:
+            text = f"preview{f' · draw {self._draw + 1}' if self._draw else ''} (r: others)"
+        self._about_line.update(text)
+
+    # ── laying out ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lay_out(self) -> None:
+        """Put the glyphs on the sheet; of a pair the first stands above the second."""
+        shown = self._shown
+        if shown is None:
+            return
+        count = len(shown.images)
+        self._order = [(index, False) for index in range(count)]
+        if shown.after is not None:
+            columns = self.sheet.columns
+            rows = [[*range(start, min(start + columns, count))] for start in range(0, count, columns)]
+            self._order = [entry for row in rows for entry in (*_row(row, False, columns), *_row(row, True, columns))]
+        self.sheet.show(self._pictures(), [self._caption(entry) for entry in self._order])
+
+    def _pictures(self) -> Any:
+        import numpy as np
+
+        assert self._shown is not None
+        shown = self._shown
+        if shown.after is None:
+            return shown.images
+        blank = np.zeros_like(shown.images[0])
+        pick = {False: shown.images, True: shown.after}
+        return np.stack([blank if entry is None else pick[entry[1]][entry[0]] for entry in self._order])
+
+    def _caption(self, entry: tuple[int, bool] | None) -> str:
+        assert self._shown is not None
+        if entry is None:
+            return ""
+        index, with_step = entry
+        character = self._shown.characters[index]
+        if self._shown.after is None:
+            return f"{character} {self._shown.faces[index]}"
+        if not with_step:
+            return f"{character} without"
+        same = bool((self._shown.images[index] == self._shown.after[index]).all())
+        return f"{character} unchanged" if same else f"{character} with"
+
+    def _title(self, entry: tuple[int, bool] | None) -> str:
+        assert self._shown is not None
+        if entry is None:
+            return ""
+        title = self._shown.title(entry[0])
+        return title if self._shown.after is None else f"{title} · {self._caption(entry).partition(' ')[2]}"
+
+    def on_resize(self) -> None:
+        """Fill the new room."""
+        if self._shown is None:
+            self.sheet.tile = _TILE if self.size.width >= _ROOMY else _SMALL_TILE
+        if self._shown is None or len(self._shown.images) != self._count:
+            self.draw()
+        elif self.comparing:
+            self._lay_out()
+
+    @on(GlyphSheet.Selected)
+    @work
+    async def _zoom(self, event: GlyphSheet.Selected) -> None:
+        """Show a glyph large."""
+        if self._shown is not None:
+            titles = [self._title(entry) for entry in self._order]
+            last = await self.app.push_screen_wait(GlyphZoom(self._pictures(), titles, event.index))
+            self.sheet.cursor = last if last is not None else event.index
+
+
+def _row(row: list[int], with_step: bool, columns: int) -> list[tuple[int, bool] | None]:
+    """Return a row of the sheet, filled up with blanks so that the next one begins below it."""
+    blanks: list[tuple[int, bool] | None] = [None] * (columns - len(row))
+    return [*((index, with_step) for index in row), *blanks]

@@ -1,0 +1,399 @@
+"""The Dataset screen: edit a recipe, see at once what it makes, write data sets from it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import OptionList, TabbedContent, TabPane, Tabs
+
+from kanatui import plugins, trust
+from kanatui.dataset import catalogue
+from kanatui.dataset.catalogue import Entry
+from kanatui.errors import EngineError, KanatuiError, StorageError, Superseded
+from kanatui.recipe import Recipe, find_recipe, recipe_files, save_recipe
+from kanatui.tui.dataset.adding import AddStep
+from kanatui.tui.dataset.datasets import DatasetsPanel
+from kanatui.tui.dataset.draft import Draft
+from kanatui.tui.dataset.faces import FacesPanel
+from kanatui.tui.dataset.fields import RecipePanel
+from kanatui.tui.dataset.generations import Generations
+from kanatui.tui.dataset.messages import Edited
+from kanatui.tui.dataset.plan import PlanLine
+from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.steps import StepsPanel
+from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
+
+if TYPE_CHECKING:
+    from kanatui.plugins import Registry
+
+_RECIPE_NAME = re.compile(r"[\w-]+")
+_KEEP_AFTER = 0.2
+"""Seconds after a change in which the draft is written: what is typed counts as one change."""
+_IDLE_BEFORE_RATE = 0.5
+"""Seconds without a change before the rate is measured, which takes the engine a quarter of a second."""
+_ABOUT_DATASETS: dict[str, Callable[[Entry], bool]] = {
+    "stop_generation": lambda data: data.active,
+    "resume_generation": lambda data: data.resumable,
+    "log": lambda data: data.state != "damaged",
+}
+"""Actions on a data set, each with when it makes sense."""
+
+
+class DatasetScreen(KanatuiScreen):
+    """Faces, characters, augmentations; the preview; the plan; data sets."""
+
+    mode = "dataset"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # as Textual declares it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "generate", "Generate", tooltip="Write a data set from this recipe"),
+        Binding("c", "stop_generation", "Stop", tooltip="Stop the generation; it can go on later"),
+        Binding("R", "resume_generation", "Go on", key_display="R", tooltip="Go on with the generation that stopped"),
+        Binding("r", "redraw", "Redraw", tooltip="Show other images of this recipe"),
+        Binding("b", "compare", "Compare", tooltip="Each glyph without and with the step under the cursor"),
+        Binding("s", "save_as", "Save as", tooltip="Keep this recipe under a name"),
+        Binding("u", "revert", "Revert", show=False, tooltip="Drop the changes since the recipe was saved"),
+        Binding("ctrl+t", "train", "Train", tooltip="Train on this recipe, images made as they are needed"),
+        Binding("comma", "tab(-1)", "Tab before", key_display=",", show=False),
+        Binding("full_stop", "tab(1)", "Tab", key_display=".", tooltip="Next tab"),
+        Binding("v", "only_preview", "Large preview", show=False, tooltip="Give the preview the whole width, or not"),
+        Binding(
+            "escape", "leave_field", "Out of the field", show=False, tooltip="Leave a field, so that keys work again"
+        ),
+        Binding("l", "log", "Log of the generation", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draft = Draft.kept()
+        self._registry: Registry | None = None
+        self._offered: list[bool | None] = []
+
+    def compose_body(self) -> ComposeResult:
+        """Give the tabs, the preview, and the two lines below."""
+        with Horizontal(id="dataset-body"):
+            with TabbedContent(id="dataset-tabs"):
+                with TabPane("Recipe", id="tab-recipe"):
+                    yield RecipePanel(self.draft)
+                with TabPane("Faces", id="tab-faces"):
+                    yield FacesPanel(self.draft)
+                with TabPane("Augmentations", id="tab-steps"):
+                    yield StepsPanel(self.draft)
+                with TabPane("Data sets", id="tab-datasets"):
+                    yield DatasetsPanel()
+            yield Preview(self.draft)
+        with Vertical(id="dataset-lines"):
+            yield Generations()
+            yield PlanLine(id="plan")
+
+    def on_mount(self) -> None:
+        """Begin everything that takes time."""
+        self._mark()
+        self._load_plugins()
+        self._plan()
+        self._look_at_faces()
+
+    async def on_shown(self) -> None:
+        """Look at what may have changed meanwhile."""
+        self.query_one(RecipePanel).list_recipes()
+        self.query_one(Generations).look()
+
+    def on_unmount(self) -> None:
+        """Write the draft, whatever was typed last."""
+        with contextlib.suppress(StorageError):
+            self.draft.keep()
+
+    # ── the draft ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(Edited)
+    def _take(self, event: Edited) -> None:
+        self.edit(event.draft)
+
+    def edit(self, draft: Draft, cursor: int | None = None) -> None:
+        """Go on with another draft, on every tab and in preview and plan.
+
+        Args:
+            cursor: the step to stand on; where the cursor is if None.
+        """
+        other_characters = draft.fields["characters"] != self.draft.fields["characters"]
+        self.draft = draft
+        self.query_one(RecipePanel).show(draft)
+        self._mark()
+        self.query_one(FacesPanel).show(draft)
+        steps = self.query_one(StepsPanel)
+        steps.show(draft, cursor)
+        self.query_one(PlanLine).unsettle()
+        self.query_one(Preview).show(draft, steps.cursor if cursor is None else cursor)
+        self._plan()
+        self._keep()
+        if other_characters:
+            self._look_at_faces()
+
+    def _mark(self) -> None:
+        """Mark a changed recipe where it is seen from every tab."""
+        self.query_one(TabbedContent).get_tab("tab-recipe").label = "Recipe*" if self.draft.changed else "Recipe"
+
+    @work(exclusive=True, group="keep")
+    async def _keep(self) -> None:
+        await asyncio.sleep(_KEEP_AFTER)
+        try:
+            await asyncio.to_thread(self.draft.keep)
+        except StorageError as error:
+            self.kanatui.problem(error)
+
+    @work(exclusive=True, group="plan")
+    async def _plan(self) -> None:
+        """Ask for the plan, and for the time that it takes once nothing has changed for a moment."""
+        line, engine = self.query_one(PlanLine), self.kanatui.engine("preview")
+        await asyncio.sleep(0.05)  # the preview asks first
+        try:
+            recipe = self.draft.recipe()
+            layout = (await engine.ask("layout", slot="layout", recipe=recipe.to_dict())).data
+            line.settle(layout, recipe.image_size, None)
+            await asyncio.sleep(_IDLE_BEFORE_RATE)
+            rate = (await engine.ask("rate", slot="rate", recipe=recipe.to_dict())).data
+            line.settle(layout, recipe.image_size, rate)
+        except Superseded:
+            return
+        except KanatuiError as error:
+            line.fail(str(error).removeprefix("--"))
+
+    @work(exclusive=True, group="faces")
+    async def _look_at_faces(self) -> None:
+        panel, engine = self.query_one(FacesPanel), self.kanatui.engine("preview")
+        await asyncio.sleep(0.1)  # preview and plan ask first
+
+        def told(done: int, total: int, text: str) -> None:
+            panel.progress(f"… looking at the faces: {text} {done}/{total}")
+
+        characters = self.draft.fields["characters"]
+        try:
+            found = await engine.ask("faces", slot="faces", on_progress=told, characters=characters)
+        except Superseded:
+            return
+        except EngineError as error:
+            panel.progress(f"✗ {error}")
+            return
+        panel.fill(found.data["faces"], found.data["install"])
+
+    # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @work(exclusive=True, group="plugins")
+    async def _load_plugins(self) -> None:
+        steps = self.query_one(StepsPanel)
+        try:
+            self._registry = await asyncio.to_thread(_imported)
+        except KanatuiError as error:
+            self.kanatui.problem(error)
+            return
+        steps.use(self._registry)
+
+    @on(StepsPanel.Adding)
+    @work
+    async def _add_step(self, event: StepsPanel.Adding) -> None:
+        if self._registry is None:
+            return
+        chosen = await self.app.push_screen_wait(AddStep(self._registry))
+        if isinstance(chosen, str):
+            self.edit(self.draft.added(chosen, event.after), event.after + 1)
+        elif chosen is not None:
+            try:
+                await asyncio.to_thread(trust.trust, chosen)
+            except KanatuiError as error:
+                self.kanatui.problem(error)
+                return
+            plugins.reload()
+            # The engine keeps the plugins that it found first; the next request starts another.
+            await self.kanatui.engine("preview").close()
+            self._load_plugins()
+            self.edit(self.draft)
+            self.notify(f"{chosen.name} is trusted: a shows what it adds")
+
+    @on(StepsPanel.Moved)
+    def _move(self) -> None:
+        self.query_one(Preview).show(self.draft, self.query_one(StepsPanel).cursor)
+
+    # ── recipes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(RecipePanel.Picked)
+    @work
+    async def _pick(self, event: RecipePanel.Picked) -> None:
+        if await self._may_drop():
+            try:
+                self.edit(Draft.of(find_recipe(event.name)))
+                return
+            except KanatuiError as error:
+                self.kanatui.problem(error)
+        self.query_one(RecipePanel).list_recipes()
+
+    async def _may_drop(self) -> bool:
+        if not self.draft.changed:
+            return True
+        question = f"{self.draft.origin.name} has changes that are not saved."
+        answers = {"keep": "Keep editing", "drop": "Drop them"}
+        return await self.app.push_screen_wait(Confirm(question, answers, "keep", danger="drop")) == "drop"
+
+    @work
+    async def action_revert(self) -> None:
+        """Go back to the recipe as it was saved."""
+        if self.draft.changed and await self._may_drop():
+            self.edit(Draft.of(self.draft.origin))
+
+    @work
+    async def action_save_as(self) -> None:
+        """Save the recipe under a name."""
+        recipe = self._recipe()
+        if recipe is None:
+            return
+        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, _recipe_name_problem))
+        if name is None or not await self._may_replace(name):
+            return
+        try:
+            await asyncio.to_thread(save_recipe, recipe, name)
+        except StorageError as error:
+            self.kanatui.problem(error)
+            return
+        off = f", without {', '.join(self.draft.off)}" if self.draft.off else ""
+        self.edit(self.draft.saved_as(recipe.but(name=name)))
+        self.notify(f"saved {name}{off}")
+
+    async def _may_replace(self, name: str) -> bool:
+        if name not in recipe_files():
+            return True
+        question = f"There is a recipe {name} already."
+        answers = {"replace": "Replace it", "cancel": "Cancel"}
+        return await self.app.push_screen_wait(Confirm(question, answers, "cancel")) == "replace"
+
+    def _recipe(self) -> Recipe | None:
+        """Return the recipe as it stands; None, and tell of it, if it makes no sense."""
+        try:
+            return self.draft.recipe()
+        except KanatuiError as error:
+            self.kanatui.problem(error)
+            return None
+
+    def action_train(self) -> None:
+        """Train with this recipe."""
+        if recipe := self._recipe():
+            self.kanatui.train_with(recipe.to_dict(), None)
+
+    # ── generations ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(Generations.Looked)
+    def _show_datasets(self, event: Generations.Looked) -> None:
+        self.query_one(DatasetsPanel).show(event.found)
+        offered = [self.check_action(action, ()) for action in _ABOUT_DATASETS]
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+
+    def _target(self) -> Entry | None:
+        """Return the data set that keys are about: the one under the cursor if the list has the focus."""
+        panel = self.query_one(DatasetsPanel)
+        return panel.chosen if panel.query_one(OptionList).has_focus else self.query_one(Generations).current
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to stop and to go on only where there is something to stop or to go on with."""
+        if action not in _ABOUT_DATASETS:
+            return True
+        target = self._target() if self.is_mounted else None
+        return target is not None and _ABOUT_DATASETS[action](target)
+
+    @work
+    async def action_generate(self) -> None:
+        """Ask for a name and begin to write a data set."""
+        recipe = self._recipe()
+        if recipe is None:
+            return
+        ask = Ask("Name of the data set", catalogue.free_name(recipe.name or "dataset"), catalogue.name_problem)
+        name = await self.app.push_screen_wait(ask)
+        if name is not None:
+            await self.query_one(Generations).generate(recipe, name)
+
+    @work
+    async def action_resume_generation(self) -> None:
+        """Go on with the generation that stopped."""
+        if target := self._target():
+            await self.query_one(Generations).resume(target)
+
+    @work
+    async def action_stop_generation(self) -> None:
+        """Stop the generation in a state to resume from."""
+        if target := self._target():
+            await self.query_one(Generations).stop(target)
+
+    def action_log(self) -> None:
+        """Show what the generation printed."""
+        if target := self._target():
+            self.app.push_screen(Details(f"Log of {target.name}", catalogue.tail(target.log) or "It printed nothing."))
+
+    @on(DatasetsPanel.Asked)
+    @work
+    async def _do_with_dataset(self, event: DatasetsPanel.Asked) -> None:
+        data = event.data
+        if event.what == "delete":
+            question = f"Delete the data set {data.name} with {data.done:,} images?"
+            answers = {"delete": "Delete", "cancel": "Cancel"}
+            if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
+                await self.query_one(Generations).delete(data)
+        elif data.state == "complete":
+            self.kanatui.train_with(None, data.name)
+        else:
+            self.kanatui.problem(f"{data.name} is {data.state}: only a complete data set can be trained on")
+
+    # ── the view ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def action_redraw(self) -> None:
+        """Show other images, and ask again for what there was no answer to."""
+        self.query_one(Preview).redraw()
+        if self.query_one(PlanLine).failed:
+            self._plan()
+        if not self.query_one(FacesPanel).filled:
+            self._look_at_faces()
+
+    def action_compare(self) -> None:
+        """Show each glyph without and with the step under the cursor, or end that."""
+        preview = self.query_one(Preview)
+        preview.show(self.draft, self.query_one(StepsPanel).cursor)
+        preview.compare()
+
+    def action_only_preview(self) -> None:
+        """Give the preview the whole width, or give it back."""
+        self.query_one("#dataset-body").toggle_class("only-preview")
+
+    def action_tab(self, by: int) -> None:
+        """Go to another tab and to what is in it."""
+        tabs = self.query_one(TabbedContent)
+        panes = [pane.id for pane in self.query(TabPane)]
+        tabs.active = panes[(panes.index(tabs.active) + by) % len(panes)] or ""
+        self.call_after_refresh(self._enter_tab)
+
+    def action_leave_field(self) -> None:
+        """Leave a field for what is listed on its tab, or for the tabs, where letters are keys."""
+        tabs = self.query_one(TabbedContent)
+        within = tabs.query_one(f"#{tabs.active}").query("TickList, #datasets")
+        (within.first() if within else tabs.query_one(Tabs)).focus()
+
+    def _enter_tab(self) -> None:
+        pane = self.query_one(f"#{self.query_one(TabbedContent).active}")
+        pane.query("RecipePanel Select, TickList, #datasets").first().focus()
+
+
+def _imported() -> Registry:
+    """Load the plugins, and what the engine's first answer will need: NumPy and Pillow would hold up the event loop."""
+    for module in ("kanatui.blocks", "kanatui.fonts"):
+        importlib.import_module(module)
+    return plugins.load()
+
+
+def _recipe_name_problem(name: str) -> str:
+    return "" if _RECIPE_NAME.fullmatch(name) else "letters, digits, - and _ only"

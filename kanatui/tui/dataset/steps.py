@@ -1,0 +1,231 @@
+"""The tab of augmentations: which steps there are, in which order, and the parameters of the one under the cursor."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList, Static
+
+from kanatui.errors import PluginError
+from kanatui.params import Configurable, Float, Parameter
+from kanatui.tui.dataset.draft import Draft, Step
+from kanatui.tui.dataset.messages import Edited
+from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
+from kanatui.tui.widgets.form import ParameterForm
+
+if TYPE_CHECKING:
+    from kanatui.plugins import Registry
+
+_SETTLE = 0.04
+"""Seconds that the cursor must rest before a form is built: building one costs more than moving on."""
+
+
+class Chance(Configurable):
+    """What every step can have set besides its plugin's own parameters."""
+
+    p = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
+
+
+class StepsPanel(Vertical):
+    """Augmentations to tick and order, and the parameters of one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "add", "Add", tooltip="Add an augmentation behind this one"),
+        Binding("x,delete", "remove", "Remove", key_display="x", tooltip="Take this augmentation out"),
+        Binding("K,shift+up", "move(-1)", "Earlier", key_display="K", tooltip="Move this augmentation up"),
+        Binding("J,shift+down", "move(1)", "Later", key_display="J", tooltip="Move this augmentation down"),
+    ]
+
+    class Adding(Message):
+        """An augmentation is to be added behind a step (-1: at the front)."""
+
+        def __init__(self, after: int) -> None:
+            super().__init__()
+            self.after = after
+
+    class Moved(Message):
+        """The cursor came to another step."""
+
+    def __init__(self, draft: Draft, **options: Any) -> None:
+        super().__init__(**options)
+        self._draft = draft
+        self.ticks = TickList(id="steps")
+        self._registry: Registry | None = None
+        self._form_of: tuple[str, int] | None = None
+        self._form: ParameterForm | None = None
+        self._form_wanted = self._form_busy = False
+
+    def compose(self) -> ComposeResult:
+        """Give the list and room for a form."""
+        yield self.ticks
+        yield Static("", id="step-about", markup=False)
+        yield VerticalScroll(id="step-form", can_focus=False)
+
+    @property
+    def cursor(self) -> int | None:
+        """The step under the cursor, None if there is none."""
+        highlighted = self.ticks.highlighted
+        return highlighted if highlighted is not None and highlighted < len(self._draft.steps) else None
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self._repaint()
+
+    def use(self, registry: Registry) -> None:
+        """Take the plugins that there are; forms are made from their declarations."""
+        self._registry = registry
+        self._form_of = None
+        self._repaint()
+
+    def show(self, draft: Draft, cursor: int | None = None) -> None:
+        """Show another draft, the cursor on step ``cursor`` or where it is."""
+        self._draft = draft
+        self._repaint(cursor)
+
+    def _repaint(self, cursor: int | None = None) -> None:
+        width = self.ticks.scrollable_content_region.width
+        if width < 1:
+            return
+        self.ticks.show([self._line(step, width) for step in self._draft.steps], cursor)
+        self._show_form()
+
+    def _line(self, step: Step, width: int) -> Content:
+        plugin = step.augment.plugin
+        tick = TICKED if step.on else OPEN
+        if self._registry and plugin not in self._registry.augmentations:
+            return line(f"{tick} {plugin}", "✗ no such plugin", width, "$text-error")
+        chance = "" if step.augment.p == 1.0 else f"{100 * step.augment.p:g} % of images"
+        return line(f"{tick} {plugin}", chance, width, "" if step.on else "$text-muted", "$text-muted")
+
+    # ── the form ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _declared(self, plugin: str) -> dict[str, Parameter[Any]]:
+        assert self._registry is not None
+        return {**Chance.parameters(), **self._registry.augmentation(plugin).parameters()}
+
+    def _show_form(self) -> None:
+        """Show the form of the step under the cursor; requests that come while one is built become one more."""
+        self._form_wanted = True
+        if not self._form_busy:
+            self._form_busy = True
+            self._build_forms()
+
+    @work
+    async def _build_forms(self) -> None:
+        # Not an exclusive worker: one that is cancelled while it mounts or removes leaves Textual waiting for ever.
+        try:
+            while self._form_wanted:
+                self._form_wanted = False
+                await self._build_form()
+        finally:
+            self._form_busy = False
+
+    async def _build_form(self) -> None:
+        """Show the form; the same step's form is kept and takes the values."""
+        place = self.query_one("#step-form", VerticalScroll)
+        cursor = self.cursor
+        if cursor is None or self._registry is None:
+            self._form_of = None
+            self._say("no augmentation: a adds one" if self._registry else "loading the plugins …")
+            await place.remove_children()
+            return
+        augment = self._draft.steps[cursor].augment
+        try:
+            declared = self._declared(augment.plugin)
+        except PluginError as error:
+            self._form_of = None
+            self._say(f"✗ {error}")
+            await place.remove_children()
+            return
+        values = _checked(declared, {"p": augment.p, **augment.values})
+        if self._form_of == (augment.plugin, cursor) and self._form is not None:
+            self._update(self._form, values)
+            return
+        await asyncio.sleep(_SETTLE)
+        if self._form_wanted or not place.is_running:
+            return
+        self._form_of, self._form = (augment.plugin, cursor), ParameterForm(declared, values)
+        self._say(self._about(augment.plugin))
+        await place.remove_children()
+        await place.mount(self._form)
+
+    def _update(self, form: ParameterForm, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            if name not in form.errors and form.values[name] != value:
+                form.set_value(name, value)
+
+    def _about(self, plugin: str) -> str:
+        from kanatui.plugins import description
+
+        assert self._registry is not None
+        return f"{plugin}: {description(self._registry.augmentation(plugin))}"
+
+    def _say(self, text: str) -> None:
+        self.query_one("#step-about", Static).update(text)
+
+    # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(OptionList.OptionHighlighted)
+    def _move_cursor(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self._show_form()
+        self.post_message(self.Moved())
+
+    @on(OptionList.OptionSelected)
+    def _enter_form(self, event: OptionList.OptionSelected) -> None:
+        """Enter goes to the step's parameters."""
+        event.stop()
+        controls = self.query("#step-form Input, #step-form Select, #step-form Checkbox")
+        if controls:
+            controls.first().focus()
+
+    @on(TickList.Ticked)
+    def _tick(self, event: TickList.Ticked) -> None:
+        event.stop()
+        self.post_message(Edited(self._draft.toggled(event.index)))
+
+    @on(ParameterForm.Changed)
+    def _change(self, event: ParameterForm.Changed) -> None:
+        event.stop()
+        if event.form is self._form and self._form_of is not None:  # not from the form of the step before
+            plugin, index = self._form_of
+            default = self._declared(plugin)[event.name].default
+            self.post_message(Edited(self._draft.with_value(index, event.name, event.value, default)))
+
+    def action_add(self) -> None:
+        """Ask which augmentation to add."""
+        self.post_message(self.Adding(-1 if self.cursor is None else self.cursor))
+
+    def action_remove(self) -> None:
+        """Take the step under the cursor out."""
+        if self.cursor is not None:
+            self._form_of = None
+            self.post_message(Edited(self._draft.removed(self.cursor)))
+
+    def action_move(self, by: int) -> None:
+        """Move the step under the cursor up or down, the cursor with it."""
+        cursor = self.cursor
+        if cursor is None or not 0 <= cursor + by < len(self._draft.steps):
+            return
+        self._draft = self._draft.moved(cursor, by)
+        self._form_of = None
+        self._repaint(cursor + by)
+        self.post_message(Edited(self._draft))
+
+
+def _checked(declared: dict[str, Parameter[Any]], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as their declarations want them, defaults in the place of what is wrong or missing."""
+    found = {}
+    for name, parameter in declared.items():
+        try:
+            found[name] = parameter.check(values.get(name, parameter.default))
+        except ValueError:
+            found[name] = parameter.default
+    return found

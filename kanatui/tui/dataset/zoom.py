@@ -1,0 +1,59 @@
+"""One glyph of the preview, as large as the terminal allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Label
+
+from kanatui.tui.widgets.glyphs import GlyphView
+
+if TYPE_CHECKING:
+    from kanatui.blocks import Pixels
+
+
+class GlyphZoom(ModalScreen[int]):
+    """A glyph with what it is; the arrows walk through the others. Gives the index of the last one shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "walk(-1)", "Before", key_display="←"),
+        Binding("right,down", "walk(1)", "Next", key_display="→"),
+        Binding("escape,enter,q", "leave", "Close", key_display="esc"),
+    ]
+
+    def __init__(self, images: Sequence[Pixels], titles: Sequence[str], index: int) -> None:
+        """Begin with one of some glyphs.
+
+        Args:
+            images: uint8 [H, W] each.
+            titles: what each is, in a line.
+            index: which one is shown first.
+        """
+        super().__init__()
+        self._images, self._titles, self._index = images, titles, index
+
+    def compose(self) -> ComposeResult:
+        """Give the glyph and its title."""
+        with Vertical(classes="dialog wide"):
+            yield Label("", classes="title", markup=False)
+            yield GlyphView()
+            yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show the first."""
+        self.action_walk(0)
+
+    def action_walk(self, by: int) -> None:
+        """Show another glyph."""
+        self._index = (self._index + by) % len(self._images)
+        self.query_one(Label).update(self._titles[self._index])
+        self.query_one(GlyphView).show(self._images[self._index])
+
+    def action_leave(self) -> None:
+        """Close, and say where the walk ended."""
+        self.dismiss(self._index)

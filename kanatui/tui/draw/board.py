@@ -1,0 +1,367 @@
+"""The drawing board with what is read on it, and keeping drawings under the name of what they show."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Select, Static
+
+from kanatui import handwriting
+from kanatui.drawing import PEN_WIDTHS, Drawing
+from kanatui.errors import EngineError, KanatuiError, StorageError, Superseded
+from kanatui.handwriting import Tally
+from kanatui.kana import KANA, SETS
+from kanatui.tui.draw.canvas import Canvas
+from kanatui.tui.draw.models import NONE_YET, models
+from kanatui.tui.draw.practice import Practice, next_wanted
+from kanatui.tui.draw.readings import PLACES, Read, Readings, Wanted
+from kanatui.tui.draw.typed import name_of, parse_typed
+from kanatui.tui.widgets.dialogs import Ask
+
+if TYPE_CHECKING:
+    from kanatui.engine.client import Answer, Engine
+    from kanatui.tui.app import KanatuiApp
+
+_PICTURE = 64
+"""Pixels of a character's picture: as many as the largest place for it shows."""
+
+_HINT = """Draw with the mouse, or with
+arrows and space (pen down, up).
+u takes a stroke back, c clears,
+e erases, + and - change the pen.
+
+Then say what it was: enter for
+the first reading, 1–5, or t.
+
+p asks for characters.
+? shows all keys."""
+
+_SCRIPTS = ("kana", "hiragana", "katakana")
+_PASSED = 5
+"""Characters that practice does not ask for again at once."""
+
+
+class Board(Horizontal):
+    """The drawing board and its readings."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "Keep", tooltip="Keep the drawing as the first reading, or as what was asked for"),
+        Binding("1", "pick(1)", "Pick", key_display="1–5", tooltip="Keep the drawing as the reading of that number"),
+        *(Binding(str(n), f"pick({n})", show=False) for n in range(2, PLACES + 1)),
+        Binding("x", "look_alike", "Look-alike", show=False, tooltip="Keep it as the first reading's look-alike"),
+        Binding("t", "type", "Type", tooltip="Type what the drawing shows: か, ka, KA, U+304B"),
+        Binding("p", "practice", "Practice", tooltip="Be asked for characters: least collected, weakest, off"),
+        Binding("n", "next", "Next", tooltip="Practice: ask for another character"),
+        Binding("k", "script", "Script", show=False, tooltip="Read all kana, hiragana only, katakana only"),
+        Binding("m", "model", "Model", show=False, tooltip="Choose the model that reads"),
+        Binding("escape", "leave", "Leave the board", show=False, tooltip="Leave the board: 1–4 are screens again"),
+    ]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._model = ""
+        self._known = ""
+        self._script = _SCRIPTS[0]
+        self._read_up = asyncio.Event()
+        self._read_up.set()
+        self._practice = Practice.OFF
+        self._wanted = ""
+        self._passed: list[str] = []
+        self._tallies: dict[str, Tally] = {}
+
+    def compose(self) -> ComposeResult:
+        """Give the board, and beside it what was asked for, the readings and how things stand."""
+        yield Canvas()
+        with Vertical(id="side"):
+            yield Select[str]([], prompt="no model", compact=True, id="model")
+            yield Wanted()
+            yield Readings()
+            yield Static("", id="state", markup=False)
+
+    def on_mount(self) -> None:
+        """Follow the pen."""
+        for name in ("pen", "pen_down", "erasing"):
+            self.watch(self._canvas, name, self._tell_state)
+
+    @property
+    def _canvas(self) -> Canvas:
+        return self.query_one(Canvas)
+
+    @property
+    def _readings(self) -> Readings:
+        return self.query_one(Readings)
+
+    @property
+    def _app(self) -> KanatuiApp:
+        return cast("KanatuiApp", self.app)
+
+    @property
+    def _engine(self) -> Engine:
+        return self._app.engine("draw")
+
+    @property
+    def _candidates(self) -> str:
+        """The characters that a drawing may be, in the order of the script."""
+        known = self._known or KANA
+        return known if self._script == _SCRIPTS[0] else "".join(c for c in SETS[self._script] if c in known)
+
+    # ── models ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @work(exclusive=True, group="prepare")
+    async def prepare(self) -> None:
+        """See which models there are now, and get the one in use ready to read."""
+        found = await asyncio.to_thread(models)
+        select = self.query_one("#model", Select)
+        with self.prevent(Select.Changed):
+            select.set_options(found)
+        references = [reference for _, reference in found]
+        if not references:
+            self._model = ""
+            self._readings.say(NONE_YET)
+        elif self._model in references:
+            with self.prevent(Select.Changed):
+                select.value = self._model
+        else:
+            select.value = references[0]  # which loads it
+        await self.count_samples()
+
+    async def count_samples(self) -> None:
+        """Count the samples anew."""
+        try:
+            self._tallies = await asyncio.to_thread(lambda: handwriting.tallies(handwriting.samples()))
+        except KanatuiError as error:
+            self._app.problem(error)
+        self._ask_for(self._wanted)
+        self._tell_state()
+
+    @work(exclusive=True, group="pictures")
+    async def _fetch_pictures(self) -> None:
+        """Have a picture of every kana drawn, once; readings do without where no font is installed."""
+        if self._readings.pictures:
+            return
+        try:
+            answer = await self._engine.ask("glyphs", characters=KANA, side=_PICTURE)
+        except EngineError as error:
+            self._app.problem(error)
+            return
+        self._readings.pictures = dict(zip(answer.data["characters"], answer.arrays["images"], strict=True))
+        self._readings.show(self._readings.shown)
+        self._ask_for(self._wanted)
+
+    @on(Select.Changed, "#model")
+    def _choose(self, event: Select.Changed) -> None:
+        if event.value is not Select.NULL and event.value != self._model:
+            self._model = str(event.value)
+            self._load()
+            if event.select.has_focus:
+                self._canvas.focus()
+
+    @work(exclusive=True, group="model")
+    async def _load(self) -> None:
+        self._readings.say("loading the model …")
+        try:
+            answer = await self._engine.ask("reader", slot="reader", model=self._model)
+        except Superseded:
+            return
+        except EngineError as error:
+            self._readings.say("")
+            self._app.problem(error)
+            return
+        self._known = self._readings.known = str(answer.data["characters"])
+        self._fetch_pictures()
+        self._read()
+
+    def action_model(self) -> None:
+        """Open the list of models."""
+        select = self.query_one("#model", Select)
+        select.focus()
+        select.action_show_overlay()
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(Canvas.Changed)
+    def _changed(self) -> None:
+        self.refresh_bindings()
+        self._read()
+
+    def _read(self) -> None:
+        drawing = self._canvas.drawing
+        if drawing.strokes and self._model:
+            self._read_up.clear()
+            self._ask_engine(drawing)
+        else:
+            self.workers.cancel_group(self, "read")
+            self._show([])
+
+    @work(exclusive=True, group="read")
+    async def _ask_engine(self, drawing: Drawing) -> None:
+        try:
+            answer = await self._recognize(drawing)
+        except Superseded:
+            return
+        except EngineError as error:
+            self._app.problem(error)
+            self._show([])
+            return
+        self._show([Read(**reading) for reading in answer.data["readings"]])
+
+    async def _recognize(self, drawing: Drawing) -> Answer:
+        characters = None if self._script == _SCRIPTS[0] else self._candidates
+        return await self._engine.ask(
+            "recognize", slot="recognize", model=self._model, drawing=drawing.to_data(), characters=characters
+        )
+
+    def _show(self, readings: list[Read]) -> None:
+        if self._model:
+            self._readings.say("" if readings or not self._canvas.empty else _HINT)
+        self._readings.show(readings)
+        self._read_up.set()
+
+    def action_script(self) -> None:
+        """Restrict the readings to a script, or no longer."""
+        scripts = [name for name in _SCRIPTS if not self._known or set(SETS[name]) & set(self._known)]
+        place = scripts.index(self._script) if self._script in scripts else 0
+        self._script = scripts[(place + 1) % len(scripts)]
+        self._tell_state()
+        if self._practice is not Practice.OFF and self._wanted not in self._candidates:
+            self._ask_for_next()
+        self._read()
+
+    def _tell_state(self) -> None:
+        canvas = self._canvas
+        tool = "eraser" if canvas.erasing else f"pen {PEN_WIDTHS.index(canvas.pen) + 1}/{len(PEN_WIDTHS)}"
+        down = " DOWN" if canvas.pen_down else ""
+        script = "all kana" if self._script == _SCRIPTS[0] else f"{self._script} only"
+        kept = sum(tally.kept for tally in self._tallies.values())
+        self.query_one("#state", Static).update(f"{tool}{down} · {script} · {kept:,} kept")
+
+    # ── saying what it was ────────────────────────────────────────────────────────────────────────────────────────
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let the digits be screens while there is nothing on the board or the keys are elsewhere."""
+        if action == "pick":
+            return self._canvas.has_focus and not self._canvas.empty
+        if action in ("accept", "look_alike", "leave"):
+            return self._canvas.has_focus
+        if action == "next":
+            return self._practice is not Practice.OFF
+        return True
+
+    def action_accept(self) -> None:
+        """Keep the drawing as what was asked for, else as the first reading; lift the pen first if it is down."""
+        if self._canvas.pen_down:
+            self._canvas.action_pen()
+        elif self._wanted:
+            self._keep(self._wanted)
+        else:
+            self._keep_reading(0)
+
+    def action_pick(self, number: int) -> None:
+        """Keep the drawing as one of the readings."""
+        self._keep_reading(number - 1)
+
+    @work(exclusive=True, group="label")
+    async def _keep_reading(self, place: int) -> None:
+        await self._read_up.wait()
+        if self._canvas.empty:
+            self._readings.say("draw something first")
+        elif place < len(self._readings.shown):
+            self._keep(self._readings.shown[place].character)
+        else:
+            self._readings.say("no such reading: type what it is (t)")
+
+    @work(exclusive=True, group="label")
+    async def action_look_alike(self) -> None:
+        """Keep the drawing as what looks like the first reading."""
+        await self._read_up.wait()
+        other = self._readings.look_alike
+        if other:
+            self._keep(other)
+        else:
+            self._readings.say("nothing looks like the first reading")
+
+    @work(exclusive=True, group="label")
+    async def action_type(self) -> None:
+        """Ask what the drawing shows, and keep it as that."""
+        if self._canvas.empty:
+            self._readings.say("draw something first")
+            return
+        question = "What is it? (か, ka, KA for katakana, U+304B)"
+        text = await self.app.push_screen_wait(Ask(question, check=self._judge_typed))
+        if text is not None:
+            self._keep(parse_typed(text, self._preferred))
+
+    @property
+    def _preferred(self) -> str:
+        return "katakana" if self._script == "katakana" else "hiragana"
+
+    def _judge_typed(self, text: str) -> str:
+        try:
+            parse_typed(text, self._preferred)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    @work(group="keep")
+    async def _keep(self, character: str) -> None:
+        """Keep the drawing, with what it was read as; the board is free for the next at once."""
+        await self._read_up.wait()
+        canvas = self._canvas
+        drawing = canvas.drawing
+        if not drawing.strokes:
+            self._readings.say("draw something first")
+            return
+        readings = [(read.character, round(read.probability, 4)) for read in self._readings.shown]
+        canvas.clear()
+        self._read()
+        try:
+            sample = await asyncio.to_thread(handwriting.keep, drawing, character, readings, self._model)
+        except StorageError as error:
+            self._app.problem(error)
+            if canvas.empty:
+                canvas.put(drawing)
+            return
+        tally = self._tallies.setdefault(character, Tally())
+        tally.add(character, sample.notes())
+        self.refresh_bindings()
+        self._readings.say(f"kept as {character} {name_of(character)} · {tally.kept} of it")
+        self._tell_state()
+        if self._wanted:
+            self._ask_for_next()
+
+    # ── practice ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def action_practice(self) -> None:
+        """Ask for the least collected characters, then for the weakest, then for none."""
+        self._practice = self._practice.after
+        self._passed.clear()
+        self._fetch_pictures()
+        if self._practice is Practice.OFF:
+            self._ask_for("")
+        else:
+            self._ask_for_next()
+        self.refresh_bindings()
+
+    def action_next(self) -> None:
+        """Ask for another character."""
+        self._ask_for_next()
+
+    def _ask_for_next(self) -> None:
+        if self._wanted:
+            self._passed = [*self._passed, self._wanted][-_PASSED:]
+        self._ask_for(next_wanted(self._candidates, self._tallies, self._practice, self._passed))
+
+    def _ask_for(self, character: str) -> None:
+        self._wanted = character
+        tally = self._tallies.get(character, Tally())
+        picture = self._readings.pictures.get(character)
+        self.query_one(Wanted).show(character, picture, tally, self._practice)
+
+    def action_leave(self) -> None:
+        """Take the keys off the board."""
+        self.screen.set_focus(None)

@@ -1,0 +1,390 @@
+"""The board that is drawn on, by mouse or by keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kanatui.drawing import PEN_WIDTHS, Box, Drawing, Pixels, Point, Stroke, paint, smoothed
+
+if TYPE_CHECKING:
+    from kanatui.tui.app import KanatuiApp
+
+_USUAL = (0.1, 0.1, 0.9, 0.9)
+"""Left, top, right and bottom of the faint frame, in shares of the board: a character of usual size fills it."""
+
+_SMALL = (0.26, 0.42, 0.74, 0.9)
+"""The same for small kana; only its corners are shown. :func:`kanatui.recognize.smallness` agrees with both frames."""
+
+_PAPER, _FRAME, _INK = 20, 56, 235
+_LEVELS = 16
+"""Greys are rounded to this many, so that neighbours merge into runs and a stroke sends few bytes."""
+
+_LEAP = 4
+"""Pixels of the board that shift and an arrow go at once."""
+
+_MORE_WAYS = (
+    ("shift+left", -_LEAP, 0), ("shift+right", _LEAP, 0), ("shift+up", 0, -_LEAP), ("shift+down", 0, _LEAP),
+    ("home", -1, -1), ("pageup", 1, -1), ("end", -1, 1), ("pagedown", 1, 1),
+    ("shift+home", -_LEAP, -_LEAP), ("shift+pageup", _LEAP, -_LEAP),
+    ("shift+end", -_LEAP, _LEAP), ("shift+pagedown", _LEAP, _LEAP),
+)  # fmt: skip
+"""Keys, and by how much they move right and down."""
+
+_PEN_UP, _PEN_DOWN = "rgb(90,180,255)", "rgb(255,170,40)"
+
+
+class Canvas(Widget, can_focus=True):
+    """The drawing board. Draw with the mouse, or with arrows and space."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pen", "Pen", tooltip="Pen down, pen up"),
+        *(
+            Binding(key, f"move({x}, {y})", name, show=False, tooltip=f"{name}, drawing if the pen is down; {more}")
+            for key, x, y, name, more in (
+                ("left", -1, 0, "Left", "shift: by more"),
+                ("right", 1, 0, "Right", "shift: by more"),
+                ("up", 0, -1, "Up", "home and pgup: aslant"),
+                ("down", 0, 1, "Down", "end and pgdn: aslant"),
+            )
+        ),
+        # Named above, so that they do not fill the list of keys.
+        *(Binding(key, f"move({x}, {y})", show=False) for key, x, y in _MORE_WAYS),
+        Binding("u,backspace", "undo", "Undo", tooltip="Take back the last stroke", key_display="u"),
+        Binding("e", "erase", "Erase", show=False, tooltip="Eraser in place of the pen, or the pen again"),
+        Binding("c,delete", "clear", "Clear", tooltip="Empty the board", key_display="c"),
+        Binding("plus,equals_sign,right_square_bracket", "width(1)", "Thicker", show=False, key_display="+"),
+        Binding("minus,left_square_bracket", "width(-1)", "Thinner", show=False, key_display="-"),
+    ]
+
+    erasing: reactive[bool] = reactive(False)
+    """Whether the next stroke takes ink away."""
+    pen: reactive[float] = reactive(PEN_WIDTHS[2])
+    """The pen's width, a share of the board."""
+    pen_down: reactive[bool] = reactive(False)
+    """Whether the arrows draw."""
+
+    class Changed(Message):
+        """A stroke was finished, or strokes were taken back: there is another drawing to read."""
+
+        def __init__(self, canvas: Canvas) -> None:
+            super().__init__()
+            self.canvas = canvas
+
+        @property
+        def control(self) -> Canvas:
+            """The board."""
+            return self.canvas
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._strokes: list[Stroke] = []
+        self._open: Stroke | None = None
+        self._cursor: Point = (0.5, 0.5)
+        self._cursor_seen = False
+        self._pixels: Pixels = np.zeros((0, 0), dtype=np.uint8)
+        self._frame: Pixels = self._pixels
+
+    # ── what is drawn ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def drawing(self) -> Drawing:
+        """The strokes on the board, without one that is still being drawn."""
+        return Drawing(tuple(self._strokes))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is on the board."""
+        return not self._strokes and self._open is None
+
+    def clear(self) -> None:
+        """Empty the board, without telling of it."""
+        self._strokes, self._open = [], None
+        self.pen_down = False
+        self._repaint()
+
+    def put(self, drawing: Drawing) -> None:
+        """Put a drawing on the board in place of what is there, and tell of it."""
+        self.clear()
+        self._strokes = list(drawing.strokes)
+        self._repaint()
+        self.post_message(self.Changed(self))
+
+    def _begin(self, point: Point) -> None:
+        self._finish(tell=False)
+        self._open = Stroke((point,), self.pen * (2 if self.erasing else 1), self.erasing)
+        self._refresh_box(paint(self._pixels, self._open))
+
+    def _extend(self, point: Point) -> None:
+        stroke = self._open
+        if stroke is None or point == stroke.points[-1]:
+            return
+        self._open = dataclasses.replace(stroke, points=(*stroke.points, point))
+        self._refresh_box(paint(self._pixels, self._open, first=len(stroke.points) - 1))
+
+    def _finish(self, tell: bool = True, grain: float = 0.0) -> None:
+        stroke, self._open = self._open, None
+        self.pen_down = False
+        if stroke is None:
+            return
+        self._strokes.append(dataclasses.replace(stroke, points=smoothed(stroke.points, grain)))
+        self._repaint()
+        if tell:
+            self.post_message(self.Changed(self))
+
+    # ── the mouse ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Put the pen on the board."""
+        if event.button == 1 and self._over_board(event):
+            event.stop()
+            self.capture_mouse()
+            self._show_cursor(False)
+            self._begin(self._place(event))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Draw on to where the mouse is now, straight from where it was last reported."""
+        if self._open is None or self.pen_down:
+            return
+        if event.button == 1:
+            self._extend(self._place(event))
+        else:  # the release was lost, as happens when a window takes the mouse
+            self._lift()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Lift the pen."""
+        if self._open is not None and not self.pen_down:
+            event.stop()
+            self._extend(self._place(event))
+            self._lift()
+
+    def _lift(self) -> None:
+        self.release_mouse()
+        self._finish(grain=0.0 if self._precise else 2.0 / max(self._side, 1))
+
+    @property
+    def _precise(self) -> bool:
+        """Whether the terminal reports the mouse by pixels: Textual asks for that where windows resize in band."""
+        return self.app.supports_smooth_scrolling
+
+    def _place(self, event: events.MouseEvent) -> Point:
+        # Without pixels the middle of the cell is the best guess.
+        x, y = (event.pointer_x, event.pointer_y) if self._precise else (event.x + 0.5, event.y + 0.5)
+        side = max(self._side, 1)
+        return _on_board(x / side), _on_board(2 * y / side)
+
+    def _over_board(self, event: events.MouseEvent) -> bool:
+        return 0 <= event.x < self._side and 0 <= 2 * event.y < self._side
+
+    # ── the keys ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def action_pen(self) -> None:
+        """Put the pen down where the cursor is, or lift it."""
+        if self.pen_down:
+            self._finish(grain=1.0 / max(self._side, 1))
+        else:
+            self._show_cursor(True)
+            self._begin(self._cursor_centre())
+            self.pen_down = True
+
+    def action_move(self, x: int, y: int) -> None:
+        """Move the cursor by pixels of the board, drawing if the pen is down."""
+        side = max(self._side, 1)
+        if self._cursor_seen:
+            self._refresh_cursor()
+            column, row = self._cursor_pixel()
+            self._cursor = (_on_board((column + x + 0.5) / side), _on_board((row + y + 0.5) / side))
+        self._show_cursor(True)
+        if self.pen_down:
+            self._extend(self._cursor_centre())
+
+    def action_undo(self) -> None:
+        """Take back the stroke under way, else the last one."""
+        if self._open is not None:
+            self._open = None
+            self.pen_down = False
+        elif self._strokes:
+            self._strokes.pop()
+        else:
+            return
+        self._repaint()
+        self.post_message(self.Changed(self))
+
+    def action_erase(self) -> None:
+        """Change between eraser and pen."""
+        self.erasing = not self.erasing
+
+    def action_clear(self) -> None:
+        """Empty the board."""
+        if not self.empty:
+            self.clear()
+            self.post_message(self.Changed(self))
+
+    def action_width(self, steps: int) -> None:
+        """Take a thicker or a thinner pen."""
+        place = PEN_WIDTHS.index(self.pen) + steps
+        self.pen = PEN_WIDTHS[max(0, min(place, len(PEN_WIDTHS) - 1))]
+
+    def _cursor_pixel(self) -> tuple[int, int]:
+        last = max(self._side - 1, 0)
+        return min(int(self._cursor[0] * self._side), last), min(int(self._cursor[1] * self._side), last)
+
+    def _cursor_centre(self) -> Point:
+        """The middle of the cursor's pixel, where the pen draws."""
+        x, y = self._cursor_pixel()
+        side = max(self._side, 1)
+        return (x + 0.5) / side, (y + 0.5) / side
+
+    def _show_cursor(self, seen: bool) -> None:
+        if seen or self._cursor_seen:
+            self._cursor_seen = seen
+            self._refresh_cursor()
+
+    def _refresh_cursor(self) -> None:
+        x, y = self._cursor_pixel()
+        self.refresh(Region(x, y // 2, 1, 1))
+
+    def watch_pen_down(self) -> None:
+        """Show it on the cursor."""
+        self._refresh_cursor()
+
+    # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _side(self) -> int:
+        """Pixels along the board: one a column, two a line."""
+        return min(self.size.width, 2 * self.size.height) // 2 * 2
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Ask for a square: as many columns as half lines."""
+        return 2 * container.height
+
+    def on_resize(self) -> None:
+        """Draw the strokes at the new size."""
+        side = self._side
+        self._pixels = np.zeros((side, side), dtype=np.uint8)
+        self._frame = _frame(side)
+        self._repaint()
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Draw everything again: theme, or plain characters."""
+        super().notify_style_update()
+        self.refresh()
+
+    def _repaint(self) -> None:
+        """Draw all strokes anew, and show the cells that differ."""
+        strokes = [*self._strokes, self._open] if self._open else self._strokes
+        pixels = Drawing(tuple(strokes)).raster(self._side)
+        rows, columns = np.nonzero(pixels != self._pixels)
+        self._pixels = pixels
+        if len(rows):
+            left, top, right, bottom = (int(n) for n in (columns.min(), rows.min(), columns.max(), rows.max()))
+            self._refresh_box((left, top, right + 1, bottom + 1))
+
+    def _refresh_box(self, box: Box) -> None:
+        left, top, right, bottom = box
+        if right > left and bottom > top:
+            self.refresh(Region(left, top // 2, right - left, -(-bottom // 2) - top // 2))
+
+    def render_line(self, y: int) -> Strip:
+        """Give one line of cells, two pixels each."""
+        side = len(self._pixels)
+        if 2 * y >= side:
+            return Strip.blank(self.size.width, self.rich_style)
+        ink, frame = self._pixels[2 * y : 2 * y + 2], self._frame[2 * y : 2 * y + 2]
+        plain = cast("KanatuiApp", self.app).ascii
+        segments = _plain_line(ink, frame) if plain else _half_block_line(ink, frame)
+        strip = Strip(segments, side)
+        x, row = self._cursor_pixel()
+        if self._cursor_seen and self.has_focus and row // 2 == y:
+            cell = self._cursor_cell(plain, row % 2 == 0, int(ink[1 - row % 2, x]))
+            strip = Strip.join([strip.crop(0, x), Strip([cell], 1), strip.crop(x + 1, side)])
+        return strip.adjust_cell_length(self.size.width, self.rich_style)
+
+    def _cursor_cell(self, plain: bool, upper: bool, other: int) -> Segment:
+        """Draw the cursor: told by its character where colours do not."""
+        if plain:
+            return Segment("@" if self.pen_down else "+")
+        colour = _PEN_DOWN if self.pen_down else _PEN_UP
+        return Segment("▀" if upper else "▄", Style.parse(f"{colour} on {_grey(other, False)}"))
+
+
+def _on_board(share: float) -> float:
+    return max(0.0, min(share, 1.0))
+
+
+def _frame(side: int) -> Pixels:
+    """Draw where characters belong: uint8 [side, side], 1 on a dotted frame and on the corners of the smaller one."""
+    frame = np.zeros((side, side), dtype=np.uint8)
+    if side < 16:
+        return frame
+    left, top, right, bottom = _edges(_USUAL, side)
+    frame[[top, bottom], left : right + 1 : 2] = 1
+    frame[top : bottom + 1 : 2, [left, right]] = 1
+    left, top, right, bottom = _edges(_SMALL, side)
+    reach = side // 16
+    for x, inwards in ((left, 1), (right, -1)):
+        for y, down in ((top, 1), (bottom, -1)):
+            frame[y, x : x + inwards * reach : inwards] = 1
+            frame[y : y + down * reach : down, x] = 1
+    return frame
+
+
+def _edges(box: tuple[float, float, float, float], side: int) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (round(share * side) for share in box)
+    return left, top, right - 1, bottom - 1
+
+
+def _half_block_line(ink: Pixels, frame: Pixels) -> list[Segment]:
+    upper, lower = (_shades(ink[half], frame[half]) for half in (0, 1))
+    cells = groupby(zip(upper, lower, strict=True))
+    return [_run(*cell, len(list(same))) for cell, same in cells]
+
+
+def _shades(ink: Pixels, frame: Pixels) -> list[tuple[int, bool]]:
+    levels = (ink.astype(np.uint16) * (_LEVELS - 1) + 127) // 255
+    framed = (frame > 0) & (levels == 0)
+    return list(zip(levels.tolist(), framed.tolist(), strict=True))
+
+
+def _run(upper: tuple[int, bool], lower: tuple[int, bool], count: int) -> Segment:
+    return Segment((" " if upper == lower else "▀") * count, _style(upper, lower))
+
+
+@functools.cache
+def _style(upper: tuple[int, bool], lower: tuple[int, bool]) -> Style:
+    return Style.parse(f"{_shade(*upper)} on {_shade(*lower)}")
+
+
+def _shade(level: int, framed: bool) -> str:
+    value = _FRAME if framed else _PAPER + (_INK - _PAPER) * level // (_LEVELS - 1)
+    return f"rgb({value},{value},{value})"
+
+
+def _grey(ink: int, framed: bool) -> str:
+    return _shade(ink * (_LEVELS - 1) // 255, framed)
+
+
+def _plain_line(ink: Pixels, frame: Pixels) -> list[Segment]:
+    """Draw a line with plain characters that still tell the upper half of a cell from the lower."""
+    upper, lower = (ink > 96).tolist()
+    framed = frame.max(axis=0).tolist()
+    text = [
+        "#" if up and low else '"' if up else "_" if low else "." if guide else " "
+        for up, low, guide in zip(upper, lower, framed, strict=True)
+    ]
+    return [Segment("".join(text))]

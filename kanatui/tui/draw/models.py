@@ -1,0 +1,35 @@
+"""Which models can read drawings: the one that ships, and the runs that have weights."""
+
+from __future__ import annotations
+
+import contextlib
+
+from kanatui.errors import KanatuiError
+from kanatui.training.runs import find_weights, list_runs
+from kanatui.words import percent
+
+DEFAULT = "default"
+
+NONE_YET = "No model yet. Press 2, then n, and train one: the recipe quick takes about a minute."
+
+
+def models() -> list[tuple[str, str]]:
+    """Return (label, reference) of each model, the best to begin with first.
+
+    The one that ships comes first, then finished runs, then others that have weights, the newest first.
+    """
+    found: list[tuple[str, str]] = []
+    finished: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
+    with contextlib.suppress(KanatuiError):
+        find_weights(DEFAULT)
+        found.append(("default, ships with kanatui", DEFAULT))
+    for run in reversed(list_runs()):
+        with contextlib.suppress(KanatuiError):
+            run.weights()
+            status = run.status()
+            score = f" · {percent(float(status.best['folded']))}" if status.best else ""
+            name = run.id if run.title == run.name else f"{run.number:03d} {run.title}"
+            entry = (f"{name}{score}", run.id)
+            (finished if status.state == "finished" else others).append(entry)
+    return [*found, *finished, *others]

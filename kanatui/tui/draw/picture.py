@@ -1,0 +1,66 @@
+"""A character's picture where space is short: eight dots in each cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from kanatui.drawing import Pixels
+    from kanatui.tui.app import KanatuiApp
+
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""The bit of each dot of a braille cell, four rows of two."""
+
+_INK = 88
+"""Grey from which a dot is set; lower than the middle, for strokes thinner than a dot."""
+
+
+def braille_lines(image: Pixels, side: int) -> list[str]:
+    """Draw uint8 [H, W], light ink on dark, in braille: ``side`` columns and half as many lines."""
+    import numpy as np
+
+    from kanatui.blocks import shrink
+
+    dots = shrink(image, 2 * side) >= _INK
+    cells = dots.reshape(side // 2, 4, side, 2).transpose(0, 2, 1, 3)
+    bits = (cells * np.array(_DOTS)).sum(axis=(2, 3))
+    return ["".join(chr(0x2800 + int(bit)) for bit in line) for line in bits]
+
+
+class Picture(Widget):
+    """One picture, as large as fits, in the colour of text."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._image: Pixels | None = None
+
+    def show(self, image: Pixels | None) -> None:
+        """Show another picture, uint8 [H, W], or none."""
+        self._image = image
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Draw it anew: theme, or plain characters."""
+        super().notify_style_update()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Give one line, the picture at the top left."""
+        width, height = self.size
+        side = min(width, 2 * height) // 2 * 2
+        if self._image is None or side < 2 or y >= side // 2:
+            return Strip.blank(width, self.rich_style)
+        line = Segment(self._lines(side)[y], self.rich_style)
+        return Strip([line], side).adjust_cell_length(width, self.rich_style)
+
+    def _lines(self, side: int) -> list[str]:
+        assert self._image is not None
+        if cast("KanatuiApp", self.app).ascii:
+            from kanatui.blocks import ascii_lines, shrink
+
+            return ascii_lines(shrink(self._image, side))
+        return braille_lines(self._image, side)

@@ -1,0 +1,55 @@
+"""Practice: which character to ask for next."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+
+from kanatui.handwriting import Tally
+
+
+class Practice(enum.Enum):
+    """Whether characters are asked for, and which come first."""
+
+    OFF = "off"
+    LEAST = "least collected first"
+    WEAKEST = "weakest first"
+
+    @property
+    def after(self) -> Practice:
+        """What the key switches to from here."""
+        ways = list(Practice)
+        return ways[(ways.index(self) + 1) % len(ways)]
+
+
+def in_order(characters: Sequence[str], tallies: Mapping[str, Tally], way: Practice) -> list[str]:
+    """Return characters in the order in which they are wanted.
+
+    Args:
+        characters: those to practise; equals keep their order.
+        tallies: how many samples there are, and how many of them were misread.
+        way: least collected first, or weakest first and of these the least collected.
+    """
+
+    def rank(character: str) -> tuple[float, float]:
+        tally = tallies.get(character, Tally())
+        return (tally.kept, -tally.weakness) if way is Practice.LEAST else (-tally.weakness, tally.kept)
+
+    return sorted(characters, key=rank)
+
+
+def next_wanted(
+    characters: Sequence[str], tallies: Mapping[str, Tally], way: Practice, passed: Sequence[str] = ()
+) -> str:
+    """Return the character to ask for.
+
+    Args:
+        characters: as for :func:`in_order`, as are ``tallies`` and ``way``.
+        passed: those that were asked for or passed over lately, the last one last; they come after all others.
+
+    Returns:
+        A character, "" if there are none to choose from.
+    """
+    late = {character: place for place, character in enumerate(passed, start=1)}
+    wanted = in_order(characters, tallies, way)
+    return min(wanted, key=lambda character: late.get(character, 0), default="")

@@ -1,0 +1,68 @@
+"""The Draw screen: a character drawn by mouse or keys, what it is read as, and the drawings that were kept."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import ContentSwitcher, OptionList
+
+from kanatui.tui.draw.board import Board
+from kanatui.tui.draw.canvas import Canvas
+from kanatui.tui.draw.samples import Samples
+from kanatui.tui.screen import KanatuiScreen
+
+
+class DrawScreen(KanatuiScreen):
+    """The drawing board, and behind it the samples."""
+
+    mode = "draw"
+    AUTO_FOCUS = "Canvas"
+    ALLOW_SELECT = False  # dragging draws; it must not mark the texts that it passes
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "board", "Draw", tooltip="Go to the board"),
+        Binding("s", "samples", "Samples", tooltip="Go to the drawings that were kept"),
+        Binding("escape", "board", "Back to the board", show=False),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """Give the board and the samples, one of them on show."""
+        with ContentSwitcher(initial="board"):
+            yield Board(id="board")
+            yield Samples(id="samples")
+
+    async def on_shown(self) -> None:
+        """See what models and samples there are now."""
+        self.query_one(Board).prepare()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to go where one is not."""
+        if action == "samples":
+            return self._shown != "samples"
+        if action == "board":
+            return self._shown != "board" or not self.query_one(Canvas).has_focus
+        return True
+
+    @property
+    def _shown(self) -> str | None:
+        return self.query_one(ContentSwitcher).current
+
+    def action_board(self) -> None:
+        """Show the board and let it have the keys."""
+        self.query_one(ContentSwitcher).current = "board"
+        self.query_one(Canvas).focus()
+        self.refresh_bindings()
+
+    def action_samples(self) -> None:
+        """Show the samples."""
+        self.query_one(ContentSwitcher).current = "samples"
+        self.query_one("#characters", OptionList).focus()
+        self.query_one(Samples).reload()
+        self.refresh_bindings()
+
+    @on(Samples.Changed)
+    async def _recount(self) -> None:
+        await self.query_one(Board).count_samples()

@@ -1,0 +1,71 @@
+"""The table of characters, worst first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from kanatui.kana import NAMES
+from kanatui.tui.evaluate.judged import scores, whole_percent
+
+if TYPE_CHECKING:
+    from kanatui.evaluation.metrics import Report, Score
+
+_COLUMNS = ("character", "images", "strict", "folded", "top 5", "misread as")
+
+EVERY = "all"
+"""What the row for all characters is called."""
+
+
+def named(character: str) -> str:
+    """Write a character with its romanised name, if it has one; "" is all of them."""
+    return f"{character} {NAMES.get(character, '')}".rstrip() if character else EVERY
+
+
+class CharacterTable(DataTable[Text]):
+    """Scores of each character, the worst first. Enter shows the misread images."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(cursor_type="row", **options)
+
+    @property
+    def character(self) -> str:
+        """The character under the cursor, "" for all."""
+        row = self.ordered_rows[self.cursor_row] if self.row_count else None
+        return row.key.value or "" if row else ""
+
+    def show(self, report: Report, folded: bool) -> None:
+        """Show a report, the cursor on the row of all characters.
+
+        Args:
+            report: the scores.
+            folded: order by the folded scores, and leave look-alikes out of the misreadings.
+        """
+        self.clear(columns=True)
+        ordered_by = "folded" if folded else "strict"
+        for label in _COLUMNS:
+            self.add_column(f"{label} ▴" if label == ordered_by else label)
+        worst: dict[str, str] = {}
+        for confusion in report.confusions:
+            if not (folded and confusion.folded):
+                among = report.per_character[confusion.truth].images
+                worst.setdefault(
+                    confusion.truth,
+                    f"{confusion.read or 'nothing'} {confusion.count:,} ({whole_percent(confusion.count / among)})",
+                )
+        self._add("", report.total, "")
+        for character in sorted(report.per_character, key=lambda c: _merit(report.per_character[c], folded)):
+            self._add(character, report.per_character[character], worst.get(character, ""))
+
+    def _add(self, character: str, score: Score, misread: str) -> None:
+        figures = [Text(text, justify="right") for text in (f"{score.images:,}", *scores(score))]
+        self.add_row(Text(named(character)), *figures, Text(misread), key=character)
+
+
+def _merit(score: Score, folded: bool) -> tuple[float, ...]:
+    """Return what sorts the worst first; of equally good ones that with more images is the worse."""
+    shares = score.to_dict()
+    strict, alike = shares["top1"], shares["top1_folded"]
+    return (alike, strict, -score.images) if folded else (strict, alike, -score.images)

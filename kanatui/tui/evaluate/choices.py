@@ -1,0 +1,157 @@
+"""What is to be read by which model, and which of the earlier evaluations is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Label, Select
+
+from kanatui.errors import UsageError
+from kanatui.tui.evaluate.judged import summary
+
+if TYPE_CHECKING:
+    from kanatui.evaluation.store import Evaluation
+
+_SOURCES = {"held_out": "held-out images", "faces": "held-out faces", "folder": "a folder of pictures"}
+
+
+class Choices(Vertical):
+    """Run, source and earlier evaluations."""
+
+    class RunChosen(Message):
+        """Another run was chosen."""
+
+        def __init__(self, run: str) -> None:
+            super().__init__()
+            self.run = run
+
+    class EvaluationChosen(Message):
+        """Another evaluation was chosen."""
+
+        def __init__(self, evaluation: Evaluation) -> None:
+            super().__init__()
+            self.evaluation = evaluation
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._runs: list[tuple[str, str]] = []
+        self._evaluations: dict[str, Evaluation] = {}
+        self._told_run = self._told_evaluation = ""
+
+    def compose(self) -> ComposeResult:
+        """Give three lines of choices."""
+        with Horizontal(classes="choices"):
+            yield Label("Run", classes="label")
+            yield Select[str]([], prompt="no run yet", id="run", compact=True)
+            yield Label("reads")
+            yield Select(
+                [(text, kind) for kind, text in _SOURCES.items()],
+                value="held_out",
+                allow_blank=False,
+                id="source",
+                compact=True,
+            )
+        with Horizontal(classes="choices"):
+            yield Label("Folder", classes="label for-folder")
+            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", classes="for-folder", compact=True)
+            yield Label("At most", classes="label")
+            yield Input(placeholder="as many as usual", id="limit", type="integer", compact=True)
+            yield Label("images, as one of")
+            yield Input(placeholder="all characters", id="candidates", compact=True)
+        with Horizontal(classes="choices"):
+            yield Label("Shown", classes="label")
+            yield Select[str]([], prompt="not evaluated yet", id="evaluation", compact=True)
+
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def run(self) -> str:
+        """The chosen run's id, "" if there is none."""
+        return _value(self.query_one("#run", Select))
+
+    def pick_run(self, run: str) -> bool:
+        """Choose a run; say whether it could be."""
+        if run not in [id for _, id in self._runs]:
+            return False
+        self.query_one("#run", Select).value = run
+        return True
+
+    def offer_runs(self, runs: list[tuple[str, str]]) -> None:
+        """Offer runs as (text, id), newest first; the choice is kept, the newest is the first choice."""
+        if runs == self._runs:
+            return
+        chosen, self._runs = self.run, runs
+        select = self.query_one("#run", Select)
+        # The message of the moment in which nothing is chosen must not count.
+        select.set_options(runs)
+        if runs:
+            select.value = chosen if chosen in [id for _, id in runs] else runs[0][1]
+
+    # ── what to read ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def source(self) -> dict[str, str]:
+        """Return what is to be read. UsageError if the folder is not named."""
+        kind = _value(self.query_one("#source", Select))
+        if kind != "folder":
+            return {"kind": kind}
+        path = self.query_one("#path", Input).value.strip()
+        if not path:
+            raise UsageError("name the folder first: one that holds LABEL/*.png or *.jpg, LABEL being the character")
+        return {"kind": kind, "path": str(Path(path).expanduser().absolute())}
+
+    def limit(self) -> int | None:
+        """Return how many images to read at most, None for as many as usual. UsageError if that is no number."""
+        text = self.query_one("#limit", Input).value.strip()
+        if not text:
+            return None
+        if not text.isdecimal() or not int(text):
+            raise UsageError(f"at most {text!r} images: not a number from 1 up")
+        return int(text)
+
+    def characters(self) -> str | None:
+        """Return the candidates, None for all. KanatuiError if what was typed makes no sense."""
+        from kanatui.charset import parse_characters
+
+        text = self.query_one("#candidates", Input).value.strip()
+        return parse_characters(text) if text else None
+
+    # ── evaluations ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The chosen evaluation."""
+        return self._evaluations.get(_value(self.query_one("#evaluation", Select)))
+
+    def offer_evaluations(self, evaluations: Sequence[Evaluation]) -> None:
+        """Offer evaluations, newest first, and choose the newest unless all are known."""
+        if [evaluation.path for evaluation in evaluations] == [old.path for old in self._evaluations.values()]:
+            return
+        self._told_evaluation = ""
+        self._evaluations = {str(evaluation.path): evaluation for evaluation in evaluations}
+        select = self.query_one("#evaluation", Select)
+        select.set_options([(summary(evaluation), path) for path, evaluation in self._evaluations.items()])
+        if self._evaluations:
+            select.value = next(iter(self._evaluations))
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        """Tell what was chosen, once; setting options passes through a moment without a choice."""
+        event.stop()
+        if event.select.id == "source":
+            self.set_class(event.value == "folder", "folder")
+        elif event.select.id == "run" and self.run and self.run != self._told_run:
+            self._told_run = self.run
+            self.post_message(self.RunChosen(self.run))
+        elif event.select.id == "evaluation" and self.evaluation:
+            path = str(self.evaluation.path)
+            if path != self._told_evaluation:
+                self._told_evaluation = path
+                self.post_message(self.EvaluationChosen(self.evaluation))
+
+
+def _value(select: Select[str]) -> str:
+    return select.value if isinstance(select.value, str) else ""

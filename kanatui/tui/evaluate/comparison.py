@@ -1,0 +1,148 @@
+"""Two runs side by side: what one reads rightly and the other does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import DataTable, Label, Select, Static
+
+from kanatui.tui.evaluate.characters import named
+from kanatui.tui.evaluate.judged import MOST_SHOWN, Judged, Shown, opinion, surely
+from kanatui.words import percent
+
+if TYPE_CHECKING:
+    from kanatui.evaluation.compare import Comparison
+
+
+class ComparePanel(Vertical):
+    """The second run, how the two differ, and by which characters."""
+
+    class Chosen(Message):
+        """Another second run was chosen, "" for none."""
+
+        def __init__(self, run: str) -> None:
+            super().__init__()
+            self.run = run
+
+    class Highlighted(Message):
+        """The cursor came to another character, "" for all."""
+
+        def __init__(self, character: str) -> None:
+            super().__init__()
+            self.character = character
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.comparison: Comparison | None = None
+        self._pair: tuple[Judged, Judged] | None = None
+        self._options: list[tuple[str, str]] = []
+
+    def compose(self) -> ComposeResult:
+        """Give the choice of the second run, a summary, and the table."""
+        with Horizontal(classes="choices"):
+            yield Label("With", classes="label")
+            yield Select[str]([], prompt="choose a second run", id="second", compact=True)
+        yield Static("", id="difference", markup=False)
+        table: DataTable[Text] = DataTable(id="differences", cursor_type="row")
+        for label in ("character", "images", "only A", "only B", "A right", "B right"):
+            table.add_column(label)
+        yield table
+
+    @property
+    def table(self) -> DataTable[Text]:
+        """The table of characters."""
+        return self.query_one("#differences", DataTable)
+
+    @property
+    def character(self) -> str:
+        """The character under the cursor, "" for all."""
+        row = self.table.ordered_rows[self.table.cursor_row] if self.table.row_count else None
+        return row.key.value or "" if row else ""
+
+    @property
+    def second(self) -> str:
+        """The second run, "" if none is chosen."""
+        value = self.query_one("#second", Select).value
+        return value if isinstance(value, str) else ""
+
+    def offer(self, options: list[tuple[str, str]]) -> None:
+        """Offer runs as (text, id); the choice is kept if it is still there."""
+        if options == self._options:
+            return
+        select, chosen = self.query_one("#second", Select), self.second
+        self._options = options
+        select.set_options(options)
+        if chosen in [id for _, id in options]:
+            select.value = chosen
+
+    def say(self, text: str) -> None:
+        """Say what is missing, in place of a comparison."""
+        self.comparison = self._pair = None
+        self.table.clear()
+        self.query_one("#difference", Static).update(text)
+
+    def show(self, comparison: Comparison, first: Judged, second: Judged, folded: bool) -> None:
+        """Show a comparison, the characters that differ most first."""
+        self.comparison, self._pair = comparison, (first, second)
+        shares = comparison.shares(folded)
+        whole = shares.pop("")
+        self.query_one("#difference", Static).update(
+            f"A = {first.evaluation.run}, B = {second.evaluation.run}, {'folded' if folded else 'strict'}: "
+            f"both right {whole.both:,} · only A {whole.only_first:,} · only B {whole.only_second:,} · "
+            f"neither {whole.neither:,}"
+        )
+        table = self.table
+        table.clear()
+        ranked = sorted(
+            shares.items(),
+            key=lambda item: (
+                -abs(item[1].only_first - item[1].only_second),
+                -item[1].only_first - item[1].only_second,
+            ),
+        )
+        for character, share in [("", whole), *ranked]:
+            right = [share.both + only for only in (share.only_first, share.only_second)]
+            figures = (f"{share.images:,}", f"{share.only_first:,}", f"{share.only_second:,}")
+            shares_right = [percent(count / max(share.images, 1)) for count in right]
+            cells = [Text(text, justify="right") for text in (*figures, *shares_right)]
+            table.add_row(Text(named(character)), *cells, key=character)
+
+    def differing(self, character: str, folded: bool) -> tuple[str, list[Shown], int]:
+        """Describe the images of a character, "" for all, that only one run reads rightly.
+
+        Returns:
+            What they are, the images, and how many there are in all.
+        """
+        if self.comparison is None or self._pair is None:
+            return "", [], 0
+        pairs = self.comparison.differing(character, folded)
+        share = self.comparison.shares(folded)[character]
+        about = f"{named(character)}: only A right {share.only_first:,}, only B right {share.only_second:,}"
+        return f"{about} of {share.images:,}", [self._shown(*pair, folded) for pair in pairs[:MOST_SHOWN]], len(pairs)
+
+    def _shown(self, one: int, other: int, folded: bool) -> Shown:
+        assert self._pair
+        first, second = self._pair
+        truth, first_right = first.readings.truth(one), first.readings.right(folded)[one]
+        wrong = ("B", second.readings, other) if first_right else ("A", first.readings, one)
+        caption = f"{truth} {wrong[0]}:{surely(*wrong[1].reading(wrong[2], folded))}"
+        opinions = (
+            opinion(first.readings, one, f"A, {first.evaluation.run},"),
+            opinion(second.readings, other, f"B, {second.evaluation.run},"),
+        )
+        return Shown(one, truth, caption, first.origin(one), opinions)
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        """Tell that another run was chosen."""
+        event.stop()
+        self.post_message(self.Chosen(self.second))
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """Tell that another character is under the cursor."""
+        event.stop()
+        if self.comparison:
+            self.post_message(self.Highlighted(event.row_key.value or ""))

@@ -1,0 +1,254 @@
+"""The confusion map: a row for each character, a column for each one that it may be read as."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size, Spacing
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from kanatui.tui.evaluate.judged import share_of
+
+if TYPE_CHECKING:
+    from kanatui.evaluation.metrics import Report
+
+_CELL = 3
+"""Columns of a cell: a percentage, or a gap and a character two columns wide."""
+_LABEL = 9
+"""Columns of the row's character and its number of images."""
+_HEATS = (50, 25, 10, 5, 1)
+"""Per cent of a row's images from which a cell is hot; five shades are what can be told apart."""
+
+
+class Confusions:
+    """What the map shows: characters in an order that puts the worst confusions together, at the beginning."""
+
+    def __init__(self, report: Report, folded: bool) -> None:
+        """Order a report; ``folded`` takes look-alikes for the same."""
+        self.images = {character: score.images for character, score in report.per_character.items()}
+        self.counts = {(confusion.truth, confusion.read): confusion.count for confusion in report.confusions}
+        for character, score in report.per_character.items():
+            self.counts[character, character] = score.strict
+        self.alike = {(confusion.truth, confusion.read) for confusion in report.confusions if confusion.folded}
+        self.ranked = [
+            (confusion.truth, confusion.read) for confusion in report.confusions if not (folded and confusion.folded)
+        ]
+        """The confusions that count, most frequent first."""
+        read = {confusion.read for confusion in report.confusions}
+        worst_first = [character for pair in self.ranked for character in pair if character]
+        order = list(dict.fromkeys([*worst_first, *self.images, *(character for character in read if character)]))
+        self.rows = [character for character in order if character in self.images]
+        self.columns = [*order, *([""] if "" in read else [])]
+        self.folded = folded
+
+    def percent(self, truth: str, read: str) -> int:
+        """Return how many per cent of a character's images were read so, at least 1 where any was."""
+        count = self.counts.get((truth, read), 0)
+        return max(1, round(100 * count / self.images[truth])) if count else 0
+
+    def is_error(self, truth: str, read: str) -> bool:
+        """Say whether a cell counts as wrong."""
+        return truth != read and not (self.folded and (truth, read) in self.alike)
+
+    def describe(self, truth: str, read: str) -> str:
+        """Say in words what a cell holds."""
+        how = share_of(self.counts.get((truth, read), 0), self.images[truth])
+        if truth == read:
+            return f"{truth} read rightly: {how}"
+        return f"{truth} read as {read or 'nothing'}: {how}" + (
+            " · look-alikes, ~" if (truth, read) in self.alike else ""
+        )
+
+
+class ConfusionMap(ScrollView, can_focus=True):
+    """The confusion map. Arrows walk, n and p go to the next and previous worst confusion, enter shows the images."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(0, -1)", "Left", show=False),
+        Binding("right", "move(0, 1)", "Right", show=False),
+        Binding("up", "move(-1, 0)", "Up", show=False),
+        Binding("down", "move(1, 0)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "edge(0)", "First column", show=False),
+        Binding("end", "edge(-1)", "Last column", show=False),
+        Binding("n", "worst(1)", "Next worst", tooltip="Go to the next most frequent confusion"),
+        Binding("p", "worst(-1)", "Previous worst", show=False, tooltip="Go back to the one before"),
+        Binding("enter", "choose", "Images", tooltip="Look at the images of this cell"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "map--label",
+        "map--here",
+        "map--cursor",
+        "map--none",
+        "map--right",
+        "map--alike",
+        *(f"map--heat{heat}" for heat in _HEATS),
+    }
+
+    cursor: reactive[tuple[int, int]] = reactive((0, 0), always_update=True)
+    """Row and column of the cell under the cursor."""
+
+    class Highlighted(Message):
+        """The cursor came to another cell."""
+
+        def __init__(self, truth: str, read: str, text: str) -> None:
+            super().__init__()
+            self.truth, self.read, self.text = truth, read, text
+
+    class Selected(Message):
+        """The images of the cell under the cursor are wanted."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._data: Confusions | None = None
+
+    def show(self, data: Confusions | None) -> None:
+        """Show other confusions, the cursor on the most frequent one."""
+        self._data = data
+        if data is None:
+            self.virtual_size = Size(0, 0)
+        else:
+            self.virtual_size = Size(_LABEL + _CELL * len(data.columns), 1 + len(data.rows))
+            self.cursor = self._place(*data.ranked[0]) if data.ranked else (0, 0)
+        self.refresh()
+
+    @property
+    def cell(self) -> tuple[str, str] | None:
+        """The truth and the reading under the cursor."""
+        if self._data is None or not self._data.rows:
+            return None
+        row, column = self.cursor
+        return self._data.rows[row], self._data.columns[column]
+
+    @property
+    def description(self) -> str:
+        """What the cell under the cursor holds, in words."""
+        return self._data.describe(*self.cell) if self._data and self.cell else ""
+
+    def _place(self, truth: str, read: str) -> tuple[int, int]:
+        assert self._data
+        return self._data.rows.index(truth), self._data.columns.index(read)
+
+    # ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def render_line(self, y: int) -> Strip:
+        """Give the heading (always the first line) or a row, with its label always at the left."""
+        width, data = self.size.width, self._data
+        row = self.scroll_offset.y + y - 1
+        if data is None or row >= len(data.rows):
+            return Strip.blank(width, self.rich_style)
+        first, offset = divmod(self.scroll_offset.x, _CELL)
+        shown = range(first, min(len(data.columns), first + width // _CELL + 2))
+        if y == 0:
+            label, cells = self._segment("read as →", "map--label"), [self._heading(column) for column in shown]
+        else:
+            label, cells = self._row_label(row), [self._cell(row, column) for column in shown]
+        cells_seen = Strip(cells).crop(offset, offset + max(0, width - _LABEL))
+        return Strip([label, *cells_seen]).adjust_cell_length(width, self.rich_style)
+
+    def _segment(self, text: str, kind: str) -> Segment:
+        return Segment(text, self._style(kind))
+
+    def _style(self, kind: str) -> Style:
+        return self.get_component_rich_style(kind)
+
+    def _heading(self, column: int) -> Segment:
+        assert self._data
+        text = set_cell_size(self._data.columns[column] or "–", _CELL - 1)
+        return self._segment(f" {text}", "map--here" if column == self.cursor[1] else "map--label")
+
+    def _row_label(self, row: int) -> Segment:
+        assert self._data
+        character = self._data.rows[row]
+        mark = ">" if row == self.cursor[0] else " "
+        text = f"{mark}{set_cell_size(character, 2)}{self._data.images[character]:>5,} "
+        return self._segment(set_cell_size(text, _LABEL), "map--here" if row == self.cursor[0] else "map--label")
+
+    def _cell(self, row: int, column: int) -> Segment:
+        assert self._data
+        data = self._data
+        truth, read = data.rows[row], data.columns[column]
+        share = data.percent(truth, read)
+        alike = (truth, read) in data.alike
+        # The number tells as much as the shade, and ~ marks look-alikes: nothing depends on colour.
+        text = f"~{min(share, 99):>2}" if alike else f"{share:>3}" if share else "  ·"
+        if (row, column) == self.cursor:
+            return self._segment(text if share else " []", "map--cursor")
+        if not share:
+            return self._segment(text, "map--none")
+        if not data.is_error(truth, read):
+            return self._segment(text, "map--alike" if alike else "map--right")
+        return self._segment(text, f"map--heat{next(heat for heat in _HEATS if share >= heat)}")
+
+    # ── walking ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def watch_cursor(self, old: tuple[int, int], new: tuple[int, int]) -> None:
+        """Repaint the lines that change, keep the cursor in sight and say where it is."""
+        if self._data is None or not self._data.rows:
+            return
+        for line in (0, old[0] + 1 - self.scroll_offset.y, new[0] + 1 - self.scroll_offset.y):
+            if 0 <= line < self.size.height:
+                self.refresh(Region(0, line, self.size.width, 1))
+        self._keep_in_sight()
+        row, column = new
+        truth, read = self._data.rows[row], self._data.columns[column]
+        self.post_message(self.Highlighted(truth, read, self._data.describe(truth, read)))
+
+    def _keep_in_sight(self) -> None:
+        # Before it has a size, the map would scroll away from its beginning.
+        if self.size.width > _LABEL:
+            row, column = self.cursor
+            here = Region(_LABEL + column * _CELL, row + 1, _CELL, 1)
+            self.scroll_to_region(here, spacing=Spacing(1, 0, 0, _LABEL), animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._keep_in_sight()
+
+    def action_move(self, down: int, across: int) -> None:
+        """Move the cursor, staying on the map."""
+        if self._data and self._data.rows:
+            row, column = self.cursor[0] + down, self.cursor[1] + across
+            self.cursor = (
+                max(0, min(row, len(self._data.rows) - 1)),
+                max(0, min(column, len(self._data.columns) - 1)),
+            )
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by as many rows as can be seen."""
+        self.action_move(direction * max(1, self.size.height - 2), 0)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the row's first or last cell."""
+        if self._data and self._data.rows:
+            self.cursor = (self.cursor[0], place % len(self._data.columns))
+
+    def action_worst(self, direction: int) -> None:
+        """Go to the confusion that is next in frequency; from anywhere else to the most frequent one."""
+        if self._data and self._data.ranked and self.cell:
+            ranked = self._data.ranked
+            at = ranked.index(self.cell) + direction if self.cell in ranked else 0
+            self.cursor = self._place(*ranked[max(0, min(at, len(ranked) - 1))])
+
+    def action_choose(self) -> None:
+        """Ask for the images of the cell."""
+        if self.cell:
+            self.post_message(self.Selected())
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to the cell that was clicked."""
+        if self._data is None or event.y < 1 or event.x < _LABEL:
+            return
+        row = event.y - 1 + self.scroll_offset.y
+        column = (event.x - _LABEL + self.scroll_offset.x) // _CELL
+        if row < len(self._data.rows) and column < len(self._data.columns):
+            self.cursor = (row, column)

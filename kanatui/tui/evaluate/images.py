@@ -1,0 +1,143 @@
+"""The images themselves: a sheet of what was misread, and a closer look at one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static
+
+from kanatui.tui.evaluate.judged import Shown, surely
+from kanatui.tui.widgets.glyphs import GlyphSheet, GlyphView
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_BAR = 20
+"""Columns of the bar for 100 %."""
+
+
+class ImagesPanel(Vertical):
+    """The misread images of what is under the cursor."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._shown: Sequence[Shown] = ()
+        self._images: npt.NDArray[np.uint8] | None = None
+        self._about = ""
+
+    def compose(self) -> ComposeResult:
+        """Give a line that says what is shown, and the sheet."""
+        yield Static("", id="about", markup=False)
+        yield GlyphSheet(id="sheet")
+
+    @property
+    def sheet(self) -> GlyphSheet:
+        """The sheet."""
+        return self.query_one(GlyphSheet)
+
+    def wait(self, about: str) -> None:
+        """Say what is being fetched, in place of images of something else."""
+        self._show(about, (), None, "fetching …")
+
+    def show(self, about: str, images: npt.NDArray[np.uint8], shown: Sequence[Shown], total: int) -> None:
+        """Show images.
+
+        Args:
+            about: what they are.
+            images: uint8 [n, S, S].
+            shown: what is said about each.
+            total: how many there are, shown or not.
+        """
+        more = f" · the first {len(shown)} of {total:,}" if total > len(shown) else ""
+        self._show(about + more, shown, images, "")
+
+    def say(self, about: str, instead: str) -> None:
+        """Say why there are no images."""
+        self._show(about, (), None, instead)
+
+    def _show(self, about: str, shown: Sequence[Shown], images: npt.NDArray[np.uint8] | None, instead: str) -> None:
+        self._about, self._shown, self._images = about, shown, images
+        self.query_one("#about", Static).update(about)
+        if images is None:
+            self.sheet.say(instead)
+        else:
+            self.sheet.show(images, [each.caption for each in shown])
+            self.sheet.cursor = 0
+
+    def on_glyph_sheet_selected(self, event: GlyphSheet.Selected) -> None:
+        """Look closer at an image."""
+        event.stop()
+        if self._images is not None:
+            self.app.push_screen(Closer(self._about, self._images, self._shown, event.index), self._go)
+
+    def _go(self, index: int | None) -> None:
+        self.sheet.cursor = index or 0
+
+
+class Closer(ModalScreen[int]):
+    """One image with the likeliest readings; the arrows go to its neighbours. Gives the place that it was left at."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "go(-1)", "Previous image"),
+        Binding("right,down", "go(1)", "Next image"),
+        Binding("escape,enter,q", "close", "Close"),
+    ]
+
+    def __init__(self, about: str, images: npt.NDArray[np.uint8], shown: Sequence[Shown], index: int) -> None:
+        super().__init__()
+        self._about, self._images, self._shown, self._index = about, images, shown, index
+
+    def compose(self) -> ComposeResult:
+        """Give the image and what is said about it."""
+        with Vertical(classes="dialog wide"):
+            yield Label("", id="closer-title", classes="title", markup=False)
+            with Horizontal():
+                yield GlyphView()
+                with VerticalScroll(can_focus=False):
+                    yield Static("", id="closer-text", markup=False)
+            yield Static("←→ other images · escape closes", classes="hint")
+
+    def on_mount(self) -> None:
+        """Show the image."""
+        self._show()
+
+    def _show(self) -> None:
+        here = self._shown[self._index]
+        self.query_one("#closer-title", Label).update(f"{self._about} · {self._index + 1} of {len(self._shown)}")
+        self.query_one(GlyphView).show(self._images[self._index])
+        self.query_one("#closer-text", Static).update(describe(here))
+
+    def action_go(self, steps: int) -> None:
+        """Go to a neighbour."""
+        self._index = (self._index + steps) % len(self._shown)
+        self._show()
+
+    def action_close(self) -> None:
+        """Close, and say which image was looked at last."""
+        self.dismiss(self._index)
+
+
+def describe(shown: Shown) -> str:
+    """Write the readings of an image: a line each, with a bar; the right one is marked by a tick."""
+    lines = [f"shows {shown.truth}", shown.origin]
+    for view in shown.opinions:
+        lines += ["", f"{view.whose} reads" if view.whose else "read as"]
+        lines += [_bar(character, probability, character == shown.truth) for character, probability in view.likeliest]
+        if not view.likeliest:
+            lines.append("nothing: there is no ink to be found")
+            continue
+        if shown.truth not in dict(view.likeliest):
+            lines.append(f"  {shown.truth} is not among the five likeliest")
+        lines.append(f"with look-alikes as one: {surely(*view.alike)}")
+    return "\n".join(lines)
+
+
+def _bar(character: str, probability: float, right: bool) -> str:
+    mark = "✓" if right else " "
+    return f"{mark} {character} {100 * probability:5.1f} %  " + ("█" * round(probability * _BAR) or "▏")

@@ -1,0 +1,392 @@
+"""The Evaluate screen: how well a run's model reads, and what it misreads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, DataTable, Input, Static, Tab, Tabs
+from textual.worker import Worker, get_current_worker
+
+from kanatui.errors import EngineError, KanatuiError, Superseded
+from kanatui.tui.evaluate.characters import CharacterTable, named
+from kanatui.tui.evaluate.choices import Choices
+from kanatui.tui.evaluate.comparison import ComparePanel
+from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
+from kanatui.tui.evaluate.finding import compare_with, evaluations_of, runs_with_weights
+from kanatui.tui.evaluate.images import ImagesPanel
+from kanatui.tui.evaluate.judged import Judged, Shown, headline, shown
+from kanatui.tui.evaluate.progress import ProgressLine
+from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.widgets.dialogs import Confirm
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from kanatui.evaluation.store import Evaluation
+
+_TABS = {"characters": "c Characters", "confusions": "m Map", "images": "i Images", "compare": "v Versus"}
+"""The tabs, each with its key."""
+_WIDE = 100
+"""Columns from which the images stand beside the lists."""
+_STILL = 0.08
+"""Seconds that the cursor rests before images are fetched: walking fast fetches none in between."""
+_PATIENCE = 0.3
+"""Seconds after which images of something else give way to a word that others are being fetched."""
+
+_NO_RUNS = "No trained model yet: press 2 to go to Train and n to train one; then come back with 3."
+_NOT_YET = "This run has not been evaluated yet: choose above what it reads, and press e."
+
+
+class EvaluateScreen(KanatuiScreen):
+    """Judges runs."""
+
+    mode = "evaluate"
+    AUTO_FOCUS = ""  # the list is focused once there is one; arrows should walk in it, not open the choice of the run
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012  # Textual's own form
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("e", "evaluate", "Evaluate", tooltip="Let the run read the images chosen above"),
+        Binding("x", "cancel", "Cancel", tooltip="End the evaluation under way; nothing of it is kept"),
+        Binding("c", "tab('characters')", "Characters", show=False, tooltip="Scores of each character, worst first"),
+        Binding("m", "tab('confusions')", "Map of confusions", show=False, tooltip="Walk through what is read as what"),
+        Binding("i", "tab('images')", "Images", show=False, tooltip="The misread images of what is under the cursor"),
+        Binding("v", "tab('compare')", "Versus a second run", show=False, tooltip="What one reads, the other does not"),
+        Binding("b", "evaluate_second", "Evaluate B", tooltip="Let the second run read the same images"),
+        Binding("f", "fold", "Fold", tooltip="Count look-alikes (small and normal kana, へ and ヘ) as one, or not"),
+        Binding("escape", "back", "Back to the list", show=False),
+        Binding("delete", "delete", "Delete", show=False, tooltip="Delete the evaluation that is shown"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._judged: Judged | None = None
+        self._folded = True
+        self._list = "characters"
+        self._worker: Worker[None] | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Give the choices, the scores, and below them lists and images."""
+        yield Choices(id="choices")
+        yield ProgressLine()
+        yield Static("", id="scores", markup=False)
+        yield Static(_NO_RUNS, id="empty", markup=False)
+        with Vertical(id="results"):
+            yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
+            with Horizontal(id="panes"):
+                with ContentSwitcher(initial="characters", id="lists"):
+                    yield CharacterTable(id="characters")
+                    with Vertical(id="confusions"):
+                        yield ConfusionMap(id="map")
+                        yield Static("", id="cell", markup=False)
+                    yield ComparePanel(id="compare")
+                yield ImagesPanel(id="images")
+
+    @property
+    def _choices(self) -> Choices:
+        return self.query_one(Choices)
+
+    @property
+    def _compare(self) -> ComparePanel:
+        return self.query_one(ComparePanel)
+
+    # ── runs and their evaluations ────────────────────────────────────────────────────────────────────────────────
+
+    async def on_shown(self) -> None:
+        """Look for runs with weights; there may be new ones."""
+        runs = await asyncio.to_thread(runs_with_weights)
+        self._choices.offer_runs(runs)
+        self._compare.offer(runs)
+        if not runs:
+            self._show(None)
+        elif self._choices.run:
+            self._list_evaluations(self._choices.run)
+
+    async def pick_run(self, run: str) -> None:
+        """Choose a run, for who comes here from Train."""
+        if not self._choices.pick_run(run):
+            self.kanatui.problem(f"run {run} has no weights yet; wait for its first checkpoint")
+        self.action_tab("characters")
+
+    @on(Choices.RunChosen)
+    def _run_chosen(self, event: Choices.RunChosen) -> None:
+        self._list_evaluations(event.run)
+
+    @work(exclusive=True, group="list")
+    async def _list_evaluations(self, run: str) -> None:
+        found = await asyncio.to_thread(evaluations_of, run)
+        if run == self._choices.run:
+            self._choices.offer_evaluations(found)
+            if not found:
+                self._show(None)
+
+    @on(Choices.EvaluationChosen)
+    def _evaluation_chosen(self, event: Choices.EvaluationChosen) -> None:
+        self._open(event.evaluation)
+
+    @work(exclusive=True, group="open")
+    async def _open(self, evaluation: Evaluation) -> None:
+        try:
+            judged = await asyncio.to_thread(Judged.load, evaluation)
+        except KanatuiError as error:
+            self.kanatui.problem(error)
+            return
+        self._show(judged)
+
+    # ── evaluating ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(Input.Submitted)
+    def action_evaluate(self) -> None:
+        """Let the chosen run read the chosen images."""
+        choices = self._choices
+        if not choices.run:
+            self.notify(_NO_RUNS)
+            return
+        try:
+            self._begin(choices.run, choices.source(), choices.characters(), choices.limit())
+        except KanatuiError as error:
+            self.kanatui.problem(error)
+
+    def action_evaluate_second(self) -> None:
+        """Let the second run read the images that the first one read."""
+        if self._judged is None or not self._compare.second:
+            self.notify("choose a run that has been evaluated, and a second one to compare it with")
+            return
+        about = self._judged.evaluation
+        source = {"kind": about.kind, "path" if about.kind == "folder" else "run": about.where}
+        self._begin(self._compare.second, source, about.candidates or None, about.limit or None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an evaluation is under way."""
+        return self._worker is not None and not (self._worker.is_finished or self._worker.is_cancelled)
+
+    def _begin(self, run: str, source: Mapping[str, str], characters: str | None, limit: int | None) -> None:
+        self._worker = self._evaluate(run, source, characters, limit)
+        self.query_one(ProgressLine).begin(run)
+        self.refresh_bindings()
+
+    def _end(self) -> None:
+        self._worker = None
+        for line in self.query(ProgressLine):  # none any more if the app is closing
+            line.end()
+        self.refresh_bindings()
+
+    @work(exclusive=True, group="evaluate")
+    async def _evaluate(self, run: str, source: Mapping[str, str], characters: str | None, limit: int | None) -> None:
+        task = get_current_worker()
+        try:
+            answer = await self.kanatui.engine("evaluate").ask(
+                "evaluate",
+                on_progress=self.query_one(ProgressLine).advance,
+                model=run,
+                source=source,
+                characters=characters,
+                limit=limit,
+            )
+        except EngineError as error:
+            self.kanatui.problem(error)
+            return
+        finally:
+            if task is self._worker:  # not if it was cancelled and another one has begun
+                self._end()
+        self._evaluated(run, answer.data["path"])
+
+    def _evaluated(self, run: str, path: str) -> None:
+        if run == self._choices.run:
+            self._list_evaluations(run)
+        elif run == self._compare.second:
+            self._load_second()
+        else:
+            self.notify(f"run {run} is evaluated")
+
+    def action_cancel(self) -> None:
+        """End the evaluation under way."""
+        if self._worker:
+            self._worker.cancel()
+        self._end()
+        self.notify("evaluation cancelled; nothing was kept")
+
+    def action_delete(self) -> None:
+        """Delete the evaluation that is shown, after asking."""
+        if self._judged:
+            self._delete(self._judged.evaluation)
+
+    @work(exclusive=True, group="delete")
+    async def _delete(self, evaluation: Evaluation) -> None:
+        question = f"Delete the evaluation of run {evaluation.run}\n({evaluation.source}, made {evaluation.made})?"
+        answers = {"cancel": "Cancel", "delete": "Delete"}
+        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+            try:
+                evaluation.delete()
+            except KanatuiError as error:
+                self.kanatui.problem(error)
+            self._list_evaluations(evaluation.run)
+
+    # ── results ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _show(self, judged: Judged | None) -> None:
+        self._judged = judged
+        self.query_one("#empty", Static).update(_NOT_YET if self._choices.run else _NO_RUNS)
+        self.set_class(judged is not None, "judged")
+        self.refresh_bindings()
+        if judged is None:
+            self.query_one("#scores", Static).update("")
+            return
+        self.query_one("#scores", Static).update(headline(judged.evaluation))
+        self.query_one(CharacterTable).show(judged.report, self._folded)
+        self.query_one(ConfusionMap).show(Confusions(judged.report, self._folded))
+        self._load_second()
+        self._look()
+        if self.focused is None:
+            self.query_one(CharacterTable).focus()
+
+    def action_fold(self) -> None:
+        """Take look-alikes for the same, or not."""
+        self._folded = not self._folded
+        self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
+        self._show(self._judged)
+
+    @on(ComparePanel.Chosen)
+    def _second_chosen(self) -> None:
+        self._load_second()
+
+    @work(exclusive=True, group="second")
+    async def _load_second(self) -> None:
+        first, second = self._judged, self._compare.second
+        if first is None or not second:
+            self._compare.say(
+                "Choose a second run to see what one reads rightly and the other does not, image by image."
+            )
+        elif second == first.evaluation.run:
+            self._compare.say("That is the run itself; choose another one.")
+        else:
+            found = await asyncio.to_thread(compare_with, first, second)
+            if found is None:
+                self._compare.say(f"Run {second} has not read these images yet: press b to let it.")
+            else:
+                self._compare.show(found[0], first, found[1], self._folded)
+        self.refresh_bindings()
+        if self._list == "compare":
+            self._look()
+
+    # ── tabs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def action_tab(self, name: str) -> None:
+        """Go to a tab and into what it shows."""
+        self.query_one(Tabs).active = f"tab-{name}"
+        self._switch(name)
+        target = {"characters": CharacterTable, "confusions": ConfusionMap}.get(name)
+        if target:
+            self.query_one(target).focus()
+        elif name == "images":
+            self.query_one(ImagesPanel).sheet.focus()
+        elif self._compare.comparison:
+            self._compare.table.focus()
+        else:
+            self.query_one("#second").focus()
+
+    @on(Tabs.TabActivated)
+    def _tab_activated(self, event: Tabs.TabActivated) -> None:
+        event.stop()
+        self._switch((event.tab.id or "").removeprefix("tab-"))
+
+    def _switch(self, name: str) -> None:
+        self.set_class(name == "images", "images-only")
+        if name != "images":
+            self._list = name
+            self.query_one("#lists", ContentSwitcher).current = name
+        self.refresh_bindings()
+        self._look()
+
+    def action_back(self) -> None:
+        """Go from the images back to the list."""
+        self.action_tab(self._list)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show the keys that do something here."""
+        if action == "cancel":
+            return self.busy
+        if action == "evaluate":
+            return not self.busy
+        if action == "evaluate_second":
+            return not self.busy and self._list == "compare" and self._compare.comparison is None
+        return super().check_action(action, parameters)
+
+    # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(DataTable.RowHighlighted, "#characters")
+    @on(ComparePanel.Highlighted)
+    def _moved(self) -> None:
+        self._look()
+
+    @on(ConfusionMap.Highlighted)
+    def _walked(self, event: ConfusionMap.Highlighted) -> None:
+        self.query_one("#cell", Static).update(event.text)
+        self._look()
+
+    @on(DataTable.RowSelected)
+    @on(ConfusionMap.Selected)
+    def _images_wanted(self) -> None:
+        if self.has_class("-wide"):
+            self.query_one(ImagesPanel).sheet.focus()
+        else:
+            self.action_tab("images")
+
+    def on_resize(self) -> None:
+        """Fetch the images if there is room for them now."""
+        self.call_after_refresh(self._look)
+
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
+        """Show the images of what is under the cursor of the list, once it rests."""
+        panel, judged = self.query_one(ImagesPanel), self._judged
+        if judged is None or not panel.display:
+            return
+        await asyncio.sleep(_STILL)
+        about, wanted, total = self._under_cursor(judged)
+        if not wanted:
+            panel.say(about, "none" if about else "")
+            return
+        slow = self.set_timer(_PATIENCE, lambda: panel.wait(about))
+        try:
+            images = await self._fetch(judged.evaluation, [each.record for each in wanted])
+        except Superseded:
+            return
+        except EngineError as error:
+            if panel.is_attached:
+                panel.say(about, str(error))
+            return
+        finally:
+            slow.stop()
+        panel.show(about, images, wanted, total)
+
+    async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> npt.NDArray[np.uint8]:
+        # While the one engine evaluates, the other one's process is free.
+        engine = self.kanatui.engine("preview" if self.busy else "evaluate")
+        answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
+        return answer.arrays["images"]
+
+    def _under_cursor(self, judged: Judged) -> tuple[str, list[Shown], int]:
+        """Return what is under the cursor in words, its images, and how many there are in all."""
+        if self._list == "compare":
+            return self._compare.differing(self._compare.character, self._folded)
+        if self._list == "confusions":
+            cell = self.query_one(ConfusionMap).cell
+            if cell is None:
+                return "", [], 0
+            places = judged.readings.cell(*cell).tolist()
+            return (
+                self.query_one(ConfusionMap).description,
+                shown(judged, places, folded=False, with_truth=False),
+                len(places),
+            )
+        character = self.query_one(CharacterTable).character
+        places = judged.readings.misread(character, self._folded).tolist()
+        about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
+        return about, shown(judged, places, self._folded, with_truth=not character), len(places)

@@ -1,0 +1,66 @@
+"""Starting the app on a terminal of its own, where nothing else can write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kanatui import paths, storage
+from kanatui.errors import KanatuiError, UsageError
+
+_LONGEST_LOG = 1_000_000
+"""Bytes."""
+
+
+def run_app(plain: bool = False, mode: str = "") -> None:
+    """Open the app and return when it is left.
+
+    Args:
+        plain: draw pictures with plain characters.
+        mode: the screen to begin with.
+
+    Raises:
+        UsageError: standard input or output is not a terminal.
+        KanatuiError: the app crashed.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the app needs a terminal; for scripts there are commands: kanatui --help")
+    from kanatui.tui.app import KanatuiApp
+
+    log = storage.make_folder(paths.home()) / "app.log"
+    with _terminal_alone(log):
+        app = KanatuiApp(plain, mode)
+        app.run()
+    if app.return_code:
+        raise KanatuiError(f"the app crashed; its traceback is in {log} (trainings are not affected)")
+
+
+@contextlib.contextmanager
+def _terminal_alone(log: Path) -> Iterator[None]:
+    """Keep the terminal for Textual: whatever else prints, C libraries included, writes into a log.
+
+    Textual's driver writes to ``sys.__stderr__``: that becomes a copy of the terminal, descriptors 1 and 2 the log.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = (os.dup(1), os.dup(2))
+    before = sys.__stderr__
+    with storage.storing(log):
+        # Appended to, for two apps may be open; begun anew once it is long.
+        fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _LONGEST_LOG else 0
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | fresh, 0o600)
+    with open(kept[0], "w", encoding="utf-8", closefd=False) as terminal:
+        sys.__stderr__ = terminal  # type: ignore[misc]  # typed as final, but where the driver looks
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        try:
+            yield
+        finally:
+            sys.__stderr__ = before  # type: ignore[misc]
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+            for number in (*kept, file):
+                os.close(number)

@@ -1,0 +1,88 @@
+"""What the live view says in figures: plain text, so that it can be compared before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kanatui.training.telling import preparing
+from kanatui.tui.train.follow import History
+from kanatui.tui.train.rows import SYMBOLS, Row
+from kanatui.words import bytes_text, clock, duration, percent
+
+
+def headline(row: Row) -> str:
+    """Name the run and its state: ● 7 handwriting · running."""
+    note = f" · {row.note.splitlines()[0]}" if row.note else ""
+    return f"{SYMBOLS[row.state]} run {row.run.number} {row.title} · {row.state}{note}"
+
+
+def bar(row: Row, history: History, width: int, plain: bool = False) -> str:
+    """Draw progress as a bar of ``width`` cells in all, with the share and the time left."""
+    status = row.status
+    if status.state == "starting" or (status.active and history.preparing):
+        return _safe(preparing, history.preparing) or "starting"
+    share = max(status.progress, float(history.step.get("progress", 0.0))) if status.active else status.progress
+    left = history.step.get("seconds_left", status.seconds_left) if status.state == "running" else None
+    words = f" {100 * share:3.0f} %" + (f" · {clock(left)} left" if left is not None else "")
+    words += f" · {duration(status.elapsed)} trained"
+    cells = max(0, width - len(words) - 1)
+    full = round(share * cells)
+    done, rest = ("#", "-") if plain else ("━", "─")
+    return done * full + rest * (cells - full) + words
+
+
+def lines(row: Row, history: History) -> tuple[str, str, str]:
+    """Give three lines: where it is, what it reads right, what it costs."""
+    return _safe(_place, history) or "no step yet", _scores(row, history), _safe(_cost, history)
+
+
+def _place(history: History) -> str:
+    step = history.step
+    if not step:
+        return ""
+    batches = history.start.get("batches")
+    of = f" ({batches:,} batches)" if batches else ""
+    return _joined(
+        f"step {step['step']:,}",
+        f"epoch {step['epoch'] + 1}{of}",
+        f"loss {step['loss']:.3f}",
+        f"rate {step['rate']:.2g}" if "rate" in step else "",
+    )
+
+
+def _scores(row: Row, history: History) -> str:
+    last, best = history.scores, history.best or row.status.best
+    if not last:
+        return "not scored on the held-out images yet"
+    parts = []
+    for name in ("strict", "folded"):
+        top = f" (best {percent(best[name])})" if best and name in best else ""
+        parts.append(f"{name} {percent(last[name])}{top}")
+    return _joined(*parts, f"at step {last['step']:,.0f}")
+
+
+def _cost(history: History) -> str:
+    step, start = history.step, history.start
+    if not step:
+        return _joined(str(start.get("device", "")), str(start.get("precision", "")))
+    return _joined(
+        f"{step['images_per_second']:,.0f} images/s",
+        f"CPU {step['cpu']:.0f} %" if "cpu" in step else "",
+        f"memory {bytes_text(step['memory'])}" if "memory" in step else "",
+        f"GPU memory {bytes_text(step['gpu_memory'])}" if "gpu_memory" in step else "",
+        f"waiting {100 * step['waiting']:.0f} %" if "waiting" in step else "",
+        ", ".join(str(start[key]) for key in ("device", "precision") if key in start),
+    )
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _safe(tell: Any, event: History | Mapping[str, Any]) -> str:
+    """Tell what an event says; "" where the file holds something else than an event of this version."""
+    try:
+        return str(tell(event))
+    except (KeyError, TypeError, ValueError):
+        return ""

@@ -1,0 +1,171 @@
+"""Following a run by its events alone, in small bites: the process that trains may be anybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kanatui.training.events import Event
+from kanatui.training.runs import Run
+from kanatui.training.telling import describe
+from kanatui.tui.train.series import Series
+
+BITE = 1 << 16
+"""Bytes read at once: about 350 events, which take 2 ms to fold in. The event loop may wait that long."""
+
+_MOST_LINES = 400
+_MOST_MARKS = 200
+_MOST_ANSWERS = 50
+
+MEASURED = ("loss", "rate", "images_per_second")
+"""What step events give a curve of."""
+
+SCORES = ("strict", "folded")
+"""What validations give a curve of, in per cent."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """Something that happened at a step: ``augment``, ``paused`` or ``resumed``."""
+
+    step: int
+    kind: str
+
+
+class History:
+    """What a run's events add up to, in bounded memory however many there are."""
+
+    def __init__(self) -> None:
+        self.curves: dict[str, Series] = {name: Series() for name in (*MEASURED, *SCORES)}
+        """By name; x is the step."""
+        self.marks: list[Mark] = []
+        self.lines: deque[str] = deque(maxlen=_MOST_LINES)
+        """What happened, in words, each with its time of day."""
+        self.told = 0
+        """How many lines there have ever been."""
+        self.answers: dict[int, Event] = {}
+        """The last answers to commands, by sequence."""
+        self.step: Event = {}
+        """The last step event."""
+        self.start: Event = {}
+        self.end: Event = {}
+        self.preparing: Event = {}
+        """The last report on the work before the first step, {} once that is over."""
+        self.scores: dict[str, float] = {}
+        """The last validation: ``strict``, ``folded``, ``step``."""
+        self.best: dict[str, float] = {}
+        """The best validation so far, in the same form."""
+        self.augment: Event = {}
+        """The last change of augmentations."""
+        self.events = 0
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Take what happened next. Events that make no sense, or of a later version, are passed over."""
+        for event in events:
+            self.events += 1
+            try:
+                self._add(event)
+            except (KeyError, TypeError, ValueError, AttributeError):  # a file may hold anything
+                continue
+
+    def _add(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "step":
+            self._measure(event)
+            return
+        if kind == "preparing":
+            self.preparing = event
+            return
+        if kind == "start":
+            self._begin(event)
+        elif kind == "validation":
+            self._judge(event)
+        elif kind == "command":
+            self.answers[event["sequence"]] = event
+            while len(self.answers) > _MOST_ANSWERS:
+                del self.answers[next(iter(self.answers))]
+        elif kind == "augment":
+            if self.augment.get("augments") != event["augments"]:  # a continued run says again what is in force
+                self._mark(Mark(int(event["step"]), kind))
+            self.augment = event
+        elif kind in ("paused", "resumed"):
+            self._mark(Mark(int(event["step"]), kind))
+        elif kind == "end":
+            self.end, self.preparing = event, {}
+        self._tell(event)
+
+    def _measure(self, event: Event) -> None:
+        step = int(event["step"])
+        for name in MEASURED:
+            if name in event:
+                self.curves[name].add(step, float(event[name]))
+        self.step, self.preparing = event, {}
+
+    def _begin(self, event: Event) -> None:
+        """A run that is continued takes back what came after the checkpoint that it goes on from."""
+        step = int(event.get("step", 0))
+        self.start, self.end, self.preparing = event, {}, {}
+        for curve in self.curves.values():
+            curve.cut(step)
+        self.marks = [mark for mark in self.marks if mark.step <= step]
+        if self.step and int(self.step["step"]) > step:
+            self.step = {}
+        if self.augment and int(self.augment["step"]) > step:
+            self.augment = {}
+
+    def _judge(self, event: Event) -> None:
+        judged = event.get("faces") or event["held_out"]
+        self.scores = {name: float(judged[name]) for name in SCORES} | {"step": float(event["step"])}
+        if event.get("best"):
+            self.best = self.scores
+        for name in SCORES:
+            self.curves[name].add(int(event["step"]), 100 * self.scores[name])
+
+    def _mark(self, mark: Mark) -> None:
+        self.marks = [*self.marks, mark][-_MOST_MARKS:]
+
+    def _tell(self, event: Event) -> None:
+        text = describe(event)
+        if text:
+            self.lines.append(f"{_time_of_day(event)}  {text}")
+            self.told += 1
+
+
+def _time_of_day(event: Mapping[str, Any]) -> str:
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(float(event["time"])))
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return "        "
+
+
+class Follower:
+    """Reads a run's events as they come. Reading and parsing is done in a thread, folding in on the event loop."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.history = History()
+        self._reader = run.events()
+        self._size = _size(run)
+
+    @property
+    def share(self) -> float:
+        """How much of what there was at the beginning has been read, 0 … 1."""
+        return min(1.0, self._reader.offset / self._size) if self._size else 1.0
+
+    async def advance(self) -> bool:
+        """Take the next bite; False if there is nothing new."""
+        before = self._reader.offset
+        events = await asyncio.to_thread(self._reader.read, BITE)
+        self.history.add(events)
+        return self._reader.offset != before
+
+
+def _size(run: Run) -> int:
+    try:
+        return (run.path / "events.jsonl").stat().st_size
+    except OSError:
+        return 0

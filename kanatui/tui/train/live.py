@@ -1,0 +1,345 @@
+"""A run as it goes on: charts, figures, the images of the batch, what happened. Everything comes from its files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from kanatui.errors import KanatuiError
+from kanatui.training.control import Mailbox
+from kanatui.tui.train import figures
+from kanatui.tui.train.augment import Augmentations
+from kanatui.tui.train.batch import BatchSheet
+from kanatui.tui.train.follow import Follower
+from kanatui.tui.train.logs import Printed, Told, read_from
+from kanatui.tui.train.rows import Row
+from kanatui.tui.train.words import WordBar
+
+if TYPE_CHECKING:
+    from kanatui.tui.app import KanatuiApp
+    from kanatui.tui.train.charts import Chart
+
+_POLL = 0.25
+_POLL_ANSWER = 0.05
+_FIGURES_EVERY = 0.5
+_CHARTS_EVERY = 1.0
+_LAST_LINES = 4
+VIEWS = {"charts": "Charts", "images": "Images", "told": "Events", "printed": "Log", "augment": "Augmentations"}
+_ANSWERED = {
+    "pause": "paused",
+    "resume": "going on",
+    "stop": "stopping",
+    "stop_after_epoch": "stopping after this epoch",
+    "augment": "augmentations changed",
+}
+
+
+class Live(Vertical):
+    """One run, watched."""
+
+    view: reactive[str] = reactive("charts")
+    """Which of :data:`VIEWS` is shown; where there is room the charts always are."""
+
+    class Answered(Message):
+        """A training has answered a command, or can no longer."""
+
+        def __init__(self, command: str, accepted: bool, text: str, step: int | None) -> None:
+            super().__init__()
+            self.command, self.accepted, self.text, self.step = command, accepted, text, step
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.row: Row | None = None
+        """The run that is shown."""
+        self.follower: Follower | None = None
+        self._others: dict[str, tuple[str, Follower]] = {}
+        self._pending: dict[int, str] = {}
+        self._charts: list[Chart] = []
+        self._first_chart = 0
+        self._caught_up = False
+
+    def compose(self) -> ComposeResult:
+        """Give the figures above, the views below."""
+        yield Static("No run is shown: choose one under Runs, or press n for a new one.", id="live-head", markup=False)
+        with Vertical(id="live-figures"):
+            yield Static("", id="live-bar", markup=False)
+            for name in ("place", "scores", "cost"):
+                yield Static("", id=f"live-{name}", classes="figure", markup=False)
+        yield Static("", id="live-note", markup=False)
+        yield Static("", id="live-crash", markup=False)
+        yield WordBar(VIEWS, "live-views")
+        yield Horizontal(id="live-charts")
+        with Vertical(id="live-lower"):
+            yield BatchSheet(id="live-images")
+            yield Told(id="live-told")
+            yield Printed(id="live-printed")
+            yield Augmentations(id="live-augment")
+
+    async def on_mount(self) -> None:
+        """Begin to repaint what changes."""
+        self.watch_view()
+        self.set_interval(_FIGURES_EVERY, self._show_figures)
+        self.set_interval(_CHARTS_EVERY, self._show_rest)
+        self._make_charts()
+
+    @work
+    async def _make_charts(self) -> None:
+        # NumPy takes 0.1 s to import; in a thread, so that the first paint does not wait for it.
+        make = await asyncio.to_thread(_chart_maker)
+        self._charts = make()
+        await self.query_one("#live-charts").mount(*self._charts)
+        self._lay_out_charts()
+        self._show_rest()
+
+    # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def watch_run(self, row: Row) -> None:
+        """Watch another run."""
+        if self.row is not None and self.row.run.id == row.run.id:
+            self.stand(row)
+            return
+        self.row = row
+        self.follower = Follower(row.run)
+        self._pending.clear()
+        self._caught_up = False
+        self.say("")
+        self.query_one(Told).restart()
+        self.query_one(Printed).follow(row.run.log)
+        self.query_one(BatchSheet).watch_run(row.run)
+        self.query_one(Augmentations).watch_run(row.run)
+        self._follow(self.follower)
+        self._show_crash(row)
+        self.stand(row)
+
+    def forget(self) -> None:
+        """Show no run: the one shown was deleted."""
+        self.row = self.follower = None
+        self.workers.cancel_group(self, "follow")
+        self.query_one("#live-head", Static).update("The run that was shown here is gone: choose another under Runs.")
+        for name in ("bar", "place", "scores", "cost", "note"):
+            self.query_one(f"#live-{name}", Static).update("")
+        self.query_one("#live-crash").display = False
+        for chart in self._charts:
+            chart.show([])
+
+    def stand(self, row: Row) -> None:
+        """Take how the run stands now."""
+        before, self.row = self.row, row
+        if before is None or before.state != row.state:
+            self._show_crash(row)
+            if not row.status.active:
+                self._give_up_waiting()
+        self.set_class(row.status.active, "active")
+        self._show_figures()
+
+    def overlay(self, rows: list[Row]) -> None:
+        """Lay the curves of these runs over those of the one shown, which may be among them."""
+        before, known = list(self._others), self._others
+        self._others = {
+            row.run.id: (row.title, known[row.run.id][1] if row.run.id in known else Follower(row.run)) for row in rows
+        }
+        if list(self._others) != before:
+            self._follow_others()
+
+    # ── following ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @work(exclusive=True, group="follow")
+    async def _follow(self, follower: Follower) -> None:
+        bites = 0
+        while True:
+            if await follower.advance():
+                bites += 1
+                if not self._caught_up and bites > 1:
+                    self.say(f"reading what happened so far: {follower.share:.0%}".replace("%", " %"))
+                continue
+            if not self._caught_up:
+                self._caught_up = True
+                self.say("")
+                self._show_rest()
+                self._show_figures()
+            self._look_for_answers(follower)
+            await asyncio.sleep(_POLL_ANSWER if self._pending else _POLL)
+
+    @work(exclusive=True, group="others")
+    async def _follow_others(self) -> None:
+        while self._others:
+            for _, follower in list(self._others.values()):
+                while await follower.advance():
+                    pass
+            self._show_rest()
+            await asyncio.sleep(_CHARTS_EVERY)
+        self._show_rest()
+
+    # ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def say(self, text: str) -> None:
+        """Say something in the line for answers."""
+        for note in self.query("#live-note").results(Static):  # none if the app is left while a training starts
+            note.update(text, layout=False)
+
+    def send(self, command: str, arguments: Mapping[str, Any]) -> None:
+        """Send a command to the training; what it answers is shown as soon as it comes."""
+        self.run_worker(self._send(command, arguments), group="send")
+
+    async def _send(self, command: str, arguments: Mapping[str, Any]) -> None:
+        row = self.row
+        if row is None or not row.status.active:
+            self._answer(command, False, f"{_words(command)}: the run is not running", None)
+            return
+        self.say(f"{_words(command)} sent …")
+        try:
+            sequence = await asyncio.to_thread(Mailbox(row.run.control).send, command, **arguments)
+        except KanatuiError as error:
+            self._answer(command, False, str(error), None)
+            return
+        self._pending[sequence] = command
+
+    def _look_for_answers(self, follower: Follower) -> None:
+        for sequence, command in list(self._pending.items()):
+            event = follower.history.answers.get(sequence)
+            if event is None:
+                continue
+            del self._pending[sequence]
+            note = event.get("note") or ""
+            step = event.get("step") if isinstance(event.get("step"), int) else None
+            if event.get("accepted"):
+                at = f" at step {step:,}" if step is not None else ""
+                self._answer(command, True, f"{_ANSWERED.get(command, command)}{at}{_bracketed(note)}", step)
+            else:
+                self._answer(command, False, f"{_words(command)} refused: {note}", step)
+
+    def _give_up_waiting(self) -> None:
+        for command in self._pending.values():
+            self._answer(command, False, f"the training ended before it could {_words(command)}", None)
+        self._pending.clear()
+
+    def _answer(self, command: str, accepted: bool, text: str, step: int | None) -> None:
+        self.say(text if accepted else f"✗ {text}")
+        self.post_message(self.Answered(command, accepted, text, step))
+
+    # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _seen(self) -> bool:
+        return self.screen.is_current and bool(self.size)
+
+    def _show_figures(self) -> None:
+        row, follower = self.row, self.follower
+        if row is None or follower is None or not self._seen:
+            return
+        plain = cast("KanatuiApp", self.app).ascii
+        self._put("head", figures.headline(row))
+        self._put("bar", figures.bar(row, follower.history, self.query_one("#live-bar").size.width, plain))
+        for name, line in zip(("place", "scores", "cost"), figures.lines(row, follower.history), strict=True):
+            self._put(name, line)
+
+    def _put(self, name: str, text: str) -> None:
+        """Change a line, if it is another one: what is not sent costs nothing."""
+        line = self.query_one(f"#live-{name}", Static)
+        if str(line.content) != text:
+            line.update(text, layout=False)
+
+    def _show_rest(self) -> None:
+        """Redraw what is seen of charts, images, events and log, if there is anything new."""
+        row, follower = self.row, self.follower
+        if row is None or follower is None or not self._seen or not self._caught_up:
+            return
+        self._draw_charts()
+        self.query_one(Augmentations).stand(follower.history.augment, row.status.active)
+        self.query_one(Told).show(follower.history)
+        self._show_files(row)
+
+    @work(exclusive=True, group="files")
+    async def _show_files(self, row: Row) -> None:
+        if self.query_one(Printed).display:
+            await self.query_one(Printed).advance()
+        if self.query_one(BatchSheet).display:
+            await self.query_one(BatchSheet).advance(row.status.active)
+
+    def _draw_charts(self) -> None:
+        if self.row is None or self.follower is None or not self._charts:
+            return
+        from kanatui.tui.train.charts import Shown
+
+        runs = [Shown(self.row.title, self.follower.history)]
+        others = [other for id, other in self._others.items() if id != self.row.run.id]
+        runs += [Shown(title, follower.history) for title, follower in others]
+        for chart in self._charts:
+            chart.show(runs)
+
+    @work(exclusive=True, group="crash")
+    async def _show_crash(self, row: Row) -> None:
+        """Where it went wrong: the reason, the log's last lines, and the key that goes on."""
+        box = self.query_one("#live-crash", Static)
+        box.display = row.state in ("failed", "crashed")
+        if box.display:
+            _, printed = await asyncio.to_thread(read_from, row.run.log, 0)
+            last = [line for line in printed if line.strip()][-_LAST_LINES:]
+            box.update("\n".join([f"✗ {row.state}: {row.status.reason}", *last, "c goes on from its last checkpoint"]))
+
+    def focus_view(self) -> None:
+        """Put the focus where the keys of the view are."""
+        places = {"charts": "Plot", "images": "#live-images", "told": "#live-told", "printed": "#live-printed"}
+        for widget in self.query(places.get(self.view, "#augment-steps")):
+            if widget.display and widget.is_on_screen:
+                widget.focus()
+                return
+
+    # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def watch_view(self) -> None:
+        """Show another view."""
+        self.query_one(WordBar).chosen = self.view
+        for name in VIEWS:
+            self.set_class(name == self.view, f"view-{name}")
+        self.call_after_refresh(self._show_rest)
+
+    @on(WordBar.Picked, "#live-views")
+    def _picked(self, event: WordBar.Picked) -> None:
+        event.stop()
+        self.view = event.word
+
+    def next_chart(self) -> None:
+        """Show the charts; where they are shown already, the next of them."""
+        if self.view == "charts" or not self.has_class("view-charts"):
+            self._first_chart = (self._first_chart + self._charts_at_once) % max(1, len(self._charts))
+        self.view = "charts"
+        self._lay_out_charts()
+        self._draw_charts()
+
+    @property
+    def _charts_at_once(self) -> int:
+        return 2 if self.size.width >= 70 else 1
+
+    def _lay_out_charts(self) -> None:
+        shown = range(self._first_chart, self._first_chart + self._charts_at_once)
+        for index, chart in enumerate(self._charts):
+            chart.display = index in shown
+
+    def on_resize(self) -> None:
+        """Show as many charts as fit."""
+        self._first_chart -= self._first_chart % self._charts_at_once
+        self._lay_out_charts()
+        self.call_after_refresh(self._show_rest)
+
+
+def _words(command: str) -> str:
+    return command.replace("_", " ")
+
+
+def _bracketed(note: str) -> str:
+    return f" ({note})" if note else ""
+
+
+def _chart_maker() -> Any:
+    from kanatui.tui.train.charts import make_charts
+
+    return make_charts

@@ -1,0 +1,83 @@
+"""What happened in words, and what the process printed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+from textual.widgets import RichLog
+
+from kanatui.tui.train.follow import History
+
+_MOST_LINES = 1000
+_TAIL = 1 << 16
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def clean(line: str) -> str:
+    """Take out what would move the cursor or change colours; of a line written over, the last version counts."""
+    return _CONTROL.sub("", line.rstrip("\r\n").rpartition("\r")[2]).expandtabs()
+
+
+def read_from(path: Path, offset: int) -> tuple[int, list[str]]:
+    """Return the whole lines of a text file after ``offset``, of a long file only the end, and where they end."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            start = max(min(offset, size), size - _TAIL)
+            file.seek(start)
+            data = file.read(_TAIL)
+    except OSError:
+        return offset, []
+    complete = data[: data.rfind(b"\n") + 1]
+    lines = complete.decode(errors="replace").split("\n")[:-1]
+    cut = start > offset and lines  # begins in the middle of a line
+    return start + len(complete), [clean(line) for line in (lines[1:] if cut else lines)]
+
+
+class Told(RichLog):
+    """What happened in the run, in words."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(wrap=True, max_lines=_MOST_LINES, auto_scroll=True, **options)
+        self._told = 0
+
+    def restart(self) -> None:
+        """Begin again, for another run."""
+        self.clear()
+        self._told = 0
+
+    def show(self, history: History) -> None:
+        """Add what is new."""
+        new = min(history.told - self._told, len(history.lines))
+        self._told = history.told
+        for line in list(history.lines)[-new:] if new else []:
+            self.write(line)
+
+
+class Printed(RichLog):
+    """The run's train.log, its end."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(wrap=True, max_lines=_MOST_LINES, auto_scroll=True, **options)
+        self._path: Path | None = None
+        self._offset = 0
+
+    def follow(self, path: Path) -> None:
+        """Show another file."""
+        if path != self._path:
+            self.clear()
+            self._path, self._offset = path, 0
+
+    async def advance(self) -> None:
+        """Add what the file has grown by."""
+        path, offset = self._path, self._offset
+        if path is None:
+            return
+        end, lines = await asyncio.to_thread(read_from, path, offset)
+        if path == self._path and offset == self._offset:
+            self._offset = end
+            for line in lines:
+                self.write(line)

@@ -1,0 +1,314 @@
+"""The form for a new training."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Button, Collapsible, Input, Label, Select, Static
+
+from kanatui.dataset.catalogue import Catalogue
+from kanatui.errors import KanatuiError
+from kanatui.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
+from kanatui.tui.train.choices import BUDGET, Defaults, Source, arguments, first_options, more_options
+from kanatui.tui.train.starting import start_training
+from kanatui.tui.train.values import checked
+from kanatui.tui.widgets.form import ParameterForm
+
+if TYPE_CHECKING:
+    from kanatui.plugins import Registry
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_EDITED = "edited:"
+_HINT = "ctrl+s starts; the training goes on when the app is closed"
+_WRONG_NAME = "up to 40 letters, digits, dots, - and _, a letter or digit first"
+
+
+class NewRun(Vertical):
+    """What to train on, what to train, for how long."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "start", "Start", tooltip="Start the training of this form"),
+    ]
+
+    class Started(Message):
+        """A training has begun."""
+
+        def __init__(self, run_id: str) -> None:
+            super().__init__()
+            self.run_id = run_id
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._registry: Registry | None = None
+        self._edited: Recipe | None = None
+        self._source: Source | None = None
+        self._defaults = Defaults.of({})
+        self._model_form: ParameterForm | None = None
+        self._form_of: tuple[int, str] | None = None
+        self._sources_taken = 0
+        self._choices: list[tuple[str, str]] = []
+        self._models: list[str] = []
+        self._filling = asyncio.Lock()
+        self._loaded = asyncio.Event()
+        self.starting = False
+
+    def compose(self) -> ComposeResult:
+        """Give the fields, and above them the button and what it leads to."""
+        with Horizontal(id="new-start"):
+            yield Button("Start training", id="start", variant="primary", compact=True)
+            yield Static(_HINT, id="new-say", markup=False)
+        with VerticalScroll(id="new-form", can_focus=False):
+            yield from _field("train on", Select([], id="new-source", prompt="loading …", compact=True))
+            yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True))
+            yield from _field("model", Select([], id="new-model", prompt="loading …", compact=True))
+            yield Vertical(id="new-parameters")
+            yield ParameterForm(first_options(), self._defaults.options, id="new-first")
+            with Collapsible(title="more", id="new-more"):
+                yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
+
+    def on_mount(self) -> None:
+        """Fill in what there is to choose from."""
+        self._load()
+
+    def focus_first(self) -> None:
+        """Stand on the first field."""
+        self._look_again()
+        self.query_one("#new-source", Select).focus()
+
+    async def choose(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
+        """Choose what to train on: a recipe as edited (``Recipe.to_dict()``), or a data set by name."""
+        await self._loaded.wait()
+        if recipe is not None:
+            try:
+                self._edited = Recipe.from_dict(recipe)
+            except KanatuiError as error:
+                self._say(str(error), wrong=True)
+                return
+        wanted = _EDITED if recipe is not None else f"dataset:{dataset}"
+        await self._fill_sources(wanted)
+
+    # ── what there is ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @work(group="new-load")
+    async def _load(self) -> None:
+        self._registry = await asyncio.to_thread(_load_registry)
+        await self._fill_sources(f"recipe:{DEFAULT}")
+        self._loaded.set()
+
+    @work(group="new-load")
+    async def _look_again(self) -> None:
+        """Data sets and recipes may have come since."""
+        if self._loaded.is_set():
+            await self._fill_sources("")
+
+    async def _fill_sources(self, wanted: str) -> None:
+        """Offer what there is now; choose ``wanted``, or what was chosen before."""
+        async with self._filling:
+            choices = await asyncio.to_thread(_list_sources, self._edited)
+            select = self.query_one("#new-source", Select)
+            target = wanted or ("" if select.is_blank() else str(select.value))
+            values = [value for _, value in choices]
+            with select.prevent(Select.Changed):
+                if choices != self._choices:
+                    self._choices = choices
+                    select.set_options(choices)
+                select.value = target = target if target in values else values[0]
+            await self._take_source(target)
+
+    @on(Select.Changed, "#new-source")
+    async def _other_source(self, event: Select.Changed) -> None:
+        event.stop()
+        if not event.select.is_blank():
+            await self._take_source(str(event.value))
+
+    async def _take_source(self, value: str) -> None:
+        """Fill the form with what the source says; one that is chosen already keeps what was typed."""
+        try:
+            source = await asyncio.to_thread(_open_source, value, self._edited)
+            defaults = Defaults.of(source.recipe.train)
+        except KanatuiError as error:
+            self._source = None
+            self._say(str(error), wrong=True)
+            return
+        if self._source is not None and self._source.same_as(source):
+            return
+        self._source, self._defaults = source, defaults
+        self._sources_taken += 1
+        self._say(_HINT)
+        self.query_one("#new-name", Input).placeholder = source.recipe.name or source.name or "run"
+        for form in (self.query_one("#new-first", ParameterForm), self.query_one("#new-rest", ParameterForm)):
+            for name in form.values:
+                form.set_value(name, defaults.options[name])
+        self._fill_models()
+
+    def _fill_models(self) -> None:
+        registry = self._registry
+        if registry is None:
+            return
+        select = self.query_one("#new-model", Select)
+        ids = sorted(registry.models)
+        with select.prevent(Select.Changed):
+            if self._models != ids:
+                self._models = ids
+                select.set_options([(id, id) for id in ids])
+            if self._defaults.model in ids:
+                select.value = self._defaults.model
+        self._show_parameters()
+        if self._defaults.model not in ids:
+            self._say(f"the recipe's model {self._defaults.model} is not there: choose another", wrong=True)
+
+    @on(Select.Changed, "#new-model")
+    def _other_model(self, event: Select.Changed) -> None:
+        event.stop()
+        self._show_parameters()
+
+    def _show_parameters(self) -> None:
+        """Make the form of the model's own parameters, unless it is there already."""
+        model = self._model
+        if not model or self._registry is None or self._form_of == (self._sources_taken, model):
+            return
+        declared = self._registry.model(model).parameters()
+        self._form_of = (self._sources_taken, model)
+        self._model_form = ParameterForm(declared, checked(declared, self._defaults.parameters_of(model)))
+        # Not awaited: an awaited removal that is cancelled ends Textual's message loop, and with it the app.
+        place = self.query_one("#new-parameters", Vertical)
+        place.remove_children()
+        place.mount(self._model_form)
+
+    @property
+    def _model(self) -> str:
+        select = self.query_one("#new-model", Select)
+        return "" if select.is_blank() else str(select.value)
+
+    # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(ParameterForm.Changed)
+    def _changed(self, event: ParameterForm.Changed) -> None:
+        event.stop()
+        if event.name in BUDGET and event.value and event.form.id == "new-first":
+            other = next(name for name in BUDGET if name != event.name)
+            event.form.set_value(other, type(event.form.values[other])(0))
+
+    @on(Input.Changed, "#new-name")
+    def _named(self, event: Input.Changed) -> None:
+        event.stop()
+        if _name_is_wrong(event.value):
+            self._say(f"name: {_WRONG_NAME}", wrong=True)
+        else:
+            self._say("")
+
+    def _say(self, text: str, wrong: bool = False) -> None:
+        for line in self.query("#new-say").results(Static):  # none if the app is left while a training starts
+            line.set_class(wrong, "wrong")
+            line.update(f"✗ {text}" if wrong else text, layout=False)
+
+    # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(Button.Pressed, "#start")
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.action_start()
+
+    @work(exclusive=True, group="new-start")
+    async def action_start(self) -> None:
+        """Start the training of this form."""
+        if self.starting:
+            return
+        wrong = self._what_is_wrong()
+        if wrong:
+            self._say(wrong, wrong=True)
+            return
+        self._set_starting(True)
+        try:
+            self._say("starting …")
+            told = await asyncio.to_thread(self._arguments)
+            run_id = await start_training(told, self._say)
+        except KanatuiError as error:
+            self._say(str(error), wrong=True)
+        else:
+            self._say("")
+            self.post_message(self.Started(run_id))
+        finally:
+            self._set_starting(False)
+
+    def _set_starting(self, starting: bool) -> None:
+        self.starting = starting
+        for button in self.query("#start").results(Button):
+            button.disabled = starting
+
+    def _what_is_wrong(self) -> str:
+        forms = self.query(ParameterForm)
+        marked = [f"{name}: {error}" for form in forms for name, error in form.errors.items()]
+        if marked:
+            return marked[0]
+        if _name_is_wrong(self.query_one("#new-name", Input).value):
+            return f"name: {_WRONG_NAME}"
+        if self._source is None:
+            return "choose what to train on"
+        return "" if self._model_form is not None else "choose a model"
+
+    def _arguments(self) -> list[str]:
+        assert self._source is not None
+        assert self._model_form is not None
+        assert self._registry is not None
+        options: Mapping[str, Any] = {
+            **self.query_one("#new-first", ParameterForm).values,
+            **self.query_one("#new-rest", ParameterForm).values,
+        }
+        model = self._model
+        return arguments(
+            self._source,
+            self.query_one("#new-name", Input).value.strip(),
+            model,
+            self._registry.model(model).parameters(),
+            self._model_form.values,
+            options,
+            self._defaults,
+        )
+
+
+def _field(label: str, control: Select[str] | Input) -> ComposeResult:
+    with Horizontal(classes="new-field"):
+        yield Label(label, classes="label")
+        yield control
+
+
+def _name_is_wrong(name: str) -> bool:
+    return bool(name.strip()) and not _NAME.fullmatch(name.strip())
+
+
+def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
+    """Return what can be trained on: what is shown, and the value."""
+    choices = [(f"recipe {name}", f"recipe:{name}") for name in recipe_files()]
+    if edited is not None:
+        choices.insert(0, (f"recipe {edited.name or 'without a name'}, as edited under Dataset", _EDITED))
+    return choices + [
+        (f"data set {entry.name} ({entry.images:,} images)", f"dataset:{entry.name}")
+        for entry in Catalogue().look()
+        if entry.state == "complete"
+    ]
+
+
+def _open_source(value: str, edited: Recipe | None) -> Source:
+    kind, _, name = value.partition(":")
+    if kind == "dataset":
+        from kanatui import paths
+
+        return Source("dataset", name, read_recipe(paths.datasets() / name / "recipe.toml"))
+    if value == _EDITED and edited is not None:
+        return Source("edited", edited.name, edited)
+    return Source("recipe", name, find_recipe(name))
+
+
+def _load_registry() -> Registry:
+    from kanatui.plugins import load
+
+    return load()

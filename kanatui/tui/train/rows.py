@@ -1,0 +1,157 @@
+"""What the list of runs shows, gathered cheaply: only what changed since the last look is read again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from kanatui.training.runs import Run, Status, list_runs
+from kanatui.words import percent
+
+_BITE = 1 << 20
+_VALIDATION = b'"event":"validation"'
+_BARS = "▁▂▃▄▅▆▇█"
+_PLAIN_BARS = "_.-=+*%#"
+
+SYMBOLS = {
+    "starting": "○",
+    "running": "●",
+    "paused": "‖",
+    "finished": "✓",
+    "stopped": "■",
+    "failed": "✗",
+    "crashed": "✗",
+}
+"""A sign for each state, for those who see no colour."""
+
+COLOURS = {
+    "starting": "$text-accent",
+    "running": "$text-accent",
+    "paused": "$text-warning",
+    "finished": "$text-success",
+    "stopped": "$text-muted",
+    "failed": "$text-error",
+    "crashed": "$text-error",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One run in the list."""
+
+    run: Run
+    title: str
+    note: str
+    status: Status
+    folded: tuple[float, ...]
+    """The folded score of each validation, 0 … 1."""
+
+    @property
+    def state(self) -> str:
+        """The state's name."""
+        return self.status.state
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it can be continued where it stopped."""
+        return self.state in ("stopped", "failed", "crashed")
+
+    def standing(self) -> str:
+        """Say how it stands: running 63 %; crashed: why.
+
+        Without the time left: that would repaint the whole list each second, which is 10 kB.
+        """
+        status = self.status
+        if status.state in ("running", "paused", "stopped"):
+            return f"{status.state} {100 * status.progress:.0f} %"
+        return f"{status.state}: {status.reason}" if status.reason else status.state
+
+    def best(self) -> str:
+        """Say the best strict and folded scores; "" before the first validation."""
+        best = self.status.best
+        return f"{percent(best['strict'])} / {percent(best['folded'])}" if best else ""
+
+
+class Gatherer:
+    """Looks at all runs again and again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, ...], Row]] = {}
+        self._curves: dict[str, _Curve] = {}
+
+    def look(self) -> list[Row]:
+        """Return a row for each run, newest first. StorageError if the folder of runs cannot be read."""
+        rows = [self._row(run) for run in reversed(list_runs())]
+        kept = {row.run.id for row in rows}
+        self._known = {id: known for id, known in self._known.items() if id in kept}
+        self._curves = {id: curve for id, curve in self._curves.items() if id in kept}
+        return rows
+
+    def _row(self, run: Run) -> Row:
+        stamp = tuple(_changed(run.path / name) for name in ("status.json", "about.toml"))
+        known = self._known.get(run.id)
+        # Whether an active one still lives is told by its lock, not by a file's time.
+        if known and known[0] == stamp and not known[1].status.active:
+            return known[1]
+        curve = self._curves.setdefault(run.id, _Curve(run.path / "events.jsonl"))
+        row = Row(run, run.title, run.note, run.status(), curve.read())
+        self._known[run.id] = (stamp, row)
+        return row
+
+
+class _Curve:
+    """The scores of a run's validations, read on from where the last look ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._scores: tuple[tuple[int, float], ...] = ()
+
+    def read(self) -> tuple[float, ...]:
+        """Return every folded score so far; steps that a continued run repeats count once."""
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._offset)
+                while data := file.read(_BITE):
+                    complete = data[: data.rfind(b"\n") + 1]
+                    if not complete:
+                        break
+                    self._offset += len(complete)
+                    file.seek(self._offset)
+                    self._take(complete)
+        except OSError:
+            pass  # not begun yet, or just deleted
+        return tuple(score for _, score in self._scores)
+
+    def _take(self, data: bytes) -> None:
+        for line in data.splitlines():
+            if _VALIDATION in line and (found := _folded(line)):
+                self._scores = (*(known for known in self._scores if known[0] < found[0]), found)
+
+
+def _folded(line: bytes) -> tuple[int, float] | None:
+    try:
+        event = json.loads(line)
+        return int(event["step"]), float((event.get("faces") or event["held_out"])["folded"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def spark(values: Sequence[float], width: int = 8, plain: bool = False) -> str:
+    """Draw a curve in one line of at most ``width`` cells, from its least value to its greatest."""
+    bars = _PLAIN_BARS if plain else _BARS
+    if len(values) > width:
+        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    return "".join(bars[round((value - low) / (high - low) * 7) if high > low else 7] for value in values)

@@ -1,0 +1,323 @@
+"""The Train screen: the runs, one of them live, and the form for a new one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.reactive import reactive
+from textual.widgets import OptionList
+
+from kanatui.errors import KanatuiError
+from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
+from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.train.augment import Augmentations
+from kanatui.tui.train.live import Live
+from kanatui.tui.train.newrun import NewRun
+from kanatui.tui.train.rows import Row
+from kanatui.tui.train.runlist import Options, RunList
+from kanatui.tui.train.starting import start_training
+from kanatui.tui.train.words import WordBar
+from kanatui.tui.widgets.dialogs import Ask, Confirm
+
+PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
+_WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
+_LONGEST_TITLE = 80
+
+
+class TrainScreen(KanatuiScreen):
+    """Runs, a live view of one, and the form for a new one: side by side where there is room, else one at a time."""
+
+    mode = "train"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "part('new')", "New", tooltip="Set up a new training"),
+        Binding("escape", "part('runs')", "Runs", tooltip="Back to the list of runs"),
+        Binding("p", "pause", "Pause", tooltip="Pause the training, or let it go on"),
+        Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
+        Binding("e", "stop_after_epoch", "Stop after epoch", show=False, tooltip="Stop at the end of this epoch"),
+        Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
+        Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
+        Binding("g", "charts", "Charts", tooltip="Charts; again: the next ones"),
+        Binding("i", "view('images')", "Images", tooltip="The images of the present batch"),
+        Binding("h", "view('told')", "Events", show=False, tooltip="What happened in the run"),
+        Binding("l", "view('printed')", "Log", show=False, tooltip="What the training printed"),
+        Binding("v", "evaluate", "Evaluate", tooltip="Evaluate this run"),
+        Binding("t", "rename", "Rename", show=False, tooltip="Give the run another title"),
+        Binding("o", "note", "Note", show=False, tooltip="Write a note on the run"),
+        Binding("d,delete", "delete", "Delete", show=False, key_display="d", tooltip="Delete the run"),
+    ]
+
+    part: reactive[str] = reactive("runs")
+    """Which of :data:`PARTS` is shown; where there is room the runs always are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]
+        self._wanted_run = ""
+        self._keys_are_for: tuple[str, str] | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Give the three parts."""
+        yield WordBar(PARTS, "train-parts")
+        with Horizontal(id="train-body"):
+            yield RunList(id="train-runs")
+            yield Live(id="train-live")
+            yield NewRun(id="train-new")
+
+    async def on_shown(self) -> None:
+        """Look at the runs at once."""
+        self.runs.look()
+
+    @property
+    def runs(self) -> RunList:
+        """The list."""
+        return self.query_one(RunList)
+
+    @property
+    def live(self) -> Live:
+        """The live view."""
+        return self.query_one(Live)
+
+    @property
+    def target(self) -> Row | None:
+        """The run that an action is about: the one under the cursor where the list has the focus, else the live one."""
+        if self.part == "runs" or isinstance(self.focused, Options):
+            return self.runs.current or self.live.row
+        return self.live.row
+
+    # ── from elsewhere ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def show_run(self, run_id: str) -> None:
+        """Show a run live, as soon as the list has it."""
+        self._wanted_run = run_id
+        self.part = "live"
+        self.runs.look()
+        self._runs_changed()
+
+    async def train_with(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
+        """Go to the form with a recipe or a data set chosen."""
+        self.part = "new"
+        await self.query_one(NewRun).choose(recipe, dataset)
+
+    # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def watch_part(self) -> None:
+        """Show a part and put the focus there."""
+        for name in PARTS:
+            self.set_class(name == self.part, f"part-{name}")
+        if not self.query("#train-parts"):
+            return  # not composed yet: on_mount calls again
+        self.query_one("#train-parts", WordBar).chosen = self.part
+        self.call_after_refresh(self._focus_part)
+        self._refresh_keys()
+
+    def on_mount(self) -> None:
+        """Begin with the list."""
+        self.watch_part()
+
+    def _focus_part(self) -> None:
+        if self.part == "runs":
+            self.query_one(Options).focus()
+        elif self.part == "live":
+            self.live.focus_view()
+        else:
+            self.query_one(NewRun).focus_first()
+
+    @on(WordBar.Picked, "#train-parts")
+    def _picked(self, event: WordBar.Picked) -> None:
+        self.part = event.word
+
+    def action_part(self, part: str) -> None:
+        """Go to a part."""
+        self.part = part
+
+    def action_view(self, view: str) -> None:
+        """Go to a view of the live run."""
+        self.live.view = view
+        self.part = "live"
+        self.call_after_refresh(self.live.focus_view)
+
+    def action_charts(self) -> None:
+        """Show the charts, or the next of them."""
+        if self.part != "live" and self.has_class("-narrow"):
+            self.part = "live"
+            self.live.view = "charts"
+            return
+        self.live.next_chart()
+
+    # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(RunList.Changed)
+    def _runs_changed(self) -> None:
+        runs, live = self.runs, self.live
+        wanted = runs.row(self._wanted_run) if self._wanted_run else None
+        if wanted is not None:
+            self._wanted_run = ""
+            runs.go_to(wanted.run.id)
+            live.watch_run(wanted)
+        elif live.row is not None:
+            row = runs.row(live.row.run.id)
+            if row is None:
+                live.forget()
+            else:
+                live.stand(row)
+        elif runs.rows:
+            live.watch_run(next((row for row in runs.rows if row.status.active), runs.rows[0]))
+        live.overlay([row for row in map(runs.row, runs.marked) if row])
+        self._refresh_keys()
+
+    @on(RunList.Chosen)
+    def _choose(self, event: RunList.Chosen) -> None:
+        self.live.watch_run(event.row)
+        self.part = "live"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what fits the state of the run in question."""
+        if not self.is_mounted or action not in (*_WHEN_ACTIVE, "continue", "evaluate", "rename", "note", "delete"):
+            return True
+        row = self.target
+        if row is None:
+            return False
+        if action in _WHEN_ACTIVE:
+            return row.status.active
+        return row.resumable if action == "continue" else True
+
+    def on_descendant_focus(self) -> None:
+        """What can be done depends on where the focus is."""
+        self._refresh_keys()
+
+    def _refresh_keys(self) -> None:
+        """Offer other keys if the run in question or its state is another: a new footer costs 5 kB."""
+        row = self.target
+        about = (row.run.id, row.state) if row else None
+        if about != self._keys_are_for:
+            self._keys_are_for = about
+            self.refresh_bindings()
+
+    # ── steering ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _steer(self, command: str) -> None:
+        row = self.target
+        if row is None:
+            return
+        self.live.watch_run(row)
+        self.part = "live"
+        self.live.send(command, {})
+
+    def action_pause(self) -> None:
+        """Pause the training, or let it go on."""
+        row = self.target
+        if row is not None:
+            self._steer(RESUME if row.state == "paused" else PAUSE)
+
+    @work
+    async def action_stop(self) -> None:
+        """Stop the training now, with a checkpoint, once that is confirmed."""
+        row = self.target
+        if row is None:
+            return
+        question = f"Stop run {row.run.number} {row.title} now?\nA checkpoint is written first; c continues from it."
+        answers = {"stop": "Stop", "cancel": "Cancel"}
+        if await self.app.push_screen_wait(Confirm(question, answers, default="stop")) == "stop":
+            self.live.watch_run(row)
+            self.part = "live"
+            self.live.send(STOP, {})
+
+    def action_stop_after_epoch(self) -> None:
+        """Stop the training when it has completed the epoch."""
+        self._steer(STOP_AFTER_EPOCH)
+
+    @on(Augmentations.Wanted)
+    def _augment(self, event: Augmentations.Wanted) -> None:
+        self.live.send(AUGMENT, {"augments": event.augments})
+
+    @on(Live.Answered)
+    def _answered(self, event: Live.Answered) -> None:
+        if event.command == AUGMENT and not event.accepted:
+            self.query_one(Augmentations).refused(event.text)
+        self.runs.look()
+
+    # ── what can be done with a run ───────────────────────────────────────────────────────────────────────────────
+
+    @work
+    async def action_continue(self) -> None:
+        """Continue a stopped or crashed run from its last checkpoint."""
+        row = self.target
+        if row is None or not row.resumable:
+            return
+        live = self.live
+        live.watch_run(row)
+        self.part = "live"
+        live.say("continuing …")
+        try:
+            await start_training(["--resume", row.run.id], lambda text: live.say(f"continuing: {text}"))
+        except KanatuiError as error:
+            live.say(f"✗ {error}")
+            self.kanatui.problem(error)
+        else:
+            live.say("")
+
+    def action_evaluate(self) -> None:
+        """Evaluate this run."""
+        row = self.target
+        if row is not None:
+            self.kanatui.evaluate_run(row.run.id)
+
+    @work
+    async def action_rename(self) -> None:
+        """Give the run another title."""
+        row = self.target
+        if row is None:
+            return
+        title = await self.app.push_screen_wait(
+            Ask(f"Title of run {row.run.id} (empty: its name)", row.title, _wrong_title)
+        )
+        if title is not None and title.strip() != row.title:
+            await self._write(row.run.rename, title.strip())
+
+    @work
+    async def action_note(self) -> None:
+        """Write a note on the run."""
+        row = self.target
+        if row is None:
+            return
+        note = await self.app.push_screen_wait(Ask(f"Note on run {row.run.number} {row.title}", row.note))
+        if note is not None:
+            await self._write(row.run.annotate, note.strip())
+
+    @work
+    async def action_delete(self) -> None:
+        """Delete the run, once that is confirmed."""
+        row = self.target
+        if row is None:
+            return
+        question = f"Delete run {row.run.id} with its events and weights?\nThis cannot be undone."
+        answers = {"delete": "Delete", "cancel": "Cancel"}
+        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+            await self._write(row.run.delete)
+
+    async def _write(self, change: Any, *arguments: str) -> None:
+        try:
+            await asyncio.to_thread(change, *arguments)
+        except KanatuiError as error:
+            self.kanatui.problem(error)
+        self.runs.look()
+
+    # ── a new run ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(NewRun.Started)
+    async def _started(self, event: NewRun.Started) -> None:
+        await self.show_run(event.run_id)
+
+    @on(OptionList.OptionHighlighted)
+    def _other_run(self) -> None:
+        self._refresh_keys()
+
+
+def _wrong_title(text: str) -> str:
+    return f"at most {_LONGEST_TITLE} characters" if len(text) > _LONGEST_TITLE else ""

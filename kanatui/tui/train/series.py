@@ -1,0 +1,147 @@
+"""Curves of any length in bounded memory, and what of them is worth drawing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+Points = tuple[list[float], list[float]]
+"""The x and y of points in order of x."""
+
+_MOST_BUCKETS = 4096
+"""Kept of a curve: a zoom by twenty still finds 200 points. Must be even."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Bucket:
+    """Neighbouring points seen as one: where they begin and end, the lowest, the highest, their mean."""
+
+    first: float
+    last: float
+    low: float
+    low_at: float
+    high: float
+    high_at: float
+    total: float
+    count: int
+
+    def take(self, x: float, y: float) -> None:
+        self.last = x
+        self.total += y
+        self.count += 1
+        if y < self.low:
+            self.low, self.low_at = y, x
+        if y > self.high:
+            self.high, self.high_at = y, x
+
+    def join(self, other: _Bucket) -> None:
+        self.last = other.last
+        self.total += other.total
+        self.count += other.count
+        if other.low < self.low:
+            self.low, self.low_at = other.low, other.low_at
+        if other.high > self.high:
+            self.high, self.high_at = other.high, other.high_at
+
+
+class Series:
+    """A curve that only grows at its end. It never forgets an extreme value."""
+
+    def __init__(self) -> None:
+        self._buckets: list[_Bucket] = []
+        self._each = 1
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def add(self, x: float, y: float) -> None:
+        """Append a point; one that is not finite is left out."""
+        if not math.isfinite(y):
+            return
+        if self._buckets and self._buckets[-1].count < self._each:
+            self._buckets[-1].take(x, y)
+            return
+        if len(self._buckets) >= _MOST_BUCKETS:
+            self._halve()
+        self._buckets.append(_Bucket(x, x, y, x, y, x, y, 1))
+
+    def cut(self, x: float) -> None:
+        """Forget what lies beyond ``x``, to within the neighbours that were joined."""
+        while self._buckets and self._buckets[-1].first > x:
+            self._buckets.pop()
+        if self._buckets:
+            end = self._buckets[-1]
+            end.last, end.low_at, end.high_at = min(end.last, x), min(end.low_at, x), min(end.high_at, x)
+
+    @property
+    def last(self) -> float | None:
+        """The mean of the last neighbours, None while there are no points."""
+        return self._buckets[-1].total / self._buckets[-1].count if self._buckets else None
+
+    def drawn(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
+        """Return at most ``most`` points of the curve between ``low`` and ``high``.
+
+        Of each stretch its lowest and its highest point are kept (min/max decimation), so that no spike is lost. The
+        neighbours just outside are there too, so that lines run out of the picture.
+        """
+        buckets = self._between(low, high)
+        given = len(buckets) if self._each == 1 else 2 * len(buckets)
+        stride = 1 if given <= most else math.ceil(2 * len(buckets) / most)
+        xs: list[float] = []
+        ys: list[float] = []
+        for start in range(0, len(buckets), stride):
+            group = buckets[start : start + stride]
+            lowest, highest = min(group, key=_low), max(group, key=_high)
+            ends = sorted([(lowest.low_at, lowest.low), (highest.high_at, highest.high)])
+            for x, y in ends if ends[0] != ends[1] else ends[:1]:
+                xs.append(x)
+                ys.append(y)
+        return xs, ys
+
+    def smooth(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
+        """Return the exponential moving average over 2 % of the whole curve (5 points at least), at ``most`` points.
+
+        It is without bias at the start: weights are normalised, as is usual.
+        """
+        decay = 1.0 - 1.0 / max(5.0, 0.02 * len(self._buckets))
+        value = weight = 0.0
+        xs: list[float] = []
+        ys: list[float] = []
+        for bucket in self._buckets:
+            value = decay * value + (1.0 - decay) * bucket.total / bucket.count
+            weight = decay * weight + (1.0 - decay)
+            xs.append(bucket.last)
+            ys.append(value / weight)
+        inside = [i for i, bucket in enumerate(self._buckets) if bucket.last >= low and bucket.first <= high]
+        chosen = _thinned(inside, most)
+        return [xs[i] for i in chosen], [ys[i] for i in chosen]
+
+    def _between(self, low: float, high: float) -> list[_Bucket]:
+        inside = [i for i, bucket in enumerate(self._buckets) if bucket.last >= low and bucket.first <= high]
+        if not inside:
+            return []
+        return self._buckets[max(0, inside[0] - 1) : inside[-1] + 2]
+
+    def _halve(self) -> None:
+        pairs = zip(self._buckets[::2], self._buckets[1::2], strict=True)
+        kept = []
+        for one, other in pairs:
+            one.join(other)
+            kept.append(one)
+        self._buckets = kept
+        self._each *= 2
+
+
+def _low(bucket: _Bucket) -> float:
+    return bucket.low
+
+
+def _high(bucket: _Bucket) -> float:
+    return bucket.high
+
+
+def _thinned(indices: Sequence[int], most: int) -> list[int]:
+    """Keep at most ``most``, evenly, the last among them."""
+    stride = max(1, math.ceil(len(indices) / most))
+    return list(reversed(indices[::-1][::stride]))

@@ -1,0 +1,112 @@
+"""Questions and details that come up over a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Footer, Input, Label, Static
+
+Check = Callable[[str], str]
+"""Says what is wrong with a text, "" if nothing is."""
+
+
+class Confirm(ModalScreen[str | None]):
+    """A question with a button for each answer; gives the answer's key, None for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("left,up", "app.focus_previous", show=False),
+        Binding("right,down", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: str, answers: Mapping[str, str], default: str, danger: str = "") -> None:
+        """Prepare the question.
+
+        Args:
+            question: may have several lines.
+            answers: what each button says, by the key that the dialog gives.
+            default: the answer that enter gives at once.
+            danger: the answer that destroys something; its button is red.
+        """
+        super().__init__()
+        self._question, self._answers, self._default, self._danger = question, dict(answers), default, danger
+
+    def compose(self) -> ComposeResult:
+        """Give the question and its buttons."""
+        with Vertical(classes="dialog"):
+            yield Label(self._question, markup=False)
+            with Horizontal(classes="buttons"):
+                for key, text in self._answers.items():
+                    yield Button(text, id=f"answer-{key}", variant="error" if key == self._danger else "default")
+            yield Static("←→ choose · enter takes it · escape cancels", classes="hint")
+
+    def on_mount(self) -> None:
+        """Stand on the default answer."""
+        self.query_one(f"#answer-{self._default}").focus()
+
+    def on_key(self, event: object) -> None:
+        """Take an answer by its first letter."""
+        character = getattr(event, "character", None)
+        for key, text in self._answers.items():
+            if character and text.lower().startswith(character.lower()):
+                self.dismiss(key)
+                return
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        self.dismiss((event.button.id or "").removeprefix("answer-"))
+
+
+class Ask(ModalScreen[str | None]):
+    """Asks for a line of text; what is wrong with it is said below as it is typed. None for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, question: str, value: str = "", check: Check | None = None) -> None:
+        super().__init__()
+        self._question, self._value, self._check = question, value, check or (lambda text: "")
+
+    def compose(self) -> ComposeResult:
+        """Give the question, the field, and room for what is wrong."""
+        with Vertical(classes="dialog"):
+            yield Label(self._question, markup=False)
+            yield Input(self._value)
+            yield Static("", classes="error", markup=False)
+            yield Static("enter takes it · escape cancels", classes="hint")
+
+    @on(Input.Changed)
+    def _judge(self, event: Input.Changed) -> None:
+        self.query_one(".error", Static).update(self._check(event.value))
+
+    @on(Input.Submitted)
+    def _take(self, event: Input.Submitted) -> None:
+        if not self._check(event.value):
+            self.dismiss(event.value)
+
+
+class Details(ModalScreen[None]):
+    """A text to read: a traceback, a log, a list. It scrolls."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss(None)", "Close")]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        """Give the title and the text."""
+        with Vertical(classes="dialog wide"):
+            yield Label(self._title, classes="title", markup=False)
+            with VerticalScroll():
+                yield Static(self._text, markup=False)
+            yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Let the arrows scroll at once."""
+        self.query_one(VerticalScroll).focus()

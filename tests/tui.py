@@ -1,0 +1,27 @@
+"""What the tests of the app share."""
+
+import asyncio
+import time
+
+from kanatui.tui.app import KanatuiApp
+
+
+def make_app(mode="", plain=False):
+    return KanatuiApp(plain, mode)
+
+
+async def until(pilot, predicate, seconds=20.0):
+    """Wait until a condition holds, letting the app work meanwhile; fail with the screen's text if it never does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        await pilot.pause()
+        if value := predicate():
+            return value
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s in vain on:\n{screen_text(pilot.app)}")
+
+
+def screen_text(app):
+    """What the terminal shows, as plain lines."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
