@@ -58,7 +58,7 @@ class KanatuiApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", priority=True),
     ]
 
-    activity: reactive[str] = reactive("")
+    activity: reactive[str] = reactive("", repaint=False)
     """The newest running training in a few words, "" if none runs."""
 
     def __init__(self, plain: bool = False, mode: str = "") -> None:

@@ -59,7 +59,8 @@ class FacesPanel(Vertical):
 
     def progress(self, text: str) -> None:
         """Say how far the look at the faces is, or why it failed."""
-        self.query_one("#faces-state", Static).update(text)
+        if self.is_running:  # the engine may still answer while the app closes
+            self.query_one("#faces-state", Static).update(text)
 
     def fill(self, faces: Sequence[Mapping[str, Any]], install: str) -> None:
         """Show the faces that there are.

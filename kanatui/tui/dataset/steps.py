@@ -18,7 +18,7 @@ from kanatui.params import Configurable, Float, Parameter
 from kanatui.tui.dataset.draft import Draft, Step
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
-from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
     from kanatui.plugins import Registry
@@ -144,7 +144,7 @@ class StepsPanel(Vertical):
             self._say(f"✗ {error}")
             await place.remove_children()
             return
-        values = _checked(declared, {"p": augment.p, **augment.values})
+        values = checked(declared, {"p": augment.p, **augment.values})
         if self._form_of == (augment.plugin, cursor) and self._form is not None:
             self._update(self._form, values)
             return
@@ -218,14 +218,3 @@ class StepsPanel(Vertical):
         self._form_of = None
         self._repaint(cursor + by)
         self.post_message(Edited(self._draft))
-
-
-def _checked(declared: dict[str, Parameter[Any]], values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as their declarations want them, defaults in the place of what is wrong or missing."""
-    found = {}
-    for name, parameter in declared.items():
-        try:
-            found[name] = parameter.check(values.get(name, parameter.default))
-        except ValueError:
-            found[name] = parameter.default
-    return found

@@ -21,8 +21,7 @@ from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.dataset.steps import Chance
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
-from kanatui.tui.train.values import checked
-from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
     from kanatui.plugins import Registry

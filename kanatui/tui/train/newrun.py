@@ -19,8 +19,7 @@ from kanatui.errors import KanatuiError
 from kanatui.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, arguments, first_options, more_options
 from kanatui.tui.train.starting import start_training
-from kanatui.tui.train.values import checked
-from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
     from kanatui.plugins import Registry

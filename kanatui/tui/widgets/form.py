@@ -161,3 +161,14 @@ class ParameterForm(Vertical):
         if value != self.values[name]:
             self.values[name] = value
             self.post_message(self.Changed(self, name, value))
+
+
+def checked(declared: Mapping[str, Parameter[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for each parameter: the one given, or the default where it is missing or wrong."""
+    found = {}
+    for name, parameter in declared.items():
+        try:
+            found[name] = parameter.check(values.get(name, parameter.default))
+        except ValueError:
+            found[name] = parameter.default
+    return found

@@ -38,7 +38,7 @@ class StatusHeader(Horizontal):
         self.watch(self.app, "activity", self._show)
 
     def _show(self, activity: str) -> None:
-        self.query_one("#activity", Static).update(activity)
+        self.query_one("#activity", Static).update(activity, layout=False)
 
 
 class ScreenTab(Static):
