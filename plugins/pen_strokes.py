@@ -39,7 +39,7 @@ class Writer(Face):
 
 class PenStrokes(GlyphSource):
     id = "pen"
-    version = "1"
+    version = "2"
 
     def faces(self):
         folder = _folder()

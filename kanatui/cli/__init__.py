@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from kanatui import __version__
-from kanatui.cli import bench, data, evaluate, plugins, quickstart, runs, system, train
+from kanatui.cli import ablate, bench, data, evaluate, plugins, quickstart, runs, system, train
 from kanatui.cli.console import err
 from kanatui.errors import KanatuiError
 
@@ -53,6 +53,7 @@ for command in (
     runs.resume_command,
     evaluate.evaluate_command,
     evaluate.recognize_command,
+    ablate.ablate_command,
     plugins.plugins_command,
     system.fonts_command,
     system.doctor_command,

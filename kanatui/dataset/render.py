@@ -120,7 +120,7 @@ class Renderer:
         """Fetch all masters, drawing those that are not in the cache; ``on_progress`` counts glyphs."""
         if self._levels:
             return
-        parts: list[list[_Level]] = []
+        faces: list[Masters] = []
         measures: list[_Floats] = []
         total, done = int(self._coverage.sum()), 0
         for place, face in enumerate(self._faces):
@@ -128,14 +128,15 @@ class Renderer:
             if not wanted:
                 continue
             masters = self._masters_of(face, wanted, self._em)
-            parts.append([_level(masters, *window, self._longest) for window in self._windows()])
+            faces.append(masters)
             vertical = np.full((len(wanted), 2), [masters.ascent, masters.descent])
             measures.append(np.column_stack([masters.advance, masters.right, vertical]))
             done += len(wanted)
             if on_progress:
                 on_progress(done, total)
         self._measures = np.concatenate(measures)
-        self._levels = [_joined(same) for same in zip(*parts, strict=True)]
+        longest = max(self._longest, *(max(image.shape) for masters in faces for image in masters.images))
+        self._levels = [_level(faces, *window, longest) for window in self._windows()]
 
     def _windows(self) -> list[tuple[int, int]]:
         """Return the levels for glyphs of 45 % to 100 % of the image; others use the nearest of these."""
@@ -199,29 +200,25 @@ def _resample(level: _Level, slots: npt.NDArray[np.int64], step: _Floats, origin
     return sampled.mul_(1.0 / 255.0)
 
 
-def _level(masters: Masters, window: int, stride: int, longest: int) -> _Level:
-    """Average one face's masters over windows, in squares that have room for one of side ``longest`` too."""
-    longest = max(longest, *(max(image.shape) for image in masters.images))
+def _level(faces: Sequence[Masters], window: int, stride: int, longest: int) -> _Level:
+    """Average all faces' masters over windows, in squares that have room for one of side ``longest``."""
     margin = window + stride  # blank all around, for the windows' and the bilinear sample's edges
     side = -(-(longest + 2 * margin - window) // stride) + 1
     width = (side - 1) * stride + window
-    wide = np.zeros((len(masters.images), width, width), dtype=np.uint8)
-    for place, image in enumerate(masters.images):
-        wide[place, margin : margin + image.shape[0], margin : margin + image.shape[1]] = image
-    # Means are rounded to a byte: half a grey level of 255 at most.
-    averaged = F.avg_pool2d(torch.from_numpy(wide).unsqueeze(1).float(), window, stride).round_().to(torch.uint8)
+    # One tensor from the start: to average face by face and join them took twice the memory, most of it for good.
+    pixels = torch.empty((sum(len(masters.images) for masters in faces), side, side), dtype=torch.uint8)
+    done = 0
+    for masters in faces:
+        wide = np.zeros((len(masters.images), width, width), dtype=np.uint8)
+        for place, image in enumerate(masters.images):
+            wide[place, margin : margin + image.shape[0], margin : margin + image.shape[1]] = image
+        # Means are rounded to a byte: half a grey level of 255 at most.
+        averaged = F.avg_pool2d(torch.from_numpy(wide).unsqueeze(1).float(), window, stride).round_()
+        pixels[done : done + len(wide)] = averaged[:, 0]
+        done += len(wide)
     # A level's pixel i has its centre at i · stride + window / 2 of the padded master; here it counts as i + 1 / 2.
-    origin = (margin - masters.corners - window / 2) / stride + 0.5
-    return _Level(window, stride, averaged[:, 0], origin)
-
-
-def _joined(levels: Sequence[_Level]) -> _Level:
-    """Put the faces' levels into one, on a common size of square."""
-    side = max(level.pixels.shape[-1] for level in levels)
-    padded = [F.pad(level.pixels, (0, side - level.pixels.shape[-1]) * 2) for level in levels]
-    return _Level(
-        levels[0].window, levels[0].stride, torch.cat(padded), np.concatenate([level.origin for level in levels])
-    )
+    corners = np.concatenate([masters.corners for masters in faces])
+    return _Level(window, stride, pixels, (margin - corners - window / 2) / stride + 0.5)
 
 
 def exact(table: GlyphTable, faces: Sequence[Face], image_size: int) -> Images:

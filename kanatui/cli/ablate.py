@@ -1,0 +1,170 @@
+"""The command ablate: what each part of a training is worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kanatui.cli.console import err, out, print_json
+from kanatui.cli.options import build_recipe, recipe_options
+from kanatui.cli.train import recipe_keys, settle, training_options
+from kanatui.cli.watch import display
+from kanatui.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kanatui.ablation import Outcome, Variant
+
+_POINTS = 100  # scores are shown in hundredths
+
+
+def _variable_options(command: Any) -> Any:
+    """Give a command the options that may differ between variants: all that say how and on what to train."""
+    models = click.option("--model-set", "assignments_of_model", multiple=True, metavar="PARAM=VALUE", help="width=48")
+    return models(training_options(recipe_options(command)))
+
+
+@click.command("ablate")
+@click.argument("name", required=False, metavar="[RECIPE]")
+@click.option(
+    "--variant",
+    "texts",
+    multiple=True,
+    metavar="'NAME: OPTIONS'",
+    help="Compare with this, e.g. 'no noise: --without noise' or 'wide: --model-set width=32'.",
+)
+@click.option("--each", is_flag=True, help="Compare with the recipe without each of its augmentations in turn.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Trainings of each.")
+@click.option(
+    "--images",
+    "pictures",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Labelled pictures to judge by, LABEL/*.png.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@_variable_options
+def ablate_command(
+    name: str | None,
+    texts: tuple[str, ...],
+    each: bool,
+    seeds: int,
+    pictures: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train short runs that differ in one thing, a few seeds each, and compare how well they read.
+
+    Options are those of `kanatui train`: here for all runs, in a --variant for that one, where lists such as --set add
+    to those of all. Runs are kept: the same command again trains only what is missing.
+    """
+    from kanatui import ablation
+
+    if name and options["recipe"]:
+        raise UsageError("give the recipe once: as an argument or as --recipe")
+    options["recipe"] = name or options["recipe"]
+    base = _variant(ablation.BASE, options)
+    variants = [base, *(_parsed(text, options) for text in texts), *(ablation.one_out(base) if each else ())]
+    names = [variant.name for variant in variants]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"--variant {twice}: there are two of this name")
+    first = options["seed"] or 0
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+    # Seed by seed, so that what was interrupted can be compared as far as it came.
+    for place, seed in enumerate(range(first, first + seeds)):
+        for number, variant in enumerate(variants, start=1 + place * len(variants)):
+            title = f"{number}/{seeds * len(variants)} {variant.name}, seed {seed}"
+            outcomes[variant.name].append(_outcome(variant, seed, pictures, title))
+    if as_json:
+        print_json(_plain(variants, outcomes))
+    else:
+        out.print(_table(outcomes, ablation.columns(pictures)))
+        out.print(f"percent, mean ± standard deviation of {seeds} seeds; ↑↓ against “{ablation.BASE}”")
+
+
+@click.command("variant", add_help_option=False)
+def _variant_command(**options: Any) -> None:
+    """Parse a variant's options; it is never run."""
+
+
+_variable_options(_variant_command)
+
+
+def _parsed(text: str, options: dict[str, Any]) -> Variant:
+    """Read ``NAME: OPTIONS`` on top of the options of all. UsageError, naming the variant, if it makes no sense."""
+    name, colon, typed = text.partition(":")
+    if not colon or not name.strip() or not typed.strip():
+        raise UsageError(f"--variant {text!r}: not of the form 'NAME: OPTIONS', such as 'no noise: --without noise'")
+    try:
+        given = _variant_command.make_context("variant", shlex.split(typed)).params
+        merged = {
+            key: options[key] + value if isinstance(value, tuple) else options[key] if value is None else value
+            for key, value in given.items()
+        }
+        return _variant(name.strip(), merged)
+    except (click.ClickException, UsageError, ValueError) as error:
+        said = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        raise UsageError(f"--variant {name.strip()}: {said}") from None
+
+
+def _variant(name: str, options: dict[str, Any]) -> Variant:
+    from kanatui.ablation import Variant
+
+    plain = {key: value for key, value in options.items() if key != "assignments_of_model"}
+    recipe = build_recipe(**{key: plain[key] for key in recipe_keys(plain)})
+    chosen, parameters = settle(recipe, plain, options["assignments_of_model"])
+    return Variant(name, recipe, chosen, parameters)
+
+
+def _outcome(variant: Variant, seed: int, pictures: Path | None, title: str) -> Outcome:
+    from kanatui import ablation
+
+    with display(title) as shown:
+        run = ablation.train(variant, seed, [shown.show])
+    with err.status(f"{title}: judging") as status:
+        return ablation.judge(run, seed, pictures, functools.partial(_tell, status, title))
+
+
+def _tell(status: Any, title: str, done: int, total: int, what: str) -> None:
+    status.update(f"{title}: {what}" + (f" {done:,}/{total:,}" if total else ""))
+
+
+def _table(outcomes: dict[str, list[Outcome]], columns: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    from kanatui.ablation import spread
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("variant")
+    for column in (*columns, "images/s"):
+        table.add_column(column, justify="right")
+    base = next(iter(outcomes.values()))
+    for name, found in outcomes.items():
+        cells = []
+        for column in columns:
+            mean, deviation = spread([_POINTS * outcome.scores[column] for outcome in found])
+            change = mean - spread([_POINTS * outcome.scores[column] for outcome in base])[0]
+            arrow = "" if found is base or abs(change) < 0.05 else f" {'↑' if change > 0 else '↓'}{abs(change):.1f}"
+            cells.append(f"{mean:.1f} ± {deviation:.1f}{arrow}")
+        table.add_row(name, *cells, f"{spread([outcome.rate for outcome in found])[0]:,.0f}")
+    return table
+
+
+def _plain(variants: Sequence[Variant], outcomes: dict[str, list[Outcome]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "variant": variant.name,
+            "recipe": variant.recipe.to_dict(),
+            "train": variant.options.values,
+            "model": dict(variant.parameters),
+            "runs": [dataclasses.asdict(outcome) for outcome in outcomes[variant.name]],
+        }
+        for variant in variants
+    ]
