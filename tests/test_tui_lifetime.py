@@ -11,6 +11,7 @@ from kanatui.bench.terminal import Terminal
 from kanatui.training.control import STOP, Mailbox
 from kanatui.training.runs import list_runs
 from tests.sshd import Sshd
+from tests.tui import keep_small_draft
 
 TINY = """
 description = "small enough to begin at once"
@@ -38,6 +39,7 @@ def tiny_default(home):
     folder = home / "config" / "recipes"
     folder.mkdir(parents=True)
     (folder / "handwriting.toml").write_text(TINY)
+    keep_small_draft()
 
 
 @pytest.fixture

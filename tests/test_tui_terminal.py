@@ -7,10 +7,12 @@ import time
 import pytest
 
 from kanatui.bench.terminal import Terminal
+from tests.tui import keep_small_draft
 
 
 @pytest.fixture
 def open_app():
+    keep_small_draft()
     opened = []
 
     def start(*arguments, **options):
@@ -79,8 +81,7 @@ def test_what_plugins_and_libraries_print_does_not_reach_the_screen(open_app, tm
     noisy.write_text('import os, sys\nprint("LOUD ONE")\nos.write(1, b"LOUD TWO")\nos.write(2, b"LOUD THREE")\n')
     kanatui("--plugins-dir", tmp_path, "plugins", "trust", noisy, check=0)
     terminal = open_app("--plugins-dir", str(tmp_path))
-    terminal.wait_for("[1 Dataset]")
-    terminal.wait_until_quiet(2.0)
+    terminal.wait_for("100 images")
     since = terminal.press("2")
     terminal.wait_for("[2 Train]", since)
     terminal.wait_until_quiet(1.0)
@@ -90,8 +91,9 @@ def test_what_plugins_and_libraries_print_does_not_reach_the_screen(open_app, tm
 
 def test_nothing_is_painted_while_nothing_happens(open_app):
     terminal = open_app()
-    terminal.wait_for("[1 Dataset]")
-    terminal.wait_until_quiet(2.0)
+    terminal.wait_for("100 images")
+    terminal.wait_for("about")
+    terminal.wait_until_quiet(4.0, most=90.0)  # the first look at all the faces of a machine tells how far it is
     before = terminal.painted
     time.sleep(3.0)
     assert terminal.painted == before

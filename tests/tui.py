@@ -3,10 +3,22 @@
 import asyncio
 import time
 
+from kanatui import paths
+from kanatui.recipe import Recipe
 from kanatui.tui.app import KanatuiApp
+from kanatui.tui.dataset.draft import Draft
+
+SMALL = Recipe("small", characters="あい", faces=("klee-regular",), image_size=32, images_per_character=50)
+
+
+def keep_small_draft():
+    """Have the app begin with a recipe whose glyphs are drawn at once, not with the default one's ten thousand."""
+    if not (paths.config() / "draft.toml").exists():
+        Draft.of(SMALL).keep()
 
 
 def make_app(mode="", plain=False):
+    keep_small_draft()
     return KanatuiApp(plain, mode)
 
 

@@ -6,8 +6,9 @@ import asyncio
 import functools
 import importlib
 import os
+import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
@@ -79,6 +80,7 @@ class KanatuiApp(App[None]):
         self._engines: dict[str, Engine] = {}
         self._problem: tuple[str, str] = ("", "")
         self._activity = Activity()
+        self._put_signals_back: Callable[[], None] = lambda: None
 
     def _known_theme(self, name: str) -> str:
         return name if name in self.available_themes else DEFAULT_THEME
@@ -88,7 +90,8 @@ class KanatuiApp(App[None]):
     async def on_mount(self) -> None:
         """Begin to watch trainings and signals."""
         self.theme_changed_signal.subscribe(self, self._keep_theme)
-        leave_on_signals(self)
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python lets nobody handle signals
+            self._put_signals_back = leave_on_signals(self)
         self.set_interval(_LOOK_EVERY, self._look)
         self._look()
         if self._first_mode:
@@ -98,6 +101,7 @@ class KanatuiApp(App[None]):
         """End the engines."""
         for engine in self._engines.values():
             await engine.close()
+        self._put_signals_back()
 
     @work(thread=True, exclusive=True, group="activity")
     def _look(self) -> None:

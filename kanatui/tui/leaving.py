@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -17,14 +18,15 @@ _PATIENCE = 3.0
 _EXIT_STATUS = 128  # to which a shell adds the signal's number
 
 
-def leave_on_signals(app: App[Any]) -> None:
+def leave_on_signals(app: App[Any]) -> Callable[[], None]:
     """Leave the app on SIGTERM and SIGHUP; trainings are processes of their own and do not notice.
 
     Called from the app's event loop. With its terminal gone the loop may hang for good in a write that nobody takes, so
     a thread ends the process if leaving takes too long. (A handler of the loop's own would hang with it.)
+
+    Returns:
+        what puts the signals back as they were.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
     loop = asyncio.get_running_loop()
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -33,5 +35,10 @@ def leave_on_signals(app: App[Any]) -> None:
         timer.start()
         loop.call_soon_threadsafe(app.exit)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return put_back

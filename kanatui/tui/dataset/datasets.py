@@ -66,7 +66,11 @@ class DatasetsPanel(Vertical):
         listed = self.query_one(OptionList)
         width = listed.scrollable_content_region.width
         text = "enter: more about it" if self._found else "no data sets yet: g writes one from this recipe"
-        self.query_one("#datasets-state", Static).update(text)
+        state = self.query_one("#datasets-state", Static)
+        if (
+            str(state.content) != text
+        ):  # an update lays the screen out anew, which sends scroll bars: 0.5 kB/s for nothing
+            state.update(text)
         if width < 1:
             return
         lines = [_line(data, width) for data in self._found]

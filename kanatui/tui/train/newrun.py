@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Collapsible, Input, Label, Select, Static
@@ -32,10 +31,6 @@ _WRONG_NAME = "up to 40 letters, digits, dots, - and _, a letter or digit first"
 
 class NewRun(Vertical):
     """What to train on, what to train, for how long."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "start", "Start", tooltip="Start the training of this form"),
-    ]
 
     class Started(Message):
         """A training has begun."""
@@ -214,10 +209,10 @@ class NewRun(Vertical):
     @on(Button.Pressed, "#start")
     def _pressed(self, event: Button.Pressed) -> None:
         event.stop()
-        self.action_start()
+        self.start()
 
     @work(exclusive=True, group="new-start")
-    async def action_start(self) -> None:
+    async def start(self) -> None:
         """Start the training of this form."""
         if self.starting:
             return

@@ -34,6 +34,7 @@ class TrainScreen(KanatuiScreen):
 
     mode = "train"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "start", "Start", tooltip="Start the training of the form"),
         Binding("n", "part('new')", "New", tooltip="Set up a new training"),
         Binding("escape", "part('runs')", "Runs", tooltip="Back to the list of runs"),
         Binding("p", "pause", "Pause", tooltip="Pause the training, or let it go on"),
@@ -59,7 +60,7 @@ class TrainScreen(KanatuiScreen):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]
         self._wanted_run = ""
-        self._keys_are_for: tuple[str, str] | None = None
+        self._keys_are_for: tuple[str, str, str] | None = None
 
     def compose_body(self) -> ComposeResult:
         """Give the three parts."""
@@ -136,6 +137,10 @@ class TrainScreen(KanatuiScreen):
         """Go to a part."""
         self.part = part
 
+    def action_start(self) -> None:
+        """Start the training of the form. The screen's key, so that it holds before the form has the focus."""
+        self.query_one(NewRun).start()
+
     def action_view(self, view: str) -> None:
         """Go to a view of the live run."""
         self.live.view = view
@@ -177,7 +182,9 @@ class TrainScreen(KanatuiScreen):
         self.part = "live"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what fits the state of the run in question."""
+        """Offer only what fits the part that is shown and the state of the run in question."""
+        if action == "start":
+            return self.part == "new"
         if not self.is_mounted or action not in (*_WHEN_ACTIVE, "continue", "evaluate", "rename", "note", "delete"):
             return True
         row = self.target
@@ -194,7 +201,7 @@ class TrainScreen(KanatuiScreen):
     def _refresh_keys(self) -> None:
         """Offer other keys if the run in question or its state is another: a new footer costs 5 kB."""
         row = self.target
-        about = (row.run.id, row.state) if row else None
+        about = (self.part, row.run.id if row else "", row.state if row else "")
         if about != self._keys_are_for:
             self._keys_are_for = about
             self.refresh_bindings()
