@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
-import pytest
+# Several processes of torch on few cores, each spinning while it waits for its own threads, slow each other down tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import pytest  # noqa: E402  # before anything imports torch
 
 
 @pytest.fixture(scope="session")

@@ -215,7 +215,7 @@ def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in):
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
     wait_until(lambda: len(list(folder.glob("shard-*.npy"))) > len(made))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == cli.INTERRUPTED
     assert "shards finished; go on with: kanatui generate --resume --name long" in err
     assert all((folder / name).read_bytes()[:4096] == content for name, content in made.items())

@@ -269,14 +269,14 @@ def test_attach_follows_a_run_and_leaving_it_does_not_stop_it(ok, kanatui):
         watching = kanatui_process("attach")
         assert "001-quick:" in watching.stderr.readline()
         watching.send_signal(signal.SIGINT)
-        assert "which goes on" in watching.communicate(timeout=60)[1]
+        assert "which goes on" in watching.communicate(timeout=240)[1]
         assert watching.returncode == 0
         assert run.status().state == "running"
         watching = kanatui_process("attach", "1")
         watching.stderr.readline()
     finally:
         ok("stop")
-    out, err = watching.communicate(timeout=60)
+    out, err = watching.communicate(timeout=240)
     assert watching.returncode == 0
     assert "stopped as asked" in err
     assert "go on with: kanatui train --resume 1" in out
@@ -288,7 +288,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(home):
     while "held-out" not in shown and "step" not in shown:
         shown = training.stderr.readline()
     training.send_signal(signal.SIGINT)
-    out, err = training.communicate(timeout=60)
+    out, err = training.communicate(timeout=240)
     assert training.returncode == 130
     assert "stopping: writing a checkpoint" in err
     assert "go on with: kanatui train --resume 1" in out

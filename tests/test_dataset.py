@@ -133,9 +133,9 @@ test_dataset.generate("killed", workers=2, on_shard=slow)
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_generation_resumes_to_the_same_bytes(number, small_shards, home):
-    whole = digests(generate("whole", recipe=small_recipe(images_per_character=200)))
+    whole = digests(generate("whole", recipe=small_recipe(images_per_character=500)))
     script = KILLED.replace(
-        'generate("killed"', 'generate("killed", recipe=test_dataset.small_recipe(images_per_character=200)'
+        'generate("killed"', 'generate("killed", recipe=test_dataset.small_recipe(images_per_character=500)'
     )
     file = home / "killed.py"
     file.write_text(
@@ -149,10 +149,10 @@ def test_a_killed_generation_resumes_to_the_same_bytes(number, small_shards, hom
     process.wait()
     folder = paths.datasets() / "killed"
     assert not json.loads((folder / "manifest.json").read_text())["complete"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while manifests.writer_of(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
-    generate("killed", recipe=small_recipe(images_per_character=200), resume=True)
+    generate("killed", recipe=small_recipe(images_per_character=500), resume=True)
     assert digests(folder) == whole
 
 

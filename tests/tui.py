@@ -22,7 +22,7 @@ def make_app(mode="", plain=False):
     return KanatuiApp(plain, mode)
 
 
-async def until(pilot, predicate, seconds=20.0):
+async def until(pilot, predicate, seconds=90.0):
     """Wait until a condition holds, letting the app work meanwhile; fail with the screen's text if it never does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -140,7 +140,7 @@ class Terminal:
         """Return what was painted, escape sequences and all."""
         return self._output[since:].decode(errors="replace")
 
-    def wait_for(self, text: str, since: int = 0, seconds: float = 30.0) -> float:
+    def wait_for(self, text: str, since: int = 0, seconds: float = 90.0) -> float:
         """Wait until a text has been painted and return when that was (`time.perf_counter`).
 
         Raises:
