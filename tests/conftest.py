@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 
-# Several processes of torch on few cores, each spinning while it waits for its own threads, slow each other down tenfold.
+# Several processes of torch on few cores slow each other down tenfold while each spins in wait for its own threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import pytest  # noqa: E402  # before anything imports torch
+import pytest
 
 
 @pytest.fixture(scope="session")
