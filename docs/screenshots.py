@@ -46,11 +46,11 @@ async def main(reference):
         app.evaluate_run(run.id)
         await settle(pilot, 2.0)
         await pilot.press("e")
-        await take(app, pilot, "evaluate", 60.0)
+        await take(app, pilot, "evaluate", 45.0)
         app.action_go("draw")
         await settle(pilot, 10.0)
         strokes = json.loads((Path(__file__).parents[1] / "tests/data/strokes.json").read_text("utf-8"))[DRAWING]
-        app.screen.query_one(Canvas).put(Drawing(tuple(Stroke(smoothed(points)) for points in strokes)))
+        app.screen.query_one(Canvas).put(Drawing(tuple(Stroke(smoothed([tuple(point) for point in points], 0.0)) for points in strokes)))
         await take(app, pilot, "draw", 5.0)
 
 
