@@ -52,8 +52,6 @@ async def main(reference):
         strokes = json.loads((Path(__file__).parents[1] / "tests/data/strokes.json").read_text("utf-8"))[DRAWING]
         lines = [smoothed([tuple(point) for point in points], 0.0) for points in strokes]
         app.screen.query_one(Canvas).put(Drawing(tuple(Stroke(line) for line in lines)))
-            Drawing(tuple(Stroke(smoothed([tuple(point) for point in points], 0.0)) for points in strokes))
-        )
         await take(app, pilot, "draw", 5.0)
 
 

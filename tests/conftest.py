@@ -1,13 +1,17 @@
 """Every test has a home of its own; what can be made again (masters, coverage) is shared by the whole run."""
 
 import os
+import signal
 import subprocess
 import sys
 
 # Several processes of torch on few cores slow each other down tenfold while each spins in wait for its own threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import pytest
+# Whatever starts the tests in the background makes them ignore Ctrl-C, and with them every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+import pytest  # noqa: E402  # what stands above must hold before anything else begins
 
 
 @pytest.fixture(scope="session")

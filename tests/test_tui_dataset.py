@@ -194,6 +194,7 @@ async def test_an_engine_that_was_killed_is_told_of_and_comes_again(open_app):
         await until(pilot, lambda: "engine ended" in screen.text() or screen.images is not None)
         await pilot.press("r")
         await until(pilot, lambda: screen.images is not None, 60)
+        screen.app.screen.edit(screen.draft.with_field("seed", 4))  # the next change starts it again for the plan too
         await until(pilot, lambda: "120 images" in screen.plan)
 
 
