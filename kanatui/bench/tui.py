@@ -96,8 +96,12 @@ def _idle_and_preview(environment: Mapping[str, str]) -> list[Figure]:
         before = terminal.painted
         time.sleep(_IDLE_SECONDS)
         idle = (terminal.painted - before) / _IDLE_SECONDS
-        terminal.press("r")
+        terminal.press("\x1b")  # out of the form, where letters are typed
+        time.sleep(_SETTLED)
+        since = terminal.press("r")
         terminal.wait_until_quiet(3.0)
+        if terminal.painted == since:
+            raise KanatuiError("the preview was not drawn anew on r")
         times, bytes_each = [], []
         for _ in range(_PREVIEWS):
             before, pressed = terminal.press("r"), time.perf_counter()
