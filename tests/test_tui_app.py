@@ -5,7 +5,7 @@ import os
 import time
 
 import pytest
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from kanatui.errors import RunError
 from kanatui.training.control import Mailbox
@@ -14,6 +14,7 @@ from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.settings import Settings
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
+from kanatui.tui.widgets.keybar import KeyBar
 from tests.tui import make_app, screen_text, until
 
 SIZES = [(80, 24), (120, 40)]
@@ -45,7 +46,7 @@ async def test_the_keys_1_to_4_lead_to_the_four_screens(size):
             app.screen.set_focus(None)
             await pilot.press(key)
             await until(pilot, lambda t=title: f"{t}]" in screen_text(app).partition("\n")[0])
-            assert app.screen.query_one(Footer).display
+            assert app.screen.query_one(KeyBar).display
 
 
 async def test_the_screens_are_reached_by_mouse():

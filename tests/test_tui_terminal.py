@@ -1,6 +1,7 @@
 """The app on real terminals: a pseudo-terminal, signals, sizes, what reaches the screen and what does not."""
 
 import os
+import re
 import signal
 import time
 
@@ -66,6 +67,19 @@ def test_a_terminal_of_no_size_and_any_resizing_are_safe(open_app):
     since = terminal.press("4")
     terminal.wait_for("[4 Draw]", since)
     assert terminal.process.poll() is None
+
+
+def test_it_fills_the_terminal_also_when_resized(open_app):
+    def lowest_line(since=0):
+        return max(int(line) for line in re.findall(r"\x1b\[(\d+);\d+H", terminal.text(since)))
+
+    terminal = open_app(columns=100, lines=33)
+    terminal.wait_for("Keys")
+    assert lowest_line() == 33
+    since = terminal.painted
+    terminal.resize(120, 45)
+    terminal.wait_for("Keys", since)
+    assert lowest_line(since) == 45
 
 
 def test_no_colour_means_none(open_app):

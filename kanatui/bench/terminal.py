@@ -26,6 +26,11 @@ _QUERIES = {
 """What Textual asks its terminal at the start, and what a plain one answers."""
 
 
+def _surroundings() -> dict[str, str]:
+    """Return the environment without the size that some shells export: it would go before the terminal's own."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+
+
 class Terminal:
     """Runs a command on a pseudo-terminal and keeps what it writes, with the times."""
 
@@ -43,7 +48,7 @@ class Terminal:
             stderr=inner,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})},
+            env={**_surroundings(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})},
         )
         os.close(inner)
         self._lock = threading.Condition()

@@ -24,6 +24,7 @@ _WATCH_SECONDS = 30.0
 _KEY_ROUNDS = 20
 _PREVIEWS = 20
 _EVENTS = 100_000
+_BETWEEN_KEYS = 0.3
 _SETTLED = 1.0  # seconds without output after which a screen counts as painted
 
 OnProgress = Callable[[str], None]
@@ -207,15 +208,26 @@ def _watching(environment: Mapping[str, str]) -> list[Figure]:
 
 
 def _key_times(terminal: Terminal) -> list[float]:
-    """Time keys whose effect can be told from the training's own repaints by a text that only they bring up."""
+    """Time keys whose effect can be told from the training's own repaints by a text that only they bring up.
+
+    They are the slowest there are, for they paint the whole screen. The first round, in which screens are made, is left
+    out: making one takes 0.2 s.
+    """
     times = []
-    for _ in range(_KEY_ROUNDS):
-        for keys, text in (("?", "Keys on this screen"), ("\x1b", ""), ("3", "[3 Evaluate]"), ("2", "[2 Train]")):
-            since, pressed = terminal.press(keys), time.perf_counter()
-            if text:
-                times.append(terminal.wait_for(text, since) - pressed)
-            time.sleep(0.3)
-    return times
+    for _ in range(1 + _KEY_ROUNDS):
+        for keys, text in (("3", "[3 Evaluate]"), ("4", "[4 Draw]"), ("1", "[1 Dataset]"), ("2", "[2 Train]")):
+            times.append(_key_time(terminal, keys, text))
+        times.append(_key_time(terminal, "?", "Keys on this screen"))
+        terminal.press("?")
+        time.sleep(_BETWEEN_KEYS)
+    return times[len(times) // (1 + _KEY_ROUNDS) :]
+
+
+def _key_time(terminal: Terminal, keys: str, text: str) -> float:
+    since, pressed = terminal.press(keys), time.perf_counter()
+    took = terminal.wait_for(text, since) - pressed
+    time.sleep(_BETWEEN_KEYS)
+    return took
 
 
 def _pause_times(terminal: Terminal) -> list[float]:

@@ -33,13 +33,20 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 1.0
 """Seconds between looks at the newest running training."""
 
+_SETTLES_IN = 2.0
+"""Seconds after which a new screen has what it shows."""
+
 _PLAIN_THEME = "ansi-dark"
 """With NO_COLOR: the terminal's own two colours."""
 
 
+def _module(mode: str) -> str:
+    return f"kanatui.tui.{mode}.screen"
+
+
 def _screen(mode: str) -> KanatuiScreen:
     """Make a screen; its modules are imported now, not before the first screen is painted."""
-    module = importlib.import_module(f"kanatui.tui.{mode}.screen")
+    module = importlib.import_module(_module(mode))
     made: KanatuiScreen = getattr(module, f"{mode.capitalize()}Screen")()
     return made
 
@@ -80,6 +87,9 @@ class KanatuiApp(App[None]):
         self._engines: dict[str, Engine] = {}
         self._problem: tuple[str, str] = ("", "")
         self._activity = Activity()
+        self._visited = {self.DEFAULT_MODE}
+        self.settled: Callable[[], None] = lambda: None
+        """Called when a screen has been there for a while for the first time, and what it shows with it."""
         self._put_signals_back: Callable[[], None] = lambda: None
 
     def _known_theme(self, name: str) -> str:
@@ -94,6 +104,7 @@ class KanatuiApp(App[None]):
             self._put_signals_back = leave_on_signals(self)
         self.set_interval(_LOOK_EVERY, self._look)
         self._look()
+        self.set_timer(_SETTLES_IN, self._settle)
         if self._first_mode:
             self.action_go(self._first_mode)
 
@@ -109,10 +120,21 @@ class KanatuiApp(App[None]):
         if not get_current_worker().is_cancelled:
             self.call_from_thread(setattr, self, "activity", text)
 
+    @work
+    async def _settle(self) -> None:
+        """Import the other screens, which their first visits would wait for; then nothing large comes any more."""
+        for mode in TABS:
+            await asyncio.to_thread(importlib.import_module, _module(mode))
+        self.settled()
+
     def _keep_theme(self, theme: Any) -> None:
         if not self._no_color:
             self.settings.theme = theme.name
             self.settings.save()
+
+    def delay_update(self, delay: float = 0.001) -> None:
+        """Paint a change of screens at once, where Textual would wait 50 ms to hide what is half done: nothing is."""
+        super().delay_update(delay)
 
     # ── what screens use ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,6 +179,9 @@ class KanatuiApp(App[None]):
         while isinstance(self.screen, Keys | Details):
             self.screen.dismiss()
         await self.switch_mode(mode)
+        if mode not in self._visited:
+            self._visited.add(mode)
+            self.set_timer(_SETTLES_IN, self._settle)
         if isinstance(self.screen, KanatuiScreen):
             await self.screen.on_shown()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from kanatui.errors import KanatuiError, UsageError
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""
+
+
+_COLLECTED_AFTER = 2_000, 20, 100
+"""Python's own 700, 10, 10 collect so often that what a change of screens makes anew counts as old at once."""
 
 
 def run_app(plain: bool = False, mode: str = "") -> None:
@@ -33,33 +38,45 @@ def run_app(plain: bool = False, mode: str = "") -> None:
     log = storage.make_folder(paths.home()) / "app.log"
     with _terminal_alone(log):
         app = KanatuiApp(plain, mode)
+        app.settled = _spare_the_collector
         app.run()
     if app.return_code:
         raise KanatuiError(f"the app crashed; its traceback is in {log} (trainings are not affected)")
+
+
+def _spare_the_collector() -> None:
+    """Take what is there now out of Python's garbage collection.
+
+    A full collection walks 270,000 objects, nearly all of them modules and widgets that stay until the end: 90 to
+    240 ms, twice in ten changes of screens, in which no key is answered.
+    """
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AFTER)
 
 
 @contextlib.contextmanager
 def _terminal_alone(log: Path) -> Iterator[None]:
     """Keep the terminal for Textual: whatever else prints, C libraries included, writes into a log.
 
-    Textual's driver writes to ``sys.__stderr__``: that becomes a copy of the terminal, descriptors 1 and 2 the log.
+    Textual's driver writes to ``sys.__stderr__`` and asks ``sys.__stdout__`` for the terminal's size: these become a
+    copy of the terminal, descriptors 1 and 2 the log.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     kept = (os.dup(1), os.dup(2))
-    before = sys.__stderr__
+    before = sys.__stdout__, sys.__stderr__
     with storage.storing(log):
         # Appended to, for two apps may be open; begun anew once it is long.
         fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _LONGEST_LOG else 0
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | fresh, 0o600)
     with open(kept[0], "w", encoding="utf-8", closefd=False) as terminal:
-        sys.__stderr__ = terminal  # type: ignore[misc]  # typed as final, but where the driver looks
+        sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]  # typed as final, but where the driver looks
         os.dup2(file, 1)
         os.dup2(file, 2)
         try:
             yield
         finally:
-            sys.__stderr__ = before  # type: ignore[misc]
+            sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
             os.dup2(kept[0], 1)
             os.dup2(kept[1], 2)
             for number in (*kept, file):

@@ -1,14 +1,15 @@
-"""What the four screens share: the header above, the footer below, and who tells them that they are shown."""
+"""What the four screens share: the header above, the keys below, and who tells them that they are shown."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from kanatui.tui.widgets.header import StatusHeader
+from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
     from kanatui.tui.app import KanatuiApp
@@ -21,14 +22,21 @@ class KanatuiScreen(Screen[None]):
     """Its key in :data:`kanatui.tui.app.TABS`."""
 
     def compose(self) -> ComposeResult:
-        """Put header and footer round the body."""
+        """Put header and keys round the body."""
         yield StatusHeader(self.mode)
         yield from self.compose_body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
-        """Give what stands between header and footer."""
+        """Give what stands between header and keys."""
         yield from ()
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Keep the styles of all widgets as they are: to match them anew is half of what a change of screens takes.
+
+        They follow by themselves what changes meanwhile; after a change of theme the app matches them anew anyway.
+        """
+        event.refresh_styles = False
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""

@@ -12,10 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Label, OptionList
+from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
 from kanatui.tui.widgets.dialogs import Confirm, Details
+from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
     from kanatui.plugins import Registry, Source
@@ -42,7 +43,7 @@ class AddStep(ModalScreen[str | Path | None]):
         with Vertical(classes="dialog wide"):
             yield Label("Add an augmentation", classes="title")
             yield OptionList(*map(Option, self._lines()))
-            yield Footer(show_command_palette=False)
+            yield KeyBar()
 
     def _lines(self) -> list[Content]:
         from kanatui.plugins import description

@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Label
+from textual.widgets import Label
 
 from kanatui.tui.widgets.glyphs import GlyphView
+from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
     from kanatui.blocks import Pixels
@@ -42,7 +43,7 @@ class GlyphZoom(ModalScreen[int]):
         with Vertical(classes="dialog wide"):
             yield Label("", classes="title", markup=False)
             yield GlyphView()
-            yield Footer(show_command_palette=False)
+            yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the first."""

@@ -10,7 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Input, Label, Static
+from textual.widgets import Button, Input, Label, Static
+
+from kanatui.tui.widgets.keybar import KeyBar
 
 Check = Callable[[str], str]
 """Says what is wrong with a text, "" if nothing is."""
@@ -105,7 +107,7 @@ class Details(ModalScreen[None]):
             yield Label(self._title, classes="title", markup=False)
             with VerticalScroll():
                 yield Static(self._text, markup=False)
-            yield Footer(show_command_palette=False)
+            yield KeyBar()
 
     def on_mount(self) -> None:
         """Let the arrows scroll at once."""
