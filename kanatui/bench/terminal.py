@@ -167,10 +167,16 @@ class Terminal:
     def _when(self, place: int) -> float:
         return next(moment for end, moment in self._times if end >= place)
 
-    def wait_until_quiet(self, seconds: float, most: float = 30.0) -> None:
-        """Wait until nothing has been painted for some time, at most ``most`` seconds."""
+    def wait_until_quiet(self, seconds: float, most: float = 30.0, since: int = -1) -> None:
+        """Wait until nothing has been painted for some time.
+
+        Args:
+            seconds: for how long nothing.
+            most: after how many seconds to give up waiting.
+            since: a place as :meth:`press` gives it, beyond which something must have been painted first.
+        """
         deadline = time.perf_counter() + most
         while time.perf_counter() < deadline:
-            if time.perf_counter() - self.last_painted >= seconds:
+            if self.painted > since and time.perf_counter() - self.last_painted >= seconds:
                 return
             time.sleep(seconds / 10)

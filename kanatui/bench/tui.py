@@ -99,14 +99,12 @@ def _idle_and_preview(environment: Mapping[str, str]) -> list[Figure]:
         idle = (terminal.painted - before) / _IDLE_SECONDS
         terminal.press("\x1b")  # out of the form, where letters are typed
         time.sleep(_SETTLED)
-        since = terminal.press("r")
-        terminal.wait_until_quiet(3.0)
-        if terminal.painted == since:
-            raise KanatuiError("the preview was not drawn anew on r")
         times, bytes_each = [], []
         for _ in range(_PREVIEWS):
             before, pressed = terminal.press("r"), time.perf_counter()
-            terminal.wait_until_quiet(_SETTLED)
+            terminal.wait_until_quiet(_SETTLED, since=before)
+            if terminal.painted == before:
+                raise KanatuiError("the preview was not drawn anew on r")
             times.append(terminal.last_painted - pressed)
             bytes_each.append(terminal.painted - before)
     sheet = f"a whole new sheet, {statistics.median(bytes_each) / 1000:.0f} kB"
