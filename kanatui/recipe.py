@@ -19,7 +19,8 @@ from kanatui.params import Choice, Configurable, Float, Int, Text, Words
 from kanatui.plugins import Registry
 
 DEFAULT = "handwriting"
-_CHANCE = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
+CHANCE = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
+"""What every step can have set besides its plugin's own parameters, under the name ``p``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry)
         return augment
     if param == "p":
         try:
-            return dataclasses.replace(augment, p=_CHANCE.parse(text))
+            return dataclasses.replace(augment, p=CHANCE.parse(text))
         except ValueError as error:
             raise ParameterError(f"{augment.plugin}.p: {error}") from None
     value = registry.augmentation(augment.plugin).parse(param, text)
@@ -159,7 +160,7 @@ def _augment(step: Mapping[str, Any]) -> Augment:
     if not isinstance(plugin, str):
         raise ParameterError('recipe.augment: a step lacks its plugin (plugin = "…")')
     try:
-        p = _CHANCE.check(step.get("p", 1.0))
+        p = CHANCE.check(step.get("p", 1.0))
     except ValueError as error:
         raise ParameterError(f"{plugin}.p: {error}") from None
     return Augment(plugin, p, {key: value for key, value in step.items() if key not in ("plugin", "p")})

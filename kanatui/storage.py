@@ -114,3 +114,19 @@ def lock_holder(path: Path) -> int | None:
     except BlockingIOError:
         return int(path.read_text(encoding="ascii") or 0) or None
     return None
+
+
+def tail(path: Path, most: int = 8 * 1024) -> str:
+    """Return the end of a text file, at most ``most`` bytes of it; "" if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a text file that is not blank, "" if there is none."""
+    lines = (line.strip() for line in reversed(tail(path).splitlines()))
+    return next((line for line in lines if line), "")

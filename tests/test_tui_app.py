@@ -1,5 +1,6 @@
 """The shell round the screens: moving between them, keys, palette, theme, quitting, problems."""
 
+import asyncio
 import json
 import os
 import time
@@ -126,6 +127,21 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
         await pilot.press("enter")
         await until(pilot, lambda: app._exit)
     assert Mailbox(running.control).take() == []
+
+
+async def test_quitting_asks_before_it_ends_an_evaluation():
+    app = make_app()
+    async with app.run_test() as pilot:
+        asked = asyncio.create_task(app.engine("evaluate").ask("faces", characters="kana"))
+        await until(pilot, lambda: app.engine("evaluate").busy)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "An evaluation is under way" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(app.screen, Confirm))
+        assert not app._exit
+        await asked
+        assert not app.engine("evaluate").busy
 
 
 async def test_quitting_can_stop_the_work(running, monkeypatch):

@@ -353,6 +353,7 @@ async def test_pause_resume_stop_are_acknowledged():
             await pilot.press("enter")
             await until(pilot, lambda: "■ run 1 live · stopped" in screen_text(app))
             assert run.status().reason == "as asked"
+            await until(pilot, lambda: note(app) == "c goes on from its checkpoint, v evaluates it")
 
 
 async def test_a_refusal_is_shown_with_its_reason():

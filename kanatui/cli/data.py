@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kanatui.blocks import Pixels
+    from kanatui.dataset.catalogue import Entry
     from kanatui.dataset.stream import GlyphStream
     from kanatui.dataset.write import Job
     from kanatui.recipe import Recipe
@@ -292,12 +291,13 @@ def _detach(folder: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def datasets_command(as_json: bool, stop: str | None, delete: str | None, yes: bool) -> None:
     """List the data sets and how complete they are."""
-    from kanatui.dataset.read import find_dataset
+    from kanatui.dataset import catalogue
 
     if stop:
-        _stop(find_dataset(stop))
+        catalogue.stop(catalogue.find(stop).name)
+        out.print(f"asked it to stop; go on with: kanatui generate --resume --name {stop}")
     elif delete:
-        _delete(find_dataset(delete), yes)
+        _delete(catalogue.find(delete), yes)
     else:
         _list_datasets(as_json)
 
@@ -305,65 +305,32 @@ def datasets_command(as_json: bool, stop: str | None, delete: str | None, yes: b
 def _list_datasets(as_json: bool) -> None:
     from rich.table import Table
 
-    from kanatui import paths
-    from kanatui.dataset.manifest import read_manifest, writer_of
-    from kanatui.errors import DatasetError
+    from kanatui.dataset.catalogue import Catalogue
 
-    found: list[dict[str, Any]] = []
-    for path in sorted(paths.datasets().glob("*/manifest.json")):
-        try:
-            manifest = read_manifest(path.parent)
-        except DatasetError as error:
-            found.append({"name": path.parent.name, "state": f"unreadable: {error}"})
-            continue
-        writing = writer_of(path.parent) is not None
-        share = len(manifest.shards) / max(manifest.shard_count, 1)
-        state = "complete" if manifest.complete else "writing" if writing else "unfinished"
-        found.append(
-            {
-                "name": path.parent.name,
-                "state": state,
-                "share": share,
-                "images": manifest.images,
-                "image_size": manifest.image_size,
-                "characters": len(manifest.characters),
-            }
-        )
+    entries = Catalogue().look()
     if as_json:
-        print_json(found)
-    elif not found:
+        print_json([_described(entry) for entry in entries])
+    elif not entries:
         out.print("no data sets yet: kanatui generate makes one")
     else:
         table = Table("data set", "state", "done", "images", "px", "characters", box=None, pad_edge=False)
-        for row in found:
-            done = f"{row.get('share', 0):.0%}"
-            table.add_row(*(str(v) for v in (row["name"], row["state"], done, f"{row.get('images', 0):,}")),
-                          str(row.get("image_size", "")), str(row.get("characters", "")))  # fmt: skip
+        for entry in entries:
+            state = f"{entry.state}: {entry.reason}" if entry.reason else entry.state
+            sizes = (f"{entry.images:,}", str(entry.image_size), str(entry.characters)) if entry.images else ()
+            table.add_row(entry.name, state, f"{entry.share:.0%}", *sizes)
         out.print(table)
 
 
-def _stop(folder: Path) -> None:
-    from kanatui.dataset.manifest import writer_of
-    from kanatui.errors import DatasetError
-
-    process = writer_of(folder)
-    if process is None:
-        raise DatasetError(f"{folder.name}: nothing is writing it")
-    os.kill(process, signal.SIGTERM)
-    out.print(f"asked process {process} to stop; go on with: kanatui generate --resume --name {folder.name}")
+def _described(entry: Entry) -> dict[str, Any]:
+    known = {"name": entry.name, "state": entry.state, "reason": entry.reason, "share": entry.share}
+    return known | {"images": entry.images, "image_size": entry.image_size, "characters": entry.characters}
 
 
-def _delete(folder: Path, yes: bool) -> None:
-    from kanatui.dataset.manifest import writer_of
-    from kanatui.errors import DatasetError
-    from kanatui.storage import storing
+def _delete(entry: Entry, yes: bool) -> None:
+    from kanatui.dataset import catalogue
 
-    if writer_of(folder) is not None:
-        raise DatasetError(
-            f"{folder.name}: it is being written; stop that first (kanatui datasets --stop {folder.name})"
-        )
+    catalogue.require_idle(entry.name)
     if not yes:
-        click.confirm(f"delete {folder}?", abort=True)
-    with storing(folder):
-        shutil.rmtree(folder)
-    out.print(f"deleted {folder}", soft_wrap=True, markup=False)
+        click.confirm(f"delete {entry.folder}?", abort=True)
+    catalogue.delete(entry.name)
+    out.print(f"deleted {entry.folder}", soft_wrap=True, markup=False)

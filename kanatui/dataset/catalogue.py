@@ -111,6 +111,16 @@ class Catalogue:
         return self._read[folder][1]
 
 
+def find(name: str) -> Entry:
+    """Return the data set of that name. DatasetError if there is none."""
+    entries = Catalogue().look()
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    names = ", ".join(entry.name for entry in entries)
+    raise DatasetError(f"no data set {name!r} (there are: {names or 'none yet; kanatui generate makes one'})")
+
+
 def _is_dataset(folder: Path) -> bool:
     return (folder / "manifest.json").exists() or (folder / LOG).exists()
 
@@ -121,7 +131,7 @@ def _state(folder: Path) -> tuple[str, str]:
         return "writing", ""
     if process_of(folder.name) is not None:
         return "starting", ""
-    last = last_words(folder)
+    last = storage.last_line(folder / LOG)
     if _FAILURE.match(last):
         return "failed", last.removeprefix("kanatui: ")
     return "stopped", ""
@@ -146,22 +156,6 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def last_words(folder: Path) -> str:
-    """Return the last line that the generation of a data set printed, "" if none."""
-    lines = (line.strip() for line in reversed(tail(folder / LOG).splitlines()))
-    return next((line for line in lines if line), "")
-
-
-def tail(path: Path, most: int = 8 * 1024) -> str:
-    """Return the end of a text file, at most ``most`` bytes of it; "" if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - most))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 # ── generations ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,17 +227,23 @@ def stop(name: str) -> None:
 
 def delete(name: str) -> None:
     """Delete a data set. DatasetError if it is being written, StorageError if that fails."""
+    require_idle(name)
+    folder = paths.datasets() / name
+    with storage.storing(folder):
+        shutil.rmtree(folder)
+        for kind in ("toml", "json"):
+            (_orders() / f"{name}.{kind}").unlink(missing_ok=True)
+
+
+def require_idle(name: str) -> None:
+    """Raise DatasetError if a data set is being written."""
     folder = paths.datasets() / name
     complete = False
     with contextlib.suppress(DatasetError):
         # Of one that is complete the process may still be on its way out, which takes a second with torch in it.
         complete = read_manifest(folder).complete
     if writer_of(folder) is not None or (not complete and process_of(name) is not None):
-        raise DatasetError(f"{name}: it is being written; stop that first")
-    with storage.storing(folder):
-        shutil.rmtree(folder)
-        for kind in ("toml", "json"):
-            (_orders() / f"{name}.{kind}").unlink(missing_ok=True)
+        raise DatasetError(f"{name}: it is being written; stop that first (kanatui datasets --stop {name})")
 
 
 def process_of(name: str) -> int | None:

@@ -94,6 +94,11 @@ class Engine:
             if self._running:
                 self._running.drop(request)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something was asked and is not answered yet."""
+        return self._running is not None and self._running.busy
+
     async def close(self) -> None:
         """End the process with all its children; requests under way fail. A later request would start it again."""
         async with self._starting:
@@ -148,6 +153,10 @@ class _Running:
     def ended(self) -> bool:
         return self._end is not None
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._requests)
+
     async def send(self, request: _Request, job: str, arguments: dict[str, Any]) -> None:
         """Hand a request over; if the process ends before it has answered, that is the answer."""
         if self._end:
@@ -183,7 +192,7 @@ class _Running:
         finally:
             self._input.close()
             status = await asyncio.to_thread(self._process.wait)
-            self._end = EngineError(self._how_it_ended(status), _last_words(self._log))
+            self._end = EngineError(self._how_it_ended(status), storage.tail(self._log, _LAST_WORDS))
             for request in self._requests.values():
                 request.fail(self._end)
             self._requests.clear()
@@ -248,12 +257,3 @@ def _opened(log: Path) -> Iterator[IO[bytes] | int]:
         return
     with file:
         yield file
-
-
-def _last_words(log: Path) -> str:
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - _LAST_WORDS))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""

@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from kanatui import background
+from kanatui import background, storage
 from kanatui.errors import RunError
 from kanatui.training.runs import Run, Status
 
@@ -61,19 +61,8 @@ def _wait_for(run: Run, process: subprocess.Popen[bytes], still_waiting: Callabl
                 raise RunError(f"run {run.id} failed: {status.reason}")
             return status
         if ended:
-            raise RunError(f"run {run.id} ended at its start: {_last_words(run) or f'see {run.log}'}")
+            raise RunError(f"run {run.id} ended at its start: {storage.last_line(run.log) or f'see {run.log}'}")
         if still_waiting:
             still_waiting(status)
         time.sleep(_POLL)
     return run.status()
-
-
-def _last_words(run: Run) -> str:
-    """Return the last line that the process printed."""
-    try:
-        with open(run.log, "rb") as file:
-            file.seek(max(0, run.log.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

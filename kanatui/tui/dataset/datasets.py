@@ -14,7 +14,8 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from kanatui.dataset.catalogue import Entry, tail
+from kanatui.dataset.catalogue import Entry
+from kanatui.storage import tail
 from kanatui.tui.dataset.progress import SYMBOLS
 from kanatui.tui.dataset.ticks import line
 from kanatui.tui.widgets.dialogs import Details

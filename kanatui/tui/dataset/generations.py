@@ -16,6 +16,7 @@ from kanatui.dataset import catalogue
 from kanatui.dataset.catalogue import Catalogue, Entry
 from kanatui.errors import KanatuiError
 from kanatui.recipe import Recipe
+from kanatui.storage import tail
 from kanatui.tui.dataset.progress import GenerationLine, Pace
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Generations(Vertical):
         if now.state == "complete":
             self.notify(f"{now.name} is complete: {now.images:,} images")
         elif now.state == "failed":
-            cast("KanatuiApp", self.app).problem(f"{now.name}: {now.reason}", catalogue.tail(now.log))
+            cast("KanatuiApp", self.app).problem(f"{now.name}: {now.reason}", tail(now.log))
 
     async def generate(self, recipe: Recipe, name: str) -> None:
         """Begin to write a data set."""

@@ -9,7 +9,8 @@ from typing import Any
 from textual.content import Content
 from textual.widgets import Static
 
-from kanatui.dataset.catalogue import Entry, last_words
+from kanatui.dataset.catalogue import Entry
+from kanatui.storage import last_line
 from kanatui.words import bytes_text, duration, percent
 
 _WINDOW = 20.0
@@ -79,7 +80,7 @@ def generation_text(data: Entry, rate: float, plain: bool = False) -> str:
     if data.state == "stopped":
         return f"{head} stopped at {percent(data.share)} (R: go on)"
     if data.state == "starting":
-        return f"{head}: {last_words(data.folder) or 'starting'} (c: stop)"
+        return f"{head}: {last_line(data.log) or 'starting'} (c: stop)"
     left = f" · {duration((data.images - data.done) / rate)} left" if rate else ""
     speed = f" · {rate:,.0f} images/s" if rate else ""
     return (

@@ -13,13 +13,14 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import OptionList, TabbedContent, TabPane, Tabs
+from textual.widgets import OptionList, TabbedContent, TabPane
 
 from kanatui import plugins, trust
 from kanatui.dataset import catalogue
 from kanatui.dataset.catalogue import Entry
 from kanatui.errors import EngineError, KanatuiError, StorageError, Superseded
 from kanatui.recipe import Recipe, find_recipe, recipe_files, save_recipe
+from kanatui.storage import tail
 from kanatui.tui.dataset.adding import AddStep
 from kanatui.tui.dataset.datasets import DatasetsPanel
 from kanatui.tui.dataset.draft import Draft
@@ -53,6 +54,7 @@ class DatasetScreen(KanatuiScreen):
     """Faces, characters, augmentations; the preview; the plan; data sets."""
 
     mode = "dataset"
+    AUTO_FOCUS = "#recipe-picker"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "generate", "Generate", tooltip="Write a data set from this recipe"),
@@ -334,7 +336,7 @@ class DatasetScreen(KanatuiScreen):
     def action_log(self) -> None:
         """Show what the generation printed."""
         if target := self._target():
-            self.app.push_screen(Details(f"Log of {target.name}", catalogue.tail(target.log) or "It printed nothing."))
+            self.app.push_screen(Details(f"Log of {target.name}", tail(target.log) or "It printed nothing."))
 
     @on(DatasetsPanel.Asked)
     @work
@@ -378,10 +380,8 @@ class DatasetScreen(KanatuiScreen):
         self.call_after_refresh(self._enter_tab)
 
     def action_leave_field(self) -> None:
-        """Leave a field for what is listed on its tab, or for the tabs, where letters are keys."""
-        tabs = self.query_one(TabbedContent)
-        within = tabs.query_one(f"#{tabs.active}").query("TickList, #datasets")
-        (within.first() if within else tabs.query_one(Tabs)).focus()
+        """Leave a field for what is listed on its tab, where letters are keys."""
+        self._enter_tab()
 
     def _enter_tab(self) -> None:
         pane = self.query_one(f"#{self.query_one(TabbedContent).active}")

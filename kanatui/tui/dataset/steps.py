@@ -14,7 +14,8 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 
 from kanatui.errors import PluginError
-from kanatui.params import Configurable, Float, Parameter
+from kanatui.params import Parameter
+from kanatui.recipe import CHANCE
 from kanatui.tui.dataset.draft import Draft, Step
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.04
 """Seconds that the cursor must rest before a form is built: building one costs more than moving on."""
-
-
-class Chance(Configurable):
-    """What every step can have set besides its plugin's own parameters."""
-
-    p = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
 
 
 class StepsPanel(Vertical):
@@ -108,7 +103,7 @@ class StepsPanel(Vertical):
 
     def _declared(self, plugin: str) -> dict[str, Parameter[Any]]:
         assert self._registry is not None
-        return {**Chance.parameters(), **self._registry.augmentation(plugin).parameters()}
+        return {"p": CHANCE, **self._registry.augmentation(plugin).parameters()}
 
     def _show_form(self) -> None:
         """Show the form of the step under the cursor; requests that come while one is built become one more."""

@@ -40,6 +40,7 @@ _ANSWERED = {
     "stop_after_epoch": "stopping after this epoch",
     "augment": "augmentations changed",
 }
+_AFTERWARDS = {"stopped": "c goes on from its checkpoint, v evaluates it", "finished": "v evaluates it"}
 
 
 class Live(Vertical):
@@ -135,7 +136,8 @@ class Live(Vertical):
         before, self.row = self.row, row
         if before is None or before.state != row.state:
             self._show_crash(row)
-            if not row.status.active:
+            if before is not None and not row.status.active:
+                self.say(_AFTERWARDS.get(row.state, ""))
                 self._give_up_waiting()
         self.set_class(row.status.active, "active")
         self._show_figures()
@@ -222,7 +224,10 @@ class Live(Vertical):
         self._pending.clear()
 
     def _answer(self, command: str, accepted: bool, text: str, step: int | None) -> None:
-        self.say(text if accepted else f"✗ {text}")
+        if not accepted:
+            self.say(f"✗ {text}")
+        elif self.row is not None and self.row.status.active:  # or what comes next is said already
+            self.say(text)
         self.post_message(self.Answered(command, accepted, text, step))
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -28,6 +28,9 @@ PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
 _WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
 _LONGEST_TITLE = 80
 
+_OF_A_RUN = ("continue", "evaluate", "rename", "note", "delete", "view", "charts")
+"""Actions for which there must be a run."""
+
 
 class TrainScreen(KanatuiScreen):
     """Runs, a live view of one, and the form for a new one: side by side where there is room, else one at a time."""
@@ -185,7 +188,7 @@ class TrainScreen(KanatuiScreen):
         """Offer only what fits the part that is shown and the state of the run in question."""
         if action == "start":
             return self.part == "new"
-        if not self.is_mounted or action not in (*_WHEN_ACTIVE, "continue", "evaluate", "rename", "note", "delete"):
+        if not self.is_mounted or action not in (*_WHEN_ACTIVE, *_OF_A_RUN):
             return True
         row = self.target
         if row is None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kanatui import background, paths, storage
-from kanatui.dataset.catalogue import tail
 from kanatui.errors import RunError
+from kanatui.storage import tail
 from kanatui.training.runs import Run, list_runs
 from kanatui.training.telling import preparing
 
@@ -21,12 +21,13 @@ _STARTED = re.compile(r"^run (\S+) trains in the background", re.MULTILINE)
 OnProgress = Callable[[str], None]
 
 
-async def start_training(arguments: Sequence[str], on_progress: OnProgress) -> str:
-    """Run ``kanatui train ARGUMENTS --detach`` and return the id of the run once it has begun.
+async def start_training(arguments: Sequence[str], on_progress: OnProgress, command: str = "train") -> str:
+    """Run ``kanatui COMMAND ARGUMENTS --detach`` and return the id of the run once it has begun.
 
     Args:
-        arguments: what stands behind ``train``.
+        arguments: what stands behind the command.
         on_progress: told now and then how far the preparation is.
+        command: ``train`` or ``adapt``.
 
     Raises:
         RunError: it could not start; the message is its own.
@@ -34,7 +35,7 @@ async def start_training(arguments: Sequence[str], on_progress: OnProgress) -> s
     """
     known = {run.id for run in await asyncio.to_thread(list_runs)}
     log = storage.make_folder(paths.cache() / "starts") / f"{os.getpid()}-{time.monotonic_ns()}.log"
-    process = await asyncio.to_thread(background.start, ["train", *arguments, "--detach"], log)
+    process = await asyncio.to_thread(background.start, [command, *arguments, "--detach"], log)
     try:
         while process.poll() is None:
             on_progress(await asyncio.to_thread(_how_far, known, log))

@@ -93,6 +93,8 @@ class Field(Vertical):
         control = self.query_one(".field > Horizontal").children[1]
         if isinstance(control, Input):
             control.value = self.parameter.format(value)
+            if not control.has_focus:
+                control.cursor_position = 0  # of a long text the beginning says more than the end
         elif isinstance(control, Checkbox | Select):
             control.value = value
 
