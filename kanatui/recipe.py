@@ -19,8 +19,12 @@ from kanatui.params import Choice, Configurable, Float, Int, Text, Words
 from kanatui.plugins import Registry
 
 DEFAULT = "handwriting"
-CHANCE = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
-"""What every step can have set besides its plugin's own parameters, under the name ``p``."""
+
+
+class Chance(Configurable):
+    """What every step can have set besides its plugin's own parameters."""
+
+    p = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +152,7 @@ def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry)
         return augment
     if param == "p":
         try:
-            return dataclasses.replace(augment, p=CHANCE.parse(text))
+            return dataclasses.replace(augment, p=Chance.p.parse(text))
         except ValueError as error:
             raise ParameterError(f"{augment.plugin}.p: {error}") from None
     value = registry.augmentation(augment.plugin).parse(param, text)
@@ -160,7 +164,7 @@ def _augment(step: Mapping[str, Any]) -> Augment:
     if not isinstance(plugin, str):
         raise ParameterError('recipe.augment: a step lacks its plugin (plugin = "…")')
     try:
-        p = CHANCE.check(step.get("p", 1.0))
+        p = Chance.p.check(step.get("p", 1.0))
     except ValueError as error:
         raise ParameterError(f"{plugin}.p: {error}") from None
     return Augment(plugin, p, {key: value for key, value in step.items() if key not in ("plugin", "p")})

@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 
 from kanatui.errors import PluginError
 from kanatui.params import Parameter
-from kanatui.recipe import CHANCE
+from kanatui.recipe import Chance
 from kanatui.tui.dataset.draft import Draft, Step
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
@@ -103,7 +103,7 @@ class StepsPanel(Vertical):
 
     def _declared(self, plugin: str) -> dict[str, Parameter[Any]]:
         assert self._registry is not None
-        return {"p": CHANCE, **self._registry.augmentation(plugin).parameters()}
+        return {**Chance.parameters(), **self._registry.augmentation(plugin).parameters()}
 
     def _show_form(self) -> None:
         """Show the form of the step under the cursor; requests that come while one is built become one more."""

@@ -16,7 +16,7 @@ from textual.widgets import OptionList, Static
 
 from kanatui.errors import KanatuiError, ParameterError, PluginError
 from kanatui.params import Parameter
-from kanatui.recipe import CHANCE, Augment, Recipe
+from kanatui.recipe import Augment, Chance, Recipe
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
@@ -155,7 +155,7 @@ class Augmentations(Vertical):
 
     def _declared(self, plugin: str) -> Mapping[str, Parameter[Any]]:
         assert self._registry is not None
-        return {"p": CHANCE, **self._registry.augmentation(plugin).parameters()}
+        return {**Chance.parameters(), **self._registry.augmentation(plugin).parameters()}
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
