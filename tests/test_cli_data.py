@@ -65,7 +65,8 @@ def test_generate_writes_what_it_says_and_lists_it(type_in):
     dataset = open_dataset(paths.datasets() / "mine")
     assert len(dataset) == 15 and dataset.characters == "あいう"
     assert json.loads(type_in("datasets", "--json")[1])[0] | {"share": 1.0} == {
-        "name": "mine", "state": "complete", "reason": "", "share": 1.0, "images": 15, "image_size": 32, "characters": 3,
+        "name": "mine", "state": "complete", "reason": "", "share": 1.0,
+        "images": 15, "image_size": 32, "characters": 3,
     }  # fmt: skip
     assert "mine" in type_in("datasets")[1]
     assert type_in("datasets", "--delete", "mine", "--yes")[0] == 0

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kanatui.training.runs import Run
@@ -71,6 +71,7 @@ def test_a_zoom_finds_more_points():
     assert xs[0] > 49_000 and xs[-1] < 61_000
 
 
+@example(values=[float(x) for x in range(11)], most=5)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400), st.integers(4, 50))
 def test_decimation_keeps_extremes_and_order(values, most):
     series = Series()

@@ -1,163 +1,32 @@
-"""The Train screen: the list of runs, a run live, steering it, and the form for a new one."""
+"""The Train screen: the list of runs, a run live, steering it."""
 
-import contextlib
 import json
 import shutil
-import threading
-import time
-from pathlib import Path
 
-import numpy as np
 import pytest
-from textual.widgets import Input, Select, Static
-from tui import make_app, screen_text, until
+from textual.widgets import Input
+from tui import screen_text, until
 
-from kanatui import paths
-from kanatui.errors import RunError
-from kanatui.params import Int
-from kanatui.recipe import Recipe, find_recipe
-from kanatui.training.control import Control, Mailbox, is_watched
-from kanatui.training.helm import Helm
-from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.recorder import Recorder
 from kanatui.training.runs import Run
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
-from kanatui.tui.train.choices import Defaults, Source, arguments
 from kanatui.tui.train.logs import clean, read_from
-from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.train.rows import Gatherer, spark
 from kanatui.tui.train.runlist import Options
-from kanatui.tui.train.screen import TrainScreen
 from kanatui.tui.widgets.form import ParameterForm
-
-RECORDED = Path(__file__).parent / "data" / "continued.jsonl"
-STEPS = [{"plugin": "rotate", "degrees": [-10.0, 10.0]}, {"plugin": "noise", "p": 0.5}]
-RECIPE = {
-    "name": "tiny",
-    "characters": "あいう",
-    "faces": ["klee-regular", "noto-sans-cjk-jp-regular"],
-    "image_size": 32,
-    "images_per_character": 200,
-    "augment": STEPS,
-    "train": {"epochs": 1, "batch_size": 16, "validations": 2, "workers": 0, "precision": "float32", "threads": 1},
-}
-
-
-def make_run(name="tiny", state="finished", events=None, best=None, **status):
-    """A run directory as a training leaves it behind."""
-    run = Run.create(name, {"recipe": "tiny", "source": {"recipe": RECIPE}})
-    recorder = Recorder(run)
-    for event in events or []:
-        fields = {key: value for key, value in event.items() if key not in ("time", "event")}
-        recorder.event(event["event"], **fields)
-    recorder.update(best=best, **status)
-    recorder.finish(state, status.get("reason", ""))
-    recorder.close()
-    return run
-
-
-def recorded_run():
-    """A real run: augmentations changed, paused, killed, continued, stopped; its last line is torn."""
-    run = make_run("recorded", "stopped", progress=0.15, step=277, elapsed=14.6)
-    shutil.copy(RECORDED, run.path / "events.jsonl")
-    return run
-
-
-def crashed_run():
-    run = make_run("crashed")
-    status = json.loads((run.path / "status.json").read_text()) | {"state": "running", "pid": 4_000_000}
-    (run.path / "status.json").write_text(json.dumps(status))
-    run.log.write_text("loading\nRuntimeError: \x1b[31mout of luck\x1b[0m\n")
-    return run
-
-
-class Training(threading.Thread):
-    """A training without a network: the real recorder, mailbox and helm, a step each 50 ms."""
-
-    def __init__(self, refuse=""):
-        super().__init__(daemon=True)
-        self.run_ = Run.create("live", {"recipe": "tiny", "source": {"recipe": RECIPE}})
-        self.refuse = refuse
-        self.ready = threading.Event()
-        self.over = threading.Event()
-
-    def run(self):
-        recorder = Recorder(self.run_)
-        helm = Helm(recorder)
-        step = 0
-
-        def augment(arguments):
-            if self.refuse:
-                raise RunError(self.refuse)
-            recorder.event("augment", step=step + 1, augments=arguments["augments"])
-            return f"from step {step + 1} on"
-
-        helm.handlers["augment"] = augment
-        control = Control(Mailbox(self.run_.control))
-        recorder.event("start", step=0, device="cpu", precision="float32", weights=10, batches=100)
-        recorder.update(state="running")
-        while helm.ending is None and not self.over.is_set():
-            step += 1
-            fields = {"step": step, "epoch": 0, "progress": 0.25, "elapsed": step / 20, "seconds_left": 15.0}
-            measured = {"loss": 1 / step, "rate": 0.01, "images_per_second": 900.0, "memory": 5e8, "cpu": 180.0}
-            recorder.event("step", **fields, **measured)
-            recorder.update(**fields)
-            if is_watched(self.run_.control):
-                images = np.random.default_rng(step).integers(0, 255, (4, 16, 16), dtype=np.uint8)
-                batch = BatchPreview(step, images, "あいうえ", "あいうう", np.full(4, 0.5, np.float32))
-                write_batch(self.run_.previews, batch)
-            self.ready.set()
-            time.sleep(0.05)
-            helm.obey(control.take(), step)
-            if helm.paused:
-                recorder.event("paused", step=step)
-                recorder.update(state="paused")
-                while helm.paused and helm.ending is None and not self.over.is_set():
-                    time.sleep(0.02)
-                    helm.obey(control.take(), step)
-                    recorder.update()
-                recorder.event("resumed", step=step)
-                recorder.update(state="running")
-        recorder.finish("stopped", helm.ending or "")
-        recorder.close()
-
-
-@contextlib.contextmanager
-def training(refuse=""):
-    thread = Training(refuse)
-    thread.start()
-    assert thread.ready.wait(20)
-    try:
-        yield thread.run_
-    finally:
-        thread.over.set()
-        thread.join(20)
-
-
-@contextlib.asynccontextmanager
-async def opened(size=(120, 40), shown=True, **options):
-    """The app on the Train screen, a run shown if there is one."""
-    app = make_app("train", **options)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        await until(pilot, lambda: app.screen.query("#train-live") and app.screen.runs.loaded)
-        if shown:
-            await until(pilot, lambda: app.screen.live.row and app.screen.live._caught_up and app.screen.live._charts)
-        yield app, pilot
-
-
-def on_train(app):
-    """The Train screen itself, also while a question stands over it."""
-    return next(screen for screen in app.screen_stack if isinstance(screen, TrainScreen))
-
-
-def note(app):
-    return str(on_train(app).query_one("#live-note", Static).content)
-
-
-def titles(app):
-    return [str(chart.query_one(".chart-title", Static).content) for chart in on_train(app).live._charts]
-
+from tests.trainscreen import (
+    RECIPE,
+    RECORDED,
+    STEPS,
+    crashed_run,
+    make_run,
+    note,
+    opened,
+    recorded_run,
+    titles,
+    training,
+)
 
 # ── the list ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -457,102 +326,3 @@ def test_a_log_cannot_move_the_cursor(tmp_path):
     with open(log, "ab") as file:
         file.write(b" line\n")
     assert read_from(log, offset) == (200_000 + len("\nsecond\nthird line\n"), ["third line"])
-
-
-# ── a new run ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def told(source=None, name="", model="compact_cnn", parameters=None, options=None):
-    source = source or Source("recipe", "quick", find_recipe("quick"))
-    defaults = Defaults.of(source.recipe.train)
-    declared = {"width": Int(24, min=1)}
-    chosen = {key: value for key, value in defaults.options.items() if key != "model"} | (options or {})
-    return arguments(source, name, model, declared, {"width": 24} | (parameters or {}), chosen, defaults)
-
-
-def test_the_command_line_has_only_what_differs():
-    assert told() == ["quick"]
-    options = {"minutes": 0.0, "epochs": 3, "hold_out_faces": ("klee-*",)}
-    words = "quick --name n --model-set width=32 --epochs 3 --minutes 0 --hold-out-faces klee-*"
-    assert told(name="n", parameters={"width": 32}, options=options) == words.split()
-    assert told(model="article_cnn")[:3] == ["quick", "--model", "article_cnn"]
-
-
-def test_an_edited_recipe_travels_in_a_file(home):
-    recipe = Recipe.from_dict(RECIPE)
-    (path,) = told(Source("edited", "tiny", recipe), parameters={}, options={})
-    assert Path(path).is_relative_to(paths.cache())
-    assert find_recipe(path).to_dict() == recipe.to_dict()
-
-
-def test_a_data_set_is_told_by_name():
-    assert told(Source("dataset", "mine", find_recipe("quick")))[:2] == ["--data", "mine"]
-
-
-async def test_form_shows_defaults_and_refuses_what_is_wrong():
-    async with opened(shown=False) as (app, pilot):
-        await pilot.press("n")
-        form = app.screen.query_one(NewRun)
-        await until(pilot, lambda: form._model_form is not None)
-        assert form.query_one("#new-source", Select).value == "recipe:handwriting"
-        form.query_one("#new-source", Select).value = "recipe:article"
-        await until(pilot, lambda: form.query_one("#new-model", Select).value == "article_cnn")
-        await until(pilot, lambda: form.query_one("#new-name", Input).placeholder == "article")
-        first = form.query_one("#new-first", ParameterForm)
-        assert first.values["batch_size"] == find_recipe("article").train["batch_size"]
-
-        def field(name):
-            return next(field for field in first.query("Field") if field.parameter.name == name).query_one(Input)
-
-        field("minutes").value = "3"
-        await until(pilot, lambda: first.values["minutes"] == 3 and first.values["epochs"] == 0)
-        field("epochs").value = "2"
-        await until(pilot, lambda: first.values["epochs"] == 2 and first.values["minutes"] == 0)
-        field("batch_size").value = "0"
-        await until(pilot, lambda: first.errors)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: "✗ batch_size: 0 is below the least value, 2" in screen_text(app))
-        field("batch_size").value = "64"
-        form.query_one("#new-name", Input).value = "a/b"
-        await until(pilot, lambda: "✗ name: up to 40 letters" in screen_text(app))
-        assert not form.starting and not paths.runs().exists()
-
-
-async def test_a_failing_start_is_told_in_the_form():
-    async with opened(shown=False) as (app, pilot):
-        await app.screen.train_with(RECIPE | {"faces": ["no-such-face"]}, None)
-        await until(pilot, lambda: "tiny, as edited under Dataset" in screen_text(app))
-        await pilot.press("ctrl+s")
-        say = app.screen.query_one("#new-say", Static)
-        await until(pilot, lambda: str(say.content).startswith("✗ no face matches 'no-such-face'"), 60)
-        await until(pilot, lambda: not app.screen.query_one(NewRun).starting)
-        assert app.screen.part == "new"
-
-
-async def test_start_stop_continue_a_real_training():
-    async with opened(shown=False) as (app, pilot):
-        await app.screen.train_with(RECIPE | {"train": RECIPE["train"] | {"epochs": 400}}, None)
-        await until(pilot, lambda: app.screen.query_one(NewRun)._model_form is not None)
-        form = app.screen.query_one(NewRun)._model_form
-        next(field for field in form.query("Field") if field.parameter.name == "width").query_one(Input).value = "4"
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row, 120)
-        run = app.screen.live.row.run
-        assert run.id == "001-tiny" and run.config["model"] == {"width": 4}
-        await until(pilot, lambda: app.screen.live.follower.history.step)
-        await pilot.press("a")
-        await until(pilot, lambda: "[x] rotate" in screen_text(app) and app.screen.focused.id == "augment-steps")
-        await pilot.press("space")
-        await until(pilot, lambda: "in force from step" in screen_text(app))
-        await pilot.press("g", "s")
-        await until(pilot, lambda: "Stop run 1 tiny now?" in screen_text(app))
-        await pilot.press("s")
-        await until(pilot, lambda: on_train(app).live.row.state == "stopped", 60)
-        stopped_at = run.status().step
-        await pilot.press("c")
-        await until(pilot, lambda: app.screen.live.row.state == "running", 120)
-        await until(pilot, lambda: app.screen.live.follower.history.start.get("step") == stopped_at)
-        await pilot.press("s")
-        await until(pilot, lambda: "Stop run 1 tiny now?" in screen_text(app))
-        await pilot.press("s")
-        await until(pilot, lambda: on_train(app).live.row.state == "stopped", 60)

@@ -80,14 +80,14 @@ class Series:
         return self._buckets[-1].total / self._buckets[-1].count if self._buckets else None
 
     def drawn(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
-        """Return at most ``most`` points of the curve between ``low`` and ``high``.
+        """Return at most ``most`` points (4 at least) of the curve between ``low`` and ``high``.
 
         Of each stretch its lowest and its highest point are kept (min/max decimation), so that no spike is lost. The
         neighbours just outside are there too, so that lines run out of the picture.
         """
         buckets = self._between(low, high)
         given = len(buckets) if self._each == 1 else 2 * len(buckets)
-        stride = 1 if given <= most else math.ceil(2 * len(buckets) / most)
+        stride = 1 if given <= most else math.ceil(len(buckets) / (most // 2))
         xs: list[float] = []
         ys: list[float] = []
         for start in range(0, len(buckets), stride):
