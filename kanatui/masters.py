@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import io
@@ -78,9 +79,12 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
     magick = imagemagick.find()
 
     def draw(absent: str) -> _Drawn:
-        measures, vertical = _measure(face, absent)
-        images = (image for part in _parts(absent) for image in magick.glyphs(face.font, part, em))
-        return {c: _Glyph(*_crop(image, em), *measures[c]) for c, image in zip(absent, images, strict=True)}, vertical
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            measuring = beside.submit(_measure, face, absent)  # fontTools takes as long as ImageMagick, on one core
+            images = (image for part in _parts(absent) for image in magick.glyphs(face.font, part, em))
+            crops = [_crop(image, em) for image in images]
+            measures, vertical = measuring.result()
+        return {c: _Glyph(*crop, *measures[c]) for c, crop in zip(absent, crops, strict=True)}, vertical
 
     return _kept(face, characters, em, draw)
 

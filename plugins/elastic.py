@@ -7,6 +7,8 @@ B-spline over a coarse grid of normal numbers.
 
 from kanatui import Int, Pixel, Range, hookimpl
 
+_PIXELS_AT_ONCE = 2**17  # these and their places stay inside a core's L2 cache
+
 
 class Elastic(Pixel):
     id = "elastic"
@@ -21,15 +23,26 @@ class Elastic(Pixel):
     def apply(self, images, drawn):
         import torch
 
-        size, knots = images.shape[-1], drawn["knots"]
+        size = images.shape[-1]
         # From -1 at the left edge of the first pixel to 1 at the right edge of the last.
         still = (torch.arange(size, device=images.device) + 0.5) * (2 / size) - 1
         spline = _spline(still, self.cells)
-        rows = sum(knots[..., k, None] * weights for k, weights in enumerate(spline))
-        places = torch.stack([still.expand(size, size), still[:, None].expand(size, size)]).repeat(len(images), 1, 1, 1)
-        for k, weights in enumerate(spline):
-            places += rows[:, :, k, None, :] * weights[:, None]
-        return torch.nn.functional.grid_sample(images, places.permute(0, 2, 3, 1), align_corners=False)
+        at_once = max(1, _PIXELS_AT_ONCE // size**2)
+        parts = zip(images.split(at_once), drawn["knots"].split(at_once), strict=True)
+        return torch.cat([_warp(part, knots, still, spline) for part, knots in parts])
+
+
+def _warp(images, knots, still, spline):
+    import torch
+
+    size, cells = len(still), len(spline) - 3
+    rows = sum(knots[..., k, None] * weights for k, weights in enumerate(spline))
+    places = torch.stack([still.expand(size, size), still[:, None].expand(size, size)]).repeat(len(images), 1, 1, 1)
+    for k, weights in enumerate(spline):
+        # A knot moves what is within two cells of it; elsewhere it weighs nothing.
+        near = slice(max(0, (k - 3) * size // cells), -((k + 1) * size // -cells))
+        places[:, :, near] += rows[:, :, k, None, :] * weights[near, None]
+    return torch.nn.functional.grid_sample(images, places.permute(0, 2, 3, 1), align_corners=False)
 
 
 def _spline(places, cells):

@@ -28,13 +28,14 @@ class StrokeWidth(Pixel):
         for step, grow in ((_thicken, drawn["grow"]), (_thin, -drawn["grow"])):
             which, layer = torch.arange(len(images), device=images.device), levels
             for depth in itertools.count():
-                more = (grow[which] > depth).flatten()
-                if not more.any():
+                more = (grow[which] > depth).flatten().nonzero().flatten()
+                if not len(more):
                     break
-                which, before = which[more], layer[more]
+                # `index_select` and `index_add_` move whole images, where indexing goes byte by byte.
+                which, before = which[more], layer.index_select(0, more)
                 layer = step(before, depth)
-                change = layer.float() - before.float()
-                result[which] += change[..., 1:-1, 1:-1] * ((grow[which] - depth).clamp(max=1.0) / 255)
+                change = (layer.float() - before.float())[..., 1:-1, 1:-1]
+                result.index_add_(0, which, change * ((grow[which] - depth).clamp(max=1.0) / 255))
         return result
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import psutil
 
-_PACKAGES = ("torch", "numpy", "textual")
+from kanatui import imagemagick
+from kanatui.errors import ImageMagickError
+
+_PACKAGES = ("torch", "numpy", "pillow", "textual")
 
 
 def describe_machine() -> dict[str, str]:
@@ -21,9 +24,17 @@ def describe_machine() -> dict[str, str]:
         "cores": f"{cores} usable of {os.cpu_count() or 1}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
+        "threads": os.environ.get("OMP_NUM_THREADS") or f"{cores}, one for each core",
+        "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}, ImageMagick {_image_magick()}",
         "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
     }
+
+
+def _image_magick() -> str:
+    try:
+        return imagemagick.find().version
+    except ImageMagickError:  # the app can be measured without it
+        return "not found"
 
 
 def _processor() -> str:

@@ -162,7 +162,7 @@ class Renderer:
             for rows in np.split(same, range(at_once, len(same), at_once)):
                 step = inverse[rows] * (reach[rows] / level.stride)[:, None, None]
                 drawn = _resample(level, slots[rows], step, origin[rows], self._size)
-                images[torch.from_numpy(rows)] = drawn
+                images.index_copy_(0, torch.from_numpy(rows), drawn)
         return images
 
 
@@ -189,14 +189,16 @@ def _resample(level: _Level, slots: npt.NDArray[np.int64], step: _Floats, origin
     side = level.pixels.shape[-1]
     # x_level = step · (x_target − origin) + origin_level, then to −1 … 1 as grid_sample counts.
     offset = level.origin[slots] - np.einsum("nij,nj->ni", step, origin)
-    a = torch.from_numpy((step * (2.0 / side)).astype(np.float32))
-    b = torch.from_numpy((offset * (2.0 / side) - 1.0).astype(np.float32))
+    a = torch.from_numpy((step * (2.0 / side)).astype(np.float32))[..., None, None]
+    b = torch.from_numpy((offset * (2.0 / side) - 1.0).astype(np.float32))[..., None, None]
     centres = torch.arange(size, dtype=torch.float32) + 0.5
-    # Plain products and sums: a matrix product (as in affine_grid) would round differently from batch to batch.
-    across = a[:, None, None, :, 0] * centres[None, None, :, None]
-    down = a[:, None, None, :, 1] * centres[None, :, None, None] + b[:, None, None, :]
-    source = level.pixels[torch.from_numpy(slots)].unsqueeze(1).float()
-    sampled = F.grid_sample(source, across + down, mode="bilinear", padding_mode="zeros", align_corners=False)
+    # Plain products and sums: a matrix product (as in affine_grid) would round differently from batch to batch. All x
+    # in one plane and all y in another: as pairs, side by side, they take nine times as long to compute.
+    places = a[:, :, 0] * centres + (a[:, :, 1] * centres[:, None] + b)
+    # `index_select` copies whole masters: a fifth of the time of indexing, which goes byte by byte.
+    source = level.pixels.index_select(0, torch.from_numpy(slots)).unsqueeze(1).float()
+    grid = places.permute(0, 2, 3, 1)
+    sampled = F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return sampled.mul_(1.0 / 255.0)
 
 

@@ -87,7 +87,13 @@ class GlyphStream:
     def draw(self, table: GlyphTable) -> Images:
         """Make the images of some rows, uint8 [n, H, W]."""
         with torch.inference_mode():
-            return finished(self._rendered(table), table, self.layout.pixels)
+            return finished(self.rendered(table), table, self.layout.pixels)
+
+    def rendered(self, table: GlyphTable) -> torch.Tensor:
+        """Draw some rows, without pixel augmentations: float32 [n, 1, H, W] in 0 … 1."""
+        if self.layout.recipe.rendering == "exact":
+            return drawn_exactly(self.layout, table)
+        return self._ready().placed(table)
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Draw or load every master now rather than at the first image."""
@@ -101,11 +107,6 @@ class GlyphStream:
 
     def _masters(self, face: Face, characters: str, em: int) -> Masters:
         return self.layout.sources[face.source].masters(face, characters, em)
-
-    def _rendered(self, table: GlyphTable) -> torch.Tensor:
-        if self.layout.recipe.rendering == "exact":
-            return drawn_exactly(self.layout, table)
-        return self._ready().placed(table)
 
 
 def drawn_exactly(layout: Layout, table: GlyphTable) -> torch.Tensor:
@@ -140,7 +141,7 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
         if not len(chosen):
             return images
     whole = len(chosen) == len(table)
-    part = images if whole else images[torch.from_numpy(chosen)]
+    part = images if whole else images.index_select(0, torch.from_numpy(chosen).to(images.device))
     try:
         drawn = augmentation.draw(keys if whole else keys.take(chosen), images.shape[-1])
         tensors = {name: torch.from_numpy(np.ascontiguousarray(v)).to(images.device) for name, v in drawn.items()}
@@ -156,5 +157,4 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
         ) from error
     if whole:
         return changed
-    images[torch.from_numpy(chosen)] = changed
-    return images
+    return images.index_copy_(0, torch.from_numpy(chosen).to(images.device), changed)

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from kanatui.glyphs import ROW
 _ROWS_AT_ONCE = 65_536
 _POOL_WORTH = 20_000
 """Fewer images than this are made sooner by one process than other processes start (3 s to import torch)."""
+_AHEAD = 2
+"""Shards handed to each other process: the next is at hand when one is finished."""
 
 OnShard = Callable[[int, int], None]
 """Called with the images and bytes that a finished shard adds."""
@@ -175,23 +178,37 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
         yield ((shard, make_shard(job.source, job.folder, job.manifest, shard)) for shard in job.todo)
         return
     pool = concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(job.todo)),
+        min(workers, len(job.todo)) - 1,
         mp_context=multiprocessing.get_context("spawn"),  # a forked torch can hang in its thread pool
-        initializer=_open_in_worker,
+        initializer=open_in_worker,
         initargs=(job.source.spec(), str(job.folder), job.manifest),
     )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        yield _collect(pool, job)
+        yield _together(pool, workers - 1, job)
     finally:
+        torch.set_num_threads(threads)
         # Shards under way are finished (under a second each) rather than thrown away.
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collect(pool: concurrent.futures.ProcessPoolExecutor, job: Job) -> Iterator[tuple[int, str]]:
-    waiting = {pool.submit(_make_in_worker, shard): shard for shard in job.todo}
+def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Job) -> Iterator[tuple[int, str]]:
+    """Make shards here as well: this process has its masters already while the others take seconds to start."""
+    todo = deque(job.todo)
+    waiting: dict[concurrent.futures.Future[str], int] = {}
     try:
-        for future in concurrent.futures.as_completed(waiting):
-            yield waiting.pop(future), future.result()
+        while todo or waiting:
+            while todo and len(waiting) < _AHEAD * others:
+                shard = todo.popleft()
+                waiting[pool.submit(make_in_worker, shard)] = shard
+            if todo:
+                shard = todo.popleft()
+                yield shard, make_shard(job.source, job.folder, job.manifest, shard)
+            else:
+                concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in [future for future in waiting if future.done()]:
+                yield waiting.pop(future), future.result()
     except concurrent.futures.process.BrokenProcessPool:
         raise DatasetError(
             f"{job.folder}: a worker died (out of memory?); go on with --resume and fewer --workers"
@@ -226,14 +243,16 @@ class _Hashing:
 _worker: tuple[ImageSource, Path, Manifest] | None = None
 
 
-def _open_in_worker(spec: dict[str, Any], folder: str, manifest: Manifest) -> None:
+def open_in_worker(spec: dict[str, Any], folder: str, manifest: Manifest) -> None:
+    """Set a process of a pool up for :func:`make_in_worker`; ``spec`` is the source's."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     torch.set_num_threads(1)
     _worker = (open_source(spec), Path(folder), manifest)
 
 
-def _make_in_worker(shard: int) -> str:
+def make_in_worker(shard: int) -> str:
+    """Make one shard of the data set for which this process was set up. Returns its SHA-256."""
     assert _worker is not None
     return make_shard(*_worker, shard)
 
