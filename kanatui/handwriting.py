@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from kanatui import paths, storage
-from kanatui.drawing import Drawing
+from kanatui.drawing import Drawing, Pixels
 from kanatui.errors import ImageError, StorageError
 from kanatui.kana import FOLD
 
@@ -69,6 +69,22 @@ class Sample:
 
         return open_image(self.path)
 
+    def prepared(self, size: int) -> Pixels:
+        """Return what a model of ``size`` pixels sees: uint8 [size, size]. ImageError if it cannot be read.
+
+        A drawing is taken from its strokes, as the board's readings are.
+        """
+        from kanatui.evaluation.images import read_image
+        from kanatui.recognize import BOARD, prepare_board
+
+        drawing = self.notes().drawing
+        if drawing is None:
+            return read_image(self.path, size)
+        try:
+            return prepare_board(drawing.raster(BOARD), size)
+        except ImageError as error:
+            raise ImageError(f"{self.path}: {error}") from None
+
 
 @dataclasses.dataclass
 class Tally:
@@ -98,10 +114,15 @@ def folder() -> Path:
     return paths.home() / "handwriting"
 
 
-def samples() -> list[Sample]:
-    """Return all samples, by character and then from the oldest. ImageError if the folder cannot be read."""
+def samples(place: Path | None = None) -> list[Sample]:
+    """Return all samples, by character and then from the oldest; or the labelled pictures in another folder.
+
+    ImageError if the folder cannot be read, or if another one is named and holds none.
+    """
     from kanatui.evaluation.images import SUFFIXES
 
+    if place is not None:
+        return _samples_in(place)
     if not any(path.suffix.lower() in SUFFIXES for path in folder().glob("*/*")):
         return []  # which is an error where pictures are asked for, but not here
     return _samples_in(folder())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SERIOUS = 0.2
 """Share of its group's probability that lets a character rank with its group."""
 
-_BOARD = 192
+BOARD = 192
 """Pixels to which a drawing is drawn for reading: all that :mod:`kanatui.prepare` looks at."""
 
 _SMALL_SIDE, _SMALL_CENTRE, _SMALL_STEEPNESS = 0.54, 0.56, 25.0
@@ -113,15 +113,23 @@ def read_drawing(
         ImageError: nothing is drawn.
         UsageError: the model knows none of ``characters``.
     """
-    from kanatui.prepare import prepare
-
-    board = drawing.raster(_BOARD)
-    # With paper all about, no stroke along the board's edge can be taken for a border line.
-    prepared = prepare(np.pad(board, _BOARD // 4), classifier.image_size)
+    board = drawing.raster(BOARD)
+    prepared = prepare_board(board, classifier.image_size)
     probabilities = classify_pictures(classifier, prepared[None], characters)
     known = classifier.characters
     judged = judge_size(probabilities, known, smallness(board), candidates(known, characters))
     return _together(rank(judged, known, top, characters)[0])
+
+
+def prepare_board(board: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Prepare a drawing board, uint8 [S, S], white ink on black, for a model: uint8 [size, size].
+
+    ImageError if nothing is drawn.
+    """
+    from kanatui.prepare import prepare
+
+    # With paper all about, no stroke along the board's edge can be taken for a border line.
+    return prepare(np.pad(board, len(board) // 4), size)
 
 
 def smallness(board: npt.NDArray[np.uint8]) -> float:

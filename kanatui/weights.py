@@ -1,11 +1,7 @@
 """Weights files: a trained classifier in one file that cannot run code.
 
-A safetensors file whose metadata holds a *card*, JSON under the key ``kanatui``::
-
-    {"format": 1, "model": {"id": "compact_cnn", "parameters": {…}}, "characters": "ぁあ…", "image_size": 64,
-     "kanatui": "0.1.0", "recipe": "handwriting", "scores": {…}, "seed": 0, "seconds": 480.0, "date": "2026-11-22"}
-
-The architecture itself is the model plugin's; the file says only which one and with which parameters.
+A safetensors file with a *card* (:mod:`kanatui.card`). The architecture itself is the model plugin's; the card says
+only which one and with which parameters.
 """
 
 from __future__ import annotations
@@ -22,14 +18,10 @@ import safetensors.torch
 import torch
 
 from kanatui import __version__, storage
+from kanatui.card import FORMAT, KEY, one_line, read_card
 from kanatui.errors import KanatuiError, WeightsError
 from kanatui.plugins import Registry, load
 
-FORMAT = 1
-_KEY = "kanatui"
-_LONGEST_CARD = 1 << 20
-_MOST_CHARACTERS = 100_000
-_LARGEST_IMAGE = 4096
 _PIXELS_AT_ONCE = 1 << 20
 """Pixels to a pass: 256 images of 64 px, few enough that activations stay in the processor's cache."""
 
@@ -68,7 +60,7 @@ def save_weights(path: Path, module: torch.nn.Module, card: Mapping[str, Any]) -
         StorageError: the file cannot be written.
     """
     text = json.dumps({"format": FORMAT, "kanatui": __version__, **card}, ensure_ascii=False)
-    storage.write_bytes(path, pack(module.state_dict(), {_KEY: text}))
+    storage.write_bytes(path, pack(module.state_dict(), {KEY: text}))
 
 
 def pack(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
@@ -83,18 +75,6 @@ def pack(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> by
         memory.add(own.untyped_storage().data_ptr())
         plain[name] = own
     return safetensors.torch.save(plain, dict(metadata))
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Return a weights file's card, checked, without reading the weights. WeightsError if it is none."""
-    try:
-        if not path.is_file():
-            raise WeightsError(f"{path}: no such file")
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path}: not a weights file, or damaged ({_one_line(error)})") from None
-    return _parse_card(path, metadata.get(_KEY))
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu", registry: Registry | None = None) -> Classifier:
@@ -112,7 +92,7 @@ def load_weights(path: Path, device: str | torch.device = "cpu", registry: Regis
     try:
         tensors = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path}: damaged ({_one_line(error)})") from None
+        raise WeightsError(f"{path}: damaged ({one_line(error)})") from None
     model = card["model"]
     try:
         plugin = (registry or load()).model(model["id"])(**model["parameters"])
@@ -125,7 +105,7 @@ def load_weights(path: Path, device: str | torch.device = "cpu", registry: Regis
     except KanatuiError as error:
         raise WeightsError(f"{path}: {error}") from None
     except Exception as error:  # a model plugin may raise anything when a hostile card asks for nonsense
-        raise WeightsError(f"{path}: model {model['id']} cannot be built ({_one_line(error)})") from error
+        raise WeightsError(f"{path}: model {model['id']} cannot be built ({one_line(error)})") from error
     module.load_state_dict(tensors)
     module = module.to(device).eval()
     return Classifier(module, card["characters"], card["image_size"], card, torch.device(device))
@@ -141,31 +121,3 @@ def _require_fit(path: Path, module: torch.nn.Module, tensors: Mapping[str, torc
         f"{path}: does not fit its model: {name} is {list(found.get(name, ()))} in the file, "
         f"{list(wanted.get(name, ()))} in the model; was it made with another version of the plugin?"
     )
-
-
-def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
-    if text is None:
-        raise WeightsError(f"{path}: these are weights, but not kanatui's (the file has no card)")
-    try:
-        if len(text) > _LONGEST_CARD:
-            raise ValueError("it is too long")
-        card = json.loads(text)
-        if card["format"] != FORMAT:
-            raise WeightsError(f"{path}: format {card['format']} is not this kanatui's ({FORMAT}); update kanatui")
-        characters, size, model = card["characters"], card["image_size"], card["model"]
-        _require(isinstance(characters, str) and 0 < len(characters) <= _MOST_CHARACTERS, "characters")
-        _require(len(set(characters)) == len(characters), "characters")
-        _require(isinstance(size, int) and 0 < size <= _LARGEST_IMAGE, "image_size")
-        _require(isinstance(model["id"], str) and isinstance(model.setdefault("parameters", {}), dict), "model")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path}: its card makes no sense ({_one_line(error)})") from None
-    return dict(card)
-
-
-def _require(condition: bool, field: str) -> None:
-    if not condition:
-        raise ValueError(f"{field} is out of range")
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -34,6 +34,23 @@ def home(tmp_path, monkeypatch, shared_cache):
 
 
 @pytest.fixture
+def shipped_model():
+    """The model that ships with kanatui, for the tests that are about it."""
+    from kanatui.models import DEFAULT_FILE
+
+    if not DEFAULT_FILE.is_file():
+        pytest.skip("this checkout has no kanatui/models/default.safetensors")
+    return DEFAULT_FILE
+
+
+@pytest.fixture(autouse=True)
+def no_shipped_model(request, tmp_path, monkeypatch):
+    """In this process no model ships, so that tests find the models that they made, and those alone."""
+    if "shipped_model" not in request.fixturenames:
+        monkeypatch.setattr("kanatui.models.DEFAULT_FILE", tmp_path / "default.safetensors")
+
+
+@pytest.fixture
 def kanatui(home):
     """Run the command in a process of its own, as a user does, and return what came of it."""
 

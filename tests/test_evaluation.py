@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kanatui.errors import ImageError, RunError, UsageError
+from kanatui.errors import ImageError, RunError, UsageError, WeightsError
 from kanatui.evaluation.images import MOST_PIXELS, find_labelled, open_image, parse_label, read_image
 from kanatui.evaluation.metrics import Score
 from kanatui.evaluation.readings import Readings
-from kanatui.evaluation.scoring import choose_pictures, open_held_out, run_of, score_folder, score_source
+from kanatui.evaluation.scoring import choose_pictures, open_held_out, score_folder, score_source
 from kanatui.folding import fold_groups, fold_matrix, fold_probabilities
 from kanatui.kana import FOLD, KANA
+from kanatui.training.origin import find_origin, origin_of
 from kanatui.weights import Classifier
 from tests.tiny import CHARACTERS, TinySource
 
@@ -342,6 +343,7 @@ def test_a_run_that_does_not_say_what_it_was_trained_on(tmp_path):
 
     run = Run.create("odd", {"train": {}})
     with pytest.raises(RunError, match="--images"):
-        open_held_out(run, says("か"))
-    assert run_of(run.checkpoint("best")).id == run.id
-    assert run_of(tmp_path / "elsewhere.safetensors") is None
+        open_held_out(find_origin("1"), says("か"))
+    assert origin_of(run.checkpoint("best")).id == run.id
+    with pytest.raises(WeightsError, match="no such file"):
+        origin_of(tmp_path / "elsewhere.safetensors")

@@ -62,7 +62,7 @@ def test_a_run_ends_with_weights_that_say_what_they_are():
     assert (card["characters"], card["image_size"]) == (source.characters, 16)
     assert (card["recipe"], card["seed"], card["run"]) == ("tiny", 0, run.id)
     assert card["scores"]["strict"] == status.best["strict"]
-    split = open_split(run, source)
+    split = open_split(run.config, source)
     assert split.faces == ("three",)
     classifier = load_weights(run.weights())
     indices = split.held_out_faces.sample(200)

@@ -17,6 +17,7 @@ from kanatui.evaluation.evaluate import evaluate, open_pictures
 from kanatui.evaluation.images import prepare
 from kanatui.evaluation.scoring import open_held_out, score_source
 from kanatui.evaluation.store import list_evaluations
+from kanatui.training.origin import origin_of
 from kanatui.training.runs import find_run
 from kanatui.tui.evaluate.characters import CharacterTable
 from kanatui.tui.evaluate.confusions import ConfusionMap
@@ -24,8 +25,7 @@ from kanatui.tui.evaluate.images import Closer
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
 from kanatui.weights import load_weights
-from tests import tui
-from tests.tui import make_app, screen_text
+from tests.tui import complains, make_app, screen_text, shows, until
 
 CHARACTERS = "いシツへヘゃ"
 FACES = "noto-sans-cjk-jp-regular,noto-sans-cjk-jp-bold,noto-serif-cjk-jp-regular"
@@ -83,7 +83,7 @@ def test_an_evaluation_is_the_same_as_the_command_lines_and_is_kept(first):
     told = []
     done = evaluate("1", {"kind": "held_out"}, None, 60, lambda *step: told.append(step))
     classifier = load_weights(first.weights())
-    source, images, _ = open_held_out(first, classifier)
+    source, images, _ = open_held_out(origin_of(first.weights()), classifier)
     report = score_source(classifier, source, images.sample(60))
     assert done.total == report.total and dict(done.by_script) == report.by_script
     assert (done.run, done.where, done.kind, done.limit) == (first.id, first.id, "held_out", 60)
@@ -135,7 +135,7 @@ def test_what_cannot_be_evaluated_says_why_in_one_line(first, tmp_path):
         ("9", {"kind": "held_out"}, RunError, "no run '9'"),
         ("1", {"kind": "video"}, UsageError, "unknown source 'video'"),
         ("1", {"kind": "folder", "path": str(tmp_path / "empty")}, ImageError, "no labelled pictures"),
-        (str(tmp_path / "lone.safetensors"), {"kind": "held_out"}, RunError, "not in a run's folder"),
+        (str(tmp_path / "lone.safetensors"), {"kind": "held_out"}, RunError, "nothing tells which images"),
     ):
         with pytest.raises(error, match=words) as caught:
             evaluate(model, source, None, None, silent)
@@ -166,19 +166,6 @@ def test_whatever_a_report_raises_ends_an_evaluation_without_a_trace(first):
 
 def text_of(app, selector):
     return str(app.screen.query_one(selector, Static).content)
-
-
-async def until(pilot, predicate):
-    """Wait with the patience that an engine needs which loads torch while other tests keep the cores busy."""
-    return await tui.until(pilot, predicate, seconds=90)
-
-
-def shows(app, words):
-    return lambda: words in screen_text(app)
-
-
-def complains(app, words):
-    return lambda: words in app._problem[0]
 
 
 def rows(app, table):

@@ -42,6 +42,8 @@ def test_the_wheel_carries_plugins_faces_and_recipes(installed, home):
     in_checkout = {path.stem for path in (ROOT / "plugins").glob("*.py")}
     assert {source["name"] for source in listed["sources"] if source["state"] == "loaded"} == in_checkout
     assert all(str(installed) in plugin["location"] for plugin in listed["plugins"])
+    shipped = "kanatui/models/default.safetensors"
+    assert (installed / shipped).exists() == (ROOT / shipped).exists()
     assert (installed / "kanatui/_shipped/fonts.toml").read_text() == (ROOT / "fonts.toml").read_text()
 
 

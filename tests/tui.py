@@ -37,3 +37,13 @@ def screen_text(app):
     """What the terminal shows, as plain lines."""
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def shows(app, words):
+    """A condition to wait for: these words are on the screen."""
+    return lambda: words in screen_text(app)
+
+
+def complains(app, words):
+    """A condition to wait for: the last problem told of has these words."""
+    return lambda: words in app._problem[0]

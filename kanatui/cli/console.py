@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -40,6 +40,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def complain(message: str) -> None:
+    """Say on standard error what is wrong, and go on."""
+    err.print(f"kanatui: {message}", style="red", markup=False, soft_wrap=True)
+
+
 @contextlib.contextmanager
 def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Advance]:
     """Show progress, rate and time left on standard error: a bar on a terminal, plain lines elsewhere."""
@@ -61,6 +66,32 @@ def counting(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
             share = done * 100 // total
             advance(share - shown, note=f"{done:,}/{total:,} {unit}")
             shown = share
+
+        yield report
+
+
+@contextlib.contextmanager
+def stages(units: Mapping[str, str]) -> Iterator[Callable[[int, int, str], None]]:
+    """Show the progress of one stage after the other, by a function that is told (done, total, what is being done).
+
+    ``units`` says what is counted in the stages whose rate is worth showing.
+    """
+    with contextlib.ExitStack() as shown:
+        stage: tuple[str, int] = ("", 0)
+        reached = 0
+        advance: Advance | None = None
+
+        def report(done: int, total: int, text: str) -> None:
+            nonlocal stage, advance, reached
+            if not total:
+                return
+            if (text, total) != stage or done < reached:
+                shown.close()
+                stage, reached = (text, total), done
+                advance = shown.enter_context(progress(text, total, units.get(text, ""), done))
+            elif advance and done > reached:
+                advance(done - reached)
+                reached = done
 
         yield report
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -89,3 +90,20 @@ def open_stream(recipe: Recipe) -> GlyphStream:
 
     with counting("checking faces", "faces") as report:
         return GlyphStream(recipe, load(), report)
+
+
+def chosen_characters(spec: str | None) -> str | None:
+    """Return the candidates that ``--characters`` asks for, None for all. UsageError if it makes no sense."""
+    from kanatui.charset import parse_characters
+
+    return None if spec is None else parse_characters(spec)
+
+
+def chosen_weights(reference: str | None) -> Path:
+    """Return the weights file of the model that was named, else of the one that is used where none is named.
+
+    RunError or WeightsError if there is no such model.
+    """
+    from kanatui.training.runs import find_weights, usual_weights
+
+    return find_weights(reference) if reference else usual_weights()

@@ -83,11 +83,11 @@ def train_command(
         return
     if resume:
         _refuse_with("--resume", context, allowed=("resume", "detach"))
-        _start(_resumable(resume), detach)
+        start_run(_resumable(resume), detach)
         return
     if replay:
         _refuse_with("--replay", context, allowed=("replay", "detach", "run_name"))
-        _start(_repeating(replay, run_name), detach, fresh=True)
+        start_run(_repeating(replay, run_name), detach, fresh=True)
         return
     if name and options["recipe"]:
         raise UsageError("give the recipe once: as an argument or as --recipe")
@@ -135,7 +135,7 @@ def _train_new(
         if detach and group.size > 1:
             raise UsageError("--detach: cannot be given under torchrun")
         run = Run(group.share(Run.create(name, config).path if group.first else Path()))
-        _start(run, detach, source, group, fresh=True)
+        start_run(run, detach, source, group, fresh=True)
 
 
 def _plain_name(text: str) -> str:
@@ -232,10 +232,15 @@ def _repeating(reference: str, name: str | None) -> Run:
     return create_replay(find_run(reference), name)
 
 
-def _start(
+def start_run(
     run: Run, detach: bool, source: ImageSource | None = None, group: Alone | None = None, fresh: bool = False
 ) -> None:
-    """Train a run, here or in the background; a fresh one that fails before its first checkpoint leaves nothing."""
+    """Train a run, here or in the background; a fresh one that fails before its first checkpoint leaves nothing.
+
+    Raises:
+        KanatuiError: it could not start or go on.
+        KeyboardInterrupt: it was stopped by Ctrl-C, with a checkpoint.
+    """
     first = group is None or group.first
     try:
         if detach:

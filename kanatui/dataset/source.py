@@ -72,10 +72,13 @@ class Augmentable(ImageSource, Protocol):
 
 
 def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) -> ImageSource:
-    """Open a source again from its ``spec()``: ``{"dataset": folder}``, or ``{"recipe": …, "plugins": [folders]}``.
+    """Open a source again from its ``spec()``.
+
+    That is ``{"dataset": folder}``, or ``{"recipe": …, "plugins": [folders]}``, with ``"samples": file`` beside the
+    recipe for a :class:`~kanatui.dataset.mixed.MixedStream`.
 
     Raises:
-        DatasetError: the data set is missing or damaged.
+        DatasetError: the data set or the file of samples is missing or damaged.
         KanatuiError: the recipe cannot be carried out here (faces, plugins, ImageMagick).
     """
     if "dataset" in spec:
@@ -86,4 +89,10 @@ def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) 
     from kanatui.plugins import load
     from kanatui.recipe import Recipe
 
-    return GlyphStream(Recipe.from_dict(spec["recipe"]), load(spec.get("plugins", ())), on_progress)
+    stream = GlyphStream(Recipe.from_dict(spec["recipe"]), load(spec.get("plugins", ())), on_progress)
+    if "samples" not in spec:
+        return stream
+    from kanatui.dataset.mixed import MixedStream, Pictures
+
+    file = Path(spec["samples"])
+    return MixedStream(stream, Pictures.load(file), file)

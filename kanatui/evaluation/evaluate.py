@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui import paths
 from kanatui.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.evaluation.images import find_labelled, read_image
 from kanatui.evaluation.readings import Readings
-from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source, run_of
+from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.evaluation.store import KINDS, Evaluation, save
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource
-    from kanatui.training.runs import Run
+    from kanatui.training.origin import Origin
     from kanatui.weights import Classifier
 
 Report = Callable[[int, int, str], None]
@@ -47,7 +47,8 @@ def evaluate(
         KanatuiError: the model or the images cannot be opened or do not fit each other; nothing is saved.
         StorageError: the readings cannot be written.
     """
-    from kanatui.training.runs import find_run, find_weights
+    from kanatui.training.origin import find_origin, origin_of
+    from kanatui.training.runs import find_weights
     from kanatui.weights import load_weights
 
     kind = source.get("kind")
@@ -56,22 +57,18 @@ def evaluate(
     report(0, 0, "opening the model")
     weights = find_weights(model)
     classifier = load_weights(weights)
-    own = run_of(weights)
+    own = origin_of(weights)
     began = time.monotonic()
     if kind == "folder":
         read = _read_folder(classifier, Path(source["path"]).expanduser(), characters, limit, report)
     else:
-        owner = find_run(source["run"]) if source.get("run") else own
-        if owner is None:
-            raise RunError(
-                f"{weights}: not in a run's folder, so it has no held-out images; choose a folder of pictures"
-            )
+        owner = find_origin(source["run"]) if source.get("run") else own
         read = _read_held_out(classifier, owner, own, kind == "faces", characters, limit, report)
     about, readings, files = read
     about = dataclasses.replace(
         about,
         model=str(weights),
-        run=own.id if own else "",
+        run=own.id,
         step=int(classifier.card.get("scores", {}).get("step", 0)),
         characters=classifier.characters,
         image_size=classifier.image_size,
@@ -79,8 +76,7 @@ def evaluate(
         limit=limit or 0,
         seconds=round(time.monotonic() - began, 1),
     )
-    folder = own.path if own else paths.home()
-    return save(folder / "evaluations", about, readings, readings.report(), files)
+    return save(own.evaluations, about, readings, readings.report(), files)
 
 
 Outcome = tuple[Evaluation, Readings, list[str]]
@@ -105,8 +101,8 @@ def _read_folder(
 
 def _read_held_out(
     classifier: Classifier,
-    owner: Run,
-    own: Run | None,
+    owner: Origin,
+    own: Origin,
     by_face: bool,
     characters: str | None,
     limit: int | None,
@@ -141,25 +137,28 @@ def _counting(report: Report, total: int) -> Callable[[int], None]:
     return advance
 
 
-def fingerprint(run: Run) -> str:
-    """Return what is equal for runs that train on the same images, streamed or written."""
+def fingerprint(origin: Origin) -> str:
+    """Return what is equal for trainings on the same images, streamed or written. RunError if nothing tells them."""
     from kanatui.dataset.manifest import read_manifest
     from kanatui.recipe import Recipe
 
-    spec = run.config["source"]
+    spec = origin.source
     if "dataset" in spec:
         return read_manifest(Path(spec["dataset"])).recipe_sha256
-    return Recipe.from_dict(spec["recipe"]).fingerprint()
+    made = Recipe.from_dict(spec["recipe"]).fingerprint()
+    if "samples" in spec:  # the same generated images have other places among the images
+        made = hashlib.sha256(made.encode() + Path(spec["samples"]).read_bytes()).hexdigest()
+    return made
 
 
-def _note(owner: Run, own: Run | None) -> str:
-    """Say if a model may have been trained on the images that another run held out."""
-    if own is None or own.id == owner.id or fingerprint(own) != fingerprint(owner):
+def _note(owner: Origin, own: Origin) -> str:
+    """Say if a model may have been trained on the images that another training held out."""
+    if own.id == owner.id or "source" not in own.config or fingerprint(own) != fingerprint(owner):
         return ""
     theirs, its = owner.config.get("train", {}), own.config.get("train", {})
     if all(theirs.get(name) == its.get(name) for name in _SAME_SPLIT):
         return ""
-    return f"run {own.id} held other images of the same data out, so it was trained on some of these"
+    return f"{own} held other images of the same data out, so it was trained on some of these"
 
 
 def open_pictures(
@@ -179,16 +178,16 @@ def open_pictures(
         RunError: the readings are missing, or the images are made otherwise by now.
         KanatuiError: the source cannot be opened any more.
     """
-    from kanatui.training.runs import find_run
+    from kanatui.training.origin import find_origin
 
     readings, files = evaluation.load()
     places = readings.records["image"][np.asarray(records, dtype=np.int64)]
     if evaluation.kind == "folder":
         return _open_files([Path(evaluation.where) / files[place] for place in places], evaluation.image_size)
-    owner = find_run(evaluation.where)
+    owner = find_origin(evaluation.where)
     if fingerprint(owner) != evaluation.data:
-        raise RunError(f"run {owner.id}: its data have changed since {evaluation.made}; evaluate again")
-    return opener(owner.config["source"]).images(places), []
+        raise RunError(f"{owner}: its data have changed since {evaluation.made}; evaluate again")
+    return opener(owner.source).images(places), []
 
 
 def _open_files(files: Sequence[Path], size: int) -> tuple[npt.NDArray[np.uint8], list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from kanatui.prepare import prepare
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource, OnProgress
-    from kanatui.training.runs import Run
+    from kanatui.training.origin import Origin
     from kanatui.training.splits import ImageSet
     from kanatui.weights import Classifier
 
@@ -162,12 +161,12 @@ def score_source(
 
 
 def open_held_out(
-    run: Run, classifier: Classifier, by_face: bool = False, on_progress: OnProgress | None = None
+    origin: Origin, classifier: Classifier, by_face: bool = False, on_progress: OnProgress | None = None
 ) -> tuple[ImageSource, ImageSet, tuple[str, ...]]:
-    """Open the images that a run's training never saw.
+    """Open the images that a training never saw.
 
     Args:
-        run: the run that trained the classifier.
+        origin: whose training; the classifier's own, or another one's on images of the same characters and size.
         classifier: the model.
         by_face: those of the faces held out, rather than the held-out images of the others.
         on_progress: called while faces are checked and their glyphs drawn.
@@ -176,44 +175,31 @@ def open_held_out(
         The source, the images, and the ids of the held-out faces.
 
     Raises:
-        RunError: the run held nothing out, or its data have changed since.
-        UsageError: held-out faces are asked for, and the run held none out.
+        RunError: the training held nothing out, nothing tells what it was, or its data have changed since.
+        UsageError: held-out faces are asked for, and it held none out.
     """
     from kanatui.dataset.source import open_source
     from kanatui.training.session import Prepares, open_split
 
-    spec = run.config.get("source")
-    if not isinstance(spec, dict):
-        raise RunError(f"run {run.id}: config.toml does not say which data it was trained on; use --images DIR")
-    source = open_source(spec, on_progress)
+    source = open_source(origin.source, on_progress)
     if isinstance(source, Prepares):
         source.prepare(on_progress)
     if source.characters != classifier.characters or source.image_size != classifier.image_size:
-        raise _misfit(run, source, classifier)
-    split = open_split(run, source)
+        raise _misfit(origin, source, classifier)
+    split = open_split(origin.config, source)
     if by_face and not len(split.held_out_faces):
-        raise UsageError(
-            f"run {run.id} held no faces out (train.hold_out_faces), so there are no --held-out-faces to read"
-        )
+        raise UsageError(f"{origin} held no faces out (train.hold_out_faces), so there are no --held-out-faces to read")
     if not by_face and not len(split.held_out):
-        raise RunError(f"run {run.id} held no images out (train.hold_out is 0); use --images DIR")
+        raise RunError(f"{origin} held no images out (train.hold_out is 0); use --images DIR")
     return source, split.held_out_faces if by_face else split.held_out, split.faces
 
 
-def _misfit(run: Run, source: ImageSource, classifier: Classifier) -> RunError:
-    if classifier.card.get("run") == run.id:
-        return RunError(f"run {run.id}: its data have other characters or another size now; use --images DIR")
+def _misfit(origin: Origin, source: ImageSource, classifier: Classifier) -> RunError:
+    if classifier.card.get("run") == origin.id:
+        return RunError(f"{origin}: its data have other characters or another size now; use --images DIR")
     what = f"{len(source.characters)} characters at {source.image_size} px"
     reads = f"{len(classifier.characters)} at {classifier.image_size} px"
-    return RunError(f"run {run.id}: its images are of {what}, the model reads {reads}; use pictures (--images DIR)")
-
-
-def run_of(weights: Path) -> Run | None:
-    """Return the run in whose folder a weights file lies, None if it lies elsewhere."""
-    from kanatui.training.runs import Run
-
-    folder = weights.resolve().parent.parent
-    return Run(folder) if (folder / "config.toml").is_file() else None
+    return RunError(f"{origin}: its images are of {what}, the model reads {reads}; use pictures (--images DIR)")
 
 
 def _batches(items: Sequence[Any] | Indices, image_size: int) -> Iterator[Any]:

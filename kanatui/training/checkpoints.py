@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 
 from kanatui import storage
+from kanatui.dataset.source import ImageSource
 from kanatui.errors import RunError
 from kanatui.training.learner import Learner
 from kanatui.weights import pack, save_weights
@@ -143,3 +144,13 @@ def _moments(tensors: Mapping[str, torch.Tensor]) -> dict[int, dict[str, torch.T
         index, _, key = name.partition(".")
         state.setdefault(int(index), {})[key] = tensor
     return state
+
+
+def signature(source: ImageSource) -> dict[str, Any]:
+    """Return what must be the same for a training to be continued."""
+    return {
+        "characters": source.characters,
+        "image_size": source.image_size,
+        "images": len(source),
+        "faces": list(source.face_ids),
+    }

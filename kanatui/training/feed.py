@@ -6,9 +6,6 @@ import dataclasses
 import functools
 import itertools
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +15,7 @@ from typing import Any
 
 import torch
 
+from kanatui.background import begin_worker
 from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices, open_source
 from kanatui.errors import RunError
 from kanatui.training.order import EpochOrder
@@ -151,16 +149,7 @@ def _start_worker(opener: Opener, spec: Mapping[str, Any], order: EpochOrder) ->
     global _worker  # what a pool's initializer sets up, its tasks find nowhere else
     _worker = _Worker(opener, spec, order)
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to handle: it closes its feed in the end
-    threading.Thread(target=_end_with_trainer, daemon=True).start()
-
-
-def _end_with_trainer() -> None:
-    """End this process when the trainer's is gone; a pool's workers would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    begin_worker()
 
 
 def _make_in_worker(position: int, augments: Augments | None = None) -> tuple[Images, Indices]:

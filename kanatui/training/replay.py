@@ -22,6 +22,7 @@ import safetensors
 import safetensors.numpy
 
 from kanatui import storage
+from kanatui.card import read_card
 from kanatui.errors import RunError, WeightsError
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
@@ -127,8 +128,6 @@ def same_weights(run: Run) -> bool | None:
 
 def _weights(run: Run, step: int) -> dict[str, npt.NDArray[Any]] | None:
     """Return a run's last weights, None if there are none or they are not those after ``step``."""
-    from kanatui.weights import read_card  # torch, which lists of runs need not wait for
-
     file = run.checkpoint("last")
     try:
         if read_card(file)["scores"]["step"] != step:

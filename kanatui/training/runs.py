@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from kanatui import paths, storage
+from kanatui import models, paths, storage
 from kanatui.errors import RunError, StorageError, WeightsError
 from kanatui.training.control import watch
 from kanatui.training.events import EventReader
@@ -52,7 +52,6 @@ STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_PACKAGED = "default.safetensors"
 _ABOUT = "about.toml"
 _LONGEST_TITLE = 80
 _LONGEST_NOTE = 4000
@@ -102,9 +101,14 @@ class Run:
             number = max((run.number for run in list_runs()), default=0) + 1
             run = cls(folder / f"{number:03d}-{name}")
             storage.make_folder(run.path)
-        plain = {"name": name, "created": datetime.datetime.now(datetime.UTC).replace(microsecond=0), **config}
-        storage.write_bytes(run.path / "config.toml", tomlkit.dumps(plain).encode())
+        run.configure({"name": name, "created": datetime.datetime.now(datetime.UTC).replace(microsecond=0), **config})
         return run
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Add to the configuration of a run that has not begun. StorageError if it cannot be written."""
+        path = self.path / "config.toml"
+        known = self.config if path.exists() else {}
+        storage.write_bytes(path, tomlkit.dumps({**known, **config}).encode())
 
     @property
     def id(self) -> str:
@@ -352,14 +356,24 @@ def find_weights(reference: str) -> Path:
         RunError: no such run, or it has no weights yet.
         WeightsError: no such file.
     """
-    if reference == "default":
-        packaged = paths.packaged(_PACKAGED)
-        if not packaged.is_file():
-            raise WeightsError("no default model ships with this kanatui; kanatui train makes one")
-        return packaged
+    if reference == models.DEFAULT:
+        return models.default_weights()
     if reference.endswith(".safetensors"):
         path = Path(reference)
         if not path.is_file():
             raise WeightsError(f"{path}: no such file")
         return path
     return find_run(reference).weights()
+
+
+def usual_weights() -> Path:
+    """Return what is used where no model is named: the one that ships, else the newest run's that has any.
+
+    RunError if there is neither.
+    """
+    with contextlib.suppress(WeightsError):
+        return models.default_weights()
+    for run in reversed(list_runs()):
+        with contextlib.suppress(RunError):
+            return run.weights()
+    raise RunError("no trained model yet; make one with kanatui quickstart or kanatui train")

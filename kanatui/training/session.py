@@ -10,10 +10,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from kanatui.bench.machine import describe_machine
+from kanatui.dataset.mixed import MixedStream
 from kanatui.dataset.source import ImageSource, OnProgress, open_source
 from kanatui.errors import KanatuiError, PluginError, RunError, StorageError
 from kanatui.plugins import Registry, load
@@ -28,8 +31,9 @@ from kanatui.training.options import TrainingOptions
 from kanatui.training.recorder import Observer, Recorder, Silence, Sink
 from kanatui.training.replay import read_replay
 from kanatui.training.runs import Run
-from kanatui.training.splits import Split, split_source
+from kanatui.training.splits import Split, split_mixed, split_source
 from kanatui.training.trainer import Outcome, Trainer
+from kanatui.weights import load_weights
 
 _TELL_EVERY = 0.5  # seconds between reports on the preparation
 _BY_INTERRUPT = "by Ctrl-C"
@@ -58,9 +62,9 @@ def make_config(
     return {"recipe": recipe, "train": train, "model": dict(parameters), "source": dict(source)}
 
 
-def open_split(run: Run, source: ImageSource) -> Split:
-    """Divide a source as the run's training did. RunError or ParameterError if its configuration makes no sense."""
-    return _split(source, _options(run.config))
+def open_split(config: Mapping[str, Any], source: ImageSource) -> Split:
+    """Divide a source as the training with a configuration did. RunError or ParameterError if that makes no sense."""
+    return _split(source, _options(config))
 
 
 def train_run(
@@ -172,6 +176,10 @@ def _train(
     model, parameters = build_model(
         load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
     )
+    machine = describe_machine()
+    adapts = config.get("adapt", {})
+    if adapts:
+        _take_weights(model, source, Path(adapts["weights"]))
     card = {
         "model": {"id": options.model, "parameters": parameters},
         "characters": source.characters,
@@ -179,7 +187,9 @@ def _train(
         "recipe": str(config.get("recipe", "")),
         "seed": options.seed,
         "run": run.id,
-    }
+        "torch": torch.__version__,
+        "machine": f"{machine['processor']}, {machine['cores']} cores",
+    } | ({"from": str(adapts["from"])} if adapts else {})
     trainer = Trainer(
         model,
         source,
@@ -194,8 +204,21 @@ def _train(
         opener=opener,
         replay=read_replay(run.path),
         helm=helm,
+        judge_first=bool(adapts),
     )
     return trainer.train()
+
+
+def _take_weights(model: torch.nn.Module, source: ImageSource, weights: Path) -> None:
+    """Begin with another training's weights. RunError if it was on other characters or of another size."""
+    first = load_weights(weights)
+    if (first.characters, first.image_size) != (source.characters, source.image_size):
+        what = f"{len(source.characters)} characters at {source.image_size} px"
+        raise RunError(
+            f"{weights}: reads {len(first.characters)} characters at {first.image_size} px, but the faces that are "
+            f"installed here give {what}; kanatui fonts says which are missing"
+        )
+    model.load_state_dict(first.module.state_dict())
 
 
 def _options(config: Mapping[str, Any]) -> TrainingOptions:
@@ -210,6 +233,8 @@ def _table(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _split(source: ImageSource, options: TrainingOptions) -> Split:
+    if isinstance(source, MixedStream):
+        return split_mixed(source, options.hold_out, options.hold_out_faces, options.split_seed)
     return split_source(source, options.hold_out, options.hold_out_faces, options.split_seed)
 
 

@@ -11,10 +11,12 @@ import dataclasses
 import fnmatch
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.dataset.mixed import FACE, MixedStream
 from kanatui.dataset.source import ImageSource, Indices
 from kanatui.errors import RunError
 from kanatui.rng import mix64, word_key
@@ -74,6 +76,8 @@ class Split:
     held_out_faces: ImageSet
     faces: tuple[str, ...]
     """Ids of the held-out faces."""
+    kind: str = "faces"
+    """What events call these: ``faces``, or ``samples`` where they are pictures of somebody's hand."""
 
 
 def split_source(
@@ -104,6 +108,39 @@ def split_source(
     train, held, faces = (ImageSet(offsets, _choose(numbers, masks), list_of) for masks in parts)
     _require_images(source.characters, train)
     return Split(train, held, faces, held_faces)
+
+
+def split_mixed(
+    source: MixedStream, hold_out: float = 0.05, hold_out_faces: Sequence[str] = (), seed: int = 0
+) -> Split:
+    """Divide generated images as :func:`split_source` does; variants are trained on, pictures held back are not.
+
+    So what a training on the generated images alone held out is held out here, too. Held-out faces are not trained on
+    either, but it is the pictures held back that stand in their place for judging.
+    """
+    drawn = split_source(source.stream, hold_out, hold_out_faces, seed)
+    ends = source.generated + source.variants
+    train = [
+        np.concatenate([drawn.train.lists[drawn.train.list_of[label]][0], np.arange(source.generated[label], end)])
+        for label, end in enumerate(ends)
+    ]
+    held = [np.arange(end, count) for end, count in zip(ends, source.counts, strict=True)]
+    held_out = dataclasses.replace(drawn.held_out, offsets=source.offsets)
+    return Split(_image_set(source, train), held_out, _image_set(source, held), (FACE,), kind=FACE)
+
+
+def _image_set(source: ImageSource, ranks: Sequence[npt.NDArray[np.integer[Any]]]) -> ImageSet:
+    """Make a set of each character's images by their ranks; characters with the same ones share a list."""
+    places: dict[bytes, int] = {}
+    lists: list[tuple[npt.NDArray[np.int32], Indices]] = []
+    list_of = np.empty(len(ranks), dtype=np.int64)
+    for label, own in enumerate(ranks):
+        numbers = source.numbers(label)[own]
+        key = hashlib.blake2b(own.astype(np.int64).tobytes() + b"|" + numbers.tobytes()).digest()
+        list_of[label] = places.setdefault(key, len(lists))
+        if list_of[label] == len(lists):
+            lists.append((own.astype(np.int32), numbers))
+    return ImageSet(np.asarray(source.offsets, dtype=np.int64), tuple(lists), list_of)
 
 
 def _scramble(seed: int, purpose: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

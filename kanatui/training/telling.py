@@ -39,6 +39,12 @@ def _describe(event: Mapping[str, Any]) -> str:
     return ""
 
 
+def deciding(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scores by which a validation is judged: of one's own samples, else of held-out faces or images."""
+    scores: Mapping[str, Any] = event.get("samples") or event.get("faces") or event["held_out"]
+    return scores
+
+
 def outcome(state: str, reason: str) -> str:
     """Say how a run ended: finished; stopped as asked; failed: why."""
     return f"{state} {reason}".strip() if state in ("finished", "stopped") else f"{state}: {reason}"
@@ -57,7 +63,7 @@ def preparing(event: Mapping[str, Any]) -> str:
 
 
 def _scores(event: Mapping[str, Any]) -> str:
-    names = {"held_out": "held-out images", "faces": "held-out faces"}
+    names = {"held_out": "held-out images", "faces": "held-out faces", "samples": "your samples"}
     parts = [
         f"{name}: strict {percent(event[key]['strict'])}, folded {percent(event[key]['folded'])}"
         for key, name in names.items()

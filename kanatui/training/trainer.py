@@ -12,7 +12,7 @@ import torch
 
 from kanatui.dataset.source import Augmentable, ImageSource, open_source
 from kanatui.errors import RunError
-from kanatui.training.checkpoints import Keeper, Progress, load_state
+from kanatui.training.checkpoints import Keeper, Progress, load_state, signature
 from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.course import choose_course
 from kanatui.training.device import auto_workers, describe_device
@@ -27,6 +27,7 @@ from kanatui.training.previews import BatchPreview, preview_batch
 from kanatui.training.recorder import Sink
 from kanatui.training.replay import Replay
 from kanatui.training.splits import Split
+from kanatui.training.telling import deciding
 from kanatui.training.usage import Usage
 from kanatui.training.validate import Judge, hold_out
 
@@ -66,6 +67,7 @@ class Trainer:
         opener: Opener = open_source,
         replay: Replay | None = None,
         helm: Helm | None = None,
+        judge_first: bool = False,
     ) -> None:
         """Set up.
 
@@ -80,6 +82,7 @@ class Trainer:
             opener: makes the source from its ``spec()`` in worker processes.
             replay: the run to repeat; it was given the same model, source, split and options.
             helm: what has been obeyed before the first step.
+            judge_first: score the model before the first step, too; its weights came from another training.
 
         Raises:
             RunError: the state in ``checkpoints`` is damaged or of another training.
@@ -99,18 +102,19 @@ class Trainer:
         )
         self.steps_per_epoch = self.order.batches // self.group.size
         self._course = choose_course(options, self.steps_per_epoch, replay)
-        self.progress = Progress(source=_signature(source), precision=replay.precision if replay else "")
+        self.progress = Progress(source=signature(source), precision=replay.precision if replay else "")
         if self._keeper.state.exists():
             self._continue()
 
         most = options.validation_images
-        sets = {"held_out": split.held_out, "faces": split.held_out_faces} if self.group.first else {}
+        sets = {"held_out": split.held_out, split.kind: split.held_out_faces} if self.group.first else {}
         self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most))}
         self._judge = Judge(source.characters, device, self.learner.autocast)
 
         self._clock = Stopwatch()
         self._meter = Meter()
         self._usage = Usage(device)
+        self._judges_first = judge_first and not self.progress.step
         self._late: list[Command] = []
         self._judged = 0.0
         self._share = 0.0
@@ -194,6 +198,8 @@ class Trainer:
         if self.progress.augments is not None:  # changed before the checkpoint that this goes on from
             self._tell_augments()
         self._sink.update(state="running", **self._standing())
+        if self._judges_first and (scores := self._score()):
+            self._sink.event("validation", step=0, epoch=0, best=False, **scores)
 
     def _open_feed(self) -> None:
         chosen = self.options.workers
@@ -257,17 +263,21 @@ class Trainer:
 
     def _validate(self) -> None:
         self._report()
+        if scores := self._score():
+            self._take_scores(scores)
+
+    def _score(self) -> dict[str, dict[str, float]]:
+        """Score the model on all that is held out; {} if a command ended that early."""
         started = self._clock.seconds
         model = self.learner.judged
         scores = {name: self._judge.score(model, held, self._still_judging) for name, held in self._held.items()}
         self.learner.model.train()
-        if None not in scores.values():
-            self._take_scores({name: score for name, score in scores.items() if score})
         self._judged += self._clock.seconds - started
         self._meter.restart()
+        return {} if None in scores.values() else {name: score for name, score in scores.items() if score}
 
     def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        judged = scores.get("faces") or scores["held_out"]
+        judged = deciding(scores)
         found = {"step": self.progress.step, "strict": judged["strict"], "folded": judged["folded"]}
         best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
         if best:
@@ -386,13 +396,3 @@ def _augmentable(source: ImageSource) -> Augmentable:
     if isinstance(source, Augmentable):
         return source
     raise RunError("these images are written already, augmentations included; train on a recipe to change them")
-
-
-def _signature(source: ImageSource) -> dict[str, Any]:
-    """What must be the same for a training to be continued."""
-    return {
-        "characters": source.characters,
-        "image_size": source.image_size,
-        "images": len(source),
-        "faces": list(source.face_ids),
-    }

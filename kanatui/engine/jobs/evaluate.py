@@ -43,7 +43,9 @@ def pictures(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -
         from kanatui.recipe import Recipe
 
         # The workshop's streams draw only the glyphs that are wanted; opening a source anew takes seconds.
-        return open_source(spec) if "dataset" in spec else workshop.stream(Recipe.from_dict(spec["recipe"]), report)
+        if "dataset" in spec or "samples" in spec:
+            return open_source(spec)
+        return workshop.stream(Recipe.from_dict(spec["recipe"]), report)
 
     evaluation = read_evaluation(Path(arguments["evaluation"]))
     images, errors = open_pictures(evaluation, arguments["records"][:MOST_PICTURES], opener)

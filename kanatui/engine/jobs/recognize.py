@@ -28,9 +28,17 @@ _LIKED = ("mincho", "gothic", "handwriting", "brush")
 
 
 def reader(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
-    """Load the ``model`` (a run, ``default`` or a file), so that the first reading need not wait: {"characters"}."""
+    """Load the ``model`` (a run, ``default`` or a file) and what reading needs: {"characters"}.
+
+    A first reading imports and allocates for 150 ms; it is done here, or the first stroke would wait for it.
+    """
+    from kanatui.drawing import Drawing, Stroke
+    from kanatui.recognize import read_drawing
+
     report(0, 1, "loading the model")
-    return Answer({"characters": _classifier(workshop, arguments["model"]).characters})
+    classifier = _classifier(workshop, arguments["model"])
+    read_drawing(classifier, Drawing((Stroke(((0.3, 0.5), (0.7, 0.5))),)))
+    return Answer({"characters": classifier.characters})
 
 
 def recognize(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:

@@ -176,6 +176,15 @@ class Board(Horizontal):
         self._fetch_pictures()
         self._read()
 
+    @property
+    def model(self) -> str:
+        """The model that reads, "" if there is none."""
+        return self._model
+
+    def say(self, text: str) -> None:
+        """Say something in the line of the readings."""
+        self._readings.say(text)
+
     def action_model(self) -> None:
         """Open the list of models."""
         select = self.query_one("#model", Select)
@@ -232,13 +241,17 @@ class Board(Horizontal):
             self._ask_for_next()
         self._read()
 
+    @property
+    def kept(self) -> int:
+        """How many drawings there are."""
+        return sum(tally.kept for tally in self._tallies.values())
+
     def _tell_state(self) -> None:
         canvas = self._canvas
         tool = "eraser" if canvas.erasing else f"pen {PEN_WIDTHS.index(canvas.pen) + 1}/{len(PEN_WIDTHS)}"
         down = " DOWN" if canvas.pen_down else ""
         script = "all kana" if self._script == _SCRIPTS[0] else f"{self._script} only"
-        kept = sum(tally.kept for tally in self._tallies.values())
-        self.query_one("#state", Static).update(f"{tool}{down} · {script} · {kept:,} kept")
+        self.query_one("#state", Static).update(f"{tool}{down} · {script} · {self.kept:,} kept")
 
     # ── saying what it was ────────────────────────────────────────────────────────────────────────────────────────
 

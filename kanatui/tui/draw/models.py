@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 
 from kanatui.errors import KanatuiError
-from kanatui.training.runs import find_weights, list_runs
+from kanatui.models import DEFAULT, default_weights
+from kanatui.training.runs import list_runs
 from kanatui.words import percent
-
-DEFAULT = "default"
 
 NONE_YET = "No model yet. Press 2, then n, and train one: the recipe quick takes about a minute."
 
@@ -22,7 +21,7 @@ def models() -> list[tuple[str, str]]:
     finished: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
     with contextlib.suppress(KanatuiError):
-        find_weights(DEFAULT)
+        default_weights()
         found.append(("default, ships with kanatui", DEFAULT))
     for run in reversed(list_runs()):
         with contextlib.suppress(KanatuiError):

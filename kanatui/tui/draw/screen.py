@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, OptionList
 
+from kanatui.errors import KanatuiError
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
+from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.train.starting import start_training
+from kanatui.tui.widgets.dialogs import Confirm
 
 
 class DrawScreen(KanatuiScreen):
@@ -25,8 +29,13 @@ class DrawScreen(KanatuiScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "board", "Draw", tooltip="Go to the board"),
         Binding("s", "samples", "Samples", tooltip="Go to the drawings that were kept"),
+        Binding("a", "adapt", "Adapt", tooltip="Train the model a little on the drawings that were kept"),
         Binding("escape", "board", "Back to the board", show=False),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._adapting = False
 
     def compose_body(self) -> ComposeResult:
         """Give the board and the samples, one of them on show."""
@@ -39,7 +48,9 @@ class DrawScreen(KanatuiScreen):
         self.query_one(Board).prepare()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to go where one is not."""
+        """Offer to go where one is not, and to adapt one model at a time."""
+        if action == "adapt":
+            return not self._adapting
         if action == "samples":
             return self._shown != "samples"
         if action == "board":
@@ -66,3 +77,33 @@ class DrawScreen(KanatuiScreen):
     @on(Samples.Changed)
     async def _recount(self) -> None:
         await self.query_one(Board).count_samples()
+
+    @work
+    async def action_adapt(self) -> None:
+        """Ask, then have a training adapt the model to the drawings that were kept, and go to watch it."""
+        board = self.query_one(Board)
+        if not board.model:
+            self.notify(NONE_YET)
+            return
+        question = (
+            f"Adapt {board.model} to your {board.kept:,} drawings?\n"
+            f"That is a training of a minute, a run of its own; {board.model} stays as it is."
+        )
+        answers = {"adapt": "Adapt", "cancel": "Cancel"}
+        if await self.app.push_screen_wait(Confirm(question, answers, default="adapt")) != "adapt":
+            return
+        self._set_adapting(True)
+        try:
+            run = await start_training([board.model], board.say, "adapt")
+        except KanatuiError as error:
+            board.say("")
+            self.kanatui.problem(error)
+        else:
+            board.say(f"run {run} adapts it; press 2 to watch")
+            self.kanatui.show_run(run)
+        finally:
+            self._set_adapting(False)
+
+    def _set_adapting(self, adapting: bool) -> None:
+        self._adapting = adapting
+        self.refresh_bindings()

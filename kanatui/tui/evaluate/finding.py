@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from kanatui import paths
 from kanatui.errors import KanatuiError
+from kanatui.models import DEFAULT, default_weights
 from kanatui.tui.evaluate.judged import Judged
 from kanatui.words import percent
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def runs_with_weights() -> list[tuple[str, str]]:
-    """Return the runs that can be judged as (text with the best strict and folded score, id), newest first."""
+    """Return the models that can be judged as (text with the best strict and folded score, id).
+
+    Runs come newest first; the model that ships with kanatui, if it does, comes last.
+    """
     from kanatui.training.runs import list_runs
 
     found = []
@@ -26,14 +31,19 @@ def runs_with_weights() -> list[tuple[str, str]]:
                 best = run.status().best or {}
                 scores = f" · {100 * best['strict']:.1f} / {percent(best['folded'])}" if "folded" in best else ""
                 found.append((f"{run.id}{scores}", run.id))
+    with contextlib.suppress(KanatuiError):
+        default_weights()
+        found.append(("default, ships with kanatui", DEFAULT))
     return found
 
 
 def evaluations_of(run: str) -> list[Evaluation]:
-    """Return a run's evaluations, newest first; none if it is gone."""
+    """Return the evaluations of a run or of ``default``, newest first; none if it is gone."""
     from kanatui.evaluation.store import list_evaluations
     from kanatui.training.runs import find_run
 
+    if run == DEFAULT:  # kept among those of all weights files that lie in no run
+        return [each for each in list_evaluations(paths.home() / "evaluations") if each.run == DEFAULT]
     with contextlib.suppress(KanatuiError):
         return list_evaluations(find_run(run).path / "evaluations")
     return []

@@ -219,7 +219,7 @@ class EvaluateScreen(KanatuiScreen):
 
     @work(exclusive=True, group="delete")
     async def _delete(self, evaluation: Evaluation) -> None:
-        question = f"Delete the evaluation of run {evaluation.run}\n({evaluation.source}, made {evaluation.made})?"
+        question = f"Delete the evaluation of {evaluation.run}\n({evaluation.source}, made {evaluation.made})?"
         answers = {"cancel": "Cancel", "delete": "Delete"}
         if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
             try:

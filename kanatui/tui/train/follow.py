@@ -11,7 +11,7 @@ from typing import Any
 
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
-from kanatui.training.telling import describe
+from kanatui.training.telling import deciding, describe
 from kanatui.tui.train.series import Series
 
 BITE = 1 << 16
@@ -118,7 +118,7 @@ class History:
             self.augment = {}
 
     def _judge(self, event: Event) -> None:
-        judged = event.get("faces") or event["held_out"]
+        judged = deciding(event)
         self.scores = {name: float(judged[name]) for name in SCORES} | {"step": float(event["step"])}
         if event.get("best"):
             self.best = self.scores

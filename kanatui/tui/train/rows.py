@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kanatui.training.runs import Run, Status, list_runs
+from kanatui.training.telling import deciding
 from kanatui.words import percent
 
 _BITE = 1 << 20
@@ -134,7 +135,7 @@ class _Curve:
 def _folded(line: bytes) -> tuple[int, float] | None:
     try:
         event = json.loads(line)
-        return int(event["step"]), float((event.get("faces") or event["held_out"])["folded"])
+        return int(event["step"]), float(deciding(event)["folded"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -1,0 +1,68 @@
+"""The command that adapts a model to one's own hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kanatui.cli.console import complain, counting, out
+from kanatui.cli.train import start_run
+from kanatui.words import percent
+
+if TYPE_CHECKING:
+    from kanatui.training.runs import Run
+
+_CALLED = {"samples": "your samples, held back", "held_out": "generated images, held out"}
+
+
+@click.command("adapt")
+@click.argument("model", required=False)
+@click.option("--minutes", type=float, default=1.0, show_default=True, metavar="N", help="How long to train.")
+@click.option(
+    "--samples", type=click.Path(path_type=Path), metavar="DIR", help="Labelled pictures in place of your drawings."
+)
+@click.option("--learning-rate", type=float, default=0.001, show_default=True, metavar="RATE", help="The highest.")
+@click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
+@click.option("--name", metavar="NAME", help="Name of the run (default: adapted).")
+def adapt_command(
+    model: str | None, minutes: float, samples: Path | None, learning_rate: float, detach: bool, name: str | None
+) -> None:
+    """Adapt a model to your hand: a little training on your drawings, and on generated images lest it forget.
+
+    MODEL is a run, latest, a weights file or default (taken if none is named), and stays as it is: what comes of it is
+    a run of its own. One sample in five is held back, to see whether it helped.
+    """
+    from kanatui.adapt import create
+
+    with counting("preparing samples", "samples") as report:
+        run, left_out = create(model, samples, minutes, learning_rate, name, report)
+    for reason in left_out:
+        complain(reason)
+    adapts = run.config["adapt"]
+    out.print(
+        f"run {run.id} adapts {adapts['from']} to {adapts['samples']} samples; {adapts['held_back']} are held back",
+        markup=False,
+    )
+    start_run(run, detach, fresh=True)
+    if not detach:
+        show_changes(run)
+
+
+def show_changes(run: Run) -> None:
+    """Print what adapting changed, if the run has come to its end."""
+    from rich.table import Table
+
+    from kanatui.adapt import changes
+
+    found = changes(run)
+    if not found:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("", "images", "strict", "folded"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for kind, change in found.items():
+        scores = [f"{percent(change.before[score])} → {percent(change.after[score])}" for score in ("strict", "folded")]
+        table.add_row(_CALLED[kind], f"{change.after['images']:,}", *scores)
+    out.print(table)

@@ -1,0 +1,109 @@
+"""Commands about models: which there are, what one is, and taking one out of its run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kanatui.cli.console import out, print_json
+from kanatui.cli.options import chosen_weights
+from kanatui.words import bytes_text, percent
+
+
+@click.group("models", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.pass_context
+def models_command(context: click.Context, as_json: bool) -> None:
+    """List the models: the one that ships with kanatui, called default, and those of runs."""
+    if context.invoked_subcommand:
+        return
+    rows = _rows()
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        out.print("no models yet; kanatui train makes one")
+    else:
+        _print_table(rows)
+
+
+def _rows() -> list[dict[str, Any]]:
+    import contextlib
+
+    from kanatui import models
+    from kanatui.card import read_card
+    from kanatui.errors import KanatuiError
+    from kanatui.training.runs import list_runs
+
+    files: dict[str, Path] = {}
+    with contextlib.suppress(KanatuiError):
+        files[models.DEFAULT] = models.default_weights()
+    for run in list_runs():
+        with contextlib.suppress(KanatuiError):
+            files[run.id] = run.weights()
+    rows = []
+    for name, file in files.items():
+        with contextlib.suppress(KanatuiError):  # a damaged file is no model
+            card = read_card(file)
+            about = {key: card.get(key) for key in ("recipe", "image_size", "characters", "scores", "date")}
+            rows.append({"model": name, "architecture": card["model"]["id"], **about, "file": str(file)})
+    return rows
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("model", "recipe", "reads", "strict", "folded", "size", "date"):
+        table.add_column(heading)
+    for row in rows:
+        scores = row["scores"] or {}
+        shares = [percent(scores[key]) if key in scores else "–" for key in ("strict", "folded")]
+        reads = f"{len(row['characters'])} at {row['image_size']} px"
+        size = bytes_text(Path(row["file"]).stat().st_size)
+        cells = (row["model"], row["recipe"] or "", reads, *shares, size, row["date"] or "")
+        table.add_row(*(Text(cell) for cell in cells))
+    out.print(table)
+
+
+@models_command.command("show")
+@click.argument("model", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the card itself.")
+def models_show(model: str | None, as_json: bool) -> None:
+    """Print a model's card as Markdown: how it was made, what it reads, what it is not good for.
+
+    MODEL is a run, latest, a weights file, or default (taken if none is named).
+    """
+    from kanatui.card import read_card
+    from kanatui.modelcard import model_card
+    from kanatui.models import DEFAULT, DEFAULT_FILE
+
+    weights = chosen_weights(model)
+    card = read_card(weights)
+    if as_json:
+        print_json(card)
+        return
+    name = DEFAULT if weights == DEFAULT_FILE else model or str(card.get("run") or weights.stem)
+    click.echo(model_card(Path(name).stem, card), nl=False)
+
+
+@models_command.command("export")
+@click.argument("run", metavar="RUN")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--last", is_flag=True, help="The last weights instead of the best.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def models_export(run: str, file: Path, last: bool, force: bool) -> None:
+    """Write a run's model to a file of its own, its card with scores, faces and licences in it.
+
+    Evaluate the run first (kanatui evaluate RUN, also --images and -c): the scores go with the file.
+    """
+    from kanatui.export import export
+    from kanatui.training.runs import find_run
+
+    card = export(find_run(run), file, last=last, force=force)
+    scored = len(card["evaluations"])
+    size = bytes_text(file.stat().st_size)
+    out.print(f"wrote {file}: {size}, the scores of {scored} evaluations in its card", markup=False, soft_wrap=True)
+    out.print(f"look at it: kanatui models show {file}", markup=False, soft_wrap=True)
