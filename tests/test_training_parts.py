@@ -207,6 +207,13 @@ def test_the_probe_leaves_the_model_as_it_was():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_each_process_of_torchrun_takes_a_gpu_of_its_own(monkeypatch, name):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert choose_device(name) == torch.device("cuda", 3)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_refused():
     assert choose_device("auto").type in ("cpu", "mps")

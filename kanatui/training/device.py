@@ -12,11 +12,11 @@ from kanatui.errors import UsageError
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device asked for; ``auto`` takes CUDA, then Apple's MPS, then the CPU.
 
-    UsageError, with what to do, if it is not there.
+    Of several GPUs each process that torchrun started takes its own. UsageError, with what to do, if it is not there.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, present in there.items() if present))
+        name = next(kind for kind, present in there.items() if present)
     if name not in there:
         raise UsageError(f"--device {name}: not one of auto, {', '.join(there)}")
     if not there[name]:
