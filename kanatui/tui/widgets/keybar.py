@@ -75,7 +75,7 @@ class KeyBar(Widget):
         parts = []
         for key in _fitting(self._keys, self.size.width):
             click = Style.from_meta({"key": key.pressed})
-            parts.append(Content.assemble((key.shown, bright), " ", key.does).stylize(click))
+            parts.append(Content.assemble((f"{key.shown} ", bright), key.does).stylize(click))
             if not key.enabled:
                 parts[-1] = parts[-1].stylize(off)
         return Content("  ").join(parts)
