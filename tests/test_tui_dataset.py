@@ -100,9 +100,12 @@ async def test_an_engine_that_was_killed_is_told_of_and_comes_again(open_app):
     async with open_app() as (pilot, screen):
         engines = [child for child in psutil.Process().children() if "kanatui.engine" in child.cmdline()]
         for engine in engines:
-            engine.kill()
+            engine.suspend()  # so that it dies with a request in hand, neither before nor after
         screen.app.screen.edit(screen.draft.with_field("seed", 3))
-        await until(pilot, lambda: "engine ended" in screen.text() or screen.images is not None)
+        await until(pilot, lambda: screen.app.engine("preview").busy)
+        for engine in engines:
+            engine.kill()
+        await until(pilot, lambda: "engine ended" in screen.text() and screen.images is None)
         await pilot.press("r")
         await until(pilot, lambda: screen.images is not None, 60)
         screen.app.screen.edit(screen.draft.with_field("seed", 4))  # the next change starts it again for the plan too

@@ -43,9 +43,11 @@ def _place(history: History) -> str:
         return ""
     batches = history.start.get("batches")
     of = f" ({batches:,} batches)" if batches else ""
+    # The step that completes an epoch belongs to it, though the event counts it as done already.
+    epoch = max(1, -(-step["step"] // batches)) if batches else step["epoch"] + 1
     return _joined(
         f"step {step['step']:,}",
-        f"epoch {step['epoch'] + 1}{of}",
+        f"epoch {epoch}{of}",
         f"loss {step['loss']:.3f}",
         f"rate {step['rate']:.2g}" if "rate" in step else "",
     )
