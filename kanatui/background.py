@@ -1,4 +1,4 @@
-"""Processes of kanatui's own: one that outlives its terminal, and workers that do not outlive who started them."""
+"""Processes of kanatui's own: one that outlives its terminal, workers that do not outlive who started them; cores."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from kanatui import storage
 NICENESS = 10
 """How much what runs in the background stands back, 0 … 19. On an idle machine it costs nothing; with all cores busy
 the app, the shell and the connection that they come through are served first."""
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.background import usable_cores
 from kanatui.debian import apt_command
 from kanatui.errors import ImageMagickError
 
@@ -173,7 +174,7 @@ class ImageMagick:
         common = ["-size", f"{canvas}x{canvas}", "-depth", "8", "-fill", "White", *settings]
         named: list[str | bytes] = ["-font", os.fsencode(font)] if font else []
         start = [*common, *named, "xc:black"]
-        share = max(_LEAST_AT_ONCE, -(-len(drawn) // _cores()))
+        share = max(_LEAST_AT_ONCE, -(-len(drawn) // usable_cores()))
         chunks = _chunks(drawn, max(1, min(share, _PIXELS_AT_ONCE // canvas**2)))
         images = np.empty((len(drawn), size, size), dtype=np.uint8)
 
@@ -195,11 +196,11 @@ class ImageMagick:
 
 def in_parallel(task: Callable[..., None], calls: Sequence[tuple[object, ...]]) -> None:
     """Run ``task(*call)`` for each call, as many at once as there are cores; each waits for a child, so threads do."""
-    if len(calls) == 1 or _cores() == 1:
+    if len(calls) == 1 or usable_cores() == 1:
         for call in calls:
             task(*call)
         return
-    with concurrent.futures.ThreadPoolExecutor(_cores()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(usable_cores()) as pool:
         futures = [pool.submit(task, *call) for call in calls]
         try:
             for future in futures:
@@ -207,10 +208,6 @@ def in_parallel(task: Callable[..., None], calls: Sequence[tuple[object, ...]]) 
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunks(drawn: Sequence[Sequence[str]], most: int) -> list[tuple[int, Sequence[Sequence[str]]]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from kanatui import background
 from kanatui.bench.charset import measure_charset
 from kanatui.bench.figures import Figure
 from kanatui.bench.process import own_home, run_kanatui
@@ -163,7 +164,7 @@ def _workers(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure
     """One worker and two, writing shards of the default recipe to disk; started and warm before the first round."""
     with own_home() as home, _pool(stream, home) as making:
         one, two = alternate({"1": making(1), "2": making(2)}, rounds, on_stage, "workers").values()
-    cores = write.usable_cores()
+    cores = background.usable_cores()
     title = f"to disk, the default recipe, {_SIZE} px"
     return [
         Figure.median(f"{title}, 1 worker", one, "images/s"),

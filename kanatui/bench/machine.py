@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from kanatui import imagemagick
+from kanatui.background import usable_cores
 from kanatui.errors import ImageMagickError
 
 _PACKAGES = ("torch", "numpy", "pillow", "textual")
@@ -17,7 +18,7 @@ _PACKAGES = ("torch", "numpy", "pillow", "textual")
 
 def describe_machine() -> dict[str, str]:
     """Return processor, cores, memory, system and versions in words."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return {
         "processor": _processor(),

@@ -164,12 +164,12 @@ def generate_command(
     **options: Any,
 ) -> None:
     """Write a data set: images, labels and how they were made. Interrupt at any time; --resume goes on."""
-    from kanatui import paths
+    from kanatui import background, paths
     from kanatui.dataset import write
 
     recipe = build_recipe(**_resumable(_named(name, options), dataset, resume))
     folder = paths.datasets() / _folder_name(dataset or recipe.name)
-    workers = workers or write.usable_cores()
+    workers = workers or background.usable_cores()
     stream = open_stream(recipe)
     if dry_run:
         _prepare(stream)

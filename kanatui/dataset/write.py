@@ -7,9 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import multiprocessing
-import os
 import shutil
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ import numpy as np
 import torch
 
 from kanatui import imagemagick, storage
+from kanatui.background import begin_worker
 from kanatui.dataset.manifest import (
     Manifest,
     images_per_shard,
@@ -246,7 +245,7 @@ _worker: tuple[ImageSource, Path, Manifest] | None = None
 def open_in_worker(spec: dict[str, Any], folder: str, manifest: Manifest) -> None:
     """Set a process of a pool up for :func:`make_in_worker`; ``spec`` is the source's."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    begin_worker()
     torch.set_num_threads(1)
     _worker = (open_source(spec), Path(folder), manifest)
 
@@ -255,11 +254,6 @@ def make_in_worker(shard: int) -> str:
     """Make one shard of the data set for which this process was set up. Returns its SHA-256."""
     assert _worker is not None
     return make_shard(*_worker, shard)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure_rate(source: GlyphStream, seconds: float = 1.0) -> float:

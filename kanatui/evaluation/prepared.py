@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,7 +15,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.background import begin_worker
+from kanatui.background import begin_worker, usable_cores
 from kanatui.errors import ImageError
 from kanatui.evaluation.images import read_image
 
@@ -42,7 +41,7 @@ class Preparation:
 
     def __init__(self, files: Sequence[Path], size: int) -> None:
         """Begin; ``size`` is the model's, in pixels."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = usable_cores()
         self.processes = cores // 2 if len(files) > _FEW else 0
         """How many beside this one prepare. A picture takes about as long to be read (five looks): the other half."""
         self._size = size

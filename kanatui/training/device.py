@@ -6,6 +6,7 @@ import os
 
 import torch
 
+from kanatui.background import usable_cores
 from kanatui.errors import UsageError
 
 
@@ -43,7 +44,7 @@ def describe_device(device: torch.device) -> str:
 
 def prepare_device(device: torch.device, threads: int = 0) -> None:
     """Set up this process for training: ``threads`` of the CPU (0: one per core), fast modes of the GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     torch.set_num_threads(threads or cores)
     if device.type == "cuda":
         torch.cuda.set_device(device)

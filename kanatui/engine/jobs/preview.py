@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from kanatui.background import usable_cores
 from kanatui.blocks import shrink
 from kanatui.dataset.plan import Layout
 from kanatui.dataset.preview import spread
 from kanatui.dataset.render import master_em
 from kanatui.dataset.source import Images
 from kanatui.dataset.stream import drawn_exactly, finished
-from kanatui.dataset.write import usable_cores
 from kanatui.engine.wire import Answer
 from kanatui.engine.workshop import Report, Workshop
 from kanatui.glyphs import GlyphTable

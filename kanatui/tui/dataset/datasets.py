@@ -68,9 +68,8 @@ class DatasetsPanel(Vertical):
         width = listed.scrollable_content_region.width
         text = "enter: more about it" if self._found else "no data sets yet: g writes one from this recipe"
         state = self.query_one("#datasets-state", Static)
-        if (
-            str(state.content) != text
-        ):  # an update lays the screen out anew, which sends scroll bars: 0.5 kB/s for nothing
+        if str(state.content) != text:
+            # An update lays the screen out anew, which sends scroll bars: 0.5 kB/s for nothing.
             state.update(text)
         if width < 1:
             return
