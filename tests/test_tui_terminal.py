@@ -8,6 +8,7 @@ import time
 import pytest
 
 from kanatui.bench.terminal import Terminal
+from kanatui.tui.launch import TerminalFile
 from tests.tui import keep_small_draft
 
 
@@ -51,6 +52,15 @@ def test_a_closed_terminal_ends_it(open_app, home):
     terminal.hang_up()
     terminal.process.wait(20)
     assert "Traceback" not in (home / "app.log").read_text()
+
+
+def test_a_terminal_that_is_gone_takes_what_is_written():
+    near, far = os.openpty()
+    with TerminalFile(far, "w") as terminal:
+        terminal.write(b"seen")
+        assert os.read(near, 10) == b"seen"
+        os.close(near)
+        assert terminal.write(b"not seen") == 8
 
 
 def test_without_a_terminal_it_says_what_to_do(kanatui, one_line_error):

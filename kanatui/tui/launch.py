@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
+import io
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kanatui import paths, storage
 from kanatui.errors import KanatuiError, UsageError
@@ -54,6 +57,23 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*_COLLECTED_AFTER)
 
 
+class TerminalFile(io.FileIO):
+    """A terminal that can be written to when it has been closed, too.
+
+    It goes before SIGHUP says so. Textual writes in a thread, which an error would end, and the app, leaving, waits
+    for that thread.
+    """
+
+    def write(self, data: Any, /) -> int:
+        """Write bytes; drop them if nobody can see them any more."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return len(data)
+
+
 @contextlib.contextmanager
 def _terminal_alone(log: Path) -> Iterator[None]:
     """Keep the terminal for Textual: whatever else prints, C libraries included, writes into a log.
@@ -69,7 +89,7 @@ def _terminal_alone(log: Path) -> Iterator[None]:
         # Appended to, for two apps may be open; begun anew once it is long.
         fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _LONGEST_LOG else 0
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | fresh, 0o600)
-    with open(kept[0], "w", encoding="utf-8", closefd=False) as terminal:
+    with io.TextIOWrapper(io.BufferedWriter(TerminalFile(kept[0], "w", closefd=False)), "utf-8") as terminal:
         sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]  # typed as final, but where the driver looks
         os.dup2(file, 1)
         os.dup2(file, 2)
