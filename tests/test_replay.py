@@ -14,7 +14,7 @@ from kanatui.errors import ParameterError, PluginError, RecipeError, RunError
 from kanatui.plugins import load
 from kanatui.recipe import Recipe
 from kanatui.training.control import Mailbox
-from kanatui.training.feed import Feed, make_batch
+from kanatui.training.feed import make_batch, open_feed
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.replay import Replay, create_replay, read_replay, replay_of
@@ -96,7 +96,7 @@ def test_steps_that_make_no_sense_are_refused(steps, error, words):
 def test_batches_made_ahead_are_made_again(workers):
     source = GlyphStream(a_recipe(), load())
     order = EpochOrder(split_source(source, 0.1).train, 16, 0)
-    feed = Feed(source, order, 0, 1, workers)
+    feed = open_feed(source, order, 0, 1, workers)
     current = source
     try:
         for position in range(12):

@@ -13,7 +13,7 @@ from tiny import CHARACTERS, TinyModel, TinySource, open_tiny
 from kanatui.errors import ParameterError, RunError, UsageError
 from kanatui.training.average import average_of
 from kanatui.training.device import choose_device
-from kanatui.training.feed import Feed, make_batch
+from kanatui.training.feed import make_batch, open_feed
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.precision import probe_precision
@@ -231,7 +231,7 @@ def test_batches_come_in_order_whoever_makes_them(workers):
     source = TinySource(RAGGED)
     order = EpochOrder(split_source(source, 0.1).train, 16, 0)
     first = order.batches - 4
-    feed = Feed(source, order, first, 2, workers, open_tiny)
+    feed = open_feed(source, order, first, 2, workers, open_tiny)
     try:
         for position in range(first, first + 12, 2):  # across the end of an epoch
             expected = make_batch(source, order, position)
@@ -248,20 +248,18 @@ def test_batches_come_in_order_whoever_makes_them(workers):
         feed.close()
 
 
-def test_the_thread_makes_only_a_few_batches_ahead():
+def test_without_processes_only_what_is_wanted_is_made():
     source = TinySource()
     order = EpochOrder(split_source(source, 0.1).train, 9, 0)
-    feed = Feed(source, order, 0)
-    for _ in range(10):
-        feed.next(lambda: None)
+    feed = open_feed(source, order, 0)
+    assert sum(len(feed.next(lambda: None).labels) for _ in range(10)) == source.asked
     feed.close()
-    assert source.asked <= 9 * (10 + 7)
 
 
 def test_what_fails_in_the_feed_is_raised_in_the_trainer():
     source = TinySource(fail_at=0)
-    feed = Feed(source, EpochOrder(split_source(source, 0.0).train, 32, 0), 0)
+    feed = open_feed(source, EpochOrder(split_source(source, 0.0).train, 32, 0), 0)
     with pytest.raises(ValueError, match="this source is broken"):
-        for _ in range(20):
+        for _ in range(20):  # image 0 comes some time in the epoch
             feed.next(lambda: None)
     feed.close()

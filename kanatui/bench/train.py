@@ -23,7 +23,7 @@ from kanatui.plugins import load
 from kanatui.recipe import DEFAULT, Recipe, find_recipe
 from kanatui.training.device import prepare_device
 from kanatui.training.distributed import Alone
-from kanatui.training.feed import Batch, Feed
+from kanatui.training.feed import Batch, open_feed
 from kanatui.training.learner import Learner
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
@@ -100,7 +100,7 @@ class _Training:
         split = split_source(stream, self.options.hold_out, (), self.options.split_seed)
         order = EpochOrder(split.train, self.options.batch_size, 0, by_number=self.options.order == "numbers")
         self.learner = Learner(model, self.options, torch.device("cpu"), Alone())
-        self.feed = Feed(stream, order, 0)
+        self.feed = open_feed(stream, order, 0)
         self._batches = [self.feed.next(_nothing) for _ in range(_BARE)]
         self.learner.precision = self.learner.probe(self._batches[0].images, self._batches[0].labels).chosen
         model.train()

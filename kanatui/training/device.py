@@ -55,10 +55,8 @@ def prepare_device(device: torch.device, threads: int = 0) -> None:
 def auto_workers(device: torch.device) -> int:
     """Return how many processes make batches where nothing was said.
 
-    On the CPU none: images and network share the cores either way. On two of them (AMD Zen 5, 48 px, compact_cnn) a
-    process trained 2,100 to 2,300 images/s and a thread 1,900 to 2,100, the trainer waiting for data 1 % and 0.1 % of
-    the time; the process costs 300 MB and three seconds at the start. A GPU leaves the cores free, and takes images
-    faster than one thread can make them.
+    On the CPU none: images and network share the cores either way, and the trainer makes the images between two steps
+    (:mod:`kanatui.training.feed`). A GPU leaves the cores free, and takes images faster than one of them can make them.
     """
     if device.type == "cpu":
         return 0

@@ -38,7 +38,9 @@ class TrainingOptions(Configurable):
     device = Choice("auto", choices=("auto", "cpu", "cuda", "mps"), help="where it is computed")
     precision = Choice("auto", choices=("auto", "float32", "bfloat16"), help="auto: the faster one in a short probe")
     threads = Int(0, min=0, max=1024, help="of the processor for the network; 0 is one per core")
-    workers = Int(-1, min=-1, max=256, help="processes that make batches; 0 is a thread, -1 what measured best")
+    workers = Int(
+        -1, min=-1, max=256, help="processes that make batches; 0: none beside its own, -1 what measured best"
+    )
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)

@@ -17,7 +17,7 @@ from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.course import choose_course
 from kanatui.training.device import auto_workers, describe_device
 from kanatui.training.distributed import Alone
-from kanatui.training.feed import Batch, Feed, Opener
+from kanatui.training.feed import Batch, Opener, open_feed
 from kanatui.training.helm import Helm
 from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
@@ -204,7 +204,7 @@ class Trainer:
     def _open_feed(self) -> None:
         chosen = self.options.workers
         self._workers = auto_workers(self.device) if chosen < 0 else chosen
-        self._feed = Feed(self.source, self.order, self._position, self.group.size, self._workers, self._opener)
+        self._feed = open_feed(self.source, self.order, self._position, self.group.size, self._workers, self._opener)
 
     @property
     def _position(self) -> int:
