@@ -1,6 +1,7 @@
 """What `kanatui bench` measures with."""
 
 import functools
+import itertools
 import json
 import re
 import sys
@@ -9,7 +10,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from kanatui.bench import render
+from kanatui.bench import drawing, render
 from kanatui.bench.figures import Figure, percentile
 from kanatui.bench.machine import describe_machine
 from kanatui.bench.process import run_kanatui
@@ -101,3 +102,21 @@ def test_a_terminal_gives_keys_and_times_what_is_painted():
         with pytest.raises(KanatuiError, match="never showed 'farewell'"):
             terminal.wait_for("farewell", seconds=0.1)
     assert terminal.process.poll() is not None
+
+
+def test_a_stroke_is_reported_cell_by_cell_on_the_board():
+    cells = drawing.reports(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
+    assert (cells[0], cells[-1]) == ((2, 3), (73, 38))
+    assert (73, 3) in cells
+    assert all(before != after for before, after in itertools.pairwise(cells))
+    assert len(drawing.reports(((0.5, 0.5), (0.5, 0.5)))) == 1
+
+
+def test_strokes_on_the_draw_screen_are_timed_until_they_are_read():
+    with Terminal.app() as terminal:
+        terminal.wait_for("[1 Dataset]")
+        since = terminal.painted
+        figure = drawing.measure_pen(terminal, "trying", ["ト"], rounds=1)
+        assert len(figure.samples) == 2 and figure.value == max(figure.samples) > 0
+        assert figure.note.startswith("trying; median of first strokes")
+        assert "ト" in terminal.text(since)

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from textual.app import App
 
 from kanatui.training.runs import Run
 from kanatui.training.telling import describe
 from kanatui.tui.train import follow
 from kanatui.tui.train.follow import Follower, History
+from kanatui.tui.train.logs import Told
 from kanatui.tui.train.series import _MOST_BUCKETS, Series
+from tests.tui import screen_text
 
 RECORDED = Path(__file__).parent / "data" / "continued.jsonl"
 
@@ -218,9 +221,30 @@ async def test_a_run_without_events_is_no_error(tmp_path):
         ({"event": "augment", "step": 7, "augments": []}, "other augmentations from step 7 on"),
         ({"event": "command", "command": "pause", "accepted": False, "note": "why"}, "pause refused: why"),
         ({"event": "end", "state": "failed", "reason": "the disk is full"}, "failed: the disk is full"),
+        (
+            {"event": "validation", "step": 12345, "best": True, "held_out": {"strict": 1.0, "folded": 0.5}},
+            "step 12,345: held-out images: strict 100.0 %, folded 50.0 % · best",
+        ),
         ({"event": "validation"}, ""),
         ({"event": "probe", "seconds": 3}, ""),
     ],
 )
 def test_events_in_words(event, words):
     assert describe(event) == words
+
+
+async def test_what_is_too_long_for_a_line_goes_on_beside_the_times():
+    class Telling(App):
+        def compose(self):
+            yield Told()
+
+    history = History()
+    history.lines.append(f"12:34:56  step 7: {'held-out faces ' * 6}")
+    history.told = 1
+    app = Telling()
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.query_one(Told).show(history)
+        await pilot.pause()
+        first, second = screen_text(app).splitlines()[:2]
+    assert first.rstrip().endswith("held-out")
+    assert second.startswith(f"{' ' * 10}faces held-out")

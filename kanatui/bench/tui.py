@@ -1,4 +1,4 @@
-"""How the app feels, measured on a real pseudo-terminal: paint, keys, traffic, attaching."""
+"""How the app feels, measured on a real pseudo-terminal: paint, keys, traffic, drawing, attaching."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kanatui import background, paths
+from kanatui.bench.drawing import measure_pen
 from kanatui.bench.figures import Figure, percentile
 from kanatui.bench.terminal import Terminal
 from kanatui.errors import KanatuiError
@@ -25,13 +26,14 @@ _KEY_ROUNDS = 20
 _PREVIEWS = 20
 _EVENTS = 100_000
 _BETWEEN_KEYS = 0.3
+_TRAINING = "while training"
 _SETTLED = 1.0  # seconds without output after which a screen counts as painted
 
 OnProgress = Callable[[str], None]
 
 
 def measure_tui(on_progress: OnProgress) -> list[Figure]:
-    """Measure everything, in a home of its own that shares the user's cache of masters; takes about two minutes.
+    """Measure everything, in a home of its own that shares the user's cache of masters; takes about three minutes.
 
     Raises:
         KanatuiError: the app or the training that it watches could not be started.
@@ -42,11 +44,13 @@ def measure_tui(on_progress: OnProgress) -> list[Figure]:
         figures.append(_first_paint(environment))
         on_progress("idle traffic and the preview")
         figures += _idle_and_preview(environment)
+        on_progress("drawing")
+        figures.append(_drawing(environment))
         on_progress("attaching to a long run")
         figures.append(_attach(environment))
         on_progress("starting a training on all cores")
         with _training(environment):
-            on_progress("traffic and keys while a training runs")
+            on_progress("traffic, keys and drawing while a training runs")
             figures += _watching(environment)
     return figures
 
@@ -112,6 +116,13 @@ def _idle_and_preview(environment: Mapping[str, str]) -> list[Figure]:
         Figure("idle traffic", idle, "bytes/s", 20.0),
         Figure("preview, key to last paint (median)", 1000 * statistics.median(times), "ms", 200.0, _ms(times), sheet),
     ]
+
+
+def _drawing(environment: Mapping[str, str]) -> Figure:
+    with _open(environment) as terminal:
+        terminal.wait_for("[1 Dataset]")
+        terminal.wait_until_quiet(_SETTLED)
+        return measure_pen(terminal, "no training")
 
 
 def _attach(environment: Mapping[str, str]) -> Figure:
@@ -196,12 +207,12 @@ def _watching(environment: Mapping[str, str]) -> list[Figure]:
         traffic = (terminal.painted - before) / _WATCH_SECONDS
         keys = _key_times(terminal)
         answered = _pause_times(terminal)
+        pen = measure_pen(terminal, _TRAINING)
     return [
         Figure("watching a training", traffic / 1000, "kB/s", 20.0, note=f"{COLUMNS}×{LINES}, {_WATCH_SECONDS:.0f} s"),
-        Figure(
-            "key to paint (95th percentile)", 1000 * percentile(keys, 0.95), "ms", 50.0, _ms(keys), "while training"
-        ),
+        Figure("key to paint (95th percentile)", 1000 * percentile(keys, 0.95), "ms", 50.0, _ms(keys), _TRAINING),
         Figure("pause and resume, key to word on screen", 1000 * max(answered), "ms", 200.0, _ms(answered)),
+        pen,
     ]
 
 

@@ -61,7 +61,7 @@ def bench_recognize(rounds: int | None, as_json: bool) -> None:
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
-    """Measure the app: first paint, keys, traffic, preview, attaching. Two minutes; starts a training."""
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. 3 minutes; starts a training."""
     _measure([_tui], as_json)
 
 

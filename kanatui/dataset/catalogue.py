@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -117,8 +118,14 @@ def find(name: str) -> Entry:
     for entry in entries:
         if entry.name == name:
             return entry
-    names = ", ".join(entry.name for entry in entries)
-    raise DatasetError(f"no data set {name!r} (there are: {names or 'none yet; kanatui generate makes one'})")
+    raise unknown(name, [entry.name for entry in entries])
+
+
+def unknown(name: str, known: Iterable[str]) -> DatasetError:
+    """Return the error about a data set that there is not; it names those that there are."""
+    return DatasetError(
+        f"no data set {name!r} (there are: {', '.join(known) or 'none yet; kanatui generate makes one'})"
+    )
 
 
 def _is_dataset(folder: Path) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui import paths
+from kanatui.dataset.catalogue import unknown
 from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
 from kanatui.dataset.source import Images, Indices
 from kanatui.errors import DatasetError
@@ -76,8 +77,7 @@ def find_dataset(reference: str) -> Path:
     for folder in (paths.datasets() / reference, Path(reference)):
         if (folder / "manifest.json").is_file():
             return folder.resolve()
-    names = ", ".join(sorted(path.parent.name for path in paths.datasets().glob("*/manifest.json")))
-    raise DatasetError(f"no data set {reference!r} (there are: {names or 'none yet; kanatui generate makes one'})")
+    raise unknown(reference, sorted(path.parent.name for path in paths.datasets().glob("*/manifest.json")))
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -69,7 +69,7 @@ def _scores(event: Mapping[str, Any]) -> str:
         for key, name in names.items()
         if key in event
     ]
-    return f"step {event['step']:,}: {'; '.join(parts)}{' (best so far)' if event.get('best') else ''}"
+    return f"step {event['step']:,}: {'; '.join(parts)}{' · best' if event.get('best') else ''}"
 
 
 def _answer(event: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from kanatui.errors import EngineError, KanatuiError, Superseded
+from kanatui.errors import KanatuiError
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.widgets.glyphs import GlyphSheet
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _DEBOUNCE = 0.02
 """Seconds in which several changes count as one: a key that repeats sends 30 a second."""
+
+_PATIENCE = 0.5
+"""Seconds that images under way may still take when others are wanted. Glyphs at hand are drawn in a fifth of that, so
+a key that is held shows what it does; what must be fetched first gives way."""
 
 _TILE, _SMALL_TILE = 16, 12
 """Columns of a glyph to begin with, in a roomy preview and in a narrow one."""
@@ -55,7 +60,10 @@ class Preview(Vertical):
         self._step: int | None = None
         self._shown: Shown | None = None
         self._order: list[tuple[int, bool] | None] = []
-        self._draw = 0
+        self._draws = 0
+        self._behind = False  # others are wanted than those that were asked for last
+        self._drawing = False
+        self._limit: asyncio.Timeout | None = None  # on the images that are under way
         self.comparing = False
         # Kept rather than looked up: an answer may come when the app is ending and they are out of the tree already.
         self.sheet = GlyphSheet("drawing the first glyphs …", id="preview-sheet")
@@ -78,7 +86,7 @@ class Preview(Vertical):
 
     def redraw(self) -> None:
         """Show other images of the same recipe."""
-        self._draw += 1
+        self._draws += 1
         self.draw()
 
     def compare(self) -> None:
@@ -86,21 +94,40 @@ class Preview(Vertical):
         self.comparing = not self.comparing
         self.draw()
 
-    @work(exclusive=True, group="preview")
-    async def draw(self) -> None:
-        """Ask for the images and show them; a newer call takes the place of this one."""
-        await asyncio.sleep(_DEBOUNCE)
+    def draw(self) -> None:
+        """Have the images drawn anew. Those under way are shown before, unless they take long."""
+        self._behind = True
+        if self._limit is not None and self._limit.when() is None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
+        if not self._drawing:
+            self._drawing = True
+            self._catch_up()
+
+    @work(group="preview")
+    async def _catch_up(self) -> None:
         try:
-            answer = await self._ask()
-        except Superseded:
-            return
-        except (EngineError, KanatuiError) as error:
+            while self._behind:
+                await asyncio.sleep(_DEBOUNCE)
+                self._behind = False
+                with contextlib.suppress(TimeoutError):  # it gave way to newer ones
+                    await self._draw()
+        finally:
+            self._drawing = False
+
+    async def _draw(self) -> None:
+        about = self._about()  # now: it may be about something else when the answer is there
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                answer = await self._ask()
+        except KanatuiError as error:
             self._fail(error)
             return
+        finally:
+            self._limit = None
         data, arrays = answer.data, answer.arrays
         first = arrays["images"] if "images" in arrays else arrays["before"]
         self._shown = Shown(first, arrays.get("after"), data["characters"], data["faces"], data["numbers"])
-        self._about()
+        self._about_line.update(about)
         self._lay_out()
         if self.has_class("failed"):
             self.remove_class("failed")
@@ -110,11 +137,11 @@ class Preview(Vertical):
         engine = cast("KanatuiApp", self.app).engine("preview")
         step = self._compared
         recipe = self._draft.recipe(including=step).to_dict()
-        wanted: dict[str, Any] = {"recipe": recipe, "count": self._count, "draw": self._draw}
+        wanted: dict[str, Any] = {"recipe": recipe, "count": self._count, "draw": self._draws}
         if step is None:
-            return await engine.ask("sheet", slot="sheet", on_progress=self._progress, **wanted)
+            return await engine.ask("sheet", on_progress=self._progress, **wanted)
         wanted["step"] = self._draft.position(step)
-        return await engine.ask("before_after", slot="sheet", on_progress=self._progress, **wanted)
+        return await engine.ask("before_after", on_progress=self._progress, **wanted)
 
     @property
     def _compared(self) -> int | None:
@@ -143,16 +170,14 @@ class Preview(Vertical):
         if details:
             cast("KanatuiApp", self.app).problem(error)
 
-    def _about(self) -> None:
+    def _about(self) -> str:
         step = self._compared
         if step is not None:
             plugin = self._draft.steps[step].augment.plugin
-            text = f"below each: with {plugin} (b: back)"
-        elif self.comparing:
-            text = "no augmentation under the cursor to compare (b: back)"
-        else:
-            text = f"preview{f' · draw {self._draw + 1}' if self._draw else ''} (r: others)"
-        self._about_line.update(text)
+            return f"below each: with {plugin} (b: back)"
+        if self.comparing:
+            return "no augmentation under the cursor to compare (b: back)"
+        return f"preview{f' · draw {self._draws + 1}' if self._draws else ''} (r: others)"
 
     # ── laying out ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rich.table import Column, Table
+from rich.text import Text
 from textual.widgets import RichLog
 
 from kanatui.tui.train.follow import History
@@ -41,7 +43,7 @@ class Told(RichLog):
     """What happened in the run, in words."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(wrap=True, max_lines=_MOST_LINES, auto_scroll=True, **options)
+        super().__init__(wrap=True, min_width=0, max_lines=_MOST_LINES, auto_scroll=True, **options)
         self._told = 0
 
     def restart(self) -> None:
@@ -54,14 +56,22 @@ class Told(RichLog):
         new = min(history.told - self._told, len(history.lines))
         self._told = history.told
         for line in list(history.lines)[-new:] if new else []:
-            self.write(line)
+            self.write(_hanging(line))
+
+
+def _hanging(line: str) -> Table:
+    """Keep what does not fit on a line off the column of times."""
+    moment, _, words = line.partition("  ")
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 2, 0, 0))
+    table.add_row(moment, Text(words))
+    return table
 
 
 class Printed(RichLog):
     """The run's train.log, its end."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(wrap=True, max_lines=_MOST_LINES, auto_scroll=True, **options)
+        super().__init__(wrap=True, min_width=0, max_lines=_MOST_LINES, auto_scroll=True, **options)
         self._path: Path | None = None
         self._offset = 0
 
