@@ -7,7 +7,7 @@ B-spline over a coarse grid of normal numbers.
 
 from kanatui import Int, Pixel, Range, hookimpl
 
-_PIXELS_AT_ONCE = 2**17  # these and their places stay inside a core's L2 cache
+_PIXELS_AT_ONCE = 2**17  # for each thread: these and their places stay inside a core's L2 cache
 
 
 class Elastic(Pixel):
@@ -27,8 +27,9 @@ class Elastic(Pixel):
         # From -1 at the left edge of the first pixel to 1 at the right edge of the last.
         still = (torch.arange(size, device=images.device) + 0.5) * (2 / size) - 1
         spline = _spline(still, self.cells)
-        at_once = max(1, _PIXELS_AT_ONCE // size**2)
-        parts = zip(images.split(at_once), drawn["knots"].split(at_once), strict=True)
+        # Parts of like size, for one of but a few images would take nearly as long as a full one.
+        count = min(len(images), round(images.numel() / (_PIXELS_AT_ONCE * torch.get_num_threads()))) or 1
+        parts = zip(images.tensor_split(count), drawn["knots"].tensor_split(count), strict=True)
         return torch.cat([_warp(part, knots, still, spline) for part, knots in parts])
 
 
@@ -37,7 +38,8 @@ def _warp(images, knots, still, spline):
 
     size, cells = len(still), len(spline) - 3
     rows = sum(knots[..., k, None] * weights for k, weights in enumerate(spline))
-    places = torch.stack([still.expand(size, size), still[:, None].expand(size, size)]).repeat(len(images), 1, 1, 1)
+    start = torch.stack([still.expand(size, size), still[:, None].expand(size, size)])
+    places = start.expand(len(images), -1, -1, -1).contiguous()
     for k, weights in enumerate(spline):
         # A knot moves what is within two cells of it; elsewhere it weighs nothing.
         near = slice(max(0, (k - 3) * size // cells), -((k + 1) * size // -cells))

@@ -9,6 +9,8 @@ together.
 
 import itertools
 
+import numpy as np
+
 from kanatui import Pixel, Range, hookimpl
 
 
@@ -22,62 +24,73 @@ class StrokeWidth(Pixel):
     def apply(self, images, drawn):
         import torch
 
-        # Eight bits a pixel, the depth of the finished image, are four times as fast as floats.
-        levels = torch.nn.functional.pad((images * 255).round_().to(torch.uint8), (1, 1, 1, 1))
+        # Eight bits a pixel, the depth of the finished image, are four times as fast as floats; and NumPy, where two
+        # threads of torch's take 1.3 to 2.6 times as long, for the sums are too small to share.
+        count, _, height, width = images.shape
+        levels = np.zeros((count, height + 2, width + 2), dtype=np.uint8)
+        levels[:, 1:-1, 1:-1] = (images[:, 0] * 255).round_().numpy()
         result = images.clone()
-        for step, grow in ((_thicken, drawn["grow"]), (_thin, -drawn["grow"])):
-            which, layer = torch.arange(len(images), device=images.device), levels
+        for step, sign in ((_thicken, 1), (_thin, -1)):
+            grow = drawn["grow"].numpy() * sign
+            which, layer = np.arange(count), levels
             for depth in itertools.count():
-                more = (grow[which] > depth).flatten().nonzero().flatten()
+                more = np.flatnonzero(grow[which] > depth)
                 if not len(more):
                     break
-                # `index_select` and `index_add_` move whole images, where indexing goes byte by byte.
-                which, before = which[more], layer.index_select(0, more)
+                which, before = which[more], layer[more]
                 layer = step(before, depth)
-                change = (layer.float() - before.float())[..., 1:-1, 1:-1]
-                result.index_add_(0, which, change * ((grow[which] - depth).clamp(max=1.0) / 255))
+                less, greater = (before, layer)[::sign]
+                change = torch.from_numpy(greater - less).float()[:, None, 1:-1, 1:-1]
+                share = torch.from_numpy(np.minimum(grow[which] - depth, 1) / 255)
+                result.index_add_(0, torch.from_numpy(which), change * share, alpha=sign)
         return result
 
 
 def _neighbours(layer):
-    """Return the pixels of [n, 1, H, W] as a flat view, and views of their 8 neighbours clockwise from the north-west.
+    """Return the pixels of [n, H, W] as a flat view, and views of their 8 neighbours clockwise from the north-west.
 
     Flat views of the whole batch are four times as fast as slices by row. Only the margin of zeros, one pixel wide, has
     neighbours that are not its own, and it stays zero.
     """
     row = layer.shape[-1]
-    flat = layer.view(-1)
+    flat = layer.reshape(-1)
     first, last = row + 1, len(flat) - row - 1
     steps = (-row - 1, -row, -row + 1, 1, row + 1, row, row - 1, -1)
     return flat[first:last], [flat[first + step : last + step] for step in steps]
 
 
 def _thicken(layer, depth):
-    import torch
-
-    thicker = layer.clone()
+    thicker = layer.copy()
     pixels, _ = _neighbours(thicker)
     _, around = _neighbours(layer)
     # Cross, square, cross, …: together an octagon, nearer to a round pen than either.
     for neighbour in around if depth % 2 else around[1::2]:
-        torch.maximum(pixels, neighbour, out=pixels)
-    return torch.nn.functional.pad(thicker[..., 1:-1, 1:-1], (1, 1, 1, 1))
+        np.maximum(pixels, neighbour, out=pixels)
+    thicker[:, [0, -1]] = 0
+    thicker[:, :, [0, -1]] = 0
+    return thicker
 
 
 def _thin(layer, depth):
-    from torch import maximum, minimum
-
-    thinner = layer.clone()
+    thinner = layer.copy()
     pixels, around = _neighbours(thinner)
+    outside, loss = np.empty_like(pixels), np.empty_like(pixels)
     for side in (1, 5, 3, 7, 2, 6, 0, 4):
         out, out_right, right, in_right, inwards, in_left, left, out_left = around[side:] + around[:side]
-        outside = maximum(maximum(out_left, out), out_right)
+        np.maximum(out_left, out, out=outside)
+        np.maximum(outside, out_right, out=outside)
         if side % 2:
             # With nothing beside or behind it but the next pixel inwards, this is the end of a line.
-            inside = minimum(inwards, maximum(maximum(left, right), maximum(in_left, in_right)))
+            np.maximum(left, right, out=loss)
+            np.maximum(loss, in_left, out=loss)
+            np.maximum(loss, in_right, out=loss)
+            np.minimum(loss, inwards, out=loss)
         else:
-            inside = minimum(in_left, in_right)
-        pixels -= maximum(minimum(pixels, inside), outside) - outside
+            np.minimum(in_left, in_right, out=loss)
+        np.minimum(loss, pixels, out=loss)
+        np.maximum(loss, outside, out=loss)
+        loss -= outside
+        pixels -= loss
     return thinner
 
 

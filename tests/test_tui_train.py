@@ -150,7 +150,7 @@ async def test_a_recorded_run(size, plain):
         )
         assert "■ run 1 recorded · stopped" in text
         assert "strict 100.0 % (best 100.0 %) · folded 100.0 % (best 100.0 %)" in text
-        assert "CPU 22 % · memory 379.7 MB · waiting 0 %" in text
+        assert "CPU 22 % · memory 379.7 MB · data 0 %" in text
         assert any(0x2800 < ord(letter) < 0x2900 for letter in text) is not plain
         assert len(max(text.splitlines(), key=len)) <= size[0]
         await pilot.press("g")

@@ -39,7 +39,10 @@ def describe_device(device: torch.device) -> str:
     """Name the device for people: the GPU's model, or how many threads of the CPU are used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"cpu, {threads} thread{'s' * (threads > 1)}"
+    return device.type
 
 
 def prepare_device(device: torch.device, threads: int = 0) -> None:

@@ -73,7 +73,7 @@ def _cost(history: History) -> str:
         f"CPU {step['cpu']:.0f} %" if "cpu" in step else "",
         f"memory {bytes_text(step['memory'])}" if "memory" in step else "",
         f"GPU memory {bytes_text(step['gpu_memory'])}" if "gpu_memory" in step else "",
-        f"waiting {100 * step['waiting']:.0f} %" if "waiting" in step else "",
+        f"data {100 * step['waiting']:.0f} %" if "waiting" in step else "",
         ", ".join(str(start[key]) for key in ("device", "precision") if key in start),
     )
 
