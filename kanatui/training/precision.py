@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 _WARM_UP = 2
 _ROUNDS = 12
 """Half a second to a second of steps. With four, on a machine that did other work, half an hour of training once went
-without bfloat16, a fifth slower than it could have been."""
+without bfloat16, a quarter slower than it could have been."""
 _WORTH = 0.9
 """bfloat16 must take less than this share of float32's time: for less, its coarser numbers are not worth it."""
 
