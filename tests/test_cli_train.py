@@ -156,7 +156,7 @@ def test_the_command_line_wins_over_the_recipe_and_that_over_the_defaults(ok, tm
 def test_train_shows_progress_and_lists_the_run(ok):
     told = ok(*QUICK, "--epochs", "2")
     assert "001-quick: " in told
-    assert "weights on cpu, 1 threads, float32" in told
+    assert "weights on cpu, 1 thread, float32" in told
     assert "held-out images: strict" in told
     assert "judge it: kanatui evaluate 1" in told
     (listed,) = json.loads(ok("runs", "--json"))
