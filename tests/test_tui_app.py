@@ -16,7 +16,7 @@ from kanatui.tui.settings import Settings
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 from kanatui.tui.widgets.keybar import KeyBar
-from tests.tui import make_app, screen_text, shows, until
+from tests.tui import make_app, screen_text, until
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -85,17 +85,6 @@ async def test_every_action_is_in_the_keys_and_in_the_palette(mode):
         assert "All keys of this screen" in screen_text(app)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is about)
-
-
-async def test_long_descriptions_of_keys_go_on_in_their_own_column():
-    app = make_app("evaluate")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("question_mark")
-        await until(pilot, shows(app, "Count look-alikes"))
-        lines = screen_text(app).splitlines()
-        first = next(number for number, line in enumerate(lines) if "Count look-alikes" in line)
-        assert "ヘ) as one, or " in lines[first]
-        assert lines[first + 1].index("not") == lines[first].index("Count")
 
 
 async def test_the_palette_opens_and_finds_an_action():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
@@ -40,14 +40,14 @@ class Keys(ModalScreen[None]):
 
     def __init__(self, about: Screen[object]) -> None:
         super().__init__()
-        self._table = _table(about)
+        self._text = _text(about)
 
     def compose(self) -> ComposeResult:
         """Give the table, to scroll."""
         with Vertical(classes="dialog wide"):
             yield Label("Keys on this screen", classes="title")
             with VerticalScroll():
-                yield Static(self._table)
+                yield Static(self._text)
             yield Static("ctrl+p finds every action by name · escape closes", classes="hint")
 
     def on_mount(self) -> None:
@@ -55,19 +55,22 @@ class Keys(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
 
-def _table(screen: Screen[object]) -> Table:
-    """Give each key a row, under the part of the screen that must have the focus."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")  # where there are wide characters, Rich cuts the last one off otherwise
+def _text(screen: Screen[object]) -> Content:
+    """Write a line for each key, under the part of the screen that must have the focus; keys end in one column."""
+    rows: list[tuple[str, str]] = []
     last = None
     for node, binding in actions(screen):
         if node is not last:
-            table.add_row("", Text(_place(node, screen), "bold"))
+            rows.append(("", _place(node, screen)))
             last = node
         key = binding.key_display or screen.app.get_key_display(binding)
-        table.add_row(Text(key, "bold"), Text(binding.tooltip or binding.description))
-    return table
+        rows.append((key, binding.tooltip or binding.description))
+    width = max(cell_len(key) for key, _ in rows)
+    blank = " " * (width + 2)
+    return Content("\n").join(
+        Content.assemble((key.rjust(width), "bold"), "  ", text) if key else Content.assemble(blank, (text, "bold"))
+        for key, text in rows
+    )
 
 
 def _place(node: DOMNode, screen: Screen[object]) -> str:
