@@ -11,6 +11,7 @@ import textwrap
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -204,6 +205,26 @@ def test_an_unknown_data_set_says_what_there_is():
     generate("one")
     with pytest.raises(DatasetError, match=r"no data set 'two' \(there are: one\)"):
         find_dataset("two")
+
+
+def test_a_data_set_of_which_nothing_is_written_yet_says_how_to_finish_it():
+    folder = paths.datasets() / "begun"
+    folder.mkdir(parents=True)
+    (folder / "generate.log").write_text("kanatui: no room\n")
+    with pytest.raises(
+        DatasetError, match=r"^begun: unfinished \(failed: no room.*--recipe RECIPE --name begun --resume"
+    ):
+        find_dataset("begun")
+    (folder / "generate.log").write_text("")
+    order = paths.cache() / "generate" / "begun.toml"
+    order.parent.mkdir(parents=True, exist_ok=True)
+    order.write_text(small_recipe().to_toml())
+    with pytest.raises(DatasetError, match=rf"\(stopped; .*kanatui generate --recipe {order} --name begun --resume"):
+        find_dataset("begun")
+    process = psutil.Process()
+    order.with_suffix(".json").write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
+    with pytest.raises(DatasetError, match="begun: unfinished .*only just begun.*kanatui datasets"):
+        find_dataset("begun")
 
 
 def test_a_source_opens_again_from_its_spec():

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -122,10 +123,28 @@ def find(name: str) -> Entry:
 
 
 def unknown(name: str, known: Iterable[str]) -> DatasetError:
-    """Return the error about a data set that there is not; it names those that there are."""
+    """Return the error about a data set that cannot be read yet, or that there is not (it names those that there are).
+
+    Args:
+        name: what was asked for, of which there is no manifest.
+        known: the data sets that there are.
+    """
+    folder = paths.datasets() / name
+    if (folder / LOG).is_file():
+        return DatasetError(f"{folder.name}: {_only_begun(folder)}")
     return DatasetError(
         f"no data set {name!r} (there are: {', '.join(known) or 'none yet; kanatui generate makes one'})"
     )
+
+
+def _only_begun(folder: Path) -> str:
+    state, reason = _state(folder)
+    if state in ("starting", "writing"):
+        return "unfinished (its generation has only just begun); kanatui datasets shows how far it is"
+    order = _orders() / f"{folder.name}.toml"
+    command = ["kanatui", "generate", "--recipe", str(order) if order.exists() else "RECIPE", "--name", folder.name]
+    why = f"{state}: {reason}" if reason else state
+    return f"unfinished ({why}; nothing is written yet); {shlex.join(command)} --resume completes it"
 
 
 def _is_dataset(folder: Path) -> bool:
