@@ -7,13 +7,13 @@ width, framing. Nothing is learnt and nothing is random: a picture always gives 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from kanatui.blemishes import Grey, Mask, pen_width, without_border_lines, without_specks, without_spikes
 from kanatui.errors import ImageError
 
 FILL = 0.68
@@ -31,12 +31,8 @@ Measured as above: up to 0.05 nothing changes, 0.07 loses 1 %.
 
 _WORK = 192  # px: larger pictures are first reduced to this; twice what the ink gets in a 128 px frame
 _COARSE = 48  # px: polarity and background are smooth matters, and large filters are cheap here
+_FAINT = 0.65  # of the threshold: the least that counts where ink is faint; ruled lines behind it stay below
 _PAPER = 15  # px of the coarse picture: squares of this size fit between strokes, not into them
-_RING = 0.12  # share of the side in which border lines are looked for
-
-Grey = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[np.signedinteger[Any]]
 
 
 def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDArray[np.uint8]:
@@ -92,16 +88,15 @@ def find_ink(work: Grey) -> Ink:
     low, high = float(work.min()), float(work.max())
     if not 0.0 < high - low < np.inf:
         raise ImageError("no ink found: the picture is of one colour")
+    work = without_spikes(work)
     contrast, uneven = _contrast(work - min(low, 0.0), high - low)
-    noise = _noise(contrast)
-    if noise > 0.02:
+    if _noise(contrast) > 0.02:
         contrast = ndimage.gaussian_filter(contrast, 0.8, truncate=2.5)
-    threshold = max(_otsu(contrast), 3.0 * noise, 1e-6)
-    mask = _without_border_lines(contrast > threshold)
-    mask = _without_specks(mask, uneven)
+    threshold, floor = _thresholds(contrast)
+    mask, level = _inked(contrast, threshold, floor)
+    mask = without_specks(without_border_lines(mask), contrast / level, uneven)
     if not mask.any():
         raise ImageError("no ink found")
-    level = float(np.median(contrast[mask]))
     near = ndimage.maximum_filter(mask.view(np.uint8), 3)
     alpha = np.clip((contrast - 0.4 * threshold) / (level - 0.4 * threshold), 0.0, 1.0) * near
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -216,6 +211,37 @@ def _reduced(work: Grey, most: int) -> Grey:
     return np.asarray(Image.fromarray(work).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
 
 
+def _thresholds(contrast: Grey) -> tuple[float, float]:
+    """Return the contrast above which a pixel is surely ink, and that below which it surely is none.
+
+    The first is Otsu's, or more where that is within the paper's noise: his method wants two classes of like size, and
+    loses a small, faint character on grainy paper among the grains.
+    """
+    sure = max(_otsu(contrast), 1e-6)
+    paper, lower = (float(value) for value in np.quantile(contrast, (0.5, 0.16)))  # the median, and one sigma below
+    if paper < sure:  # more paper than ink
+        sure = max(sure, min(paper + 3.5 * (paper - lower), 0.7 * float(contrast.max())))
+    return sure, max(_FAINT * sure, min(sure, paper + 2.5 * (paper - lower)))
+
+
+def _inked(contrast: Grey, threshold: float, floor: float) -> tuple[Mask, float]:
+    """Return what is ink, bool [H, W], and how much ink typically differs from paper.
+
+    Where a stroke grows faint, half of what is usual there is enough (down to a floor), as long as it is joined to what
+    is surely ink. Next to a dark stroke the threshold stays as it is, or its blurred edge would make it wider.
+    """
+    sure = contrast > threshold
+    if not sure.any():
+        raise ImageError("no ink found")
+    level = float(np.median(contrast[sure]))
+    about = ndimage.maximum_filter(contrast, 2 * round(max(pen_width(sure), 1.0)) + 1)
+    likely = contrast > np.clip(threshold / level * about, floor, threshold)
+    labels, count = ndimage.label(likely, np.ones((3, 3), dtype=int))
+    joined = np.zeros(count + 1, dtype=bool)
+    joined[labels[sure]] = True
+    return joined[labels], level
+
+
 def _noise(contrast: Grey) -> float:
     """Return the standard deviation of the pixel noise, from the median step between neighbours (ink edges are few)."""
     step = np.abs(contrast[:, 1:] - contrast[:, :-1])
@@ -235,97 +261,6 @@ def _otsu(values: Grey) -> float:
     # Two-level pictures have a plateau of equally good thresholds; its middle treats both sides alike.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9)).mean()
     return low + (float(best) + 0.5) * (high - low) / 255.0
-
-
-def _without_border_lines(mask: Mask) -> Mask:
-    """Remove straight lines along the edges: printed boxes, ruled lines, the scanner's rim.
-
-    They are left alone where what remains would not be a character standing free of the edges: the outer strokes of a
-    ロ or ユ cropped to its ink look just like lines.
-    """
-    lines = np.zeros_like(mask)
-    lined = []
-    for axis in (0, 1):
-        side = mask.shape[axis]
-        reach = max(1, round(side * 0.02))
-        # A slightly turned line crosses several rows: count a column as covered if the line passes within reach.
-        smeared = ndimage.maximum_filter1d(mask.view(np.uint8), 2 * reach + 1, axis=axis)
-        covered = smeared.mean(axis=1 - axis) >= 0.7
-        ring = max(1, round(side * _RING))
-        for start, stop in ((0, ring), (side - ring, side)):
-            found = np.flatnonzero(covered[start:stop]) + start
-            lined.append(len(found) > 0 and len(found) <= ring * 0.75)
-            if lined[-1]:
-                chosen: list[slice] = [slice(None), slice(None)]
-                chosen[axis] = slice(max(found[0] - reach, 0), found[-1] + reach + 1)
-                lines[tuple(chosen)] = True
-    if not any(lined):
-        return mask
-    rest = mask & ~lines
-    edges = (rest[0], rest[-1], rest[:, 0], rest[:, -1])
-    rows, columns = np.flatnonzero(rest.any(axis=1)), np.flatnonzero(rest.any(axis=0))
-    if len(rows) == 0 or max(np.ptp(rows) / mask.shape[0], np.ptp(columns) / mask.shape[1]) < 0.25:
-        return mask
-    if any(edge.any() for edge, has_line in zip(edges, lined, strict=True) if not has_line):
-        return mask
-    return rest
-
-
-def _without_specks(mask: Mask, uneven: bool) -> Mask:
-    """Remove blots that cannot be strokes, and keep what could be a voicing mark (゛ ゜) or a short stroke.
-
-    Connected parts are judged by size, against the pen and the whole, and by distance from the body (the parts that
-    are at least a quarter of the largest).
-    """
-    labels, count = ndimage.label(mask, np.ones((3, 3), dtype=int))
-    if count <= 1:
-        return mask
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    found = ndimage.find_objects(labels)
-    boxes = np.array([(part[1].start, part[0].start, part[1].stop, part[0].stop) for part in found])
-    keep = ~_on_the_rim(labels, areas, boxes, uneven)
-    body = keep & (areas >= 0.25 * areas[keep].max())
-    left, top = boxes[body, :2].min(axis=0)
-    right, bottom = boxes[body, 2:].max(axis=0)
-    length = max(right - left, bottom - top)
-    gap = np.max([left - boxes[:, 2], boxes[:, 0] - right, top - boxes[:, 3], boxes[:, 1] - bottom], axis=0)
-    extent = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    pen = pen_width(np.concatenate([[False], body])[labels])
-    share = areas / areas[keep].sum()
-    # A voicing mark stands at the upper right; elsewhere a dot of the pen's own width is dirt.
-    marks = (boxes[:, 2] > (left + right) / 2) & (boxes[:, 1] < top + 0.4 * length)
-    keep &= (extent > 0.6 * pen) & (share >= 0.005)
-    keep &= (extent > 2.5 * pen) | (share >= 0.05) | (marks & (share >= 0.01) & (gap < 0.25 * length))
-    keep &= (share >= 0.03) | (gap < 0.35 * length)
-    keep &= (share >= 0.08) | (gap < 0.6 * length)
-    return np.concatenate([[False], keep | body])[labels]
-
-
-def _on_the_rim(labels: Numbers, areas: Numbers, boxes: Numbers, uneven: bool) -> npt.NDArray[np.bool_]:
-    """Say which parts are frames, shadows or bits of neighbours: at the edge, while the character stands free of it."""
-    height, width = labels.shape
-    touching = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
-    ring = np.ones(labels.shape, dtype=bool)
-    inset = [max(1, round(side * _RING)) for side in labels.shape]
-    ring[inset[0] : height - inset[0], inset[1] : width - inset[1]] = False
-    in_ring = np.bincount(labels[ring], minlength=len(areas) + 1)[1:]
-    extent = np.maximum((boxes[:, 2] - boxes[:, 0]) / width, (boxes[:, 3] - boxes[:, 1]) / height)
-    rim = (in_ring >= 0.95 * areas) & (touching | (extent >= 0.6))
-    if uneven:
-        # A shadow that narrows towards the edge looks like ink there.
-        rim |= touching & (areas < 0.5 * areas[~touching].sum())
-    rest = ~rim
-    if areas[rest].sum() < 0.05 * areas.sum():
-        return np.zeros_like(rim)
-    body = rest & (areas >= 0.25 * areas[rest].max())
-    return rim if not touching[body].any() else np.zeros_like(rim)
-
-
-def pen_width(mask: Mask) -> float:
-    """Return the mean width of the strokes in pixels: twice the area over the outline's length (Crofton's formula)."""
-    outline = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
-    outline += np.count_nonzero(mask[[0, -1]]) + np.count_nonzero(mask[:, [0, -1]])
-    return 2.0 * np.count_nonzero(mask) / max(np.pi / 4 * outline, 1.0)
 
 
 def _framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:

@@ -26,6 +26,7 @@ STROKES = {
     "ニ": [[(0.2, 0.3), (0.8, 0.28)], [(0.08, 0.75), (0.92, 0.73)]],
     "ロ": [[(0.1, 0.1), (0.1, 0.9), (0.9, 0.9), (0.9, 0.1), (0.1, 0.1)]],
     "ユ": [[(0.2, 0.15), (0.75, 0.15), (0.7, 0.85)], [(0.05, 0.85), (0.95, 0.85)]],
+    "テ": [[(0.2, 0.1), (0.8, 0.12)], [(0.08, 0.45), (0.92, 0.42)], [(0.55, 0.45), (0.5, 0.7), (0.3, 0.92)]],
     "ー": [[(0.05, 0.5), (0.95, 0.52)]],
     "の": [[(0.55, 0.2), (0.4, 0.75), (0.15, 0.75), (0.12, 0.45), (0.45, 0.12), (0.85, 0.3), (0.88, 0.65), (0.6, 0.9)]],
 }
@@ -132,6 +133,28 @@ def speckled(picture):
     return picture
 
 
+def with_pieces_of_a_frame(picture):
+    picture = picture.copy()
+    picture[3:5, 8:60] = 60
+    picture[45:100, -6:-4] = 60
+    return picture
+
+
+def salted_and_peppered(picture):
+    """Single pixels that are darker than the ink, which is not very dark, and lighter than the paper."""
+    picture = (picture * 0.4 + 110).astype(np.uint8)
+    spots = np.random.default_rng(4).random(picture.shape)
+    picture[spots < 0.01] = 5
+    picture[spots > 0.99] = 250
+    return picture
+
+
+def with_ink_of_uneven_strength(picture):
+    """Strokes that fade from dark on the left to a third of that on the right."""
+    strength = 1 - 0.67 * across(picture)
+    return (PAPER - (PAPER - picture.astype(float)) * strength).astype(np.uint8)
+
+
 def faint(picture):
     return (picture * 0.06 + 180).astype(np.uint8)
 
@@ -162,7 +185,8 @@ def jpeg(picture):
 
 SPOILT = [
     noisy, shaded, half_in_shadow, lit_from_the_centre, framed, askew, ruled, scanned_past_the_edge, with_neighbours,
-    speckled, faint, faint_and_noisy, blurred, small_scan, icon, jpeg, cropped,
+    with_pieces_of_a_frame, speckled, salted_and_peppered, with_ink_of_uneven_strength, faint, faint_and_noisy, blurred,
+    small_scan, icon, jpeg, cropped,
 ]  # fmt: skip
 
 
@@ -202,11 +226,16 @@ def test_spoilt_pictures_look_the_same(character, spoil, negative):
         assert parts(image) == parts(ideal(character))
 
 
-@pytest.mark.parametrize("character", ["ロ", "ユ", "ニ"])
+@pytest.mark.parametrize("character", ["ロ", "ユ", "ニ", "テ"])
 @pytest.mark.parametrize("negative", [False, True])
 def test_strokes_along_the_edges_of_a_tight_crop_are_not_border_lines(character, negative):
     picture = cropped(draw(character))
     assert likeness(prepare(255 - picture if negative else picture, 64), ideal(character)) > 0.95
+
+
+def test_a_small_faint_character_is_found_on_grainy_paper():
+    picture = noisy(draw("の", share=0.4) * 0.3 + 130, 14)
+    assert likeness(prepare(picture, 64), ideal("の")) > 0.9
 
 
 @pytest.mark.parametrize("pen", [0.012, 0.05, 0.15])
