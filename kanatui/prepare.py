@@ -218,7 +218,8 @@ def _thresholds(contrast: Grey) -> tuple[float, float]:
     loses a small, faint character on grainy paper among the grains.
     """
     sure = max(_otsu(contrast), 1e-6)
-    paper, lower = (float(value) for value in np.quantile(contrast, (0.5, 0.16)))  # the median, and one sigma below
+    # The median, and one sigma below; every other row tells it as well in half the time.
+    paper, lower = (float(value) for value in np.quantile(contrast[::2], (0.5, 0.16)))
     if paper < sure:  # more paper than ink
         sure = max(sure, min(paper + 3.5 * (paper - lower), 0.7 * float(contrast.max())))
     return sure, max(_FAINT * sure, min(sure, paper + 2.5 * (paper - lower)))
