@@ -2,7 +2,7 @@
 
 Measured on 380 real drawings made into bad pictures of 57 kinds, folded, before and after pieces of lines, spikes and
 faint strokes came in (:mod:`kanatui.prepare` has the last): pieces of a frame at two edges 82.1 to 94.5 %, a form's
-scan with frame, noise and specks 90.0 to 94.5, dim, noisy scans with ink of uneven strength 62.6 to 81.1, no kind worse
+scan with frame, noise and specks 90.0 to 94.5, dim, noisy scans with ink of uneven strength 62.6 to 80.5, no kind worse
 by more than 2 drawings, clean ones as before.
 """
 
