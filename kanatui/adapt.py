@@ -8,7 +8,6 @@ of them.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +17,10 @@ import numpy as np
 
 from kanatui import handwriting, storage
 from kanatui.card import read_card
-from kanatui.dataset.mixed import FACE, Pictures
+from kanatui.dataset.mixed import Pictures
 from kanatui.errors import ImageError, KanatuiError, RunError
 from kanatui.export import streamed
 from kanatui.handwriting import Sample
-from kanatui.training.events import Event
 from kanatui.training.options import TrainingOptions
 from kanatui.training.origin import Origin, origin_of
 from kanatui.training.runs import Run, find_weights, usual_weights
@@ -146,27 +144,3 @@ def _options(origin: Origin, card: Mapping[str, Any], minutes: float, learning_r
         "device": "auto",
     }
     return TrainingOptions(**known | changed)
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """Scores (``images``, ``loss``, ``strict``, ``folded``; shares 0 … 1) before and after."""
-
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-
-
-def changes(run: Run) -> dict[str, Change]:
-    """Return what adapting changed, of the ``samples`` held back and of the ``held_out`` generated images.
-
-    Empty for a run that adapts nothing or has not come to its end.
-    """
-    events: list[Event] = []
-    reader = run.events()
-    while read := reader.read():
-        events += [event for event in read if event["event"] == "validation"]
-    first = next((event for event in events if event["step"] == 0), None)
-    if first is None or not events[-1]["step"]:
-        return {}
-    kinds = [kind for kind in (FACE, "held_out") if kind in first and kind in events[-1]]
-    return {kind: Change(first[kind], events[-1][kind]) for kind in kinds}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kanatui import adapt, handwriting
+from kanatui import adapt, adapted, handwriting
 from kanatui.card import read_card
 from kanatui.cli import run
 from kanatui.dataset.mixed import Pictures
@@ -78,16 +78,17 @@ def test_adapting_helps_on_what_was_held_back_and_tells_before_and_after(base, c
     assert first["step"] == 0 and not first["best"] and last["best"] and last["step"] == status.step
     assert first["samples"]["images"] == last["samples"]["images"] == held
     assert first["held_out"]["strict"] == pytest.approx(base.status().best["strict"], abs=0.05)
-    changes = adapt.changes(made)
+    changes = adapted.changes(made)
     assert changes["samples"].before == first["samples"] and changes["held_out"].after == last["held_out"]
     assert changes["samples"].after["strict"] > changes["samples"].before["strict"] + 0.2
     assert changes["held_out"].after["strict"] > changes["held_out"].before["strict"] - 0.1
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert ("steps: too few to learn much" in err) == (status.step < 200)
     assert f"adapts {base.id} to {60 - held} samples; {held} are held back" in out
     assert f"{100 * changes['samples'].after['strict']:.1f} %" in out and "generated images, held out" in out
     card = read_card(made.weights())
     assert card["from"] == base.id and card["torch"] and card["machine"]
-    assert adapt.changes(base) == {}
+    assert adapted.changes(base) == {}
 
     # The samples held back are what the run calls its held-out face, for the Evaluate screen.
     done = evaluate("2", {"kind": "faces"}, None, None, lambda *told: None)
@@ -161,7 +162,7 @@ def test_an_exported_model_is_adapted_as_its_run_would_be(base, tmp_path):
     export(base, target)
     base.delete()
     made, _ = adapt.create(str(target), minutes=0.02)
-    assert train_run(made).state == "finished" and adapt.changes(made)
+    assert train_run(made).state == "finished" and adapted.changes(made)
     private = tmp_path / "adapted.safetensors"
     card = export(made, private)
     assert "samples" not in card["config"]["source"] and str(tmp_path) not in json.dumps(card["adapt"]["samples"])
@@ -188,6 +189,7 @@ async def test_the_draw_screen_adapts_by_a_key_and_shows_the_run(base):
         await until(pilot, lambda: "your samples: strict" in screen_text(app) or made.status().step > 3)
         send_and_wait(made.path, STOP, 60.0, made.alive)
         await until(pilot, lambda: not made.alive())
+        await until(pilot, lambda: any("which adapts, was stopped" in note.message for note in app._notifications))
     assert made.status().state == "stopped"
 
 

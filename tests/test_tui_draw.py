@@ -12,7 +12,9 @@ from textual.widgets import Select
 from kanatui import handwriting, models
 from kanatui.drawing import PEN_WIDTHS, Drawing, Stroke
 from kanatui.kana import FOLD, HIRAGANA, KANA
+from kanatui.training.events import EventWriter
 from kanatui.training.runs import Run
+from kanatui.tui.draw.canvas import _frame
 from tests.board import KNOWN, SIZES, board, model  # noqa: F401
 from tests.test_drawing import STROKES, drawn
 from tests.tui import screen_text
@@ -141,6 +143,18 @@ async def test_a_lost_release_and_a_second_press_leave_no_stroke_open(board):
         await at.until(lambda: len(at.canvas.drawing.strokes) == 3)
 
 
+async def test_resizing_in_mid_stroke_goes_on_with_the_stroke(board):
+    async with board() as at:
+        await at.press("space", *["right"] * 5)
+        for size in ((120, 40), (80, 24), (120, 40)):
+            await at.pilot.resize_terminal(*size)
+            await at.press("down", "down")
+        await at.press("space")
+        (stroke,) = at.canvas.drawing.strokes
+        first, last = stroke.points[0], stroke.points[-1]
+        assert last[0] > first[0] and last[1] > first[1]
+
+
 async def test_resizing_keeps_the_drawing(board):
     async with board() as at:
         await at.draw(STROKES["ロ"])
@@ -152,6 +166,17 @@ async def test_resizing_keeps_the_drawing(board):
             assert at.canvas._pixels.shape == (side, side)
             assert (at.canvas._pixels == drawing.raster(side)).all()
         assert at.canvas.drawing == drawing
+
+
+@pytest.mark.parametrize("side", range(16, 120, 2))
+def test_the_frame_is_symmetrical_and_no_dots_touch(side):
+    frame = _frame(side)
+    rows, columns = np.nonzero(frame)
+    top, left = rows.min(), columns.min()
+    framed = frame[top : rows.max() + 1, left : columns.max() + 1]
+    assert (framed == framed[:, ::-1]).all()
+    for edge in (framed[0], framed[:, 0], framed[:, -1]):
+        assert edge[0] and edge[-1] and not (edge[1:] & edge[:-1]).any()
 
 
 async def test_plain_characters_show_the_drawing_without_colour(board):
@@ -297,6 +322,33 @@ async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(
         await at.draw(STROKES["ト"])
         await at.press("enter")
         await at.until(lambda: "no such reading" in screen_text(at.app))
+
+
+@pytest.mark.parametrize(
+    ("drawings", "generated", "takes"), [(0.87, 0.972, True), (0.82, 0.98, False), (0.87, 0.96, False)]
+)
+async def test_an_adaptation_that_helped_reads_from_then_on(board, model, drawings, generated, takes):
+    import shutil
+
+    made = Run.create("adapted", {})
+    shutil.copytree(model.path / "checkpoints", made.path / "checkpoints")
+    (made.path / "status.json").write_text(json.dumps({"state": "finished"}))
+    events = EventWriter(made.path / "events.jsonl")
+    events.write("validation", step=0, samples={"folded": 0.826}, held_out={"folded": 0.975})
+    events.write("validation", step=900, samples={"folded": drawings}, held_out={"folded": generated})
+    events.close()
+    async with board((120, 40)) as at:
+        await at.ready()
+        at.board._model = model.id
+        at.app.screen._follow(made.id)
+        figures = f"held-back drawings 82.6 % → {100 * drawings:.1f} %, generated 97.5 % → {100 * generated:.1f} %"
+        verdict = "adapted" if takes else "adapting made it worse"
+        await at.until(lambda: any(f"{verdict}: {figures} · " in note.message for note in at.app._notifications))
+        wanted = made.id if takes else model.id
+        await at.until(lambda: at.app.screen.query_one("#model", Select).value == wanted)
+        assert at.board.model == wanted
+        await at.draw(STROKES["ト"])
+        assert (await at.read())[0] == "ト"
 
 
 def test_an_erased_drawing_has_no_readings(model):

@@ -10,6 +10,7 @@ from kanatui import handwriting
 from kanatui.kana import HIRAGANA, KANA
 from kanatui.tui.draw.picture import braille_lines
 from kanatui.tui.draw.practice import Practice, in_order, next_wanted
+from kanatui.tui.draw.readings import ReadingRow
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.draw.typed import name_of, parse_typed
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
@@ -43,6 +44,29 @@ async def test_enter_digits_look_alike_and_typing_keep_the_drawing(board, model)
         assert notes.readings[0][0] == "つ" and notes.model == model.id
         assert len(notes.drawing.strokes) == 1
         assert "5 kept" in screen_text(at.app)
+
+
+async def test_a_click_on_a_reading_picks_it(board, model):
+    async with board() as at:
+        await at.ready()
+        await at.pilot.click(list(at.app.screen.query(ReadingRow))[1])
+        await at.draw(STROKES["つ"])
+        second = (await at.read())[1]
+        await at.pilot.click(list(at.app.screen.query(ReadingRow))[1])
+        await at.until(lambda: [sample.character for sample in handwriting.samples()] == [second])
+        await at.until(lambda: f"kept as {second} small tsu, read as つ" in screen_text(at.app))
+        assert at.canvas.has_focus
+
+
+async def test_a_kana_typed_on_the_board_keeps_the_drawing_as_it(board, model):
+    async with board() as at:
+        await at.ready()
+        await at.press("カ")
+        await at.until(lambda: "draw something first" in screen_text(at.app))
+        await at.draw(STROKES["か"])
+        await at.press("カ")
+        await at.until(lambda: [sample.character for sample in handwriting.samples()] == ["カ"])
+        await at.until(lambda: "kept as カ ka, read as か" in screen_text(at.app))
 
 
 async def test_keeping_nothing_and_typing_nonsense_are_said_in_place(board, model):
@@ -117,6 +141,7 @@ def test_the_order_of_practice():
     assert "".join(in_order("いうえお", tallies, Practice.LEAST)) == "おえうい"
     assert "".join(in_order("いうえお", tallies, Practice.WEAKEST)) == "えいおう"
     assert next_wanted("いうえお", tallies, Practice.LEAST, passed=["お", "え"]) == "う"
+    assert "".join(in_order("ぁあぃい", {}, Practice.LEAST)) == "あいぁぃ"
     assert next_wanted("お", tallies, Practice.LEAST, passed=["お"]) == "お"
     assert next_wanted("", tallies, Practice.LEAST) == ""
 
@@ -127,15 +152,15 @@ async def test_practice_asks_keeps_and_goes_on(board):
     async with board() as at:
         await at.until(lambda: "167 kept" in screen_text(at.app))
         await at.press("p")
-        assert "Draw ぁ small a" in screen_text(at.app) and "least collected first" in screen_text(at.app)
+        assert "Draw あ a" in screen_text(at.app) and "least collected first" in screen_text(at.app)
         await at.until(lambda: at.readings.pictures)
         assert sum(0x2800 < ord(c) <= 0x28FF for c in screen_text(at.app)) > 10
         await at.stroke([(0.5, 0.5), (0.7, 0.7)])
         await at.press("enter")
-        await at.until(lambda: "Draw あ a" in screen_text(at.app))
-        await at.until(lambda: sum(sample.character == "ぁ" for sample in handwriting.samples()) == 1)
+        await at.until(lambda: "Draw ぁ small a" in screen_text(at.app))
+        await at.until(lambda: sum(sample.character == "あ" for sample in handwriting.samples()) == 1)
         await at.press("n")
-        assert "Draw あ a" not in screen_text(at.app)
+        assert "Draw ぁ small a" not in screen_text(at.app)
         await at.press("p")
         assert "weakest first" in screen_text(at.app) and "1 misread" in screen_text(at.app)
         await at.press("p")
@@ -164,7 +189,7 @@ async def test_samples_by_character_with_counts(board, collected, size):
         await open_samples(at, 4)
         text = screen_text(at.app)
         assert "all  4" in text and "か    2 ka" in text and "!か→ガ" in text
-        assert "read as: か 80 %" in text
+        assert "か ka · read as: か 80 %" in text
         await at.press("down", "down")
         await at.until(lambda: len(at.app.screen.query_one(GlyphSheet)._images) == 1)
         await at.press("enter", "enter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from kanatui.words import percent
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run
+
+_FEW_STEPS = 200
+"""Fewer than these hardly change a model; two idle cores took 1,035 in a minute."""
 
 _CALLED = {"samples": "your samples, held back", "held_out": "generated images, held out"}
 
@@ -48,13 +52,14 @@ def adapt_command(
     start_run(run, detach, fresh=True)
     if not detach:
         show_changes(run)
+        _say_if_short(run, minutes)
 
 
 def show_changes(run: Run) -> None:
     """Print what adapting changed, if the run has come to its end."""
     from rich.table import Table
 
-    from kanatui.adapt import changes
+    from kanatui.adapted import changes
 
     found = changes(run)
     if not found:
@@ -66,3 +71,11 @@ def show_changes(run: Run) -> None:
         scores = [f"{percent(change.before[score])} → {percent(change.after[score])}" for score in ("strict", "folded")]
         table.add_row(_CALLED[kind], f"{change.after['images']:,}", *scores)
     out.print(table)
+
+
+def _say_if_short(run: Run, minutes: float) -> None:
+    """Say so if the minutes, which are those of the clock, were too few for the machine."""
+    steps = run.status().step
+    if steps < _FEW_STEPS:
+        enough = math.ceil(minutes * _FEW_STEPS / max(steps, 1))
+        complain(f"only {steps} steps: too few to learn much, as on a busy machine; --minutes {enough} trains longer")

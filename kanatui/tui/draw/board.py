@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -19,7 +19,7 @@ from kanatui.kana import KANA, SETS
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
-from kanatui.tui.draw.readings import PLACES, Read, Readings, Wanted
+from kanatui.tui.draw.readings import PLACES, Read, ReadingRow, Readings, Wanted
 from kanatui.tui.draw.typed import name_of, parse_typed
 from kanatui.tui.widgets.dialogs import Ask
 
@@ -50,7 +50,7 @@ class Board(Horizontal):
     """The drawing board and its readings."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "Keep", tooltip="Keep the drawing as the first reading, or as what was asked for"),
+        Binding("enter", "accept", "Keep", tooltip="Keep it as the first reading, or as what was asked for"),
         Binding("1", "pick(1)", "Pick", key_display="1–5", tooltip="Keep the drawing as the reading of that number"),
         *(Binding(str(n), f"pick({n})", show=False) for n in range(2, PLACES + 1)),
         Binding("x", "look_alike", "Look-alike", show=False, tooltip="Keep it as the first reading's look-alike"),
@@ -162,7 +162,7 @@ class Board(Horizontal):
                 self._canvas.focus()
 
     @work(exclusive=True, group="model")
-    async def _load(self) -> None:
+    async def _load(self, note: str = "") -> None:
         self._readings.say("loading the model …")
         try:
             answer = await self._engine.ask("reader", slot="reader", model=self._model)
@@ -175,11 +175,19 @@ class Board(Horizontal):
         self._known = self._readings.known = str(answer.data["characters"])
         self._fetch_pictures()
         self._read()
+        if note:
+            self.say(note)
 
     @property
     def model(self) -> str:
         """The model that reads, "" if there is none."""
         return self._model
+
+    def read_with(self, model: str, note: str) -> None:
+        """Read with another model from now on, and say a note once it is loaded."""
+        self._model = model
+        self.prepare()  # which puts it into the list
+        self._load(note)
 
     def say(self, text: str) -> None:
         """Say something in the line of the readings."""
@@ -278,6 +286,17 @@ class Board(Horizontal):
         """Keep the drawing as one of the readings."""
         self._keep_reading(number - 1)
 
+    @on(ReadingRow.Clicked)
+    def _pick_clicked(self, event: ReadingRow.Clicked) -> None:
+        if not self._canvas.empty:
+            self.action_pick(event.place)
+
+    def on_key(self, event: events.Key) -> None:
+        """Keep the drawing as the kana that an input method sends."""
+        if self._canvas.has_focus and event.character and event.character in KANA:
+            event.stop()
+            self._keep(event.character)
+
     @work(exclusive=True, group="label")
     async def _keep_reading(self, place: int) -> None:
         await self._read_up.wait()
@@ -342,7 +361,8 @@ class Board(Horizontal):
         tally = self._tallies.setdefault(character, Tally())
         tally.add(character, sample.notes())
         self.refresh_bindings()
-        self._readings.say(f"kept as {character} {name_of(character)} · {tally.kept} of it")
+        read_as = f", read as {readings[0][0]}" if readings and readings[0][0] != character else ""
+        self._readings.say(f"kept as {character} {name_of(character)}{read_as} · {tally.kept} of it")
         self._tell_state()
         if self._wanted:
             self._ask_for_next()

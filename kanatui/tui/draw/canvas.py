@@ -239,13 +239,14 @@ class Canvas(Widget, can_focus=True):
         self.pen = PEN_WIDTHS[max(0, min(place, len(PEN_WIDTHS) - 1))]
 
     def _cursor_pixel(self) -> tuple[int, int]:
-        last = max(self._side - 1, 0)
-        return min(int(self._cursor[0] * self._side), last), min(int(self._cursor[1] * self._side), last)
+        side = len(self._pixels)  # what is painted: after a change of size there may be a paint before on_resize
+        last = max(side - 1, 0)
+        return min(int(self._cursor[0] * side), last), min(int(self._cursor[1] * side), last)
 
     def _cursor_centre(self) -> Point:
         """The middle of the cursor's pixel, where the pen draws."""
         x, y = self._cursor_pixel()
-        side = max(self._side, 1)
+        side = max(len(self._pixels), 1)
         return (x + 0.5) / side, (y + 0.5) / side
 
     def _show_cursor(self, seen: bool) -> None:
@@ -337,6 +338,8 @@ def _frame(side: int) -> Pixels:
     frame[top : bottom + 1 : 2, [left, right]] = 1
     left, top, right, bottom = _edges(_SMALL, side)
     reach = side // 16
+    for arm in (slice(left, left + reach), slice(right - reach + 1, right + 1)):
+        frame[bottom, arm.start - 1 : arm.stop + 1] = 0  # the frame's dots would blur the corner
     for x, inwards in ((left, 1), (right, -1)):
         for y, down in ((top, 1), (bottom, -1)):
             frame[y, x : x + inwards * reach : inwards] = 1
@@ -345,8 +348,9 @@ def _frame(side: int) -> Pixels:
 
 
 def _edges(box: tuple[float, float, float, float], side: int) -> tuple[int, int, int, int]:
+    """Return first and last column and row; an even number of pixels lies between opposite edges of the usual frame."""
     left, top, right, bottom = (round(share * side) for share in box)
-    return left, top, right - 1, bottom - 1
+    return left, top, right, bottom
 
 
 def _half_block_line(ink: Pixels, frame: Pixels) -> list[Segment]:

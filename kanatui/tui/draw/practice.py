@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 
 from kanatui.handwriting import Tally
+from kanatui.kana import SMALL
 
 
 class Practice(enum.Enum):
@@ -26,14 +27,15 @@ def in_order(characters: Sequence[str], tallies: Mapping[str, Tally], way: Pract
     """Return characters in the order in which they are wanted.
 
     Args:
-        characters: those to practise; equals keep their order.
+        characters: those to practise; equals keep their order, small kana after the others.
         tallies: how many samples there are, and how many of them were misread.
         way: least collected first, or weakest first and of these the least collected.
     """
 
-    def rank(character: str) -> tuple[float, float]:
+    def rank(character: str) -> tuple[float, float, bool]:
         tally = tallies.get(character, Tally())
-        return (tally.kept, -tally.weakness) if way is Practice.LEAST else (-tally.weakness, tally.kept)
+        first, second = (tally.kept, -tally.weakness) if way is Practice.LEAST else (-tally.weakness, tally.kept)
+        return first, second, character in SMALL
 
     return sorted(characters, key=rank)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from kanatui.kana import FOLD
@@ -39,6 +40,14 @@ class Read:
 class ReadingRow(Horizontal):
     """One reading: its picture, and beside it number, character, name, probability and bar."""
 
+    class Clicked(Message):
+        """The reading was clicked."""
+
+        def __init__(self, place: int) -> None:
+            super().__init__()
+            self.place = place
+            """Its number, from 1."""
+
     def __init__(self, place: int) -> None:
         super().__init__()
         self._place = place
@@ -47,6 +56,10 @@ class ReadingRow(Horizontal):
         """Give the picture and the words."""
         yield Picture()
         yield Static("", classes="words")
+
+    def on_click(self) -> None:
+        """Tell of it."""
+        self.post_message(self.Clicked(self._place))
 
     def show(self, read: Read | None, picture: Pixels | None, alike: str, joined: bool) -> None:
         """Show a reading, or none.

@@ -127,7 +127,7 @@ class Samples(Horizontal):
             self.query_one("#about", Static).update("")
             return
         readings = "  ".join(f"{c} {100 * p:.0f} %" for c, p in sample.notes().readings) or "not known"
-        about = f"{sample.character} {name_of(sample.character)} · {sample.path.stem} · read as: {readings}"
+        about = f"{sample.character} {name_of(sample.character)} · read as: {readings} · {sample.path.stem}"
         self.query_one("#about", Static).update(about)
 
     @on(GlyphSheet.Selected)

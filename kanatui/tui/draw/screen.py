@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual import on, work
@@ -9,7 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, OptionList
 
+from kanatui.adapted import changes, got_worse, in_words
 from kanatui.errors import KanatuiError
+from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET
@@ -17,6 +20,14 @@ from kanatui.tui.draw.samples import Samples
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.starting import start_training
 from kanatui.tui.widgets.dialogs import Confirm
+
+_ENDED = {"stopped": "was stopped", "failed": "failed", "crashed": "crashed"}
+
+_POLL = 0.5
+"""Seconds between looks at an adaptation under way."""
+
+_READABLE = 20
+"""Seconds that a message with figures stays."""
 
 
 class DrawScreen(KanatuiScreen):
@@ -101,8 +112,46 @@ class DrawScreen(KanatuiScreen):
         else:
             board.say(f"run {run} adapts it; press 2 to watch")
             self.kanatui.show_run(run)
+            self._follow(run)
         finally:
             self._set_adapting(False)
+
+    @work
+    async def _follow(self, run_id: str) -> None:
+        """Wait for an adaptation to end, and read with what came of it unless that is worse."""
+        try:
+            run = await asyncio.to_thread(find_run, run_id)
+            while (status := await asyncio.to_thread(run.status)).active:
+                await asyncio.sleep(_POLL)
+        except KanatuiError as error:  # as when the run was deleted meanwhile
+            self.kanatui.problem(error)
+            return
+        if status.state == "finished":
+            await self._tell_of(run)
+        else:
+            reason = f" ({status.reason})" if status.reason else ""
+            self._tell(f"run {run.id}, which adapts, {_ENDED.get(status.state, status.state)}{reason}")
+
+    async def _tell_of(self, run: Run) -> None:
+        board = self.query_one(Board)
+        try:
+            found = await asyncio.to_thread(changes, run)
+        except KanatuiError as error:
+            self.kanatui.problem(error)
+            return
+        figures = in_words(found) or "no scores before and after"
+        if found and not got_worse(found):
+            text = f"adapted: {figures} · m picks another model"
+            board.read_with(run.id, text)
+            self.kanatui.notify(text, timeout=_READABLE, markup=False)
+            return
+        verdict = "adapting made it worse" if found else "adapted"
+        board.prepare()
+        self._tell(f"{verdict}: {figures} · {board.model} still reads; m picks {run.id} all the same")
+
+    def _tell(self, text: str) -> None:
+        self.query_one(Board).say(text)
+        self.kanatui.notify(text, severity="warning", timeout=_READABLE, markup=False)
 
     def _set_adapting(self, adapting: bool) -> None:
         self._adapting = adapting
