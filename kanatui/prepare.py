@@ -85,11 +85,10 @@ class Ink:
 
 def find_ink(work: Grey) -> Ink:
     """Separate ink from paper in a grey picture float32 [H, W] of any polarity. ImageError if there is none."""
-    low, high = float(work.min()), float(work.max())
-    if not 0.0 < high - low < np.inf:
-        raise ImageError("no ink found: the picture is of one colour")
+    _require_contrast(work)
     work = without_spikes(work)
-    contrast, uneven = _contrast(work - min(low, 0.0), high - low)
+    span = _require_contrast(work)
+    contrast, uneven = _contrast(work - min(float(work.min()), 0.0), span)
     if _noise(contrast) > 0.02:
         contrast = ndimage.gaussian_filter(contrast, 0.8, truncate=2.5)
     threshold, floor = _thresholds(contrast)
@@ -102,6 +101,14 @@ def find_ink(work: Grey) -> Ink:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     return Ink(alpha.astype(np.float32), box, pen_width(mask))
+
+
+def _require_contrast(work: Grey) -> float:
+    """Return how far the brightest pixel is from the darkest. ImageError if not at all, or not finitely."""
+    span = float(work.max()) - float(work.min())
+    if not 0.0 < span < np.inf:
+        raise ImageError("no ink found: the picture is of one colour")
+    return span
 
 
 def grey(image: Image.Image) -> Image.Image:

@@ -233,6 +233,22 @@ def test_strokes_along_the_edges_of_a_tight_crop_are_not_border_lines(character,
     assert likeness(prepare(255 - picture if negative else picture, 64), ideal(character)) > 0.95
 
 
+def test_lines_and_blots_alone_are_no_crash():
+    """Of two parts one is on the rim and the other a piece of a line: something is left all the same."""
+    for height in range(20, 60, 4):
+        picture = np.full((64, 64), PAPER, dtype=np.uint8)
+        picture[2:4, 8:40] = INK
+        picture[20 : 20 + height, 60:] = INK
+        assert prepare(picture, 48).any()
+
+
+def test_one_spot_on_empty_paper_is_no_ink():
+    picture = np.full((64, 64), PAPER, dtype=np.uint8)
+    picture[30, 30] = INK
+    with pytest.raises(ImageError, match="of one colour"):
+        prepare(picture, 48)
+
+
 def test_a_small_faint_character_is_found_on_grainy_paper():
     picture = noisy(draw("の", share=0.4) * 0.3 + 130, 14)
     assert likeness(prepare(picture, 64), ideal("の")) > 0.9
