@@ -1,6 +1,6 @@
 """What is in a picture and is no ink of its character: salt and pepper, printed lines, blots, bits of neighbours.
 
-Measured on 380 real drawings made into bad pictures of 57 kinds, folded, before and after pieces of lines, spikes and
+Measured on 380 real drawings made into bad pictures of 63 kinds, folded, before and after pieces of lines, spikes and
 faint strokes came in (:mod:`kanatui.prepare` has the last): pieces of a frame at two edges 82.1 to 94.7 %, a form's
 scan with frame, noise and specks 90.0 to 94.5, dim, noisy scans with ink of uneven strength 62.6 to 80.8, no kind worse
 by more than 2 drawings, clean ones as before.

@@ -20,6 +20,10 @@ from tests.tui import make_app, until
 
 SIZES = [(80, 24), (120, 40)]
 KNOWN = "".join(STROKES) + "っヵ"
+KEYS = {
+    (-1, 0): "left", (1, 0): "right", (0, -1): "up", (0, 1): "down",
+    (-1, -1): "home", (1, -1): "pageup", (-1, 1): "end", (1, 1): "pagedown",
+}  # fmt: skip
 
 PLUGIN = '''
 """Reads by comparing with pictures: a model without training, for tests."""
@@ -91,6 +95,13 @@ def model(home, tmp_path, monkeypatch):
     return run
 
 
+def keys_along(start, end):
+    """The keys that lead from one pixel to another as straight as can be."""
+    count = np.abs(end - start).max()
+    steps = np.diff(np.round(np.linspace(start, end, count + 1)).astype(int), axis=0)
+    return [KEYS[x, y] for x, y in steps.tolist()]
+
+
 @pytest.fixture
 def board(request):
     """Open the app at the drawing board; with a model, wait until it can read."""
@@ -130,6 +141,19 @@ def board(request):
         async def draw(self, lines, **how):
             for line in lines:
                 await self.stroke(line, **how)
+
+        async def draw_by_keys(self, lines):
+            """Go along strokes by arrows and their diagonals, a pixel at a time, with the pen up between them."""
+            side = self.canvas._side
+            await self.press("left")  # the first only shows the cursor
+            here = np.array(self.canvas._cursor_pixel())
+            for line in lines:
+                corners = np.minimum((np.array(line) * side).astype(int), side - 1)
+                await self.press(*keys_along(here, corners[0]), "space")
+                for start, end in itertools.pairwise(corners):
+                    await self.press(*keys_along(start, end))
+                await self.press("space")
+                here = corners[-1]
 
         async def read(self):
             """Wait for the readings of what is drawn now."""

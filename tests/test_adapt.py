@@ -20,7 +20,7 @@ from kanatui.training.runs import find_run, list_runs
 from kanatui.training.session import train_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
-from kanatui.tui.widgets.dialogs import Confirm
+from kanatui.tui.widgets.dialogs import Ask
 from tests.tui import make_app, screen_text, until
 
 CHARACTERS = "いコシつへ"
@@ -175,16 +175,19 @@ async def test_the_draw_screen_adapts_by_a_key_and_shows_the_run(base):
         await until(pilot, lambda: app.current_mode == "draw" and list(app.screen.query(Canvas)))
         await until(pilot, lambda: "45 kept" in screen_text(app) and app.screen.query_one(Board).model == base.id)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
-        assert f"Adapt {base.id} to your 45 drawings?" in screen_text(app)
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        assert f"Adapt {base.id} to your 45 drawings, for how many minutes?" in screen_text(app)
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(app.screen, Confirm))
+        await until(pilot, lambda: not isinstance(app.screen, Ask))
         assert len(list_runs()) == 1
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
-        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await pilot.press("0", "enter")
+        await until(pilot, lambda: "0 is" in screen_text(app))
+        await pilot.press("backspace", "2", "enter")
         await until(pilot, lambda: app.current_mode == "train")
         made = find_run("latest")
+        assert made.config["train"]["minutes"] == 2.0
         assert made.config["adapt"]["from"] == base.id
         await until(pilot, lambda: "your samples: strict" in screen_text(app) or made.status().step > 3)
         send_and_wait(made.path, STOP, 60.0, made.alive)
@@ -200,7 +203,7 @@ async def test_too_few_drawings_are_a_message_on_the_draw_screen(base):
         await until(pilot, lambda: app.current_mode == "draw" and list(app.screen.query(Canvas)))
         await until(pilot, lambda: app.screen.query_one(Board).model == base.id)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await until(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press("enter")
         await until(pilot, lambda: "draw about 37 more" in app._problem[0])
     assert len(list_runs()) == 1

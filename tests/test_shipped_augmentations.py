@@ -57,7 +57,7 @@ def apply(id, images, keys=None, **values):
 def test_every_shipped_plugin_loads():
     failed = [source for source in REGISTRY.sources if source.origin == "shipped" and source.state != "loaded"]
     assert failed == []
-    assert {"size", "shift", "rotate", "shear", "blur", "noise", "elastic", "stroke_width", "erase"} <= set(SHIPPED)
+    assert {"size", "shift", "rotate", "shear", "blur", "noise", "elastic", "stroke_width", "fade"} <= set(SHIPPED)
     assert "fonts" in REGISTRY.glyph_sources
 
 
@@ -133,6 +133,7 @@ NOTHING = {
     "blur": {"sigma": (0, 0)},
     "elastic": {"strength": (0, 0)},
     "erase": {"width": (0, 0)},
+    "fade": {"slope": (0, 0)},
     "noise": {"sigma": (0, 0)},
     "speckle": {"level": (0, 0)},
     "stroke_width": {"grow": (0, 0)},
@@ -290,7 +291,7 @@ def test_dilation_matches_morphology():
     assert np.allclose(apply("stroke_width", images, grow=(1.5, 1.5)), (one + two) / 2, atol=1e-6)
 
 
-# Erase, speckle
+# Erase, fade, speckle
 
 
 def test_erase_takes_a_strip_of_the_size_stated():
@@ -309,6 +310,33 @@ def test_erase_only_takes_and_never_most_of_the_ink():
     assert (erased <= images).all()
     left = ink(erased) / ink(images)
     assert left.min() > 0.5 and left.mean() > 0.9
+
+
+def test_fade_takes_the_share_of_the_ink_that_its_parameters_say():
+    white = np.ones((400, 1, 64, 64), dtype=np.float32)
+    below_the_mean = apply("fade", white, onset=(0, 0), slope=(10, 10), grain=(4, 4))
+    assert below_the_mean.mean() == pytest.approx(0.52, abs=0.02)  # half and half, and a narrow slope between
+    few = apply("fade", white, onset=(1.5, 1.5), slope=(10, 10), grain=(4, 4))
+    assert few.mean() == pytest.approx(0.94, abs=0.02)
+    faint = apply("fade", white, onset=(0, 0), slope=(0.3, 0.3), grain=(4, 4))
+    assert faint.mean() == pytest.approx(1 - 0.3 * 0.4, abs=0.02)  # 0.4: what a normal number above 0 is on average
+
+
+def test_fade_makes_spots_of_the_size_stated():
+    white = np.ones((100, 1, 64, 64), dtype=np.float32)
+    steps = []
+    for grain in (4, 16):
+        faded = apply("fade", white, grain=(grain, grain), onset=(-3, -3), slope=(0.15, 0.15))
+        steps.append(np.abs(np.diff(faded, axis=3)).mean())
+    assert steps[0] / steps[1] == pytest.approx(4, rel=0.2)
+
+
+def test_fade_breaks_strokes_and_adds_no_ink():
+    images = bar(3).repeat(200, axis=0)
+    faded = apply("fade", images, slope=(3, 3), onset=(0.8, 0.8), grain=(2, 4))
+    assert (faded <= images).all()
+    pieces = np.array([ndimage.label(image > 0.5, EIGHT)[1] for image in faded[:, 0]])
+    assert (pieces >= 2).mean() > 0.7 and pieces.min() >= 1
 
 
 def test_speckle_adds_up_to_as_many_specks_as_it_says():

@@ -277,6 +277,19 @@ async def test_keys_alone_draw_a_character_that_is_read(board, model):
         assert (await at.read())[0] == "ト"
 
 
+async def test_curves_and_corners_drawn_by_keys_are_read_by_the_shipped_model(shipped_model, board):
+    read = {}
+    async with board((120, 40)) as at:
+        await at.ready()
+        for character in "つコけナロ":
+            at.canvas.clear()
+            at.board._read()
+            await at.draw_by_keys(STROKES[character])
+            first = (await at.read())[0]
+            read[character] = FOLD.get(first, first)
+    assert read == {character: character for character in read} and len(read) == 5
+
+
 async def test_size_on_the_board_tells_small_from_normal(board, model):
     async with board() as at:
         await at.ready()

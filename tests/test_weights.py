@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from tiny import TinyModel
+from torch import nn
 
 from kanatui.errors import StorageError, WeightsError
 from kanatui.plugins import Registry
-from kanatui.weights import load_weights, pack, read_card, save_weights
+from kanatui.weights import Classifier, load_weights, pack, read_card, save_weights
 
 CHARACTERS = "あいう"
 CARD = {
@@ -49,6 +50,38 @@ def refused(path, words, registry=None):
         load_weights(path, registry=registry or Registry())
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class Residual(nn.Module):
+    """Convolutions and batch normalisation behind each other in a sequence, which may also be entered halfway."""
+
+    def __init__(self, halfway):
+        super().__init__()
+        self.main = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.halfway = halfway
+        nn.init.uniform_(self.main[1].running_mean)
+        nn.init.uniform_(self.main[1].running_var, 0.5, 2.0)
+
+    def forward(self, images):
+        if self.halfway:
+            first = self.main[0](images)
+            return (self.main[1:](first) + first.mean((2, 3), keepdim=True)).flatten(1)
+        return self.main(images).flatten(1)
+
+
+@pytest.mark.parametrize("halfway", [False, True])
+def test_reading_without_batch_normalisation_gives_the_same_logits_and_leaves_the_module_alone(halfway):
+    torch.manual_seed(0)
+    module = Residual(halfway).eval()
+    images = np.random.default_rng(0).integers(0, 256, (5, 24, 24), dtype=np.uint8)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    classifier = Classifier(module, CHARACTERS, 24, {}, torch.device("cpu"))
+    own = module(torch.from_numpy(images)[:, None] / 255).detach()
+    assert torch.allclose(classifier.logits(images), own, atol=1e-4)
+    assert (classifier._network is module) == halfway
+    kinds = {type(layer) for layer in classifier._network.modules()}
+    assert (nn.BatchNorm2d in kinds) == halfway
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
 
 
 def test_a_classifier_comes_back(weights, module, registry):

@@ -12,6 +12,7 @@ from textual.widgets import ContentSwitcher, OptionList
 
 from kanatui.adapted import changes, got_worse, in_words
 from kanatui.errors import KanatuiError
+from kanatui.params import Float
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
@@ -19,7 +20,7 @@ from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.starting import start_training
-from kanatui.tui.widgets.dialogs import Confirm
+from kanatui.tui.widgets.dialogs import Ask
 
 _ENDED = {"stopped": "was stopped", "failed": "failed", "crashed": "crashed"}
 
@@ -28,6 +29,16 @@ _POLL = 0.5
 
 _READABLE = 20
 """Seconds that a message with figures stays."""
+
+_MINUTES = Float(1.0, min=0.1, max=600.0, help="how long adapting trains")
+
+
+def _wrong_minutes(text: str) -> str:
+    try:
+        _MINUTES.parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 class DrawScreen(KanatuiScreen):
@@ -97,15 +108,15 @@ class DrawScreen(KanatuiScreen):
             self.notify(NONE_YET)
             return
         question = (
-            f"Adapt {board.model} to your {board.kept:,} drawings?\n"
-            f"That is a training of a minute, a run of its own; {board.model} stays as it is."
+            f"Adapt {board.model} to your {board.kept:,} drawings, for how many minutes?\n"
+            f"That is a training, a run of its own; {board.model} stays as it is."
         )
-        answers = {"adapt": "Adapt", "cancel": "Cancel"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="adapt")) != "adapt":
+        minutes = await self.app.push_screen_wait(Ask(question, _MINUTES.format(_MINUTES.default), _wrong_minutes))
+        if minutes is None:
             return
         self._set_adapting(True)
         try:
-            run = await start_training([board.model], board.say, "adapt")
+            run = await start_training([board.model, "--minutes", minutes.strip()], board.say, "adapt")
         except KanatuiError as error:
             board.say("")
             self.kanatui.problem(error)
