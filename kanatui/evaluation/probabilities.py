@@ -19,7 +19,8 @@ _PIXELS_AT_ONCE = 32 * 48**2
 
 Larger activations (7 MB for 128 images of 48 px) are given back to the system after each layer, and every page of
 them is fetched anew: 100,000 page faults in reading 512 images, 600 with 32 at once. Of ``compact_cnn`` at 48 px one
-thread took 387 µs an image with 128 at once, 268 with 32 and 300 with 16 (medians of seven rounds).
+thread took 387 µs an image with 128 at once, 268 with 32 and 300 with 16 (medians of seven rounds, before batch
+normalisation was made part of the convolutions).
 """
 
 _LEAST_AT_ONCE = 16
