@@ -1,4 +1,7 @@
-"""Let the ink grow faint in places, or break off, as a light hand, a dry pen or a hard threshold does."""
+"""Let the ink grow faint in places, or break off, as a light hand, a dry pen or a hard threshold does.
+
+The spots are a smooth field of normal numbers; the ink fades where it is above ``onset``.
+"""
 
 import math
 
@@ -8,8 +11,8 @@ from kanatui import Pixel, Range, hookimpl
 class Fade(Pixel):
     id = "fade"
     grain = Range((2.0, 10.0), min=1.0, max=64.0, step=0.5, unit="px at 64", help="size of the spots, drawn evenly")
-    onset = Range((0.0, 1.2), min=-3.0, max=3.0, step=0.1, help="ink more uneven than this fades, drawn evenly; σ")
-    slope = Range((0.3, 3.0), min=0.0, max=10.0, step=0.1, help="share lost for each σ beyond, drawn evenly")
+    onset = Range((0.0, 1.2), min=-3.0, max=3.0, step=0.1, unit="σ", help="spots above it fade: 0 is half of them")
+    slope = Range((0.3, 3.0), min=0.0, max=10.0, step=0.1, unit="per σ", help="share of the ink lost above it")
 
     def draw(self, keys, size):
         cells = math.ceil(64 / self.grain[0]) + 2
