@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from kanatui.drawing import Drawing, Stroke, smoothed
+from kanatui.pictures.drawing import Drawing, Stroke, smoothed
 from kanatui.training.runs import find_run
 from kanatui.tui.app import KanatuiApp
 from kanatui.tui.draw.canvas import Canvas

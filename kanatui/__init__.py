@@ -1,8 +1,8 @@
 """kanatui makes handwriting recognisers for Japanese kana. This page is what a plugin imports."""
 
-from kanatui.hookspecs import hookimpl
-from kanatui.kinds import GlyphSource, Model, Pixel, Placement
-from kanatui.params import Bool, Choice, Float, Int, Numbers, Range
+from kanatui.core.params import Bool, Choice, Float, Int, Numbers, Range
+from kanatui.plugins.bases import GlyphSource, Model, Pixel, Placement
+from kanatui.plugins.hookspecs import hookimpl
 
 __version__ = "0.1.0"
 

@@ -7,17 +7,17 @@ class FontFaces(GlyphSource):
     id = "fonts"
 
     def faces(self):
-        from kanatui.fonts import load_faces
+        from kanatui.fonts.faces import load_faces
 
         return load_faces()
 
     def coverage(self, face, characters):
-        from kanatui.fonts import coverage
+        from kanatui.fonts.faces import coverage
 
         return coverage(face, characters)
 
     def masters(self, face, characters, em):
-        from kanatui.masters import font_masters
+        from kanatui.fonts.masters import font_masters
 
         return font_masters(face, characters, em)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from kanatui import GlyphSource, hookimpl
-from kanatui.fonts import Face
-from kanatui.kana import SMALL
+from kanatui.fonts.faces import Face
+from kanatui.kana.alphabet import SMALL
 
 WRITERS = 32
 ASCENT = 0.88  # of Japanese fonts; the box of KanjiVG is taken for their em box
@@ -54,7 +54,7 @@ class PenStrokes(GlyphSource):
         return np.array([(folder / f"{ord(c):05x}.svg").is_file() for c in characters], dtype=bool)
 
     def masters(self, face, characters, em):
-        from kanatui.masters import stroke_masters
+        from kanatui.fonts.masters import stroke_masters
 
         return stroke_masters(face, characters, em, functools.partial(_write, face.id), ASCENT)
 
@@ -167,7 +167,7 @@ class _Habits:
 
 def _write(id, character):
     """Return a character as this writer writes it: lines [n, 2] in ems from the box's corner, and the pen's width."""
-    from kanatui.rng import Keys, mix64, word_key
+    from kanatui.core.rng import Keys, mix64, word_key
 
     writer = np.array([word_key(id)], dtype=np.uint64)
     habits = _Habits.of(Keys(writer, "habits"))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kanatui import Float, Numbers, Placement, Range, hookimpl
-from kanatui.glyphs import CANVAS
+from kanatui.plugins.table import CANVAS
 
 
 class Shift(Placement):

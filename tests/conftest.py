@@ -36,7 +36,7 @@ def home(tmp_path, monkeypatch, shared_cache):
 @pytest.fixture
 def shipped_model():
     """The model that ships with kanatui, for the tests that are about it."""
-    from kanatui.models import DEFAULT_FILE
+    from kanatui.model.shipped import DEFAULT_FILE
 
     return DEFAULT_FILE
 
@@ -45,7 +45,7 @@ def shipped_model():
 def no_shipped_model(request, tmp_path, monkeypatch):
     """In this process no model ships, so that tests find the models that they made, and those alone."""
     if "shipped_model" not in request.fixturenames:
-        monkeypatch.setattr("kanatui.models.DEFAULT_FILE", tmp_path / "default.safetensors")
+        monkeypatch.setattr("kanatui.model.shipped.DEFAULT_FILE", tmp_path / "default.safetensors")
 
 
 @pytest.fixture

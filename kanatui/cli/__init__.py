@@ -15,18 +15,22 @@ from kanatui.cli import (
     ablate,
     adapt,
     bench,
-    data,
+    datasets,
+    doctor,
     evaluate,
+    fonts,
+    generate,
     models,
     plugins,
+    preview,
     quickstart,
+    recipes,
     recognize,
     runs,
-    system,
     train,
 )
 from kanatui.cli.console import err
-from kanatui.errors import KanatuiError
+from kanatui.core.errors import KanatuiError
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
@@ -55,10 +59,10 @@ def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: 
 
 for command in (
     quickstart.quickstart_command,
-    data.recipes_command,
-    data.preview_command,
-    data.generate_command,
-    data.datasets_command,
+    recipes.recipes_command,
+    preview.preview_command,
+    generate.generate_command,
+    datasets.datasets_command,
     train.train_command,
     runs.runs_command,
     runs.attach_command,
@@ -71,8 +75,8 @@ for command in (
     models.models_command,
     ablate.ablate_command,
     plugins.plugins_command,
-    system.fonts_command,
-    system.doctor_command,
+    fonts.fonts_command,
+    doctor.doctor_command,
     bench.bench_command,
 ):
     group.add_command(command)

@@ -15,12 +15,12 @@ from kanatui.cli.console import err, out, print_json
 from kanatui.cli.options import build_recipe, recipe_options
 from kanatui.cli.train import recipe_keys, settle, training_options
 from kanatui.cli.watch import display
-from kanatui.errors import UsageError
+from kanatui.core.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kanatui.ablation import Outcome, Variant
+    from kanatui.evaluation.ablation import Outcome, Variant
 
 _POINTS = 100  # scores are shown in hundredths
 
@@ -65,7 +65,7 @@ def ablate_command(
     Options are those of `kanatui train`: here for all runs, in a --variant for that one, where lists such as --set add
     to those of all. Runs are kept: the same command again trains only what is missing.
     """
-    from kanatui import ablation
+    from kanatui.evaluation import ablation
 
     if name and options["recipe"]:
         raise UsageError("give the recipe once: as an argument or as --recipe")
@@ -115,7 +115,7 @@ def _parsed(text: str, options: dict[str, Any]) -> Variant:
 
 
 def _variant(name: str, options: dict[str, Any]) -> Variant:
-    from kanatui.ablation import Variant
+    from kanatui.evaluation.ablation import Variant
 
     plain = {key: value for key, value in options.items() if key != "assignments_of_model"}
     recipe = build_recipe(**{key: plain[key] for key in recipe_keys(plain)})
@@ -124,7 +124,7 @@ def _variant(name: str, options: dict[str, Any]) -> Variant:
 
 
 def _outcome(variant: Variant, seed: int, pictures: Path | None, title: str) -> Outcome:
-    from kanatui import ablation
+    from kanatui.evaluation import ablation
 
     with display(title) as shown:
         run = ablation.train(variant, seed, [shown.show])
@@ -139,7 +139,7 @@ def _tell(status: Any, title: str, done: int, total: int, what: str) -> None:
 def _table(outcomes: dict[str, list[Outcome]], columns: Sequence[str]) -> Table:
     from rich.table import Table
 
-    from kanatui.ablation import spread
+    from kanatui.evaluation.ablation import spread
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("variant")

@@ -10,7 +10,7 @@ import click
 
 from kanatui.cli.console import complain, counting, out
 from kanatui.cli.train import start_run
-from kanatui.words import percent
+from kanatui.core.units import percent
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run
@@ -38,7 +38,7 @@ def adapt_command(
     MODEL is a run, latest, a weights file or default (taken if none is named), and stays as it is: what comes of it is
     a run of its own. One sample in five is held back, to see whether it helped.
     """
-    from kanatui.adapt import create
+    from kanatui.evaluation.adapt import create
 
     with counting("preparing samples", "samples") as report:
         run, left_out = create(model, samples, minutes, learning_rate, name, report)
@@ -59,7 +59,7 @@ def show_changes(run: Run) -> None:
     """Print what adapting changed, if the run has come to its end."""
     from rich.table import Table
 
-    from kanatui.adapted import changes
+    from kanatui.evaluation.adapt import changes
 
     found = changes(run)
     if not found:

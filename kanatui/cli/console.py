@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from kanatui.words import duration
+from kanatui.core.units import duration
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -9,8 +9,8 @@ import click
 
 from kanatui.cli.console import complain, err, out, print_json, stages
 from kanatui.cli.options import chosen_characters, chosen_weights
+from kanatui.core.units import percent
 from kanatui.evaluation import HELD_OUT_IMAGES
-from kanatui.words import percent
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,7 @@ import click
 
 from kanatui.cli.console import out, print_json
 from kanatui.cli.options import chosen_weights
-from kanatui.words import bytes_text, percent
+from kanatui.core.units import bytes_text, percent
 
 
 @click.group("models", invoke_without_command=True)
@@ -31,14 +31,14 @@ def models_command(context: click.Context, as_json: bool) -> None:
 def _rows() -> list[dict[str, Any]]:
     import contextlib
 
-    from kanatui import models
-    from kanatui.card import read_card
-    from kanatui.errors import KanatuiError
+    from kanatui.core.errors import KanatuiError
+    from kanatui.model import shipped
+    from kanatui.model.card import read_card
     from kanatui.training.runs import list_runs
 
     files: dict[str, Path] = {}
     with contextlib.suppress(KanatuiError):
-        files[models.DEFAULT] = models.default_weights()
+        files[shipped.DEFAULT] = shipped.default_weights()
     for run in list_runs():
         with contextlib.suppress(KanatuiError):
             files[run.id] = run.weights()
@@ -76,9 +76,9 @@ def models_show(model: str | None, as_json: bool) -> None:
 
     MODEL is a run, latest, a weights file, or default (taken if none is named).
     """
-    from kanatui.card import read_card
-    from kanatui.modelcard import model_card
-    from kanatui.models import DEFAULT, DEFAULT_FILE
+    from kanatui.evaluation.modelcard import model_card
+    from kanatui.model.card import read_card
+    from kanatui.model.shipped import DEFAULT, DEFAULT_FILE
 
     weights = chosen_weights(model)
     card = read_card(weights)
@@ -99,7 +99,7 @@ def models_export(run: str, file: Path, last: bool, force: bool) -> None:
 
     Evaluate the run first (kanatui evaluate RUN, also --images and -c): the scores go with the file.
     """
-    from kanatui.export import export
+    from kanatui.evaluation.export import export
     from kanatui.training.runs import find_run
 
     card = export(find_run(run), file, last=last, force=force)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from kanatui.dataset.recipe import Recipe
     from kanatui.dataset.stream import GlyphStream
-    from kanatui.recipe import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,10 +51,10 @@ def build_recipe(
         UsageError: an option names something unknown or out of range.
         RecipeError: a recipe file is broken.
     """
-    from kanatui.errors import FontError, ParameterError, PluginError, UsageError
-    from kanatui.fonts import select_faces
-    from kanatui.plugins import load
-    from kanatui.recipe import DEFAULT, Augment, find_recipe
+    from kanatui.core.errors import FontError, ParameterError, PluginError, UsageError
+    from kanatui.dataset.recipe import DEFAULT, Augment, find_recipe
+    from kanatui.fonts.faces import select_faces
+    from kanatui.plugins.registry import load
 
     found = find_recipe(recipe or DEFAULT)
     changes = {name: fields[name] for name in _FIELDS if fields.get(name) is not None}
@@ -86,7 +86,7 @@ def open_stream(recipe: Recipe) -> GlyphStream:
     """Lay a recipe out on this machine, with a progress bar while faces are checked for the first time."""
     from kanatui.cli.console import counting
     from kanatui.dataset.stream import GlyphStream
-    from kanatui.plugins import load
+    from kanatui.plugins.registry import load
 
     with counting("checking faces", "faces") as report:
         return GlyphStream(recipe, load(), report)
@@ -94,7 +94,7 @@ def open_stream(recipe: Recipe) -> GlyphStream:
 
 def chosen_characters(spec: str | None) -> str | None:
     """Return the candidates that ``--characters`` asks for, None for all. UsageError if it makes no sense."""
-    from kanatui.charset import parse_characters
+    from kanatui.kana.sets import parse_characters
 
     return None if spec is None else parse_characters(spec)
 
@@ -107,3 +107,18 @@ def chosen_weights(reference: str | None) -> Path:
     from kanatui.training.runs import find_weights, usual_weights
 
     return find_weights(reference) if reference else usual_weights()
+
+
+def with_recipe_argument(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the recipe that was given as an argument. UsageError if it is given twice."""
+    if name and options.get("recipe"):
+        raise click.UsageError("give the recipe once: as an argument or as --recipe")
+    return options | {"recipe": name or options.get("recipe")}
+
+
+def draw_masters(stream: GlyphStream) -> None:
+    """Draw the stream's masters now, with a progress bar."""
+    from kanatui.cli.console import counting
+
+    with counting("drawing masters", "glyphs") as report:
+        stream.prepare(report)

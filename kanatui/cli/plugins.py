@@ -10,7 +10,7 @@ import click
 from kanatui.cli.console import out, print_json
 
 if TYPE_CHECKING:
-    from kanatui.plugins import Registry, Source
+    from kanatui.plugins.registry import Registry, Source
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -21,7 +21,7 @@ def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None
     """List plugins: id, kind, version, source, state and parameters."""
     if context.invoked_subcommand:
         return
-    from kanatui.plugins import load
+    from kanatui.plugins.registry import load
 
     registry = load()
     if as_json:
@@ -36,7 +36,7 @@ def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None
 
 
 def _rows(registry: Registry) -> list[dict[str, Any]]:
-    from kanatui.plugins import description
+    from kanatui.plugins.registry import description
 
     classes = [*registry.glyph_sources.values(), *registry.augmentations.values(), *registry.models.values()]
     return [
@@ -93,7 +93,7 @@ def _default(registry: Registry, id: str, name: str) -> str:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def plugins_trust(files: tuple[Path, ...]) -> None:
     """Allow plugin files of your own folders to run, as they are now; a changed file asks again."""
-    from kanatui import trust
+    from kanatui.plugins import trust
 
     for file in files:
         trust.trust(file)
@@ -104,7 +104,7 @@ def plugins_trust(files: tuple[Path, ...]) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def plugins_distrust(files: tuple[Path, ...]) -> None:
     """Take the permission back."""
-    from kanatui import trust
+    from kanatui.plugins import trust
 
     for file in files:
         known = trust.distrust(file)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kanatui.cli.console import out
-from kanatui.words import duration
+from kanatui.core.units import duration
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run
@@ -49,7 +49,7 @@ def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:
 
 
 def _resume_if_begun() -> list[str]:
-    from kanatui import paths
+    from kanatui.core import paths
 
     return ["--resume"] if (paths.datasets() / _DATASET / "manifest.json").exists() else []
 
@@ -65,10 +65,10 @@ def _draw_sample(run: Run) -> Path:
     import numpy as np
     from PIL import Image
 
+    from kanatui.core.storage import replacing
+    from kanatui.dataset.recipe import find_recipe
     from kanatui.dataset.stream import GlyphStream
-    from kanatui.plugins import load
-    from kanatui.recipe import find_recipe
-    from kanatui.storage import replacing
+    from kanatui.plugins.registry import load
 
     recipe = find_recipe("quick").but(characters=_SAMPLE, image_size=128, seed=2026, images_per_character=1)
     pixels = GlyphStream(recipe, load()).images(np.array([0]))[0]
@@ -79,7 +79,7 @@ def _draw_sample(run: Run) -> Path:
 
 
 def _say_what_next(run: Run, sample: Path, seconds: float) -> None:
-    from kanatui import paths
+    from kanatui.core import paths
 
     out.print()
     out.rule(f"done in {duration(seconds)}", align="left")

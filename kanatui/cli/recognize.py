@@ -13,12 +13,12 @@ import click
 
 from kanatui.cli.console import complain, out, print_json, progress
 from kanatui.cli.options import chosen_characters, chosen_weights
-from kanatui.words import percent
+from kanatui.core.units import percent
 
 if TYPE_CHECKING:
-    from kanatui.evaluation.prepared import Prepared
-    from kanatui.recognize import Reading
-    from kanatui.weights import Classifier
+    from kanatui.evaluation.recognize import Reading
+    from kanatui.model.weights import Classifier
+    from kanatui.pictures.pool import Prepared
 
 _AT_ONCE = 128
 """Pictures that the model sees together: activations of 48 px stay in the processor's cache."""
@@ -44,8 +44,8 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
 
     Pictures may have any size, dark ink or light. Look-alikes are ranked together.
     """
-    from kanatui.card import read_card
-    from kanatui.evaluation.prepared import Preparation
+    from kanatui.model.card import read_card
+    from kanatui.pictures.pool import Preparation
 
     characters = chosen_characters(spec)
     weights = chosen_weights(reference)
@@ -81,7 +81,7 @@ def _load(weights: Path, others: int) -> Classifier:
     try:
         import torch
 
-        from kanatui.weights import load_weights
+        from kanatui.model.weights import load_weights
 
         if others:
             # Threads that wait for each other spin, which takes the cores from those who prepare.
@@ -99,7 +99,7 @@ def _read(
     import numpy as np
 
     from kanatui.evaluation.probabilities import classify_pictures
-    from kanatui.recognize import rank
+    from kanatui.evaluation.recognize import rank
 
     for start in range(0, len(names), _AT_ONCE):
         batch = names[start : start + _AT_ONCE]
@@ -116,8 +116,8 @@ def _read(
 def _read_input(size: int) -> Prepared:
     import io
 
-    from kanatui.errors import ImageError
-    from kanatui.evaluation.images import read_image
+    from kanatui.core.errors import ImageError
+    from kanatui.pictures.files import read_image
 
     data = sys.stdin.buffer.read(_LONGEST_INPUT)
     try:

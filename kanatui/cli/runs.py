@@ -9,9 +9,9 @@ import click
 
 from kanatui.cli.console import err, out, print_json
 from kanatui.cli.watch import display
-from kanatui.errors import RunError, UsageError
-from kanatui.training.telling import outcome
-from kanatui.words import duration, percent
+from kanatui.core.errors import RunError, UsageError
+from kanatui.core.units import duration, percent
+from kanatui.training.event_text import outcome
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run, Status

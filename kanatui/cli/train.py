@@ -13,13 +13,13 @@ from kanatui.cli.console import out
 from kanatui.cli.options import build_recipe, open_stream, recipe_options
 from kanatui.cli.runs import say_what_next
 from kanatui.cli.watch import display
-from kanatui.errors import KanatuiError, ParameterError, RunError, UsageError
-from kanatui.params import Choice, Parameter
+from kanatui.core.errors import KanatuiError, ParameterError, RunError, UsageError
+from kanatui.core.params import Choice, Parameter
 from kanatui.training.options import TrainingOptions
 
 if TYPE_CHECKING:
+    from kanatui.dataset.recipe import Recipe
     from kanatui.dataset.source import ImageSource
-    from kanatui.recipe import Recipe
     from kanatui.training.distributed import Alone
     from kanatui.training.runs import Run
 
@@ -145,7 +145,7 @@ def _plain_name(text: str) -> str:
 
 def _recipe_of_data(data: str) -> Recipe:
     from kanatui.dataset.read import find_dataset
-    from kanatui.recipe import read_recipe
+    from kanatui.dataset.recipe import read_recipe
 
     return read_recipe(find_dataset(data) / "recipe.toml")
 
@@ -176,7 +176,7 @@ def settle(
         UsageError: an option on the command line is out of range.
         ParameterError, PluginError: the recipe's [train] makes no sense, or there is no such model.
     """
-    from kanatui.plugins import load
+    from kanatui.plugins.registry import load
 
     values = dict(recipe.train)
     parameters = values.pop("parameters", {})

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from typing_extensions import override
 
 from kanatui.cli.console import err
-from kanatui.training.telling import describe, figures, preparing
+from kanatui.training.event_text import describe, figures, preparing
 
 _PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
 
@@ -78,16 +79,19 @@ class Bar(Lines):
         self._bar = Progress(*columns, console=err, expand=True, transient=True, refresh_per_second=2)
         self._task = self._bar.add_task(title, total=1.0, note="starting")
 
+    @override
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
+    @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the bar away."""
         self._bar.stop()
 
+    @override
     def show(self, event: dict[str, Any]) -> None:
         """Move the bar, or print what happened above it."""
         if event["event"] == "step":

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from kanatui import background, paths, storage
+from kanatui.core import paths, processes, storage
+from kanatui.core.errors import DatasetError
 from kanatui.dataset.manifest import Manifest, read_manifest, writer_of
-from kanatui.errors import DatasetError
-from kanatui.recipe import Recipe
+from kanatui.dataset.recipe import Recipe
 
 LOG = "generate.log"
 _FAILURE = re.compile(r"kanatui: |[\w.]*Error\b")
@@ -236,7 +236,7 @@ def _start(name: str) -> subprocess.Popen[bytes]:
     order = _orders() / f"{name}.toml"
     recipe = ["--recipe", str(order)] if order.exists() else []
     folder = storage.make_folder(paths.datasets() / name)
-    process = background.start(["generate", *recipe, "--name", name, "--resume"], folder / LOG)
+    process = processes.start(["generate", *recipe, "--name", name, "--resume"], folder / LOG)
     storage.make_folder(_orders())
     storage.write_json(_orders() / f"{name}.json", {"pid": process.pid, "created": _created(process.pid)})
     return process

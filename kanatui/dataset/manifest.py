@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kanatui import __version__, storage
-from kanatui.errors import DatasetError
-from kanatui.plugins import Registry
-from kanatui.recipe import Recipe
+from kanatui import __version__
+from kanatui.core import storage
+from kanatui.core.errors import DatasetError
+from kanatui.dataset.recipe import Recipe
+from kanatui.plugins.registry import Registry
 
 FORMAT = 1
 """Raised when data sets come to be laid out differently; others are refused rather than misread."""

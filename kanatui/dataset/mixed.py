@@ -21,13 +21,13 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import grid_sample
 
-from kanatui import storage
+from kanatui.core import storage
+from kanatui.core.errors import DatasetError
+from kanatui.core.rng import U64, Keys, mix64, sample_keys
 from kanatui.dataset.source import Images, Indices, OnProgress
 from kanatui.dataset.stream import GlyphStream, finished
-from kanatui.errors import DatasetError
-from kanatui.glyphs import GlyphTable
-from kanatui.kana import SMALL
-from kanatui.rng import U64, Keys, mix64, sample_keys
+from kanatui.kana.alphabet import SMALL
+from kanatui.plugins.table import GlyphTable
 
 FACE = "samples"
 """What the pictures are called among the faces."""
@@ -42,7 +42,7 @@ _SMALL = 0.72
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """Labelled pictures, prepared (:mod:`kanatui.prepare`)."""
+    """Labelled pictures, prepared (:mod:`kanatui.pictures.prepare`)."""
 
     images: Images
     """uint8 [n, S, S]"""

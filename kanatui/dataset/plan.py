@@ -1,145 +1,145 @@
-"""From a recipe to a laid-out plan: which faces there are, what they can draw, and which image each index is."""
+"""Which image each index stands for: characters first, then each one's image numbers."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.charset import parse_characters
-from kanatui.dataset.source import OnProgress
-from kanatui.errors import FontError, RecipeError
-from kanatui.fonts import Face, install_command, select_faces
-from kanatui.glyphs import ROW, GlyphPlan
-from kanatui.kinds import GlyphSource, Pixel, Placement
-from kanatui.plugins import Registry
-from kanatui.recipe import Recipe
+from kanatui.core.rng import Keys, sample_keys
+
+if TYPE_CHECKING:
+    from kanatui.plugins.bases import Placement
+from kanatui.plugins.table import GlyphTable
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """A recipe laid out on this machine; nothing is drawn yet apart from what the ink check needed."""
+class GlyphPlan:
+    """Which image each index stands for. Indices run over characters first, then over each one's image numbers.
 
-    recipe: Recipe
-    plan: GlyphPlan
-    faces: tuple[Face, ...]
-    sources: dict[str, GlyphSource]
-    pixels: tuple[tuple[str, Pixel, float], ...]
-    """Pixel augmentations in order: the name of their random stream, the augmentation, its probability."""
-    missing_faces: tuple[Face, ...]
-    """Faces that the recipe asks for and that are not installed."""
-    left_out: tuple[tuple[str, str], ...]
-    """Glyphs that an installed face cannot draw: (face id, character)."""
-    undrawable: str
-    """Characters that no face here can draw, left out altogether."""
-
-
-def size_on_disk(images: int, image_size: int) -> int:
-    """Return the bytes that a data set takes when it is written."""
-    return images * (image_size**2 + ROW.itemsize)
-
-
-def lay_out(
-    recipe: Recipe,
-    registry: Registry,
-    on_progress: OnProgress | None = None,
-    sources: dict[str, GlyphSource] | None = None,
-) -> Layout:
-    """Lay a recipe out.
-
-    Args:
-        recipe: what is to be drawn.
-        registry: where plugins come from.
-        on_progress: counts faces.
-        sources: glyph sources by id, in place of new ones of the registry's.
-
-    Raises:
-        UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
-        FontError: a face pattern matches nothing, or no face that can draw any of the characters is installed.
+    A grid is expanded once, for all faces, and shared by all characters: image number n means the same face and
+    placement for every character, and a character that a face cannot draw merely lacks those numbers. Random rows are
+    computed when asked for. Either way memory does not grow with the number of images.
     """
-    steps = recipe.steps(registry)
-    wanted = parse_characters(recipe.characters)
-    sources = sources or {id: cls() for id, cls in registry.glyph_sources.items()}
-    asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
-    present = [face for face in asked if face.path is not None]
-    missing = tuple(face for face in asked if face.path is None)
-    if not present:
-        raise FontError(f"none of the recipe's {len(asked)} faces is installed: {install_command(missing)}")
-    coverage = _coverage(present, sources, wanted, on_progress)
-    drawable = np.asarray(coverage.any(axis=1))
-    characters = "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if kept)
-    if not characters:
-        raise FontError(f"no installed face can draw any of the {len(wanted)} characters: {install_command(missing)}")
-    return Layout(
-        recipe,
-        _plan(recipe, characters, coverage[drawable], present, steps),
-        tuple(present),
-        sources,
-        _pixels(steps),
-        missing,
-        tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
-        "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
-    )
+
+    def __init__(
+        self,
+        characters: str,
+        coverage: npt.NDArray[np.bool_],
+        placements: Sequence[tuple[Placement, float]],
+        *,
+        mode: str,
+        seed: int,
+        images_per_character: int | None = None,
+        face_weights: npt.ArrayLike | None = None,
+    ) -> None:
+        """Lay out a plan.
+
+        Args:
+            characters: the characters that are kept, each drawable by at least one face.
+            coverage: [characters, faces], true where the face can draw the character.
+            placements: placement augmentations in order, each with its probability (used in random mode only).
+            mode: ``grid`` or ``random``.
+            seed: the recipe's seed.
+            images_per_character: how many in random mode; in grid mode a cap (a seeded choice of the grid's numbers).
+            face_weights: [faces] relative frequency of each face in random mode; equal if not given.
+        """
+        self.characters = characters
+        self.coverage = np.asarray(coverage, dtype=bool)
+        self.placements = list(placements)
+        self.mode = mode
+        self.seed = seed
+        self._codepoints = np.array([ord(c) for c in characters], dtype=np.uint32)
+        self._template: GlyphTable | None = None
+        if mode == "grid":
+            self._template = self._expand_grid(images_per_character)
+            patterns, self._pattern_of = np.unique(self.coverage, axis=0, return_inverse=True)
+            faces = self._template["face"]
+            self._numbers = [np.flatnonzero(pattern[faces]) for pattern in patterns]
+            self.counts = np.array([len(self._numbers[p]) for p in self._pattern_of], dtype=np.int64)
+        else:
+            self.counts = np.full(len(characters), images_per_character or 0, dtype=np.int64)
+            self._cumulative_weights = _cumulative(self.coverage, face_weights)
+        self.offsets = np.concatenate([[0], np.cumsum(self.counts)])
+
+    def with_placements(self, placements: Sequence[tuple[Placement, float]]) -> GlyphPlan:
+        """Return the plan of the same random images placed otherwise. ValueError for a grid, which placements make."""
+        if self._template is not None:
+            raise ValueError("a grid's placements decide its images")
+        changed = copy.copy(self)
+        changed.placements = list(placements)
+        return changed
+
+    def _expand_grid(self, cap: int | None) -> GlyphTable:
+        table = GlyphTable.blank(self.coverage.shape[1])
+        table.rows["face"] = np.arange(len(table))
+        for placement, _ in self.placements:
+            table = placement.grid(table)
+        table.rows["number"] = np.arange(len(table))
+        if cap is not None and cap < len(table):
+            order = np.random.Generator(np.random.Philox(self.seed)).permutation(len(table))
+            table = table.take(np.sort(order[:cap]))
+        return table
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def labels(self, indices: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return which of ``characters`` each image shows, [n] int64."""
+        return np.searchsorted(self.offsets, np.asarray(indices, dtype=np.int64), side="right") - 1
+
+    def numbers(self, label: int) -> npt.NDArray[np.int64]:
+        """Return the image numbers of one character, in the order of its indices, [count] int64."""
+        if self._template is None:
+            return np.arange(self.counts[label])
+        return np.asarray(self._template["number"][self._numbers[self._pattern_of[label]]], dtype=np.int64)
+
+    def rows(self, indices: npt.ArrayLike) -> GlyphTable:
+        """Return the rows of some images, in the order asked for. IndexError for an index out of range."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
+            raise IndexError(f"image index out of range 0 … {len(self) - 1}")
+        labels = self.labels(wanted)
+        ranks = wanted - self.offsets[labels]
+        table = self._grid_rows(labels, ranks) if self._template is not None else GlyphTable.blank(len(wanted))
+        if self._template is None:
+            table.rows["number"] = ranks
+        table.rows["character"] = self._codepoints[labels]
+        table.rows["key"] = sample_keys(self.seed, table["character"], table["number"])
+        return table if self._template is not None else self._draw(table, labels)
+
+    def table(self) -> GlyphTable:
+        """Return every row (42 bytes each)."""
+        return self.rows(np.arange(len(self)))
+
+    def _grid_rows(self, labels: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64]) -> GlyphTable:
+        assert self._template is not None
+        places = np.empty(len(labels), dtype=np.int64)
+        patterns = self._pattern_of[labels]
+        for pattern in np.unique(patterns):
+            chosen = patterns == pattern
+            places[chosen] = self._numbers[pattern][ranks[chosen]]
+        return self._template.take(places)
+
+    def _draw(self, table: GlyphTable, labels: npt.NDArray[np.int64]) -> GlyphTable:
+        unit = Keys(table["key"], "face").uniform()
+        table.rows["face"] = (self._cumulative_weights[labels] <= unit[:, None]).sum(axis=1)
+        for place, (placement, probability) in enumerate(self.placements):
+            keys = Keys(table["key"], f"{placement.id}#{place}")
+            drawn = placement.draw(table, keys)
+            if probability < 1.0:
+                chance = Keys(table["key"], f"{placement.id}#{place}?").uniform()
+                drawn = table.where(chance < probability, drawn)
+            table = drawn
+        return table
 
 
-def change_augments(layout: Layout, augments: Sequence[Mapping[str, Any]], registry: Registry) -> Layout:
-    """Return the layout of the same recipe with other steps, given as its ``[[augment]]`` tables.
-
-    Images keep their faces, characters and numbers. A step that is switched off wants ``p`` 0 rather than to be left
-    out: the place of a step among the others names its random numbers.
-
-    Raises:
-        ParameterError, PluginError: a step makes no sense.
-        RecipeError: it would change placement in a grid, and with it which images there are.
-    """
-    recipe = layout.recipe
-    changed = Recipe.from_dict({**recipe.to_dict(), "augment": augments}, recipe.name)
-    steps = changed.steps(registry)
-    if recipe.mode == "grid":
-        if _placements(steps) != _placements(recipe.steps(registry)):
-            raise RecipeError("the placement steps of a grid recipe decide which images there are; they cannot change")
-        plan = layout.plan
-    else:
-        plan = layout.plan.with_placements(_placements(steps))
-    return dataclasses.replace(layout, recipe=changed, plan=plan, pixels=_pixels(steps))
-
-
-def _placements(steps: Sequence[tuple[Placement | Pixel, float]]) -> list[tuple[Placement, float]]:
-    return [(step, p) for step, p in steps if isinstance(step, Placement)]
-
-
-def _pixels(steps: Sequence[tuple[Placement | Pixel, float]]) -> tuple[tuple[str, Pixel, float], ...]:
-    return tuple((f"{step.id}#{i}", step, p) for i, (step, p) in enumerate(steps) if isinstance(step, Pixel))
-
-
-def _coverage(
-    faces: Sequence[Face], sources: dict[str, GlyphSource], characters: str, on_progress: OnProgress | None
-) -> npt.NDArray[np.bool_]:
-    columns = []
-    for done, face in enumerate(faces, start=1):
-        columns.append(sources[face.source].coverage(face, characters))
-        if on_progress:
-            on_progress(done, len(faces))
-    return np.stack(columns, axis=1)
-
-
-def _plan(
-    recipe: Recipe,
-    characters: str,
-    coverage: npt.NDArray[np.bool_],
-    faces: Sequence[Face],
-    steps: Sequence[tuple[Placement | Pixel, float]],
-) -> GlyphPlan:
-    styles = [face.style for face in faces]
-    return GlyphPlan(
-        characters,
-        coverage,
-        _placements(steps),
-        mode=recipe.mode,
-        seed=recipe.seed,
-        images_per_character=recipe.images_per_character or None,
-        face_weights=[1 / styles.count(style) if recipe.balance == "style" else 1.0 for style in styles],
-    )
+def _cumulative(coverage: npt.NDArray[np.bool_], weights: npt.ArrayLike | None) -> npt.NDArray[np.float32]:
+    """Return, for each character, the cumulative share of each face among those that can draw it."""
+    share = coverage * np.asarray(1.0 if weights is None else weights, dtype=np.float64)
+    total = np.cumsum(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-12), axis=1)
+    # A draw just below one must land on the last face that has weight, whatever the rounding of the sum.
+    total[total >= total[:, -1:] - 1e-9] = 1.0
+    return total.astype(np.float32)

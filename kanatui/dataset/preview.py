@@ -9,15 +9,16 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from kanatui.dataset.plan import Layout
+from kanatui.dataset.layout import Layout
+from kanatui.dataset.mastercache import MasterCache
+from kanatui.dataset.plan import GlyphPlan
 from kanatui.dataset.render import Renderer, master_em
-from kanatui.dataset.shelf import Shelf
 from kanatui.dataset.source import Images, Indices, OnProgress
 from kanatui.dataset.stream import GlyphStream, drawn_exactly, finished
-from kanatui.fonts import Face
-from kanatui.glyphs import GlyphPlan, GlyphTable
-from kanatui.masters import Masters
-from kanatui.plugins import Registry
+from kanatui.fonts.faces import Face
+from kanatui.fonts.masters import Masters
+from kanatui.plugins.registry import Registry
+from kanatui.plugins.table import GlyphTable
 
 _KEPT = 4
 """Sheets that are kept before any pixel augmentation is applied: while one of those is changed, nothing else has to be
@@ -30,7 +31,7 @@ T = TypeVar("T")
 class Preview:
     """Draws rows of any laid-out recipe."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: MasterCache) -> None:
         """Draw with masters from ``shelf``."""
         self._shelf = shelf
         self._drawn: collections.OrderedDict[_Key, torch.Tensor] = collections.OrderedDict()

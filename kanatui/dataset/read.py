@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui import paths
+from kanatui.core import paths
+from kanatui.core.errors import DatasetError
 from kanatui.dataset.catalogue import unknown
 from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
 from kanatui.dataset.source import Images, Indices
-from kanatui.errors import DatasetError
-from kanatui.glyphs import ROW
+from kanatui.plugins.table import ROW
 
 
 class Dataset:

@@ -21,13 +21,13 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from kanatui import imagemagick
+from kanatui.core.errors import FontError
 from kanatui.dataset.source import Images, OnProgress
-from kanatui.errors import FontError
-from kanatui.fonts import Face
-from kanatui.glyphs import CANVAS, GlyphTable
-from kanatui.imagemagick import Annotation, matrix
-from kanatui.masters import Masters
+from kanatui.fonts import imagemagick
+from kanatui.fonts.faces import Face
+from kanatui.fonts.imagemagick import Annotation, matrix
+from kanatui.fonts.masters import Masters
+from kanatui.plugins.table import CANVAS, GlyphTable
 
 MastersOf = Callable[[Face, str, int], Masters]
 _Floats = npt.NDArray[np.float64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -69,30 +68,3 @@ class Augmentable(ImageSource, Protocol):
 
         ParameterError, PluginError or RecipeError if the steps are wrong or would change which images there are.
         """
-
-
-def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) -> ImageSource:
-    """Open a source again from its ``spec()``.
-
-    That is ``{"dataset": folder}``, or ``{"recipe": …, "plugins": [folders]}``, with ``"samples": file`` beside the
-    recipe for a :class:`~kanatui.dataset.mixed.MixedStream`.
-
-    Raises:
-        DatasetError: the data set or the file of samples is missing or damaged.
-        KanatuiError: the recipe cannot be carried out here (faces, plugins, ImageMagick).
-    """
-    if "dataset" in spec:
-        from kanatui.dataset.read import open_dataset
-
-        return open_dataset(Path(spec["dataset"]))
-    from kanatui.dataset.stream import GlyphStream
-    from kanatui.plugins import load
-    from kanatui.recipe import Recipe
-
-    stream = GlyphStream(Recipe.from_dict(spec["recipe"]), load(spec.get("plugins", ())), on_progress)
-    if "samples" not in spec:
-        return stream
-    from kanatui.dataset.mixed import MixedStream, Pictures
-
-    file = Path(spec["samples"])
-    return MixedStream(stream, Pictures.load(file), file)

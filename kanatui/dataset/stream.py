@@ -10,17 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kanatui.dataset.plan import Layout, change_augments, lay_out
+from kanatui.core.errors import PluginError
+from kanatui.core.rng import Keys
+from kanatui.dataset.layout import Layout, change_augments, lay_out
+from kanatui.dataset.plan import GlyphPlan
+from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import Renderer, exact
 from kanatui.dataset.source import Images, Indices, OnProgress
-from kanatui.errors import PluginError
-from kanatui.fonts import Face
-from kanatui.glyphs import GlyphPlan, GlyphTable
-from kanatui.kinds import Pixel
-from kanatui.masters import Masters
-from kanatui.plugins import Registry
-from kanatui.recipe import Recipe
-from kanatui.rng import Keys
+from kanatui.fonts.faces import Face
+from kanatui.fonts.masters import Masters
+from kanatui.plugins.bases import Pixel
+from kanatui.plugins.registry import Registry
+from kanatui.plugins.table import GlyphTable
 
 _AT_ONCE = 256
 """Images per pass: at 64 px the batch and its intermediate copies stay inside a core's L2/L3 cache share."""

@@ -17,21 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanatui import imagemagick, storage
-from kanatui.background import begin_worker
-from kanatui.dataset.manifest import (
-    Manifest,
-    images_per_shard,
-    plugin_versions,
-    read_manifest,
-    shard_name,
-    versions,
-)
-from kanatui.dataset.plan import size_on_disk
-from kanatui.dataset.source import ImageSource, open_source
+from kanatui.core import storage
+from kanatui.core.errors import DatasetError, StorageError
+from kanatui.core.processes import begin_worker
+from kanatui.dataset.layout import size_on_disk
+from kanatui.dataset.manifest import Manifest, images_per_shard, plugin_versions, read_manifest, shard_name, versions
+from kanatui.dataset.open import open_source
+from kanatui.dataset.source import ImageSource
 from kanatui.dataset.stream import GlyphStream
-from kanatui.errors import DatasetError, StorageError
-from kanatui.glyphs import ROW
+from kanatui.fonts import imagemagick
+from kanatui.plugins.table import ROW
 
 _ROWS_AT_ONCE = 65_536
 _POOL_WORTH = 20_000

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from kanatui import paths, storage
+from kanatui.core import paths, storage
+from kanatui.core.errors import EngineError, StorageError, Superseded
 from kanatui.engine import wire
 from kanatui.engine.wire import Answer
-from kanatui.errors import EngineError, StorageError, Superseded
 
 __all__ = ["Answer", "Engine", "EngineError", "Superseded"]
 

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from kanatui.core.errors import KanatuiError
 from kanatui.engine import jobs, wire
-from kanatui.engine.workshop import Workshop
-from kanatui.errors import KanatuiError
+from kanatui.engine.context import Context
 
 _TELL_EVERY = 0.05  # seconds between two progress messages of a job
 _PAUSE = 0.1  # seconds without a request before torch is imported
@@ -38,12 +38,12 @@ class Server:
         self._inbox: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._ending = threading.Event()
-        self._workshop = Workshop()
+        self._context = Context()
 
     def run(self) -> None:
         """Serve until the pipe is closed, which ends the process."""
         threading.Thread(target=self._read, name="requests", daemon=True).start()
-        self._workshop.ahead.start()
+        self._context.prefetcher.start()
         with contextlib.suppress(queue.Empty):
             while True:  # the app begins with what needs no torch, and has it at once
                 self._do(self._inbox.get(timeout=_PAUSE))
@@ -67,8 +67,8 @@ class Server:
         report = _Reporter(self, request["id"])
         try:
             report.check()
-            with self._workshop.ahead.paused:
-                answer = jobs.find(request["job"])(self._workshop, request["arguments"], report)
+            with self._context.prefetcher.paused:
+                answer = jobs.find(request["job"])(self._context, request["arguments"], report)
             report.check()
             message = wire.pack({"id": request["id"], "data": answer.data}, answer.arrays)
         except _Cancelled:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.errors import RunError
+from kanatui.core.errors import RunError
 from kanatui.evaluation.readings import Places, Readings
 from kanatui.evaluation.store import Evaluation
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.errors import ImageError, RunError, UsageError
+from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
-from kanatui.evaluation.images import find_labelled, read_image
 from kanatui.evaluation.readings import Readings
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.evaluation.store import KINDS, Evaluation, save
+from kanatui.pictures.files import find_labelled, read_image
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource
-    from kanatui.training.origin import Origin
-    from kanatui.weights import Classifier
+    from kanatui.model.weights import Classifier
+    from kanatui.training.provenance import Provenance
 
 Report = Callable[[int, int, str], None]
 """Called with how much is done, how much there is, and what is being done; whatever it raises ends the evaluation."""
@@ -47,9 +47,9 @@ def evaluate(
         KanatuiError: the model or the images cannot be opened or do not fit each other; nothing is saved.
         StorageError: the readings cannot be written.
     """
-    from kanatui.training.origin import find_origin, origin_of
+    from kanatui.model.weights import load_weights
+    from kanatui.training.provenance import find_provenance, provenance_of
     from kanatui.training.runs import find_weights
-    from kanatui.weights import load_weights
 
     kind = source.get("kind")
     if kind not in KINDS:
@@ -57,12 +57,12 @@ def evaluate(
     report(0, 0, "opening the model")
     weights = find_weights(model)
     classifier = load_weights(weights)
-    own = origin_of(weights)
+    own = provenance_of(weights)
     began = time.monotonic()
     if kind == "folder":
         read = _read_folder(classifier, Path(source["path"]).expanduser(), characters, limit, report)
     else:
-        owner = find_origin(source["run"]) if source.get("run") else own
+        owner = find_provenance(source["run"]) if source.get("run") else own
         read = _read_held_out(classifier, owner, own, kind == "faces", characters, limit, report)
     about, readings, files = read
     about = dataclasses.replace(
@@ -101,8 +101,8 @@ def _read_folder(
 
 def _read_held_out(
     classifier: Classifier,
-    owner: Origin,
-    own: Origin,
+    owner: Provenance,
+    own: Provenance,
     by_face: bool,
     characters: str | None,
     limit: int | None,
@@ -137,10 +137,10 @@ def _counting(report: Report, total: int) -> Callable[[int], None]:
     return advance
 
 
-def fingerprint(origin: Origin) -> str:
+def fingerprint(origin: Provenance) -> str:
     """Return what is equal for trainings on the same images, streamed or written. RunError if nothing tells them."""
     from kanatui.dataset.manifest import read_manifest
-    from kanatui.recipe import Recipe
+    from kanatui.dataset.recipe import Recipe
 
     spec = origin.source
     if "dataset" in spec:
@@ -151,7 +151,7 @@ def fingerprint(origin: Origin) -> str:
     return made
 
 
-def _note(owner: Origin, own: Origin) -> str:
+def _note(owner: Provenance, own: Provenance) -> str:
     """Say if a model may have been trained on the images that another training held out."""
     if own.id == owner.id or "source" not in own.config or fingerprint(own) != fingerprint(owner):
         return ""
@@ -169,7 +169,7 @@ def open_pictures(
     Args:
         evaluation: whose images.
         records: which of its records, [n].
-        opener: opens a run's source, as :func:`kanatui.dataset.source.open_source` does.
+        opener: opens a run's source, as :func:`kanatui.dataset.open.open_source` does.
 
     Returns:
         uint8 [n, S, S], black where a picture is gone; and a message for each that is.
@@ -178,13 +178,13 @@ def open_pictures(
         RunError: the readings are missing, or the images are made otherwise by now.
         KanatuiError: the source cannot be opened any more.
     """
-    from kanatui.training.origin import find_origin
+    from kanatui.training.provenance import find_provenance
 
     readings, files = evaluation.load()
     places = readings.records["image"][np.asarray(records, dtype=np.int64)]
     if evaluation.kind == "folder":
         return _open_files([Path(evaluation.where) / files[place] for place in places], evaluation.image_size)
-    owner = find_origin(evaluation.where)
+    owner = find_provenance(evaluation.where)
     if fingerprint(owner) != evaluation.data:
         raise RunError(f"{owner}: its data have changed since {evaluation.made}; evaluate again")
     return opener(owner.source).images(places), []

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.folding import fold_groups
-from kanatui.kana import script
+from kanatui.kana.alphabet import script
+from kanatui.kana.folding import fold_groups
 
 Classes = npt.NDArray[np.integer[Any]]
 Flags = npt.NDArray[np.bool_]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.errors import UsageError
+from kanatui.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from kanatui.weights import Classifier
+    from kanatui.model.weights import Classifier
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -45,7 +46,7 @@ def classify_pictures(
     classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
 ) -> Probabilities:
     """Do as :func:`classify` for real pictures, each looked at several times (:mod:`.views`)."""
-    from kanatui.evaluation.views import views
+    from kanatui.evaluation.probabilities import views
 
     allowed = candidates(classifier.characters, characters)
     return _among(allowed, np.mean([_logits(classifier, seen) for seen in views(prepared)], axis=0))
@@ -75,3 +76,25 @@ def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
     if not allowed.any():
         raise UsageError(f"--characters: the model knows none of {characters[:12]!r}, but {known[:3]}…{known[-1]}")
     return allowed
+
+
+LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))
+"""Size as a factor, and degrees clockwise."""
+
+
+def views(prepared: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Give all looks at some pictures, uint8 [n, S, S] each, beginning with the pictures themselves."""
+    import torch
+    from torch.nn.functional import grid_sample
+
+    yield prepared
+    size = prepared.shape[-1]
+    pictures = torch.from_numpy(np.ascontiguousarray(prepared)).unsqueeze(1).float()
+    middle = (torch.arange(size) + 0.5) * (2 / size) - 1
+    for scale, degrees in LOOKS:
+        angle = torch.deg2rad(torch.tensor(degrees))
+        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+        across, down = middle[None, :], middle[:, None]
+        grid = torch.stack([cos * across + sin * down, cos * down - sin * across], dim=-1)
+        seen = grid_sample(pictures, grid.expand(len(pictures), size, size, 2), align_corners=False)
+        yield seen[:, 0].round_().to(torch.uint8).numpy()

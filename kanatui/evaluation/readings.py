@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.evaluation.metrics import UNREAD, Report, count
-from kanatui.folding import fold_groups, fold_probabilities
+from kanatui.kana.folding import fold_groups, fold_probabilities
 
 TOP = 5
 """Likeliest classes kept of each image."""

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.errors import ImageError, RunError, UsageError
-from kanatui.evaluation.images import LabelledFolder, open_image
+from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation.metrics import Report
 from kanatui.evaluation.probabilities import candidates, classify, classify_pictures
 from kanatui.evaluation.readings import Readings
-from kanatui.prepare import prepare
+from kanatui.pictures.files import LabelledFolder, open_image
+from kanatui.pictures.prepare import prepare
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource, OnProgress
-    from kanatui.training.origin import Origin
+    from kanatui.model.weights import Classifier
+    from kanatui.training.provenance import Provenance
     from kanatui.training.splits import ImageSet
-    from kanatui.weights import Classifier
 
 OnAdvance = Callable[[int], None]
 """Called with how many more images were read."""
@@ -161,7 +161,7 @@ def score_source(
 
 
 def open_held_out(
-    origin: Origin, classifier: Classifier, by_face: bool = False, on_progress: OnProgress | None = None
+    origin: Provenance, classifier: Classifier, by_face: bool = False, on_progress: OnProgress | None = None
 ) -> tuple[ImageSource, ImageSet, tuple[str, ...]]:
     """Open the images that a training never saw.
 
@@ -178,7 +178,7 @@ def open_held_out(
         RunError: the training held nothing out, nothing tells what it was, or its data have changed since.
         UsageError: held-out faces are asked for, and it held none out.
     """
-    from kanatui.dataset.source import open_source
+    from kanatui.dataset.open import open_source
     from kanatui.training.session import Prepares, open_split
 
     source = open_source(origin.source, on_progress)
@@ -194,7 +194,7 @@ def open_held_out(
     return source, split.held_out_faces if by_face else split.held_out, split.faces
 
 
-def _misfit(origin: Origin, source: ImageSource, classifier: Classifier) -> RunError:
+def _misfit(origin: Provenance, source: ImageSource, classifier: Classifier) -> RunError:
     if classifier.card.get("run") == origin.id:
         return RunError(f"{origin}: its data have other characters or another size now; use --images DIR")
     what = f"{len(source.characters)} characters at {source.image_size} px"

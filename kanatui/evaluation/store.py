@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from kanatui import storage
-from kanatui.errors import RunError
+from kanatui.core import storage
+from kanatui.core.errors import RunError
 from kanatui.evaluation.metrics import UNREAD, Report, Score
 from kanatui.evaluation.readings import RECORD, Readings
 

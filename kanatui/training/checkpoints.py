@@ -14,11 +14,11 @@ import safetensors
 import safetensors.torch
 import torch
 
-from kanatui import storage
+from kanatui.core import storage
+from kanatui.core.errors import RunError
 from kanatui.dataset.source import ImageSource
-from kanatui.errors import RunError
+from kanatui.model.weights import pack, save_weights
 from kanatui.training.learner import Learner
-from kanatui.weights import pack, save_weights
 
 FORMAT = 1
 _KEY = "kanatui.state"
@@ -54,7 +54,7 @@ class Keeper:
         """Set up.
 
         Args:
-            card: what weights files say of the model (:mod:`kanatui.weights`); scores and times are added.
+            card: what weights files say of the model (:mod:`kanatui.model.weights`); scores and times are added.
             longest: seconds between two checkpoints at the most.
             writes: False in the processes of a distributed training other than the first.
         """

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kanatui.errors import RunError
-from kanatui.storage import make_folder, storing
+from kanatui.core.errors import RunError
+from kanatui.core.storage import make_folder, storing
 from kanatui.training.events import Event, EventReader
 
 PAUSE, RESUME, STOP, STOP_AFTER_EPOCH = "pause", "resume", "stop", "stop_after_epoch"

@@ -6,8 +6,8 @@ import os
 
 import torch
 
-from kanatui.background import usable_cores
-from kanatui.errors import UsageError
+from kanatui.core.errors import UsageError
+from kanatui.core.processes import usable_cores
 
 
 def choose_device(name: str = "auto") -> torch.device:

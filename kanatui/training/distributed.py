@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+from typing_extensions import override
 
 from kanatui.training.control import Command
 
@@ -51,22 +52,26 @@ class Together(Alone):
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
 
+    @override
     def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
         """Return the model with its gradients averaged over the processes at every step."""
         return torch.nn.parallel.DistributedDataParallel(model)
 
+    @override
     def share(self, value: T) -> T:
         """Return the first process's value in all of them."""
         box = [value]
         dist.broadcast_object_list(box, device=torch.device("cpu"))
         return box[0]
 
+    @override
     def agree(self, share: float, due: bool, commands: list[Command]) -> tuple[float, bool, list[Command]]:
         """Return the first process's view of these; three numbers travel unless there are commands."""
         view = torch.tensor([share, float(due), float(len(commands))], dtype=torch.float64)
         dist.broadcast(view, 0)
         return float(view[0]), bool(view[1]), self.share(commands) if view[2] else []
 
+    @override
     def wait(self) -> None:
         """Wait until every process has come here."""
         self.share(None)

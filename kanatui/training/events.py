@@ -34,7 +34,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kanatui.storage import storing
+from kanatui.core.storage import storing
 
 Event = dict[str, Any]
 

@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 import torch
 
-from kanatui.background import begin_worker
-from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices, open_source
-from kanatui.errors import RunError
+from kanatui.core.errors import RunError
+from kanatui.core.processes import begin_worker
+from kanatui.dataset.open import open_source
+from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices
 from kanatui.training.order import EpochOrder
 
 Opener = Callable[[Mapping[str, Any]], ImageSource]

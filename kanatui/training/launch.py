@@ -7,8 +7,8 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from kanatui import background, storage
-from kanatui.errors import RunError
+from kanatui.core import processes, storage
+from kanatui.core.errors import RunError
 from kanatui.training.runs import Run, Status
 
 INTERNAL_OPTION = "--run-dir"
@@ -40,7 +40,7 @@ def start(run: Run, still_waiting: Callable[[Status], None] | None = None) -> St
         StorageError: its log cannot be written.
     """
     run.require_idle()
-    process = background.start(["train", INTERNAL_OPTION, str(run.path)], run.log)
+    process = processes.start(["train", INTERNAL_OPTION, str(run.path)], run.log)
     try:
         return _wait_for(run, process, still_waiting)
     except KeyboardInterrupt:

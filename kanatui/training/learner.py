@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import AveragedModel
 
-from kanatui.rng import mix64, word_key
-from kanatui.training.average import average_of
+from kanatui.core.rng import mix64, word_key
 from kanatui.training.distributed import Alone
-from kanatui.training.optimizer import make_optimizer
 from kanatui.training.options import TrainingOptions
 from kanatui.training.precision import Probe, probe_precision
 
@@ -81,3 +83,36 @@ def _dropout_seed(seed: int, count: int) -> int:
     """Seed each step on its own, so that dropout follows from the step alone, whatever else draws numbers."""
     base = mix64(np.array([seed], dtype=np.uint64) ^ word_key("dropout"))
     return int(mix64(base + np.uint64(count))[0] >> np.uint64(1))
+
+
+def average_of(model: torch.nn.Module, decay: float) -> AveragedModel:
+    """Return an exponential moving average of a model, to be fed with ``update_parameters`` after each step.
+
+    Buffers are averaged along with the weights: batch normalisation's running mean and variance belong to the weights
+    that they were measured with, so the averaged weights want the same average of both. While the average is younger
+    than its horizon, the decay is (1 + n) / (10 + n) at step n, as in TensorFlow's ExponentialMovingAverage, lest the
+    first, untrained weights weigh in a short training.
+    """
+
+    def update(averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], count: Any) -> None:
+        if not averaged[0].is_floating_point():
+            for mean, value in zip(averaged, current, strict=True):  # counters, such as BatchNorm's
+                mean.copy_(value)
+            return
+        n = int(count)
+        weight = 1.0 - min(decay, (1 + n) / (10 + n))
+        torch._foreach_lerp_(list(averaged), list(current), weight)
+
+    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+
+
+def make_optimizer(model: torch.nn.Module, options: TrainingOptions, device: torch.device) -> torch.optim.Optimizer:
+    """Adam or AdamW. Biases and normalisation are not decayed: pulling them towards 0 only hampers the fit."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decay = options.weight_decay if options.optimizer == "adamw" else 0.0
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=options.learning_rate, fused=device.type in ("cpu", "cuda"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from kanatui.errors import RunError
+from kanatui.core.errors import RunError
 
 
 class Stopwatch:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kanatui.errors import ParameterError
-from kanatui.params import Choice, Configurable, Float, Int, Text, Words
+from kanatui.core.errors import ParameterError
+from kanatui.core.params import Choice, Configurable, Float, Int, Text, Words
 
 
 class TrainingOptions(Configurable):

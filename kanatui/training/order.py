@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core.errors import RunError
+from kanatui.core.rng import U64, mix64, word_key
 from kanatui.dataset.source import Indices
-from kanatui.errors import RunError
-from kanatui.rng import U64, mix64, word_key
 from kanatui.training.splits import ImageSet
 
 

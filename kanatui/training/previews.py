@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from kanatui import storage
+from kanatui.core import storage
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from kanatui import storage
-from kanatui.errors import StorageError
+from kanatui.core import storage
+from kanatui.core.errors import StorageError
 from kanatui.training.control import Mailbox, is_watched
 from kanatui.training.events import Event, EventWriter
 from kanatui.training.previews import BatchPreview, write_batch

@@ -21,9 +21,9 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from kanatui import storage
-from kanatui.card import read_card
-from kanatui.errors import RunError, WeightsError
+from kanatui.core import storage
+from kanatui.core.errors import RunError, WeightsError
+from kanatui.model.card import read_card
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 

@@ -33,8 +33,9 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from kanatui import models, paths, storage
-from kanatui.errors import RunError, StorageError, WeightsError
+from kanatui.core import paths, storage
+from kanatui.core.errors import RunError, StorageError, WeightsError
+from kanatui.model import shipped
 from kanatui.training.control import watch
 from kanatui.training.events import EventReader
 
@@ -356,8 +357,8 @@ def find_weights(reference: str) -> Path:
         RunError: no such run, or it has no weights yet.
         WeightsError: no such file.
     """
-    if reference == models.DEFAULT:
-        return models.default_weights()
+    if reference == shipped.DEFAULT:
+        return shipped.default_weights()
     if reference.endswith(".safetensors"):
         path = Path(reference)
         if not path.is_file():
@@ -372,7 +373,7 @@ def usual_weights() -> Path:
     RunError if there is neither.
     """
     with contextlib.suppress(WeightsError):
-        return models.default_weights()
+        return shipped.default_weights()
     for run in reversed(list_runs()):
         with contextlib.suppress(RunError):
             return run.weights()

@@ -15,25 +15,26 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from kanatui.bench.machine import describe_machine
+from kanatui.core.errors import KanatuiError, PluginError, RunError, StorageError
+from kanatui.core.machine import describe_machine
 from kanatui.dataset.mixed import MixedStream
-from kanatui.dataset.source import ImageSource, OnProgress, open_source
-from kanatui.errors import KanatuiError, PluginError, RunError, StorageError
-from kanatui.plugins import Registry, load
+from kanatui.dataset.open import open_source
+from kanatui.dataset.source import ImageSource, OnProgress
+from kanatui.model.weights import load_weights
+from kanatui.plugins.registry import Registry, load
 from kanatui.training import control
+from kanatui.training.commands import CommandHandler
 from kanatui.training.control import Control, Mailbox
 from kanatui.training.device import choose_device, prepare_device
 from kanatui.training.distributed import Alone
 from kanatui.training.events import Event
 from kanatui.training.feed import Opener
-from kanatui.training.helm import Helm
 from kanatui.training.options import TrainingOptions
 from kanatui.training.recorder import Observer, Recorder, Silence, Sink
 from kanatui.training.replay import read_replay
 from kanatui.training.runs import Run
 from kanatui.training.splits import Split, split_mixed, split_source
 from kanatui.training.trainer import Outcome, Trainer
-from kanatui.weights import load_weights
 
 _TELL_EVERY = 0.5  # seconds between reports on the preparation
 _BY_INTERRUPT = "by Ctrl-C"
@@ -166,9 +167,9 @@ def _train(
     options = _options(config)
     device = choose_device(options.device)
     prepare_device(device, options.threads)
-    helm = Helm(sink)
+    handler = CommandHandler(sink)
     alone = group.size == 1  # the others would wait for this process in vain
-    tell = _teller(sink, functools.partial(_obey_early, helm, commands, run.status().step) if alone else _nothing)
+    tell = _teller(sink, functools.partial(_obey_early, handler, commands, run.status().step) if alone else _nothing)
     if source is None:
         source = open_source(_table(config, "source"), tell)
     if isinstance(source, Prepares):
@@ -203,7 +204,7 @@ def _train(
         group=group,
         opener=opener,
         replay=read_replay(run.path),
-        helm=helm,
+        handler=handler,
         judge_first=bool(adapts),
     )
     return trainer.train()
@@ -242,11 +243,11 @@ class _StoppedEarlyError(Exception):
     """Told to stop before the first step."""
 
 
-def _obey_early(helm: Helm, commands: Control, step: int) -> None:
+def _obey_early(handler: CommandHandler, commands: Control, step: int) -> None:
     """Obey while preparing: drawing the masters of forty faces takes a minute, which nobody wants to wait to stop."""
-    helm.obey(commands.take(), step)
-    if helm.ending is not None:
-        raise _StoppedEarlyError(helm.ending)
+    handler.obey(commands.take(), step)
+    if handler.ending is not None:
+        raise _StoppedEarlyError(handler.ending)
 
 
 def _nothing() -> None:

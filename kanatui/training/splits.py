@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core.errors import RunError
+from kanatui.core.rng import mix64, word_key
 from kanatui.dataset.mixed import FACE, MixedStream
 from kanatui.dataset.source import ImageSource, Indices
-from kanatui.errors import RunError
-from kanatui.rng import mix64, word_key
 
 _SLICE = 65_536
 """Images whose faces are asked for at once; a random recipe draws a whole table row to know one."""

@@ -10,15 +10,17 @@ from typing import Any
 
 import torch
 
-from kanatui.dataset.source import Augmentable, ImageSource, open_source
-from kanatui.errors import RunError
+from kanatui.core.errors import RunError
+from kanatui.dataset.open import open_source
+from kanatui.dataset.source import Augmentable, ImageSource
+from kanatui.training.budget import choose_budget
 from kanatui.training.checkpoints import Keeper, Progress, load_state, signature
+from kanatui.training.commands import CommandHandler
 from kanatui.training.control import AUGMENT, Command, Control
-from kanatui.training.course import choose_course
 from kanatui.training.device import auto_workers, describe_device
 from kanatui.training.distributed import Alone
+from kanatui.training.event_text import deciding
 from kanatui.training.feed import Batch, Opener, open_feed
-from kanatui.training.helm import Helm
 from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
 from kanatui.training.options import TrainingOptions
@@ -27,7 +29,6 @@ from kanatui.training.previews import BatchPreview, preview_batch
 from kanatui.training.recorder import Sink
 from kanatui.training.replay import Replay
 from kanatui.training.splits import Split
-from kanatui.training.telling import deciding
 from kanatui.training.usage import Usage
 from kanatui.training.validate import Judge, hold_out
 
@@ -66,7 +67,7 @@ class Trainer:
         group: Alone | None = None,
         opener: Opener = open_source,
         replay: Replay | None = None,
-        helm: Helm | None = None,
+        handler: CommandHandler | None = None,
         judge_first: bool = False,
     ) -> None:
         """Set up.
@@ -77,11 +78,11 @@ class Trainer:
             sink: told of every event, and how the training stands.
             control: where commands come from, looked at between two batches.
             checkpoints: folder for best, last and state; a state that is there is continued from.
-            card: what weights files say of the model (:mod:`kanatui.weights`); scores and times are added.
+            card: what weights files say of the model (:mod:`kanatui.model.weights`); scores and times are added.
             group: the processes that train together.
             opener: makes the source from its ``spec()`` in worker processes.
             replay: the run to repeat; it was given the same model, source, split and options.
-            helm: what has been obeyed before the first step.
+            handler: what has been obeyed before the first step.
             judge_first: score the model before the first step, too; its weights came from another training.
 
         Raises:
@@ -91,8 +92,8 @@ class Trainer:
         self.source = source
         self.group = group or Alone()
         self.device = device
-        self.helm = helm or Helm(sink)
-        self.helm.handlers[AUGMENT] = self._change_augments
+        self.handler = handler or CommandHandler(sink)
+        self.handler.handlers[AUGMENT] = self._change_augments
         self._sink, self._control, self._opener, self._replay = sink, control, opener, replay
         self._keeper = Keeper(checkpoints, card, options.checkpoint_seconds, writes=self.group.first)
 
@@ -101,7 +102,7 @@ class Trainer:
             split.train, options.batch_size, options.seed, by_number=options.order == "numbers", ranks=self.group.size
         )
         self.steps_per_epoch = self.order.batches // self.group.size
-        self._course = choose_course(options, self.steps_per_epoch, replay)
+        self._budget = choose_budget(options, self.steps_per_epoch, replay)
         self.progress = Progress(source=signature(source), precision=replay.precision if replay else "")
         if self._keeper.state.exists():
             self._continue()
@@ -131,12 +132,12 @@ class Trainer:
         """
         self._begin()
         try:
-            while self._share < 1.0 and self.helm.ending is None:
+            while self._share < 1.0 and self.handler.ending is None:
                 self._repeat_changes()
                 batch = self._feed.next(self._beat)
                 self._learn(batch)
                 self._look_around()
-                if self.helm.paused:
+                if self.handler.paused:
                     self._rest()
         except torch.OutOfMemoryError as error:
             raise RunError("out of memory on the device; try a smaller --batch-size or --image-size") from error
@@ -145,7 +146,7 @@ class Trainer:
         return self._end()
 
     def _learn(self, batch: Batch) -> None:
-        self._rate = self._course.rate(self.progress.step)
+        self._rate = self._budget.rate(self.progress.step)
         loss, logits = self.learner.learn(batch.images, batch.labels, self._rate, self._position)
         self.progress.step += 1
         self._latest = batch, logits
@@ -154,17 +155,17 @@ class Trainer:
     def _look_around(self) -> None:
         """What is due after a step: obey, report, judge, save."""
         before, share = self._share, self._own_share()
-        report_is_due = self._meter.age >= self._course.report_every or share >= 1.0
+        report_is_due = self._meter.age >= self._budget.report_every or share >= 1.0
         self._share, report_is_due, commands = self.group.agree(share, report_is_due, self._commands())
-        self.helm.obey(commands, self.progress.step)
+        self.handler.obey(commands, self.progress.step)
         epoch_ends = self.progress.step % self.steps_per_epoch == 0
         if report_is_due:
             self._report()
-            self._course.adjust(self._share)
+            self._budget.adjust(self._share)
         if epoch_ends:
             self._sink.event("epoch", epoch=self.epoch, step=self.progress.step)
-            if self.helm.after_epoch:
-                self.helm.ending = "after the epoch, as asked"
+            if self.handler.after_epoch:
+                self.handler.ending = "after the epoch, as asked"
         if self._validation_is_due(before):
             self._validate()
         if self._keeper.due(epoch_ends):
@@ -183,7 +184,7 @@ class Trainer:
         self._clock.start(self.progress.elapsed)
         self._meter.restart()
         self._share, _, _ = self.group.agree(self._own_share(), False, [])
-        self._course.adjust(self._share)
+        self._budget.adjust(self._share)
         self._sink.event(
             "start",
             step=self.progress.step,
@@ -215,7 +216,7 @@ class Trainer:
         if self._keeper.step != self.progress.step:
             self._save()
         self.group.wait()
-        return Outcome("finished") if self._share >= 1.0 else Outcome("stopped", self.helm.ending or "")
+        return Outcome("finished") if self._share >= 1.0 else Outcome("stopped", self.handler.ending or "")
 
     def _continue(self) -> None:
         wanted = self.progress.source
@@ -259,7 +260,7 @@ class Trainer:
 
     def _validation_is_due(self, before: float) -> bool:
         judging = self._judged / max(self._clock.seconds, 1e-9)
-        return bool(self._held) and self._course.judges(before, self._share, self.progress.step, judging)
+        return bool(self._held) and self._budget.judges(before, self._share, self.progress.step, judging)
 
     def _validate(self) -> None:
         self._report()
@@ -293,8 +294,8 @@ class Trainer:
         if self.group.size > 1:
             self._late += commands  # the others hear of them after the next step, with this process
         else:
-            self.helm.obey(commands, self.progress.step)
-        return self.helm.ending is None
+            self.handler.obey(commands, self.progress.step)
+        return self.handler.ending is None
 
     def _save(self) -> None:
         self._report()
@@ -334,12 +335,12 @@ class Trainer:
         }
 
     def _seconds_left(self, elapsed: float) -> float | None:
-        if not self._course.steps:
+        if not self._budget.steps:
             return round(max(0.0, self.options.minutes * 60 - elapsed), 1)
         done = self.progress.step - self._first.step
         if not done:
             return None
-        return round((elapsed - self._first.elapsed) / done * (self._course.steps - self.progress.step), 1)
+        return round((elapsed - self._first.elapsed) / done * (self._budget.steps - self.progress.step), 1)
 
     def _preview(self) -> BatchPreview:
         batch, logits = self._latest
@@ -354,13 +355,13 @@ class Trainer:
         self._clock.stop()
         self._sink.event("paused", step=self.progress.step)
         self._sink.update(state="paused", seconds_left=None)
-        while self.helm.paused and self.helm.ending is None:
+        while self.handler.paused and self.handler.ending is None:
             time.sleep(_POLL)
-            self.helm.obey(self.group.agree(0.0, False, self._commands())[2], self.progress.step)
+            self.handler.obey(self.group.agree(0.0, False, self._commands())[2], self.progress.step)
             self._sink.update()
         self._clock.start()
         self._meter.restart()
-        if self.helm.ending is None:
+        if self.handler.ending is None:
             self._sink.event("resumed", step=self.progress.step)
             self._sink.update(state="running", **self._standing())
 
@@ -368,7 +369,7 @@ class Trainer:
 
     def _own_share(self) -> float:
         """How much of the training is done by this process's own clock, 0 … 1."""
-        return self._course.share(self.progress.step, self._clock.seconds)
+        return self._budget.share(self.progress.step, self._clock.seconds)
 
     def _commands(self) -> list[Command]:
         """Take what there is to obey."""

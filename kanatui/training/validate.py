@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from kanatui.dataset.source import ImageSource
-from kanatui.folding import fold_groups, fold_matrix
+from kanatui.kana.folding import fold_groups, fold_matrix
 from kanatui.training.splits import ImageSet
 
 _MOST_BYTES = 1 << 27
@@ -48,7 +48,7 @@ class Judge:
     def score(self, model: torch.nn.Module, held: HeldOut, go_on: Callable[[], bool]) -> dict[str, float] | None:
         """Return ``images``, ``loss``, and the shares (0 … 1) read right: ``strict``, and ``folded`` as in DESIGN.
 
-        Folded adds up the probabilities of characters that look alike (:mod:`kanatui.folding`). ``go_on`` is asked
+        Folded adds up the probabilities of characters that look alike (:mod:`kanatui.kana.folding`). ``go_on`` is asked
         after each batch; None comes back if it says no.
         """
         model.eval()

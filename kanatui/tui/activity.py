@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 
+from kanatui.core.errors import KanatuiError
+from kanatui.core.units import clock
 from kanatui.dataset import catalogue
 from kanatui.dataset.catalogue import Catalogue
-from kanatui.errors import KanatuiError
 from kanatui.training.control import STOP, Mailbox
 from kanatui.training.runs import Run, Status, list_runs
-from kanatui.words import clock
 
 _LONGEST_STOP = 60.0
 """Seconds to wait for checkpoints when everything is stopped; what takes longer stops by itself."""

@@ -17,8 +17,9 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import get_current_worker
+from typing_extensions import override
 
-from kanatui.errors import KanatuiError
+from kanatui.core.errors import KanatuiError
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import KanatuiScreen
@@ -134,6 +135,7 @@ class KanatuiApp(App[None]):
             self.settings.theme = theme.name
             self.settings.save()
 
+    @override
     def delay_update(self, delay: float = 0.001) -> None:
         """Paint a change of screens at once, where Textual would wait 50 ms to hide what is half done: nothing is."""
         super().delay_update(delay)
@@ -217,6 +219,7 @@ class KanatuiApp(App[None]):
             widget.refresh()
 
     @work(exclusive=True, group="quit")
+    @override
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer
         """Leave the app; with work under way, ask whether that goes on."""
         under_way = await asyncio.to_thread(work_under_way)
@@ -238,6 +241,7 @@ class KanatuiApp(App[None]):
                 await asyncio.to_thread(stop_everything)
         self.exit()
 
+    @override
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Give every action that has a key, for the palette."""
         for node, binding in actions(screen):

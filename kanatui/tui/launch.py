@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kanatui import paths, storage
-from kanatui.errors import KanatuiError, UsageError
+from typing_extensions import override
+
+from kanatui.core import paths, storage
+from kanatui.core.errors import KanatuiError, UsageError
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""
@@ -64,6 +66,7 @@ class TerminalFile(io.FileIO):
     for that thread.
     """
 
+    @override
     def write(self, data: Any, /) -> int:
         """Write bytes; drop them if nobody can see them any more."""
         try:

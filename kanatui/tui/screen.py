@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
+from typing_extensions import override
 
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
@@ -21,6 +22,7 @@ class KanatuiScreen(Screen[None]):
     mode: ClassVar[str] = ""
     """Its key in :data:`kanatui.tui.app.TABS`."""
 
+    @override
     def compose(self) -> ComposeResult:
         """Put header and keys round the body."""
         yield StatusHeader(self.mode)

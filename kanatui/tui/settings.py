@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tomlkit
 
-from kanatui import paths, storage
-from kanatui.errors import StorageError
+from kanatui.core import paths, storage
+from kanatui.core.errors import StorageError
 
 DEFAULT_THEME = "textual-dark"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from kanatui.engine.workshop import Job
+from kanatui.engine.context import Job
 
 JOBS = {
     "faces": "kanatui.engine.jobs.planning:faces",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kanatui.engine.context import Context, Report
 from kanatui.engine.wire import Answer
-from kanatui.engine.workshop import Report, Workshop
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource
@@ -16,7 +16,7 @@ MOST_PICTURES = 200
 """Pictures in one answer; more would be more than anyone looks at."""
 
 
-def evaluate(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def evaluate(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Evaluate ``model`` on ``source``, with ``characters`` and ``limit`` if given: {"path"} of what was saved.
 
     The arguments are those of :func:`kanatui.evaluation.evaluate.evaluate`, which says what can be raised.
@@ -29,7 +29,7 @@ def evaluate(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -
     return Answer({"path": str(made.path)}, {})
 
 
-def pictures(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def pictures(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Open images of an ``evaluation`` (its JSON file), by the places of their ``records``.
 
     Returns:
@@ -39,13 +39,13 @@ def pictures(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -
     from kanatui.evaluation.store import read_evaluation
 
     def opener(spec: Mapping[str, Any]) -> ImageSource:
-        from kanatui.dataset.source import open_source
-        from kanatui.recipe import Recipe
+        from kanatui.dataset.open import open_source
+        from kanatui.dataset.recipe import Recipe
 
-        # The workshop's streams draw only the glyphs that are wanted; opening a source anew takes seconds.
+        # The context's streams draw only the glyphs that are wanted; opening a source anew takes seconds.
         if "dataset" in spec or "samples" in spec:
             return open_source(spec)
-        return workshop.stream(Recipe.from_dict(spec["recipe"]), report)
+        return context.stream(Recipe.from_dict(spec["recipe"]), report)
 
     evaluation = read_evaluation(Path(arguments["evaluation"]))
     images, errors = open_pictures(evaluation, arguments["records"][:MOST_PICTURES], opener)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kanatui.charset import parse_characters
-from kanatui.dataset.plan import Layout, size_on_disk
+from kanatui.core.errors import FontError
+from kanatui.dataset.layout import Layout, size_on_disk
+from kanatui.dataset.recipe import Recipe
+from kanatui.engine.context import Context, Report
 from kanatui.engine.wire import Answer
-from kanatui.engine.workshop import Report, Workshop
-from kanatui.errors import FontError
-from kanatui.fonts import Face, install_command
-from kanatui.kinds import GlyphSource
-from kanatui.recipe import Recipe
+from kanatui.fonts.faces import Face, install_command
+from kanatui.kana.sets import parse_characters
+from kanatui.plugins.bases import GlyphSource
 
 
-def faces(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def faces(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Look which faces there are and list them all, with what each one draws of ``characters`` (default: all kana).
 
     Returns:
@@ -23,8 +23,8 @@ def faces(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> A
         one command that gets those that are missing, or nothing.
     """
     characters = parse_characters(arguments.get("characters", "kana"))
-    workshop.look_again()
-    known = [(source, face) for source in workshop.sources.values() for face in source.faces()]
+    context.look_again()
+    known = [(source, face) for source in context.sources.values() for face in source.faces()]
     listed = []
     for done, (source, face) in enumerate(known, start=1):
         listed.append(_described(source, face, characters))
@@ -44,7 +44,7 @@ def _described(source: GlyphSource, face: Face, characters: str) -> dict[str, An
     return {**fields, "installed": there, "covered": covered, "of": len(characters), "problem": problem}
 
 
-def layout(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def layout(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Say how many images a ``recipe`` makes here, and what it leaves out.
 
     Returns:
@@ -52,7 +52,7 @@ def layout(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> 
         on disk; ``left_out``: [face id, characters] for each face that lacks some; ``undrawable``: characters that no
         face draws; ``missing_faces``: ids; ``install``: a command, or nothing.
     """
-    found = workshop.layout(Recipe.from_dict(arguments["recipe"]), report)
+    found = context.layout(Recipe.from_dict(arguments["recipe"]), report)
     counts, images = found.plan.counts, len(found.plan)
     return Answer(
         {

@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanatui.background import usable_cores
-from kanatui.blocks import shrink
-from kanatui.dataset.plan import Layout
+from kanatui.core.blocks import shrink
+from kanatui.core.processes import usable_cores
+from kanatui.dataset.layout import Layout
 from kanatui.dataset.preview import spread
+from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import master_em
 from kanatui.dataset.source import Images
 from kanatui.dataset.stream import drawn_exactly, finished
+from kanatui.engine.context import Context, Report
 from kanatui.engine.wire import Answer
-from kanatui.engine.workshop import Report, Workshop
-from kanatui.glyphs import GlyphTable
-from kanatui.recipe import Recipe
+from kanatui.plugins.table import GlyphTable
 
 _FETCHING = "fetching glyphs"
 _MEASURED_SECONDS = 0.25
 _MEASURED_ROWS = 128
 
 
-def sheet(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def sheet(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Draw ``count`` images of a ``recipe``'s data set, evenly over its characters.
 
     Another ``draw`` (default 0) picks other images; ``side`` has them averaged down to so many pixels if that is less
@@ -36,13 +36,13 @@ def sheet(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> A
     Returns:
         ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
     """
-    layout = _laid_out(workshop, Recipe.from_dict(arguments["recipe"]), report)
+    layout = _laid_out(context, Recipe.from_dict(arguments["recipe"]), report)
     table = layout.plan.rows(spread(layout.plan, arguments["count"], arguments.get("draw", 0)))
-    images = _shrunk(_images(workshop, layout, table, report), arguments.get("side"))
+    images = _shrunk(_images(context, layout, table, report), arguments.get("side"))
     return Answer(_captions(layout, table), {"images": images})
 
 
-def before_after(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def before_after(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Draw ``count`` images with the ``recipe``'s first ``step`` steps, and the same images with the next one too.
 
     Returns:
@@ -52,14 +52,14 @@ def before_after(workshop: Workshop, arguments: Mapping[str, Any], report: Repor
     if not 0 <= step < len(recipe.augments):
         raise IndexError(f"the recipe has {len(recipe.augments)} steps, counted from 0, and no step {step}")
     first, second = (recipe.but(augments=recipe.augments[:end]) for end in (step, step + 1))
-    before, after = _laid_out(workshop, first, report), _laid_out(workshop, second, report)
+    before, after = _laid_out(context, first, report), _laid_out(context, second, report)
     indices = spread(after.plan, arguments["count"], arguments.get("draw", 0))
     table = after.plan.rows(indices)
     multiplied = recipe.mode == "grid" and len(after.plan.placements) > len(before.plan.placements)
     earlier = _ungrown(before, after, table) if multiplied else before.plan.rows(indices)
     arrays = {
-        "before": _images(workshop, before, earlier, report),
-        "after": _images(workshop, after, table, report),
+        "before": _images(context, before, earlier, report),
+        "after": _images(context, after, table, report),
     }
     return Answer(_captions(after, table), arrays)
 
@@ -79,7 +79,7 @@ def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
     return GlyphTable(rows)
 
 
-def rate(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def rate(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Measure how fast one process makes the images of a ``recipe``, for a quarter of a second.
 
     Returns:
@@ -88,14 +88,14 @@ def rate(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> An
     """
     recipe = Recipe.from_dict(arguments["recipe"])
     key = recipe.but(seed=0, images_per_character=1).fingerprint()
-    if key not in workshop.rates:
-        workshop.rates[key] = _measure(workshop, _laid_out(workshop, recipe, report), report)
-    return Answer({"rate": workshop.rates[key], "workers": usable_cores()})
+    if key not in context.rates:
+        context.rates[key] = _measure(context, _laid_out(context, recipe, report), report)
+    return Answer({"rate": context.rates[key], "workers": usable_cores()})
 
 
-def _measure(workshop: Workshop, layout: Layout, report: Report) -> float:
+def _measure(context: Context, layout: Layout, report: Report) -> float:
     table = layout.plan.rows(spread(layout.plan, _MEASURED_ROWS))
-    draw = _drawing(workshop, layout, table, report)
+    draw = _drawing(context, layout, table, report)
     made, taken = 0, 0.0
     with torch.inference_mode():
         finished(draw(table.take(np.arange(1))), table.take(np.arange(1)), layout.pixels)  # what happens but once
@@ -108,23 +108,23 @@ def _measure(workshop: Workshop, layout: Layout, report: Report) -> float:
 
 
 def _drawing(
-    workshop: Workshop, layout: Layout, table: GlyphTable, report: Report
+    context: Context, layout: Layout, table: GlyphTable, report: Report
 ) -> Callable[[GlyphTable], torch.Tensor]:
     """Return what draws rows of ``table`` as the whole data set's are drawn, all masters at hand."""
     if layout.recipe.rendering == "exact":
         return functools.partial(drawn_exactly, layout)
-    return workshop.preview.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
+    return context.preview.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
 
 
-def _laid_out(workshop: Workshop, recipe: Recipe, report: Report) -> Layout:
-    layout = workshop.layout(recipe, report)
-    workshop.ahead.want(layout, master_em(recipe.image_size))
+def _laid_out(context: Context, recipe: Recipe, report: Report) -> Layout:
+    layout = context.layout(recipe, report)
+    context.prefetcher.want(layout, master_em(recipe.image_size))
     return layout
 
 
-def _images(workshop: Workshop, layout: Layout, table: GlyphTable, report: Report) -> Images:
+def _images(context: Context, layout: Layout, table: GlyphTable, report: Report) -> Images:
     report(0, 1, "drawing")
-    return workshop.preview.images(layout, table, functools.partial(report, text=_FETCHING))
+    return context.preview.images(layout, table, functools.partial(report, text=_FETCHING))
 
 
 def _shrunk(images: Images, side: int | None) -> Images:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core.errors import FontError
+from kanatui.engine.context import Context, Report
 from kanatui.engine.wire import Answer
-from kanatui.engine.workshop import Report, Workshop
-from kanatui.errors import FontError
 
 if TYPE_CHECKING:
-    from kanatui.fonts import Face
-    from kanatui.masters import Masters
-    from kanatui.weights import Classifier
+    from kanatui.fonts.faces import Face
+    from kanatui.fonts.masters import Masters
+    from kanatui.model.weights import Classifier
 
 _BASELINE = 0.88
 """Ems from the top of a character's square to its baseline, as Japanese fonts have it."""
@@ -27,39 +27,39 @@ _LIKED = ("mincho", "gothic", "handwriting", "brush")
 """Styles by how plainly they show what a character is: print keeps its strokes apart."""
 
 
-def reader(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def reader(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Load the ``model`` (a run, ``default`` or a file) and what reading needs: {"characters"}.
 
     A first reading imports and allocates for 150 ms; it is done here, or the first stroke would wait for it.
     """
-    from kanatui.drawing import Drawing, Stroke
-    from kanatui.recognize import read_drawing
+    from kanatui.evaluation.recognize import read_drawing
+    from kanatui.pictures.drawing import Drawing, Stroke
 
     report(0, 1, "loading the model")
-    classifier = _classifier(workshop, arguments["model"])
+    classifier = _classifier(context, arguments["model"])
     read_drawing(classifier, Drawing((Stroke(((0.3, 0.5), (0.7, 0.5))),)))
     return Answer({"characters": classifier.characters})
 
 
-def recognize(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
-    """Read a ``drawing`` (:meth:`kanatui.drawing.Drawing.to_data`) with a ``model``, among ``characters`` if given.
+def recognize(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Read a ``drawing`` (:meth:`.Drawing.to_data`) with a ``model``, among ``characters`` if given.
 
     Returns:
         {"readings": [{"character", "probability", "folded"}, …]}, at most five, the likeliest first; none of a
         drawing without ink.
     """
-    from kanatui.drawing import Drawing
-    from kanatui.recognize import read_drawing
+    from kanatui.evaluation.recognize import read_drawing
+    from kanatui.pictures.drawing import Drawing
 
     drawing = Drawing.from_data(arguments["drawing"])
-    classifier = _classifier(workshop, arguments["model"])
+    classifier = _classifier(context, arguments["model"])
     if not (drawing.raster(64) > 127).any():  # all of it erased
         return Answer({"readings": []})
     readings = read_drawing(classifier, drawing, characters=arguments.get("characters"))
     return Answer({"readings": [dataclasses.asdict(reading) for reading in readings]})
 
 
-def glyphs(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> Answer:
+def glyphs(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
     """Draw ``characters`` by the installed face that shows most of them, ``side`` pixels each.
 
     Returns:
@@ -70,35 +70,35 @@ def glyphs(workshop: Workshop, arguments: Mapping[str, Any], report: Report) -> 
         FontError: no face is installed that draws any of them.
     """
     characters, side = str(arguments["characters"]), int(arguments["side"])
-    face, drawn = _plainest_face(workshop, characters, report)
-    source = workshop.registry.glyph_sources[face.source]()
+    face, drawn = _plainest_face(context, characters, report)
+    source = context.registry.glyph_sources[face.source]()
     images = _in_squares(source.masters(face, drawn, _em(side)), side)
     return Answer({"characters": drawn, "face": face.id}, {"images": images})
 
 
-def _classifier(workshop: Workshop, reference: str) -> Classifier:
+def _classifier(context: Context, reference: str) -> Classifier:
     """Return a model, loaded once for as long as its file stays the same. Raises what finding and loading raise."""
     from kanatui.training.runs import find_weights
 
     path = find_weights(reference)
-    return _loaded(workshop, path, path.stat().st_mtime_ns)
+    return _loaded(context, path, path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(workshop: Workshop, path: Path, changed: int) -> Classifier:
-    from kanatui.weights import load_weights
+def _loaded(context: Context, path: Path, changed: int) -> Classifier:
+    from kanatui.model.weights import load_weights
 
-    return load_weights(path, registry=workshop.registry)
+    return load_weights(path, registry=context.registry)
 
 
-def _plainest_face(workshop: Workshop, characters: str, report: Report) -> tuple[Face, str]:
+def _plainest_face(context: Context, characters: str, report: Report) -> tuple[Face, str]:
     """Return the first face that draws all characters, or else the one that draws most, and which ones it draws."""
     best: tuple[Face, str] | None = None
-    faces = [face for source in workshop.registry.glyph_sources.values() for face in source().faces() if face.path]
+    faces = [face for source in context.registry.glyph_sources.values() for face in source().faces() if face.path]
     faces.sort(key=lambda face: (_liking(face.style), face.weight != "regular"))
     for done, face in enumerate(faces):
         report(done, len(faces), f"looking at face {face.id}")
-        covered = workshop.registry.glyph_sources[face.source]().coverage(face, characters)
+        covered = context.registry.glyph_sources[face.source]().coverage(face, characters)
         drawn = "".join(c for c, can in zip(characters, covered, strict=True) if can)
         if best is None or len(drawn) > len(best[1]):
             best = (face, drawn)

@@ -14,12 +14,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
+from typing_extensions import override
 
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
-    from kanatui.plugins import Registry, Source
+    from kanatui.plugins.registry import Registry, Source
 
 _NAME_CELLS = 16
 
@@ -38,6 +39,7 @@ class AddStep(ModalScreen[str | Path | None]):
         self._ids = sorted(registry.augmentations)
         self._sources = [source for source in registry.sources if source.state in ("failed", "untrusted")]
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the list."""
         with Vertical(classes="dialog wide"):
@@ -46,7 +48,7 @@ class AddStep(ModalScreen[str | Path | None]):
             yield KeyBar()
 
     def _lines(self) -> list[Content]:
-        from kanatui.plugins import description
+        from kanatui.plugins.registry import description
 
         augmentations = self._registry.augmentations
         lines = [_line(id, augmentations[id].kind, description(augmentations[id])) for id in self._ids]

@@ -13,13 +13,14 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
+from typing_extensions import override
 
+from kanatui.core.storage import tail
+from kanatui.core.units import bytes_text, percent
 from kanatui.dataset.catalogue import Entry
-from kanatui.storage import tail
 from kanatui.tui.dataset.progress import SYMBOLS
 from kanatui.tui.dataset.ticks import line
 from kanatui.tui.widgets.dialogs import Details
-from kanatui.words import bytes_text, percent
 
 _LOG_SHOWN = 16 * 1024
 
@@ -43,6 +44,7 @@ class DatasetsPanel(Vertical):
         super().__init__(**options)
         self._found: Sequence[Entry] = ()
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the list."""
         yield Static("", id="datasets-state", markup=False)

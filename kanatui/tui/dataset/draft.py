@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import tomlkit
 
-from kanatui import paths, storage
-from kanatui.errors import FontError, KanatuiError, RecipeError
-from kanatui.recipe import DEFAULT, Augment, Recipe, find_recipe
+from kanatui.core import paths, storage
+from kanatui.core.errors import FontError, KanatuiError, RecipeError
+from kanatui.dataset.recipe import DEFAULT, Augment, Recipe, find_recipe
 
 if TYPE_CHECKING:
-    from kanatui.fonts import Face
+    from kanatui.fonts.faces import Face
 
 _writing = threading.Lock()
 """Held while a draft is written: on a slow disk the next change may come before that is done."""
@@ -195,7 +195,7 @@ def _plain(value: Any) -> Any:
 
 def ticked_faces(known: Sequence[Face], patterns: Sequence[str]) -> frozenset[str]:
     """Return the ids of the faces that the patterns choose; none if there are no patterns or they choose none."""
-    from kanatui.fonts import select_faces
+    from kanatui.fonts.faces import select_faces
 
     if not patterns:
         return frozenset()

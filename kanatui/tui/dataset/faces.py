@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
+from typing_extensions import override
 
 from kanatui.tui.dataset.draft import Draft, ticked_faces
 from kanatui.tui.dataset.messages import Edited
@@ -43,6 +44,7 @@ class FacesPanel(Vertical):
         """Whether the faces are known."""
         return bool(self._faces)
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the list."""
         yield Static("looking at the faces …", id="faces-state", markup=False)
@@ -69,7 +71,7 @@ class FacesPanel(Vertical):
             faces: as the engine's job ``faces`` gives them.
             install: the command that installs the missing ones, "" if none is missing.
         """
-        from kanatui.fonts import STYLES, Face
+        from kanatui.fonts.faces import STYLES, Face
 
         self._faces = sorted(faces, key=lambda face: STYLES.index(face["style"]))
         self._known = [

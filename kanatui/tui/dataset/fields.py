@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Select, Static
+from typing_extensions import override
 
-from kanatui.charset import parse_characters
-from kanatui.errors import UsageError
-from kanatui.recipe import Recipe, recipe_files
+from kanatui.core.errors import UsageError
+from kanatui.dataset.recipe import Recipe, recipe_files
+from kanatui.kana.sets import parse_characters
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.widgets.form import ParameterForm
@@ -35,6 +36,7 @@ class RecipePanel(VerticalScroll, can_focus=False):
         super().__init__(**options)
         self._draft = draft
 
+    @override
     def compose(self) -> ComposeResult:
         """Give picker, mark and fields."""
         yield Select(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")

@@ -11,12 +11,13 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
+from typing_extensions import override
 
+from kanatui.core.errors import KanatuiError
+from kanatui.core.storage import tail
 from kanatui.dataset import catalogue
 from kanatui.dataset.catalogue import Catalogue, Entry
-from kanatui.errors import KanatuiError
-from kanatui.recipe import Recipe
-from kanatui.storage import tail
+from kanatui.dataset.recipe import Recipe
 from kanatui.tui.dataset.progress import GenerationLine, Pace
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Generations(Vertical):
         self._watched = ""
         self._looks = 0
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the line."""
         yield self._line

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
+from kanatui.core.units import bytes_text, duration
 from kanatui.tui.widgets.dialogs import Details
-from kanatui.words import bytes_text, duration
 
 
 class PlanLine(Static, can_focus=True):

@@ -12,8 +12,9 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
+from typing_extensions import override
 
-from kanatui.errors import KanatuiError
+from kanatui.core.errors import KanatuiError
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.widgets.glyphs import GlyphSheet
@@ -70,6 +71,7 @@ class Preview(Vertical):
         self._about_line = Static("", id="preview-about", markup=False)
         self._error_line = Static("", id="preview-error", markup=False)
 
+    @override
     def compose(self) -> ComposeResult:
         """Give a line of text and the sheet."""
         yield self._about_line

@@ -9,9 +9,9 @@ from typing import Any
 from textual.content import Content
 from textual.widgets import Static
 
+from kanatui.core.storage import last_line
+from kanatui.core.units import bytes_text, duration, percent
 from kanatui.dataset.catalogue import Entry
-from kanatui.storage import last_line
-from kanatui.words import bytes_text, duration, percent
 
 _WINDOW = 20.0
 """Seconds over which the rate is taken: shards end in bursts of several workers."""

@@ -14,13 +14,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, TabbedContent, TabPane
+from typing_extensions import override
 
-from kanatui import plugins, trust
+from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
+from kanatui.core.storage import tail
 from kanatui.dataset import catalogue
 from kanatui.dataset.catalogue import Entry
-from kanatui.errors import EngineError, KanatuiError, StorageError, Superseded
-from kanatui.recipe import Recipe, find_recipe, recipe_files, save_recipe
-from kanatui.storage import tail
+from kanatui.dataset.recipe import Recipe, find_recipe, recipe_files, save_recipe
+from kanatui.plugins import registry, trust
 from kanatui.tui.dataset.adding import AddStep
 from kanatui.tui.dataset.datasets import DatasetsPanel
 from kanatui.tui.dataset.draft import Draft
@@ -35,7 +36,7 @@ from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 
 if TYPE_CHECKING:
-    from kanatui.plugins import Registry
+    from kanatui.plugins.registry import Registry
 
 _RECIPE_NAME = re.compile(r"[\w-]+")
 _KEEP_AFTER = 0.2
@@ -80,6 +81,7 @@ class DatasetScreen(KanatuiScreen):
         self._registry: Registry | None = None
         self._offered: list[bool | None] = []
 
+    @override
     def compose_body(self) -> ComposeResult:
         """Give the tabs, the preview, and the two lines below."""
         with Horizontal(id="dataset-body"):
@@ -104,6 +106,7 @@ class DatasetScreen(KanatuiScreen):
         self._plan()
         self._look_at_faces()
 
+    @override
     async def on_shown(self) -> None:
         """Look at what may have changed meanwhile."""
         self.query_one(RecipePanel).list_recipes()
@@ -213,7 +216,7 @@ class DatasetScreen(KanatuiScreen):
             except KanatuiError as error:
                 self.kanatui.problem(error)
                 return
-            plugins.reload()
+            registry.reload()
             # The engine keeps the plugins that it found first; the next request starts another.
             await self.kanatui.engine("preview").close()
             self._load_plugins()
@@ -303,6 +306,7 @@ class DatasetScreen(KanatuiScreen):
         panel = self.query_one(DatasetsPanel)
         return panel.chosen if panel.query_one(OptionList).has_focus else self.query_one(Generations).current
 
+    @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to stop and to go on only where there is something to stop or to go on with."""
         if action not in _ABOUT_DATASETS:
@@ -390,9 +394,9 @@ class DatasetScreen(KanatuiScreen):
 
 def _imported() -> Registry:
     """Load the plugins, and what the engine's first answer will need: NumPy and Pillow would hold up the event loop."""
-    for module in ("kanatui.blocks", "kanatui.fonts"):
+    for module in ("kanatui.core.blocks", "kanatui.fonts.faces"):
         importlib.import_module(module)
-    return plugins.load()
+    return registry.load()
 
 
 def _recipe_name_problem(name: str) -> str:

@@ -12,17 +12,18 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList, Static
+from typing_extensions import override
 
-from kanatui.errors import PluginError
-from kanatui.params import Parameter
-from kanatui.recipe import Chance
+from kanatui.core.errors import PluginError
+from kanatui.core.params import Parameter
+from kanatui.dataset.recipe import Chance
 from kanatui.tui.dataset.draft import Draft, Step
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
 from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
-    from kanatui.plugins import Registry
+    from kanatui.plugins.registry import Registry
 
 _SETTLE = 0.04
 """Seconds that the cursor must rest before a form is built: building one costs more than moving on."""
@@ -57,6 +58,7 @@ class StepsPanel(Vertical):
         self._form: ParameterForm | None = None
         self._form_wanted = self._form_busy = False
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the list and room for a form."""
         yield self.ticks
@@ -157,7 +159,7 @@ class StepsPanel(Vertical):
                 form.set_value(name, value)
 
     def _about(self, plugin: str) -> str:
-        from kanatui.plugins import description
+        from kanatui.plugins.registry import description
 
         assert self._registry is not None
         return f"{plugin}: {description(self._registry.augmentation(plugin))}"

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
+from typing_extensions import override
 
 TICKED, OPEN, PARTLY = "[x]", "[ ]", "[-]"
 """Ticks in plain characters: told without colour, one cell each in every terminal."""
@@ -30,6 +31,7 @@ class TickList(OptionList):
             self.ticks, self.index = ticks, index
 
         @property
+        @override
         def control(self) -> TickList:
             """The list."""
             return self.ticks

@@ -10,12 +10,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Label
+from typing_extensions import override
 
 from kanatui.tui.widgets.glyphs import GlyphView
 from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
-    from kanatui.blocks import Pixels
+    from kanatui.core.blocks import Pixels
 
 
 class GlyphZoom(ModalScreen[int]):
@@ -38,6 +39,7 @@ class GlyphZoom(ModalScreen[int]):
         super().__init__()
         self._images, self._titles, self._index = images, titles, index
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the glyph and its title."""
         with Vertical(classes="dialog wide"):

@@ -10,17 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Select, Static
+from typing_extensions import override
 
-from kanatui import handwriting
-from kanatui.drawing import PEN_WIDTHS, Drawing
-from kanatui.errors import EngineError, KanatuiError, StorageError, Superseded
-from kanatui.handwriting import Tally
-from kanatui.kana import KANA, SETS
+from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
+from kanatui.evaluation import samples
+from kanatui.evaluation.samples import Tally
+from kanatui.kana.alphabet import KANA, SETS
+from kanatui.kana.romaji import name_of, parse_typed
+from kanatui.pictures.drawing import PEN_WIDTHS, Drawing
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.readings import PLACES, Read, ReadingRow, Readings, Wanted
-from kanatui.tui.draw.typed import name_of, parse_typed
 from kanatui.tui.widgets.dialogs import Ask
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Board(Horizontal):
         self._passed: list[str] = []
         self._tallies: dict[str, Tally] = {}
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the board, and beside it what was asked for, the readings and how things stand."""
         yield Canvas()
@@ -133,7 +135,7 @@ class Board(Horizontal):
     async def count_samples(self) -> None:
         """Count the samples anew."""
         try:
-            self._tallies = await asyncio.to_thread(lambda: handwriting.tallies(handwriting.samples()))
+            self._tallies = await asyncio.to_thread(lambda: samples.tallies(samples.samples()))
         except KanatuiError as error:
             self._app.problem(error)
         self._ask_for(self._wanted)
@@ -263,6 +265,7 @@ class Board(Horizontal):
 
     # ── saying what it was ────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let the digits be screens while there is nothing on the board or the keys are elsewhere."""
         if action == "pick":
@@ -352,7 +355,7 @@ class Board(Horizontal):
         canvas.clear()
         self._read()
         try:
-            sample = await asyncio.to_thread(handwriting.keep, drawing, character, readings, self._model)
+            sample = await asyncio.to_thread(samples.keep, drawing, character, readings, self._model)
         except StorageError as error:
             self._app.problem(error)
             if canvas.empty:

@@ -17,8 +17,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
+from typing_extensions import override
 
-from kanatui.drawing import PEN_WIDTHS, Box, Drawing, Pixels, Point, Stroke, paint, smoothed
+from kanatui.pictures.drawing import PEN_WIDTHS, Box, Drawing, Pixels, Point, Stroke, paint, smoothed
 
 if TYPE_CHECKING:
     from kanatui.tui.app import KanatuiApp
@@ -27,7 +28,7 @@ _USUAL = (0.1, 0.1, 0.9, 0.9)
 """Left, top, right and bottom of the faint frame, in shares of the board: a character of usual size fills it."""
 
 _SMALL = (0.26, 0.42, 0.74, 0.9)
-"""The same for small kana; only its corners are shown. :func:`kanatui.recognize.smallness` agrees with both frames."""
+"""The same for small kana; only its corners are shown. :func:`.smallness` agrees with both frames."""
 
 _PAPER, _FRAME, _INK = 20, 56, 235
 _LEVELS = 16
@@ -85,6 +86,7 @@ class Canvas(Widget, can_focus=True):
             self.canvas = canvas
 
         @property
+        @override
         def control(self) -> Canvas:
             """The board."""
             return self.canvas
@@ -269,6 +271,7 @@ class Canvas(Widget, can_focus=True):
         """Pixels along the board: one a column, two a line."""
         return min(self.size.width, 2 * self.size.height) // 2 * 2
 
+    @override
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Ask for a square: as many columns as half lines."""
         return 2 * container.height
@@ -281,6 +284,7 @@ class Canvas(Widget, can_focus=True):
         self._repaint()
         self.refresh()
 
+    @override
     def notify_style_update(self) -> None:
         """Draw everything again: theme, or plain characters."""
         super().notify_style_update()
@@ -301,6 +305,7 @@ class Canvas(Widget, can_focus=True):
         if right > left and bottom > top:
             self.refresh(Region(left, top // 2, right - left, -(-bottom // 2) - top // 2))
 
+    @override
     def render_line(self, y: int) -> Strip:
         """Give one line of cells, two pixels each."""
         side = len(self._pixels)

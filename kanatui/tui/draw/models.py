@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from kanatui.errors import KanatuiError
-from kanatui.models import DEFAULT, default_weights
+from kanatui.core.errors import KanatuiError
+from kanatui.core.units import percent
+from kanatui.model.shipped import DEFAULT, default_weights
 from kanatui.training.runs import list_runs
-from kanatui.words import percent
 
 NONE_YET = "No model yet. Press 2, then n, and train one: the recipe quick takes about a minute."
 

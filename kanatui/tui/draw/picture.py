@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from kanatui.drawing import Pixels
+    from kanatui.pictures.drawing import Pixels
     from kanatui.tui.app import KanatuiApp
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -23,7 +24,7 @@ def braille_lines(image: Pixels, side: int) -> list[str]:
     """Draw uint8 [H, W], light ink on dark, in braille: ``side`` columns and half as many lines."""
     import numpy as np
 
-    from kanatui.blocks import shrink
+    from kanatui.core.blocks import shrink
 
     dots = shrink(image, 2 * side) >= _INK
     cells = dots.reshape(side // 2, 4, side, 2).transpose(0, 2, 1, 3)
@@ -43,11 +44,13 @@ class Picture(Widget):
         self._image = image
         self.refresh()
 
+    @override
     def notify_style_update(self) -> None:
         """Draw it anew: theme, or plain characters."""
         super().notify_style_update()
         self.refresh()
 
+    @override
     def render_line(self, y: int) -> Strip:
         """Give one line, the picture at the top left."""
         width, height = self.size
@@ -60,7 +63,7 @@ class Picture(Widget):
     def _lines(self, side: int) -> list[str]:
         assert self._image is not None
         if cast("KanatuiApp", self.app).ascii:
-            from kanatui.blocks import ascii_lines, shrink
+            from kanatui.core.blocks import ascii_lines, shrink
 
             return ascii_lines(shrink(self._image, side))
         return braille_lines(self._image, side)

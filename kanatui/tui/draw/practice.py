@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 
-from kanatui.handwriting import Tally
-from kanatui.kana import SMALL
+from kanatui.evaluation.samples import Tally
+from kanatui.kana.alphabet import SMALL
 
 
 class Practice(enum.Enum):

@@ -11,15 +11,16 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
+from typing_extensions import override
 
-from kanatui.kana import FOLD
+from kanatui.core.units import percent
+from kanatui.kana.alphabet import FOLD
+from kanatui.kana.romaji import name_of
 from kanatui.tui.draw.picture import Picture
-from kanatui.tui.draw.typed import name_of
-from kanatui.words import percent
 
 if TYPE_CHECKING:
-    from kanatui.drawing import Pixels
-    from kanatui.handwriting import Tally
+    from kanatui.evaluation.samples import Tally
+    from kanatui.pictures.drawing import Pixels
     from kanatui.tui.draw.practice import Practice
 
 PLACES = 5
@@ -30,7 +31,7 @@ _BAR = 20
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """One reading, as the engine gives it (:class:`kanatui.recognize.Reading`, whose module needs torch)."""
+    """One reading, as the engine gives it (:class:`kanatui.evaluation.recognize.Reading`, whose module needs torch)."""
 
     character: str
     probability: float
@@ -52,6 +53,7 @@ class ReadingRow(Horizontal):
         super().__init__()
         self._place = place
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the picture and the words."""
         yield Picture()
@@ -99,6 +101,7 @@ class Readings(Vertical):
         self.known = ""
         """The characters of the model."""
 
+    @override
     def compose(self) -> ComposeResult:
         """Give a line for what is to be said, and a row for each place."""
         yield Static("", id="note", markup=False)
@@ -137,6 +140,7 @@ def _shape(character: str) -> str:
 class Wanted(Horizontal):
     """The character that practice asks for."""
 
+    @override
     def compose(self) -> ComposeResult:
         """Give its picture and words."""
         yield Picture()

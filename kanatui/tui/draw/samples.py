@@ -16,12 +16,13 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
+from typing_extensions import override
 
-from kanatui import handwriting
-from kanatui.drawing import Pixels
-from kanatui.errors import ImageError, KanatuiError
-from kanatui.handwriting import Sample
-from kanatui.tui.draw.typed import name_of, parse_typed
+from kanatui.core.errors import ImageError, KanatuiError
+from kanatui.evaluation import samples
+from kanatui.evaluation.samples import Sample
+from kanatui.kana.romaji import name_of, parse_typed
+from kanatui.pictures.drawing import Pixels
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
@@ -57,6 +58,7 @@ class Samples(Horizontal):
         self._shown: list[Sample] = []
         self._chosen = _ALL
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the characters, the sheet, and what is known of the sample under the cursor."""
         yield OptionList(id="characters")
@@ -79,7 +81,7 @@ class Samples(Horizontal):
     async def reload(self) -> None:
         """Look again what samples there are."""
         try:
-            self._samples = await asyncio.to_thread(handwriting.samples)
+            self._samples = await asyncio.to_thread(samples.samples)
         except KanatuiError as error:
             self._app.problem(error)
             return
@@ -152,7 +154,7 @@ class Samples(Horizontal):
             Ask(f"What does this sample of {sample.character} show? (か, ka, KA, U+304B)", check=_wrong)
         )
         if text is not None:
-            await self._do(lambda: handwriting.relabel(sample, parse_typed(text)))
+            await self._do(lambda: samples.relabel(sample, parse_typed(text)))
 
     @work(exclusive=True, group="change")
     async def action_remove(self) -> None:
@@ -163,14 +165,14 @@ class Samples(Horizontal):
         answers = {"remove": "Remove", "cancel": "Cancel"}
         question = f"Remove this sample of {sample.character}? It cannot be brought back."
         if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="remove")) == "remove":
-            await self._do(lambda: handwriting.remove(sample))
+            await self._do(lambda: samples.remove(sample))
 
     @work(exclusive=True, group="change")
     async def action_export(self) -> None:
         """Ask where to, then copy all samples there."""
         text = await self.app.push_screen_wait(Ask("Export all samples to a new folder, or to a new .zip file"))
         if text:
-            count = await self._do(lambda: handwriting.export_to(Path(text).expanduser()))
+            count = await self._do(lambda: samples.export_to(Path(text).expanduser()))
             if count is not None:
                 self.app.notify(f"{count:,} samples exported to {text}", markup=False)
 
@@ -180,7 +182,7 @@ class Samples(Horizontal):
         text = await self.app.push_screen_wait(Ask("Import from a folder of LABEL/*.png or *.jpg, or a .zip of one"))
         if not text:
             return
-        came = await self._do(lambda: handwriting.import_from(Path(text).expanduser()))
+        came = await self._do(lambda: samples.import_from(Path(text).expanduser()))
         if came is not None:
             known = f", {came.known:,} were here already" if came.known else ""
             self.app.notify(f"{came.kept:,} samples imported{known}", markup=False)

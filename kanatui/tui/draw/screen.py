@@ -9,10 +9,11 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, OptionList
+from typing_extensions import override
 
-from kanatui.adapted import changes, got_worse, in_words
-from kanatui.errors import KanatuiError
-from kanatui.params import Float
+from kanatui.core.errors import KanatuiError
+from kanatui.core.params import Float
+from kanatui.evaluation.adapt import changes, got_worse, in_words
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
@@ -59,16 +60,19 @@ class DrawScreen(KanatuiScreen):
         super().__init__()
         self._adapting = False
 
+    @override
     def compose_body(self) -> ComposeResult:
         """Give the board and the samples, one of them on show."""
         with ContentSwitcher(initial="board"):
             yield Board(id="board")
             yield Samples(id="samples")
 
+    @override
     async def on_shown(self) -> None:
         """See what models and samples there are now."""
         self.query_one(Board).prepare()
 
+    @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to go where one is not, and to adapt one model at a time."""
         if action == "adapt":

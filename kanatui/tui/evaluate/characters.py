@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual.widgets import DataTable
 
-from kanatui.kana import NAMES
-from kanatui.tui.evaluate.judged import scores, whole_percent
+from kanatui.kana.romaji import NAMES
+from kanatui.tui.evaluate.loaded import scores, whole_percent
 
 if TYPE_CHECKING:
     from kanatui.evaluation.metrics import Report, Score

@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label, Select
+from typing_extensions import override
 
-from kanatui.errors import UsageError
-from kanatui.tui.evaluate.judged import summary
+from kanatui.core.errors import UsageError
+from kanatui.tui.evaluate.loaded import summary
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
@@ -43,6 +44,7 @@ class Choices(Vertical):
         self._evaluations: dict[str, Evaluation] = {}
         self._told_run = self._told_evaluation = ""
 
+    @override
     def compose(self) -> ComposeResult:
         """Give three lines of choices."""
         with Horizontal(classes="choices"):
@@ -115,7 +117,7 @@ class Choices(Vertical):
 
     def characters(self) -> str | None:
         """Return the candidates, None for all. KanatuiError if what was typed makes no sense."""
-        from kanatui.charset import parse_characters
+        from kanatui.kana.sets import parse_characters
 
         text = self.query_one("#candidates", Input).value.strip()
         return parse_characters(text) if text else None

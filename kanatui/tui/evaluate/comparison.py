@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import DataTable, Label, Select, Static
+from typing_extensions import override
 
+from kanatui.core.units import percent
 from kanatui.tui.evaluate.characters import named
-from kanatui.tui.evaluate.judged import MOST_SHOWN, Judged, Shown, opinion, surely
-from kanatui.words import percent
+from kanatui.tui.evaluate.loaded import MOST_SHOWN, LoadedEvaluation, Shown, opinion, surely
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison
@@ -38,9 +39,10 @@ class ComparePanel(Vertical):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.comparison: Comparison | None = None
-        self._pair: tuple[Judged, Judged] | None = None
+        self._pair: tuple[LoadedEvaluation, LoadedEvaluation] | None = None
         self._options: list[tuple[str, str]] = []
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the choice of the second run, a summary, and the table."""
         with Horizontal(classes="choices"):
@@ -85,7 +87,7 @@ class ComparePanel(Vertical):
         self.table.clear()
         self.query_one("#difference", Static).update(text)
 
-    def show(self, comparison: Comparison, first: Judged, second: Judged, folded: bool) -> None:
+    def show(self, comparison: Comparison, first: LoadedEvaluation, second: LoadedEvaluation, folded: bool) -> None:
         """Show a comparison, the characters that differ most first."""
         self.comparison, self._pair = comparison, (first, second)
         shares = comparison.shares(folded)

@@ -14,8 +14,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from typing_extensions import override
 
-from kanatui.tui.evaluate.judged import share_of
+from kanatui.tui.evaluate.loaded import share_of
 
 if TYPE_CHECKING:
     from kanatui.evaluation.metrics import Report
@@ -140,6 +141,7 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     # ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def render_line(self, y: int) -> Strip:
         """Give the heading (always the first line) or a row, with its label always at the left."""
         width, data = self.size.width, self._data

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from kanatui import paths
-from kanatui.errors import KanatuiError
-from kanatui.models import DEFAULT, default_weights
-from kanatui.tui.evaluate.judged import Judged
-from kanatui.words import percent
+from kanatui.core import paths
+from kanatui.core.errors import KanatuiError
+from kanatui.core.units import percent
+from kanatui.model.shipped import DEFAULT, default_weights
+from kanatui.tui.evaluate.loaded import LoadedEvaluation
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def runs_with_weights() -> list[tuple[str, str]]:
-    """Return the models that can be judged as (text with the best strict and folded score, id).
+    """Return the models that can be evaluated as (text with the best strict and folded score, id).
 
     Runs come newest first; the model that ships with kanatui, if it does, comes last.
     """
@@ -49,14 +49,14 @@ def evaluations_of(run: str) -> list[Evaluation]:
     return []
 
 
-def compare_with(first: Judged, run: str) -> tuple[Comparison, Judged] | None:
+def compare_with(first: LoadedEvaluation, run: str) -> tuple[Comparison, LoadedEvaluation] | None:
     """Look for an evaluation of another run over the same images, and put the two together."""
     from kanatui.evaluation.compare import Comparison
 
     for evaluation in evaluations_of(run):
         with contextlib.suppress(KanatuiError):
             if evaluation.data == first.evaluation.data:
-                second = Judged.load(evaluation)
+                second = LoadedEvaluation.load(evaluation)
                 readings, files = (first.readings, second.readings), (first.files, second.files)
                 return Comparison(first.evaluation, evaluation, readings, files), second
     return None

@@ -10,8 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
+from typing_extensions import override
 
-from kanatui.tui.evaluate.judged import Shown, surely
+from kanatui.tui.evaluate.loaded import Shown, surely
 from kanatui.tui.widgets.glyphs import GlyphSheet, GlyphView
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class ImagesPanel(Vertical):
         self._images: npt.NDArray[np.uint8] | None = None
         self._about = ""
 
+    @override
     def compose(self) -> ComposeResult:
         """Give a line that says what is shown, and the sheet."""
         yield Static("", id="about", markup=False)
@@ -93,6 +95,7 @@ class Closer(ModalScreen[int]):
         super().__init__()
         self._about, self._images, self._shown, self._index = about, images, shown, index
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the image and what is said about it."""
         with Vertical(classes="dialog wide"):

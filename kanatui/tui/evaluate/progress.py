@@ -6,7 +6,7 @@ import time
 
 from textual.widgets import Static
 
-from kanatui.words import clock
+from kanatui.core.units import clock
 
 _BAR = 20
 """Columns of the bar."""

@@ -12,15 +12,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, DataTable, Input, Static, Tab, Tabs
 from textual.worker import Worker, get_current_worker
+from typing_extensions import override
 
-from kanatui.errors import EngineError, KanatuiError, Superseded
+from kanatui.core.errors import EngineError, KanatuiError, Superseded
 from kanatui.tui.evaluate.characters import CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
 from kanatui.tui.evaluate.finding import compare_with, evaluations_of, runs_with_weights
 from kanatui.tui.evaluate.images import ImagesPanel
-from kanatui.tui.evaluate.judged import Judged, Shown, headline, shown
+from kanatui.tui.evaluate.loaded import LoadedEvaluation, Shown, headline, shown
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Confirm
@@ -65,11 +66,12 @@ class EvaluateScreen(KanatuiScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._judged: Judged | None = None
+        self._loaded: LoadedEvaluation | None = None
         self._folded = True
         self._list = "characters"
         self._worker: Worker[None] | None = None
 
+    @override
     def compose_body(self) -> ComposeResult:
         """Give the choices, the scores, and below them lists and images."""
         yield Choices(id="choices")
@@ -97,6 +99,7 @@ class EvaluateScreen(KanatuiScreen):
 
     # ── runs and their evaluations ────────────────────────────────────────────────────────────────────────────────
 
+    @override
     async def on_shown(self) -> None:
         """Look for runs with weights; there may be new ones."""
         runs = await asyncio.to_thread(runs_with_weights)
@@ -132,11 +135,11 @@ class EvaluateScreen(KanatuiScreen):
     @work(exclusive=True, group="open")
     async def _open(self, evaluation: Evaluation) -> None:
         try:
-            judged = await asyncio.to_thread(Judged.load, evaluation)
+            loaded = await asyncio.to_thread(LoadedEvaluation.load, evaluation)
         except KanatuiError as error:
             self.kanatui.problem(error)
             return
-        self._show(judged)
+        self._show(loaded)
 
     # ── evaluating ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,10 +157,10 @@ class EvaluateScreen(KanatuiScreen):
 
     def action_evaluate_second(self) -> None:
         """Let the second run read the images that the first one read."""
-        if self._judged is None or not self._compare.second:
+        if self._loaded is None or not self._compare.second:
             self.notify("choose a run that has been evaluated, and a second one to compare it with")
             return
-        about = self._judged.evaluation
+        about = self._loaded.evaluation
         source = {"kind": about.kind, "path" if about.kind == "folder" else "run": about.where}
         self._begin(self._compare.second, source, about.candidates or None, about.limit or None)
 
@@ -214,8 +217,8 @@ class EvaluateScreen(KanatuiScreen):
 
     def action_delete(self) -> None:
         """Delete the evaluation that is shown, after asking."""
-        if self._judged:
-            self._delete(self._judged.evaluation)
+        if self._loaded:
+            self._delete(self._loaded.evaluation)
 
     @work(exclusive=True, group="delete")
     async def _delete(self, evaluation: Evaluation) -> None:
@@ -230,17 +233,17 @@ class EvaluateScreen(KanatuiScreen):
 
     # ── results ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _show(self, judged: Judged | None) -> None:
-        self._judged = judged
+    def _show(self, loaded: LoadedEvaluation | None) -> None:
+        self._loaded = loaded
         self.query_one("#empty", Static).update(_NOT_YET if self._choices.run else _NO_RUNS)
-        self.set_class(judged is not None, "judged")
+        self.set_class(loaded is not None, "loaded")
         self.refresh_bindings()
-        if judged is None:
+        if loaded is None:
             self.query_one("#scores", Static).update("")
             return
-        self.query_one("#scores", Static).update(headline(judged.evaluation))
-        self.query_one(CharacterTable).show(judged.report, self._folded)
-        self.query_one(ConfusionMap).show(Confusions(judged.report, self._folded))
+        self.query_one("#scores", Static).update(headline(loaded.evaluation))
+        self.query_one(CharacterTable).show(loaded.report, self._folded)
+        self.query_one(ConfusionMap).show(Confusions(loaded.report, self._folded))
         self._load_second()
         self._look()
         if self.focused is None:
@@ -250,7 +253,7 @@ class EvaluateScreen(KanatuiScreen):
         """Take look-alikes for the same, or not."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
-        self._show(self._judged)
+        self._show(self._loaded)
 
     @on(ComparePanel.Chosen)
     def _second_chosen(self) -> None:
@@ -258,7 +261,7 @@ class EvaluateScreen(KanatuiScreen):
 
     @work(exclusive=True, group="second")
     async def _load_second(self) -> None:
-        first, second = self._judged, self._compare.second
+        first, second = self._loaded, self._compare.second
         if first is None or not second:
             self._compare.say(
                 "Choose a second run to see what one reads rightly and the other does not, image by image."
@@ -308,6 +311,7 @@ class EvaluateScreen(KanatuiScreen):
         """Go from the images back to the list."""
         self.action_tab(self._list)
 
+    @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show the keys that do something here."""
         if action == "cancel":
@@ -345,17 +349,17 @@ class EvaluateScreen(KanatuiScreen):
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
         """Show the images of what is under the cursor of the list, once it rests."""
-        panel, judged = self.query_one(ImagesPanel), self._judged
-        if judged is None or not panel.display:
+        panel, loaded = self.query_one(ImagesPanel), self._loaded
+        if loaded is None or not panel.display:
             return
         await asyncio.sleep(_STILL)
-        about, wanted, total = self._under_cursor(judged)
+        about, wanted, total = self._under_cursor(loaded)
         if not wanted:
             panel.say(about, "none" if about else "")
             return
         slow = self.set_timer(_PATIENCE, lambda: panel.wait(about))
         try:
-            images = await self._fetch(judged.evaluation, [each.record for each in wanted])
+            images = await self._fetch(loaded.evaluation, [each.record for each in wanted])
         except Superseded:
             return
         except EngineError as error:
@@ -372,7 +376,7 @@ class EvaluateScreen(KanatuiScreen):
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
         return answer.arrays["images"]
 
-    def _under_cursor(self, judged: Judged) -> tuple[str, list[Shown], int]:
+    def _under_cursor(self, loaded: LoadedEvaluation) -> tuple[str, list[Shown], int]:
         """Return what is under the cursor in words, its images, and how many there are in all."""
         if self._list == "compare":
             return self._compare.differing(self._compare.character, self._folded)
@@ -380,13 +384,13 @@ class EvaluateScreen(KanatuiScreen):
             cell = self.query_one(ConfusionMap).cell
             if cell is None:
                 return "", [], 0
-            places = judged.readings.cell(*cell).tolist()
+            places = loaded.readings.cell(*cell).tolist()
             return (
                 self.query_one(ConfusionMap).description,
-                shown(judged, places, folded=False, with_truth=False),
+                shown(loaded, places, folded=False, with_truth=False),
                 len(places),
             )
         character = self.query_one(CharacterTable).character
-        places = judged.readings.misread(character, self._folded).tolist()
+        places = loaded.readings.misread(character, self._folded).tolist()
         about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
-        return about, shown(judged, places, self._folded, with_truth=not character), len(places)
+        return about, shown(loaded, places, self._folded, with_truth=not character), len(places)

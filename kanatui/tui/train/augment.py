@@ -13,17 +13,18 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import OptionList, Static
+from typing_extensions import override
 
-from kanatui.errors import KanatuiError, ParameterError, PluginError
-from kanatui.params import Parameter
-from kanatui.recipe import Augment, Chance, Recipe
+from kanatui.core.errors import KanatuiError, ParameterError, PluginError
+from kanatui.core.params import Parameter
+from kanatui.dataset.recipe import Augment, Chance, Recipe
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
 from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
-    from kanatui.plugins import Registry
+    from kanatui.plugins.registry import Registry
 
 _SETTLES = 0.6
 """Seconds without a key press after which a value counts as typed to its end and is sent."""
@@ -56,6 +57,7 @@ class Augmentations(Vertical):
         self._form_of: tuple[str, str, int] | None = None
         self._settling: Timer | None = None
 
+    @override
     def compose(self) -> ComposeResult:
         """Give what is in force, the list, and room for a form."""
         yield Static("", id="augment-say", markup=False)
@@ -230,6 +232,6 @@ def _steps(tables: Sequence[Mapping[str, Any]]) -> tuple[Augment, ...]:
 
 
 def _load() -> Registry:
-    from kanatui.plugins import load
+    from kanatui.plugins.registry import load
 
     return load()

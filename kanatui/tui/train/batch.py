@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from kanatui.errors import StorageError
+from kanatui.core.errors import StorageError
 from kanatui.training.runs import Run
 from kanatui.tui.widgets.glyphs import GlyphSheet, caption
 

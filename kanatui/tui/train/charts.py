@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 from textual_plot import HiResMode
+from typing_extensions import override
 
 from kanatui.tui.train.follow import History
 from kanatui.tui.train.plot import Plot
@@ -68,6 +69,7 @@ class Chart(Vertical):
         self._drawn_for: object = None
         self._heights: list[float] = []
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the title line and the plot."""
         yield Static(self.kind.title, classes="chart-title")

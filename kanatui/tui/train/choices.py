@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kanatui import paths, storage
-from kanatui.params import Parameter
-from kanatui.recipe import Recipe
+from kanatui.core import paths, storage
+from kanatui.core.params import Parameter
+from kanatui.dataset.recipe import Recipe
 from kanatui.training.options import TrainingOptions
 
 FIRST = ("minutes", "epochs", "batch_size", "learning_rate", "device")

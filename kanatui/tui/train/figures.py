@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kanatui.training.telling import preparing
+from kanatui.core.units import bytes_text, clock, duration, percent
+from kanatui.training.event_text import preparing
 from kanatui.tui.train.follow import History
 from kanatui.tui.train.rows import SYMBOLS, Row
-from kanatui.words import bytes_text, clock, duration, percent
 
 
 def headline(row: Row) -> str:

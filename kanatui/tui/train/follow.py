@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kanatui.training.event_text import deciding, describe
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
-from kanatui.training.telling import deciding, describe
 from kanatui.tui.train.series import Series
 
 BITE = 1 << 16

@@ -12,8 +12,9 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
+from typing_extensions import override
 
-from kanatui.errors import KanatuiError
+from kanatui.core.errors import KanatuiError
 from kanatui.training.control import Mailbox
 from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
@@ -21,7 +22,7 @@ from kanatui.tui.train.batch import BatchSheet
 from kanatui.tui.train.follow import Follower
 from kanatui.tui.train.logs import Printed, Told, read_from
 from kanatui.tui.train.rows import Row
-from kanatui.tui.train.words import WordBar
+from kanatui.tui.widgets.wordbar import WordBar
 
 if TYPE_CHECKING:
     from kanatui.tui.app import KanatuiApp
@@ -67,6 +68,7 @@ class Live(Vertical):
         self._first_chart = 0
         self._caught_up = False
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the figures above, the views below."""
         yield Static("No run is shown: choose one under Runs, or press n for a new one.", id="live-head", markup=False)

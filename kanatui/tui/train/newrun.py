@@ -12,16 +12,17 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Collapsible, Input, Label, Select, Static
+from typing_extensions import override
 
+from kanatui.core.errors import KanatuiError
 from kanatui.dataset.catalogue import Catalogue
-from kanatui.errors import KanatuiError
-from kanatui.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
+from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, arguments, first_options, more_options
 from kanatui.tui.train.starting import start_training
 from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
-    from kanatui.plugins import Registry
+    from kanatui.plugins.registry import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _EDITED = "edited:"
@@ -54,6 +55,7 @@ class NewRun(Vertical):
         self._loaded = asyncio.Event()
         self.starting = False
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the fields, and above them the button and what it leads to."""
         with Horizontal(id="new-start"):
@@ -294,7 +296,7 @@ def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
 def _open_source(value: str, edited: Recipe | None) -> Source:
     kind, _, name = value.partition(":")
     if kind == "dataset":
-        from kanatui import paths
+        from kanatui.core import paths
 
         return Source("dataset", name, read_recipe(paths.datasets() / name / "recipe.toml"))
     if value == _EDITED and edited is not None:
@@ -303,6 +305,6 @@ def _open_source(value: str, edited: Recipe | None) -> Source:
 
 
 def _load_registry() -> Registry:
-    from kanatui.plugins import load
+    from kanatui.plugins.registry import load
 
     return load()

@@ -13,6 +13,7 @@ from textual_hires_canvas import Canvas
 from textual_plot import PlotWidget
 from textual_plot.axis_formatter import NumericAxisFormatter
 from textual_plot.plot_widget import VLinePlot
+from typing_extensions import override
 
 _MARGIN_LEFT = 7
 _MOST_TICKS = 5
@@ -21,11 +22,13 @@ _MOST_TICKS = 5
 class StepTicks(NumericAxisFormatter):
     """Few ticks, written short: 500, 1.5k, 20k, 3M."""
 
+    @override
     def get_ticks(self, min_: float, max_: float, max_ticks: int = _MOST_TICKS) -> list[float]:
         """Return where ticks stand."""
         ticks = super().get_ticks(min_, max_, _MOST_TICKS)
         return ticks[:: 1 + len(ticks) // (_MOST_TICKS + 2)]
 
+    @override
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         """Return what is written at each tick."""
         return [_short(tick) for tick in ticks]
@@ -62,12 +65,14 @@ class Plot(PlotWidget, inherit_bindings=False):
         """Whether the user chose what part to see."""
         self._letters: dict[float, str] = {}
 
+    @override
     def on_mount(self) -> None:
         """Leave little room round the curves: terminals are small."""
         super().on_mount()
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, _MARGIN_LEFT
         self.set_x_formatter(StepTicks())
 
+    @override
     def clear(self) -> None:
         """Take everything away."""
         self._letters = {}
@@ -78,6 +83,7 @@ class Plot(PlotWidget, inherit_bindings=False):
         self._letters[x] = letter
         self.add_v_line(x, style)
 
+    @override
     def _render_v_line_plot(self, vline: VLinePlot) -> None:
         if self.span[0] <= vline.x <= self.span[1]:
             super()._render_v_line_plot(vline)
@@ -89,6 +95,7 @@ class Plot(PlotWidget, inherit_bindings=False):
         """The steps between which it is drawn."""
         return self._x_min, self._x_max
 
+    @override
     def _rerender(self) -> None:
         # Repainting the whole widget at each of the calls that make up a picture cost 16 kB a second at 82×16, twice
         # what the picture takes; only lines that differ from what is shown cost a tenth of that.
@@ -112,14 +119,17 @@ class Plot(PlotWidget, inherit_bindings=False):
         for canvas, (letters, styles) in zip(canvases, before, strict=True):
             _repaint(canvas, letters, styles)
 
+    @override
     def _zoom(self, center_x: float, center_y: float, factor: float, zoom_x: bool, zoom_y: bool) -> None:
         self.moved = True
         super()._zoom(center_x, center_y, factor, zoom_x, zoom_y)
 
+    @override
     def _pan(self, factor_x: float, factor_y: float) -> None:
         self.moved = True
         super()._pan(factor_x, factor_y)
 
+    @override
     def action_reset_scales(self) -> None:
         """Show the whole curve again."""
         self.moved = False

@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from kanatui.core.units import percent
+from kanatui.training.event_text import deciding
 from kanatui.training.runs import Run, Status, list_runs
-from kanatui.training.telling import deciding
-from kanatui.words import percent
 
 _BITE = 1 << 20
 _VALIDATION = b'"event":"validation"'

@@ -14,8 +14,9 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
+from typing_extensions import override
 
-from kanatui.errors import KanatuiError
+from kanatui.core.errors import KanatuiError
 from kanatui.tui.train.rows import COLOURS, SYMBOLS, Gatherer, Row, spark
 
 _LOOK_EVERY = 1.0
@@ -59,6 +60,7 @@ class RunList(Vertical):
         self._gatherer = Gatherer()
         self._shown: list[tuple[str, str]] = []
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the list and what stands there while it is empty."""
         yield Static("looking for runs …", id="no-runs")

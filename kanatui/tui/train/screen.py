@@ -11,8 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.reactive import reactive
 from textual.widgets import OptionList
+from typing_extensions import override
 
-from kanatui.errors import KanatuiError
+from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.augment import Augmentations
@@ -21,8 +22,8 @@ from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.train.rows import Row
 from kanatui.tui.train.runlist import Options, RunList
 from kanatui.tui.train.starting import start_training
-from kanatui.tui.train.words import WordBar
 from kanatui.tui.widgets.dialogs import Ask, Confirm
+from kanatui.tui.widgets.wordbar import WordBar
 
 PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
 _WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
@@ -65,6 +66,7 @@ class TrainScreen(KanatuiScreen):
         self._wanted_run = ""
         self._keys_are_for: tuple[str, str, str] | None = None
 
+    @override
     def compose_body(self) -> ComposeResult:
         """Give the three parts."""
         yield WordBar(PARTS, "train-parts")
@@ -73,6 +75,7 @@ class TrainScreen(KanatuiScreen):
             yield Live(id="train-live")
             yield NewRun(id="train-new")
 
+    @override
     async def on_shown(self) -> None:
         """Look at the runs at once."""
         self.runs.look()
@@ -184,6 +187,7 @@ class TrainScreen(KanatuiScreen):
         self.live.watch_run(event.row)
         self.part = "live"
 
+    @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what fits the part that is shown and the state of the run in question."""
         if action == "start":

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kanatui import background, paths, storage
-from kanatui.errors import RunError
-from kanatui.storage import tail
+from kanatui.core import paths, processes, storage
+from kanatui.core.errors import RunError
+from kanatui.core.storage import tail
+from kanatui.training.event_text import preparing
 from kanatui.training.runs import Run, list_runs
-from kanatui.training.telling import preparing
 
 _POLL = 0.1
 _STARTED = re.compile(r"^run (\S+) trains in the background", re.MULTILINE)
@@ -35,7 +35,7 @@ async def start_training(arguments: Sequence[str], on_progress: OnProgress, comm
     """
     known = {run.id for run in await asyncio.to_thread(list_runs)}
     log = storage.make_folder(paths.cache() / "starts") / f"{os.getpid()}-{time.monotonic_ns()}.log"
-    process = await asyncio.to_thread(background.start, [command, *arguments, "--detach"], log)
+    process = await asyncio.to_thread(processes.start, [command, *arguments, "--detach"], log)
     try:
         while process.poll() is None:
             on_progress(await asyncio.to_thread(_how_far, known, log))

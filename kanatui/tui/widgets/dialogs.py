@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
+from typing_extensions import override
 
 from kanatui.tui.widgets.keybar import KeyBar
 
@@ -39,6 +40,7 @@ class Confirm(ModalScreen[str | None]):
         super().__init__()
         self._question, self._answers, self._default, self._danger = question, dict(answers), default, danger
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the question and its buttons."""
         with Vertical(classes="dialog"):
@@ -74,6 +76,7 @@ class Ask(ModalScreen[str | None]):
         super().__init__()
         self._question, self._value, self._check = question, value, check or (lambda text: "")
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the question, the field, and room for what is wrong."""
         with Vertical(classes="dialog"):
@@ -101,6 +104,7 @@ class Details(ModalScreen[None]):
         super().__init__()
         self._title, self._text = title, text
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the title and the text."""
         with Vertical(classes="dialog wide"):

@@ -1,4 +1,4 @@
-"""A form made from declared parameters (:mod:`kanatui.params`): the same declaration that recipes and options use."""
+"""A form made from declared parameters (:mod:`kanatui.core.params`), as recipes and options use them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Label, Select, Static
+from typing_extensions import override
 
-from kanatui.params import Bool, Choice, Float, Int, Parameter
+from kanatui.core.params import Bool, Choice, Float, Int, Parameter
 
 _STEPS = 20
 """Presses of a key that take a number from its least value to its greatest, where no step is declared."""
@@ -63,6 +64,7 @@ class Field(Vertical):
         self.parameter = parameter
         self._value = value
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the control that suits the parameter."""
         with Horizontal():
@@ -110,6 +112,7 @@ class ParameterForm(Vertical):
             self.form, self.name, self.value = form, name, value
 
         @property
+        @override
         def control(self) -> ParameterForm:
             """The form."""
             return self.form
@@ -128,6 +131,7 @@ class ParameterForm(Vertical):
         self.errors: dict[str, str] = {}
         """What is wrong, by parameter."""
 
+    @override
     def compose(self) -> ComposeResult:
         """Give a field for each parameter."""
         for name, parameter in self._declared.items():

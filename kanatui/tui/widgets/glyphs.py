@@ -21,9 +21,10 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from kanatui.blocks import Pixels
+    from kanatui.core.blocks import Pixels
     from kanatui.tui.app import KanatuiApp
 
 _GUTTER = 1
@@ -35,7 +36,7 @@ _TILES = (8, 12, 16, 20, 24, 32, 48, 64)
 
 def draw_lines(image: Pixels, side: int, plain: bool) -> list[list[Segment]]:
     """Draw uint8 [H, W] on ``side`` columns and half as many lines, with plain characters or in half blocks."""
-    from kanatui.blocks import ascii_lines, half_blocks, shrink
+    from kanatui.core.blocks import ascii_lines, half_blocks, shrink
 
     small = shrink(image, side)
     if plain:
@@ -45,7 +46,7 @@ def draw_lines(image: Pixels, side: int, plain: bool) -> list[list[Segment]]:
 
 @functools.cache
 def _style(ink: int, paper: int) -> Style:
-    """Make the style of a cell; there are as many as pairs of the 16 greys of :mod:`kanatui.blocks`."""
+    """Make the style of a cell; there are as many as pairs of the 16 greys of :mod:`kanatui.core.blocks`."""
     return Style.parse(f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})")
 
 
@@ -78,6 +79,7 @@ class GlyphSheet(ScrollView, can_focus=True):
             self.sheet, self.index = sheet, index
 
         @property
+        @override
         def control(self) -> GlyphSheet:
             """The sheet."""
             return self.sheet
@@ -159,6 +161,7 @@ class GlyphSheet(ScrollView, can_focus=True):
         self._lay_out()
         self.refresh()
 
+    @override
     def notify_style_update(self) -> None:
         """Draw everything again: theme, or plain characters."""
         super().notify_style_update()
@@ -181,6 +184,7 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     # ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def render_line(self, y: int) -> Strip:
         """Give one line of the sheet."""
         width = self.size.width
@@ -279,11 +283,13 @@ class GlyphView(Widget):
         """Draw it in the new size."""
         self._lines = None
 
+    @override
     def notify_style_update(self) -> None:
         """Draw it anew: theme, or plain characters."""
         super().notify_style_update()
         self._lines = None
 
+    @override
     def render_line(self, y: int) -> Strip:
         """Give one line, the picture in the middle."""
         width, height = self.size

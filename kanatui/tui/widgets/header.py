@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from kanatui.tui.app import KanatuiApp
@@ -23,6 +24,7 @@ class StatusHeader(Horizontal):
         super().__init__()
         self._mode = mode
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the name, a label for each screen, and the state."""
         yield Static("kanatui", classes="name")

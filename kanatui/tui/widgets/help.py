@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
+from typing_extensions import override
 
 
 def actions(screen: Screen[object]) -> Iterator[tuple[DOMNode, Binding]]:
@@ -42,6 +43,7 @@ class Keys(ModalScreen[None]):
         super().__init__()
         self._text = _text(about)
 
+    @override
     def compose(self) -> ComposeResult:
         """Give the table, to scroll."""
         with Vertical(classes="dialog wide"):

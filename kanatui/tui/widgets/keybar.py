@@ -18,6 +18,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
 from textual.widget import Widget
+from typing_extensions import override
 
 _KEPT = "keys"
 """The action whose key is shown however narrow the line is."""
@@ -68,6 +69,7 @@ class KeyBar(Widget):
         shown = self.app.get_key_display(binding)
         return _Key(binding.key, shown, binding.description, binding.action == _KEPT, enabled)
 
+    @override
     def render(self) -> Content:
         """Give as many keys as there is room for."""
         bright = self.get_visual_style("keybar--key", partial=True)

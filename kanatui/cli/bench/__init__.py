@@ -1,0 +1,154 @@
+"""`kanatui bench`: measurements that anybody can repeat."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from kanatui.cli.console import err, out, print_json, stages
+
+if TYPE_CHECKING:
+    from kanatui.cli.bench.figures import Figure
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+_rounds = click.option("--rounds", type=click.IntRange(1, 100), help="How often each thing is measured.")
+_full = click.option("--full", is_flag=True, help="Make the article's 715,884 images (2.9 GB) rather than a part.")
+
+
+@click.group("bench")
+def bench_command() -> None:
+    """Measure kanatui on this machine: ways of doing the same thing side by side, against what is wanted."""
+
+
+@bench_command.command("render")
+@_rounds
+@click.option("--size", type=click.IntRange(16, 256), default=64, show_default=True, help="Pixels along a side.")
+@_json
+def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
+    """Draw images in every way: the article's, ImageMagick in batches, Pillow, masters. Half a minute."""
+    _measure([functools.partial(_render, rounds, size)], as_json)
+
+
+@bench_command.command("generate")
+@_rounds
+@_full
+@_json
+def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
+    """Make data sets: as a stream, on disk, by one worker and two; where the time goes; growth; memory. 2 minutes."""
+    _measure([functools.partial(_generate, rounds, full)], as_json)
+
+
+@bench_command.command("train")
+@_rounds
+@_json
+def bench_train(rounds: int | None, as_json: bool) -> None:
+    """Train: images per second, what making the images costs, the time to the article's score. 3 minutes."""
+    _measure([functools.partial(_train, rounds)], as_json)
+
+
+@bench_command.command("recognize")
+@_rounds
+@_json
+def bench_recognize(rounds: int | None, as_json: bool) -> None:
+    """Read pictures: a thousand in one go, and a single one from the start of the process. Half a minute."""
+    _measure([functools.partial(_recognize, rounds)], as_json)
+
+
+@bench_command.command("tui")
+@_json
+def bench_tui(as_json: bool) -> None:
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. 3 minutes; starts a training."""
+    _measure([_tui], as_json)
+
+
+@bench_command.command("all")
+@_full
+@_json
+def bench_all(full: bool, as_json: bool) -> None:
+    """Measure everything above."""
+    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _tui], as_json)
+
+
+def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
+    from kanatui.cli.bench import render
+
+    with _stages() as on_stage:
+        return render.measure_render(rounds or render.ROUNDS, size, on_stage)
+
+
+def _generate(rounds: int | None = None, full: bool = False) -> list[Figure]:
+    from kanatui.cli.bench import generate
+
+    with _stages() as on_stage:
+        return generate.measure_generate(rounds or generate.ROUNDS, full, on_stage)
+
+
+def _train(rounds: int | None = None) -> list[Figure]:
+    from kanatui.cli.bench import train
+
+    with _stages() as on_stage:
+        return train.measure_train(rounds or train.ROUNDS, on_stage)
+
+
+def _recognize(rounds: int | None = None) -> list[Figure]:
+    from kanatui.cli.bench import recognize
+
+    with _stages() as on_stage:
+        return recognize.measure_recognize(rounds or recognize.ROUNDS, on_stage)
+
+
+def _tui() -> list[Figure]:
+    from kanatui.cli.bench.tui import measure_tui
+
+    with err.status("bench tui") as status:
+        return measure_tui(lambda text: status.update(f"bench tui: {text}"))
+
+
+_stages = functools.partial(stages, {})
+
+
+def _image_magick() -> str:
+    from kanatui.core.errors import ImageMagickError
+    from kanatui.fonts import imagemagick
+
+    try:
+        return imagemagick.find().version
+    except ImageMagickError:  # the app can be measured without it
+        return "not found"
+
+
+def _measure(benches: Sequence[Callable[[], list[Figure]]], as_json: bool) -> None:
+    from kanatui.core.machine import describe_machine
+
+    machine = describe_machine()
+    machine["versions"] += f", ImageMagick {_image_magick()}"
+    figures = [figure for bench in benches for figure in bench()]
+    command = f"kanatui {' '.join(sys.argv[1:])}"
+    if as_json:
+        print_json({"command": command, "machine": machine, "figures": [figure.to_dict() for figure in figures]})
+        return
+    _print(figures, machine, command)
+
+
+def _print(figures: Sequence[Figure], machine: dict[str, str], command: str) -> None:
+    from rich.table import Table
+
+    table = Table("what", "measured", "goal", "", "least … median … most", "n", "note", box=None, pad_edge=False)
+    for figure in figures:
+        table.add_row(
+            figure.name,
+            figure.measured,
+            figure.goal,
+            ("met" if figure.met else "MISSED") if figure.goal else "",
+            figure.spread,
+            str(len(figure.samples) or 1),
+            figure.note,
+        )
+    out.print(table)
+    for name, text in machine.items():
+        out.print(f"{name}: {text}", markup=False, soft_wrap=True)
+    out.print(f"command: {command}", markup=False)

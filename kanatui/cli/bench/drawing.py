@@ -1,0 +1,106 @@
+"""How soon a drawing is read: strokes of a mouse on the Draw screen, from lifting the pen to the readings' paint."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from kanatui.cli.bench.figures import Figure
+from kanatui.cli.bench.terminal import Terminal
+from kanatui.pictures.drawing import Point
+
+Line = tuple[Point, ...]
+"""Corners of a stroke, shares of the board's width and height."""
+
+CHARACTERS: Mapping[str, Sequence[Line]] = {
+    "ニ": (((0.3, 0.3), (0.7, 0.3)), ((0.2, 0.7), (0.8, 0.7))),
+    "ト": (((0.4, 0.15), (0.4, 0.85)), ((0.4, 0.4), (0.7, 0.6))),
+    "イ": (((0.7, 0.15), (0.25, 0.5)), ((0.55, 0.35), (0.55, 0.85))),
+    "コ": (((0.25, 0.25), (0.75, 0.25), (0.75, 0.75)), ((0.25, 0.75), (0.75, 0.75))),
+    "エ": (((0.3, 0.25), (0.7, 0.25)), ((0.5, 0.25), (0.5, 0.75)), ((0.2, 0.75), (0.8, 0.75))),
+    "キ": (((0.25, 0.35), (0.75, 0.3)), ((0.2, 0.6), (0.8, 0.55)), ((0.45, 0.15), (0.55, 0.85))),
+    "テ": (((0.35, 0.2), (0.65, 0.2)), ((0.2, 0.45), (0.8, 0.45)), ((0.55, 0.45), (0.35, 0.85))),
+    "サ": (((0.2, 0.4), (0.8, 0.4)), ((0.35, 0.2), (0.35, 0.6)), ((0.65, 0.2), (0.65, 0.5), (0.45, 0.85))),
+}
+"""Characters of straight strokes, in the order in which they are written."""
+
+_BOARD = (2, 3, 72, 36)
+"""Left column, top line, columns and lines of a square on the board at 120×40, counted from 1."""
+
+_GOAL = 100.0  # ms
+_ROUNDS = 2
+_POINTS = 24  # reports of the mouse in a stroke
+_BETWEEN_REPORTS = 0.008  # seconds: a mouse reports 125 times a second
+_BETWEEN_STROKES = 0.3
+_READY = 1.0  # seconds without output after which the model and the pictures are there
+_READING = "█"  # the bar of the first reading; nothing else on the screen is drawn with it
+_HINT = "Draw with the mouse"  # stands on an empty board once the model is loaded
+_LEFT, _DRAG = 0, 32  # the button's code, and what is added while the mouse moves
+
+
+def measure_pen(terminal: Terminal, note: str, characters: Iterable[str] = CHARACTERS, rounds: int = _ROUNDS) -> Figure:
+    """Go to the Draw screen and draw; every stroke's pen-up to the first paint of new readings, in ms.
+
+    Args:
+        terminal: the app on 120×40, not in a field that takes letters.
+        note: under which circumstances.
+        characters: keys of :data:`CHARACTERS`; the board is cleared after each.
+        rounds: how often each is drawn.
+
+    Returns:
+        The slowest stroke against the goal, all of them as samples.
+
+    Raises:
+        KanatuiError: readings did not come.
+    """
+    since = terminal.press("4")
+    terminal.wait_for(_HINT, since)
+    terminal.wait_until_quiet(_READY, most=5 * _READY)
+    first: list[float] = []
+    later: list[float] = []
+    for character in rounds * list(characters):
+        took = [1000 * _stroke(terminal, line) for line in CHARACTERS[character]]
+        first.append(took[0])
+        later += took[1:]
+        since = terminal.press("c")
+        terminal.wait_for(_HINT, since)
+        time.sleep(_BETWEEN_STROKES)
+    medians = f"median of first strokes {statistics.median(first):.0f}, of later ones {statistics.median(later):.0f}"
+    return Figure("pen up to readings (worst)", max(first + later), "ms", _GOAL, first + later, f"{note}; {medians}")
+
+
+def _stroke(terminal: Terminal, line: Line) -> float:
+    """Draw a stroke at a hand's pace and return the seconds from lifting the pen to readings."""
+    cells = reports(line)
+    terminal.write(_report(_LEFT, cells[0]))
+    for cell in cells[1:]:
+        time.sleep(_BETWEEN_REPORTS)
+        terminal.write(_report(_LEFT + _DRAG, cell))
+    since, lifted = terminal.painted, time.perf_counter()
+    terminal.write(_report(_LEFT, cells[-1], up=True))
+    took = terminal.wait_for(_READING, since, seconds=5.0) - lifted
+    time.sleep(_BETWEEN_STROKES)
+    return took
+
+
+def reports(line: Line) -> list[tuple[int, int]]:
+    """Return the cells (column, line) that a mouse reports along a stroke, none twice in a row."""
+    left, top, columns, lines = _BOARD
+    pieces = list(itertools.pairwise(line))
+    each = _POINTS // len(pieces)
+    shares = [(start, end, step / each) for start, end in pieces for step in range(each + 1)]
+    cells = (
+        (
+            left + round((columns - 1) * (start[0] + (end[0] - start[0]) * share)),
+            top + round((lines - 1) * (start[1] + (end[1] - start[1]) * share)),
+        )
+        for start, end, share in shares
+    )
+    return [cell for cell, _ in itertools.groupby(cells)]
+
+
+def _report(button: int, cell: tuple[int, int], up: bool = False) -> bytes:
+    """Write a mouse report as xterm does in its mode 1006 (SGR)."""
+    return f"\x1b[<{button};{cell[0]};{cell[1]}{'m' if up else 'M'}".encode()

@@ -1,0 +1,86 @@
+"""kanatui as a process of its own: how long it takes, and how much memory it and its children come to hold."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from kanatui.core import paths
+from kanatui.core.errors import KanatuiError
+
+_LOOK_EVERY = 0.05  # seconds; what is held for a shorter time may be missed
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a process took."""
+
+    seconds: float
+    peak: float
+    """Bytes resident, of the process and its children together; what they share counts for each."""
+    started: float
+    """When it started, seconds since 1970."""
+    output: str
+
+
+@contextlib.contextmanager
+def own_home(cached: bool = True) -> Iterator[Path]:
+    """Give a home for measuring in, which is deleted afterwards; with the user's cache of masters, or an empty one."""
+    with tempfile.TemporaryDirectory(prefix="kanatui-bench-", ignore_cleanup_errors=True) as folder:
+        if cached:
+            paths.cache().mkdir(parents=True, exist_ok=True)
+            (Path(folder) / "cache").symlink_to(paths.cache().resolve())
+        yield Path(folder)
+
+
+def run_kanatui(arguments: Sequence[str], home: Path) -> Done:
+    """Run ``kanatui ARGUMENTS…`` to its end in some home, and watch its memory.
+
+    Raises:
+        KanatuiError: it failed; its last words are in the message.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        started, clock = time.time(), time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kanatui", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, "KANATUI_HOME": str(home)},
+        )
+        peak = 0.0
+        try:
+            while process.poll() is None:
+                peak = max(peak, resident(process.pid))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_EVERY)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        seconds = time.perf_counter() - clock
+        said.seek(0)
+        output = said.read()
+    if process.returncode:
+        raise KanatuiError(f"kanatui {' '.join(arguments)} failed: {' '.join(output.split())[-300:]}")
+    return Done(seconds, peak, started, output)
+
+
+def resident(process: int, children: bool = True) -> float:
+    """Return the bytes that a process holds in memory, with its children or without; 0 once it is gone."""
+    found = 0.0
+    with contextlib.suppress(psutil.Error):
+        whole = psutil.Process(process)
+        for one in (whole, *(whole.children(recursive=True) if children else ())):
+            with contextlib.suppress(psutil.Error):
+                found += one.memory_info().rss
+    return found

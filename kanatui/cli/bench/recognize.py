@@ -1,0 +1,86 @@
+"""Reading pictures: many at a time, and a single one from the start of the process to its answer."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kanatui.cli.bench.figures import Figure
+from kanatui.cli.bench.process import own_home, run_kanatui
+from kanatui.cli.bench.rounds import OnStage, alternate, rate
+from kanatui.dataset.recipe import DEFAULT, find_recipe
+from kanatui.dataset.stream import GlyphStream
+from kanatui.evaluation.recognize import recognize
+from kanatui.model.weights import load_weights, save_weights
+from kanatui.plugins.registry import load
+from kanatui.training.options import TrainingOptions
+from kanatui.training.session import build_model
+
+ROUNDS = 5
+
+_PICTURES = 1000
+_SIDE = 128  # pixels of each picture
+
+
+def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
+    """Read generated pictures with the default model, untrained: what its weights are makes no difference to the time.
+
+    Raises:
+        KanatuiError: a process that was to be measured failed.
+    """
+    on_stage(0, 1, "pictures")
+    with own_home() as home:
+        weights, files = _model(home / "model.safetensors"), _pictures(home)
+        on_stage(1, 1, "pictures")
+        classifier = load_weights(weights)
+        arrays = [np.asarray(Image.open(file)) for file in files]
+        read = functools.partial(run_kanatui, home=home)
+        command = ["recognize", "--model", str(weights), "--json"]
+        found = alternate(
+            {
+                "many": rate(_PICTURES, lambda: recognize(classifier, arrays)),
+                "files": rate(_PICTURES, lambda: read([*command, *map(str, files)])),
+                "one": lambda: read([*command, str(files[0])]).seconds,
+            },
+            rounds,
+            on_stage,
+            "recognize",
+        )
+    size = f"in memory, {_SIDE}×{_SIDE} px"
+    both = zip(found["files"], found["one"], strict=True)
+    after_start = [(_PICTURES - 1) / (_PICTURES / files - one) for files, one in both]
+    return [
+        Figure.median(f"read {_PICTURES:,} pictures", found["many"], "images/s", note=size),
+        Figure.median(f"read {_PICTURES:,} files", found["files"], "images/s", note="the whole command"),
+        Figure.median(
+            "after its start", after_start, "images/s", least=500.0, note="the other 999, one file's time less"
+        ),
+        Figure.median(
+            "read one file", found["one"], "s", most=1.5, note="the whole command, from the start of the process"
+        ),
+    ]
+
+
+def _model(path: Path) -> Path:
+    """Write the default recipe's model, with the weights that a training begins with."""
+    recipe, registry = find_recipe(DEFAULT), load()
+    options = TrainingOptions(**{key: value for key, value in recipe.train.items() if key != "parameters"})
+    characters = GlyphStream(recipe, registry).characters
+    module, parameters = build_model(
+        registry, options.model, recipe.train.get("parameters", {}), recipe.image_size, len(characters)
+    )
+    model = {"id": options.model, "parameters": parameters}
+    save_weights(path, module, {"model": model, "characters": characters, "image_size": recipe.image_size})
+    return path
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Write pictures of the default recipe as PNG files."""
+    stream = GlyphStream(find_recipe(DEFAULT).but(image_size=_SIDE, faces=["handwriting"]), load())
+    files = [folder / f"{number}.png" for number in range(_PICTURES)]
+    for file, image in zip(files, stream.images(np.linspace(0, len(stream) - 1, _PICTURES).astype(int)), strict=True):
+        Image.fromarray(255 - image).save(file)
+    return files

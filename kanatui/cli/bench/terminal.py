@@ -1,0 +1,182 @@
+"""A program on a pseudo-terminal of its own: keys go in, and every byte that it paints is counted and timed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from kanatui.core.errors import KanatuiError
+
+_QUERIES = {
+    b"\x1b[?2026$p": b"\x1b[?2026;2$y",  # synchronized output: supported, off
+    b"\x1b[?2048$p": b"\x1b[?2048;0$y",  # in-band resize: not known
+}
+"""What Textual asks its terminal at the start, and what a plain one answers."""
+
+
+def _surroundings() -> dict[str, str]:
+    """Return the environment without the size that some shells export: it would go before the terminal's own."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+
+
+class Terminal:
+    """Runs a command on a pseudo-terminal and keeps what it writes, with the times."""
+
+    def __init__(
+        self, command: Sequence[str], columns: int = 120, lines: int = 40, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the command, in a session of its own with the terminal as its controlling one."""
+        self._main, inner = os.openpty()
+        self.resize(columns, lines)
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            command,
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={**_surroundings(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})},
+        )
+        os.close(inner)
+        self._lock = threading.Condition()
+        self._output = bytearray()
+        self._times: list[tuple[int, float]] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def app(
+        cls, *arguments: str, columns: int = 120, lines: int = 40, environment: Mapping[str, str] | None = None
+    ) -> Self:
+        """Start kanatui itself."""
+        return cls([sys.executable, "-m", "kanatui", *arguments], columns, lines, environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the command and close the terminal."""
+        self.end()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                ready = select.select([self._main], [], [], 0.5)[0]
+                data = os.read(self._main, 1 << 16) if ready else None
+            except (OSError, ValueError):  # closed at either end
+                data = b""
+            if data == b"":
+                break
+            if data:
+                self._note(data)
+        with self._lock:
+            self._lock.notify_all()
+
+    def _note(self, data: bytes) -> None:
+        with self._lock:
+            self._output += data
+            self._times.append((len(self._output), time.perf_counter()))
+            self._lock.notify_all()
+        for query, answer in _QUERIES.items():
+            if query in data:
+                self.write(answer)
+
+    # ── what goes in ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, as a keyboard would."""
+        with contextlib.suppress(OSError):
+            os.write(self._main, data)
+
+    def press(self, keys: str) -> int:
+        """Send keys and return how much had been painted before, for :meth:`wait_for`."""
+        before = len(self._output)
+        self.write(keys.encode())
+        return before
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size; the program is told as by a real terminal."""
+        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a dropped connection does: the program gets SIGHUP."""
+        with contextlib.suppress(OSError):
+            os.close(self._main)
+
+    def end(self) -> None:
+        """Terminate the command if it still runs."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGKILL)
+                self.process.wait()
+        self.hang_up()
+
+    # ── what comes out ────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def painted(self) -> int:
+        """Bytes painted so far."""
+        return len(self._output)
+
+    @property
+    def last_painted(self) -> float:
+        """When something was painted last (`time.perf_counter`); the start if nothing was."""
+        return self._times[-1][1] if self._times else self.started
+
+    def text(self, since: int = 0) -> str:
+        """Return what was painted, escape sequences and all."""
+        return self._output[since:].decode(errors="replace")
+
+    def wait_for(self, text: str, since: int = 0, seconds: float = 90.0) -> float:
+        """Wait until a text has been painted and return when that was (`time.perf_counter`).
+
+        Raises:
+            KanatuiError: it did not come in time, or the program ended.
+        """
+        wanted, deadline = text.encode(), time.perf_counter() + seconds
+        with self._lock:
+            while True:
+                place = self._output.find(wanted, since)
+                if place >= 0:
+                    return self._when(place + len(wanted))
+                left = deadline - time.perf_counter()
+                if left <= 0 or not self._reader.is_alive():
+                    raise KanatuiError(
+                        f"the app never showed {text!r}; the last it painted: {bytes(self._output[-200:])!r}"
+                    )
+                self._lock.wait(min(left, 0.5))
+
+    def _when(self, place: int) -> float:
+        return next(moment for end, moment in self._times if end >= place)
+
+    def wait_until_quiet(self, seconds: float, most: float = 30.0, since: int = -1) -> None:
+        """Wait until nothing has been painted for some time.
+
+        Args:
+            seconds: for how long nothing.
+            most: after how many seconds to give up waiting.
+            since: a place as :meth:`press` gives it, beyond which something must have been painted first.
+        """
+        deadline = time.perf_counter() + most
+        while time.perf_counter() < deadline:
+            if self.painted > since and time.perf_counter() - self.last_painted >= seconds:
+                return
+            time.sleep(seconds / 10)

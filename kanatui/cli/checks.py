@@ -1,0 +1,296 @@
+"""Checks of the machine: what kanatui needs, what it found, and the command that mends what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import locale
+import math
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from kanatui.core import paths
+from kanatui.core.debian import apt_command, as_root
+from kanatui.core.errors import FontError, ImageMagickError, KanatuiError
+from kanatui.fonts import imagemagick
+from kanatui.fonts.faces import Face, coverage, install_command, load_faces
+from kanatui.kana.alphabet import KANA
+
+State = Literal["ok", "warning", "fail"]
+
+ARTICLE_FACES = ("noto-sans-cjk-jp-thin", "noto-sans-cjk-jp-medium", "noto-serif-cjk-jp-regular")
+"""The faces of the article's data."""
+
+_LEAST_LIMITS = {"width": "2KP", "height": "2KP", "area": "4MP", "memory": "128MiB", "disk": "128MiB"}
+"""What one process of ImageMagick must be allowed: a master of 1,024 pixels to the em takes 1,792 pixels a side, and
+:mod:`kanatui.fonts.imagemagick` gives a process 16 Mi pixels of 8 bytes at most."""
+LEAST_COLUMNS, LEAST_ROWS = 80, 24
+LEAST_FREE = 200_000_000
+"""Bytes without which nothing can be done: the masters of all faces and the checkpoints of one run."""
+AMPLE_FREE = 4_000_000_000
+"""Bytes that the article's data set takes at 64 pixels, with room for some runs."""
+REPLY_SECONDS = 1.0
+"""How long a terminal may take to say where its cursor is: several round trips over a slow SSH connection."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One need, how it stands, and what to type if that is not well."""
+
+    name: str
+    state: State
+    """``fail``: the main job cannot run; ``warning``: something is poorer than it could be."""
+    detail: str
+    remedy: str = ""
+
+
+def check_imagemagick() -> Check:
+    """Is ImageMagick there, and is it ImageMagick?"""
+    try:
+        magick = imagemagick.find()
+    except ImageMagickError as error:
+        remedy = f"{apt_command(['imagemagick'])}  # if it is elsewhere: export KANATUI_IMAGEMAGICK=/path/to/convert"
+        return Check("ImageMagick", "fail", str(error).removesuffix(f": {apt_command(['imagemagick'])}"), remedy)
+    return Check("ImageMagick", "ok", f"{magick.version} ({magick.command})")
+
+
+def check_policy() -> Check:
+    """Does ImageMagick's policy allow pictures as large and as many as kanatui draws?"""
+    try:
+        magick = imagemagick.find()
+        limits = magick.limits()
+        file = magick.policy_file()
+    except ImageMagickError as error:
+        return Check("policy", "fail", f"cannot be asked: {error}".removesuffix(f": {apt_command(['imagemagick'])}"))
+    low = {name: least for name, least in _LEAST_LIMITS.items() if _amount(limits.get(name, "")) < _amount(least)}
+    where = f" ({file})" if file else ""
+    if not low:
+        return Check("policy", "ok", f"its limits are high enough{where}")
+    # Pixels that do not fit into memory go to a file, which is slow; nothing makes up for the other limits.
+    state: State = "warning" if set(low) == {"memory"} else "fail"
+    named = ", ".join(f"{name} {limits[name]}, needs {least}" for name, least in low.items())
+    return Check("policy", state, f"too low: {named}{where}", _raise_limits(low, file))
+
+
+def _amount(text: str) -> float:
+    """Read a limit as ImageMagick prints it: 16KP (pixels), 256MiB, 15000; infinite for `unlimited` and all else."""
+    match = re.fullmatch(r"([\d.]+)(?:([KMGTPE])(i?))??[PB]?", text)
+    if match is None:
+        return math.inf
+    power = "KMGTPE".find(match[2] or "-") + 1
+    return float(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def _raise_limits(low: Mapping[str, str], file: str) -> str:
+    variables = [f"MAGICK_{name.upper()}_LIMIT" for name in low if f"MAGICK_{name.upper()}_LIMIT" in os.environ]
+    if variables or not file:
+        return f"unset {' '.join(variables)}" if variables else ""
+    edits = (f's/name="{name}" value="[^"]*"/name="{name}" value="{least}"/' for name, least in low.items())
+    return as_root(f"sed -i '{'; '.join(edits)}' {shlex.quote(file)}")
+
+
+def check_fonts() -> Check:
+    """Can faces draw kana: any at all, those of the article, some handwriting?"""
+    try:
+        imagemagick.find()
+        faces = load_faces()
+        broken, usable = try_faces(faces)
+    except ImageMagickError:
+        return Check("fonts", "fail", "cannot be checked without ImageMagick")
+    except KanatuiError as error:
+        return Check("fonts", "fail", str(error))
+    absent = [id for id in ARTICLE_FACES if id not in {face.id for face in usable}]
+    hands = sum(face.style in ("handwriting", "brush") for face in usable)
+    detail = f"{len(usable)} of {len(faces)} faces usable, {hands} of them handwriting or brush"
+    wanted = [face for face in faces if face.id in absent or face.style in ("handwriting", "brush")]
+    if not usable:
+        return Check("fonts", "fail", detail, install_command(wanted))
+    if broken:
+        return Check("fonts", "warning", f"{detail}; {broken[0]}", "kanatui fonts")
+    if absent:
+        detail += f"; the article's {', '.join(absent)} cannot be used"
+        return Check("fonts", "warning", detail, install_command(wanted))
+    if not hands:
+        return Check("fonts", "warning", f"{detail}: a model will know print only", install_command(wanted))
+    return Check("fonts", "ok", f"{detail}, all {len(ARTICLE_FACES)} of the article's")
+
+
+def try_faces(faces: list[Face]) -> tuple[list[FontError], list[Face]]:
+    """Return what is wrong with installed faces, and those that draw at least one kana."""
+    broken, usable = [], []
+    for face in faces:
+        if face.path is None:
+            continue
+        try:
+            if coverage(face, KANA).any():
+                usable.append(face)
+            else:
+                broken.append(FontError(f"face {face.id}: {face.path} draws no kana"))
+        except FontError as error:
+            broken.append(error)
+    return broken, usable
+
+
+def check_torch() -> Check:
+    """Is torch there, what does it compute on, and is bfloat16 arithmetic native to that?"""
+    try:
+        torch = importlib.import_module("torch")
+        device = importlib.import_module("kanatui.training.device")
+    except (ImportError, OSError) as error:  # OSError: a shared library of torch cannot be loaded
+        remedy = f"{shlex.quote(sys.executable)} -m pip install --force-reinstall torch"
+        return Check("torch", "fail", f"cannot be imported ({error})".replace("\n", " "), remedy)
+    chosen = device.choose_device()
+    if chosen.type == "cuda":
+        native = "yes" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    else:
+        native = _cpu_bfloat16() if chosen.type == "cpu" else "not known"
+    return Check("torch", "ok", f"{torch.__version__} on {device.describe_device(chosen)}; native bfloat16: {native}")
+
+
+def _cpu_bfloat16() -> str:
+    """Say how the processor computes in bfloat16, from the flags that Linux lists."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "not known"
+    found = re.search(r"\b(amx_bf16|avx512_bf16|bf16)\b", flags)
+    return f"yes ({found[1]})" if found else "no"
+
+
+def check_disk() -> Check:
+    """Can kanatui's folder be written, and is there room?"""
+    home = paths.home()
+    remedy = "export KANATUI_HOME=~/kanatui  # or any folder of yours with room"
+    try:
+        there = next(folder for folder in (home, *home.parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Check("disk", "fail", f"{home} cannot be written ({error.strerror})", remedy)
+    detail = f"{free / 1e9:,.1f} GB free for {home}"
+    if free < LEAST_FREE:
+        return Check("disk", "fail", f"{detail}; the least is {LEAST_FREE / 1e9:.1f} GB", remedy)
+    if free < AMPLE_FREE:
+        return Check("disk", "warning", f"{detail}; the article's data takes {AMPLE_FREE / 1e9:.0f} GB", remedy)
+    return Check("disk", "ok", detail)
+
+
+def check_terminal() -> Check:
+    """Is the terminal large enough for the screens?"""
+    if not sys.stdout.isatty():
+        return Check("terminal", "ok", "none: output goes to a file or pipe, as plain lines")
+    columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    detail = f"{columns} × {rows}"
+    if columns == 0 or rows == 0:
+        return Check("terminal", "warning", f"{detail}: the size is not known", "stty cols 80 rows 24")
+    if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
+        advice = f"printf '\\e[8;{LEAST_ROWS};{LEAST_COLUMNS}t'  # or enlarge the window by hand"
+        return Check("terminal", "warning", f"{detail}; the screens need {LEAST_COLUMNS} × {LEAST_ROWS}", advice)
+    return Check("terminal", "ok", detail)
+
+
+def check_colours() -> Check:
+    """How many colours will be used?"""
+    term = os.environ.get("TERM", "")
+    if os.environ.get("NO_COLOR"):
+        return Check("colours", "ok", "off, because NO_COLOR is set; nothing is told by colour alone")
+    if term in ("", "dumb", "unknown"):
+        return Check("colours", "warning", f"none: TERM is {term!r}", "export TERM=xterm-256color")
+    if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return Check("colours", "ok", f"16 million (COLORTERM), TERM={term}")
+    if "256" in term or term.endswith(("kitty", "direct")):
+        return Check("colours", "ok", f"256, TERM={term}")
+    # Every xterm, tmux and screen of today has 256 colours and says so only under that name.
+    family = next((name for name in ("xterm", "tmux", "screen", "rxvt") if term.startswith(name)), None)
+    remedy = f"export TERM={family}-256color" if family else ""
+    return Check("colours", "warning", f"16, TERM={term}: shades of glyphs will be coarse", remedy)
+
+
+def check_unicode() -> Check:
+    """Is text written as UTF-8, and does the terminal, if there is one, give あ two columns?"""
+    encoding = (sys.stdout.encoding or locale.getpreferredencoding(False)).lower().replace("_", "-")
+    if encoding not in ("utf-8", "utf8"):
+        return Check("unicode", "warning", f"text is written as {encoding}; kana will fail", "export LC_ALL=C.UTF-8")
+    width = terminal_width("あ")
+    if width is None:
+        return Check("unicode", "ok", "UTF-8 (the terminal was not asked how wide あ is)")
+    if width != columns_of("あ"):
+        detail = f"UTF-8, but this terminal draws あ {width} column{'s' if width != 1 else ''} wide, not 2"
+        return Check("unicode", "warning", detail, "export LC_ALL=C.UTF-8  # then start the terminal or tmux anew")
+    return Check("unicode", "ok", "UTF-8; あ is 2 columns wide here")
+
+
+def columns_of(text: str) -> int:
+    """Return how many terminal columns the text takes by Unicode's East Asian Width (UAX #11)."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def terminal_width(text: str) -> int | None:
+    """Write the text at the left edge, ask the terminal where its cursor went (DSR 6), and wipe the line.
+
+    None where standard input and output are not one terminal in the foreground, or where it does not answer.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        return None
+    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
+    try:
+        # A process in the background would be stopped by the system for touching the terminal's settings.
+        if os.tcgetpgrp(stdin) != os.getpgrp():
+            return None
+        before = termios.tcgetattr(stdin)
+    except (OSError, termios.error):
+        return None
+    try:
+        tty.setcbreak(stdin, termios.TCSADRAIN)
+        sys.stdout.flush()
+        os.write(stdout, f"\r{text}\x1b[6n".encode())
+        column = _cursor_column(stdin)
+        os.write(stdout, b"\r\x1b[K")
+    finally:
+        # Flushing drops a reply that came too late, which the shell would take for typing.
+        termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
+    return None if column is None else column - 1
+
+
+def _cursor_column(stdin: int) -> int | None:
+    import select
+
+    reply, until = b"", time.monotonic() + REPLY_SECONDS
+    while (left := until - time.monotonic()) > 0 and select.select([stdin], [], [], left)[0]:
+        reply += os.read(stdin, 64)
+        found = re.search(rb"\x1b\[\d+;(\d+)R", reply)
+        if found:
+            return int(found[1])
+    return None
+
+
+CHECKS: dict[str, Callable[[], Check]] = {
+    "ImageMagick": check_imagemagick,
+    "policy": check_policy,
+    "fonts": check_fonts,
+    "torch": check_torch,
+    "disk": check_disk,
+    "terminal": check_terminal,
+    "colours": check_colours,
+    "unicode": check_unicode,
+}
+"""Every check by its name; that of fonts takes some seconds the first time, and that of torch always."""
+
+
+def run_checks() -> Iterator[Check]:
+    """Carry out every check, one at a time."""
+    return (check() for check in CHECKS.values())

@@ -1,0 +1,152 @@
+"""The command `fonts`: which faces are there, and what each can draw."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kanatui.cli.console import out, print_json, progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kanatui.fonts.faces import Face
+
+_MOST_NAMED = 20  # so many characters that a face lacks fit a line; of more the count must do
+_WIDTHS = (30, 12, 11, 9, 11)  # of the columns of `kanatui fonts`: 78 with the gaps, for terminals of 80
+_STYLES = {
+    "present": "green",
+    "missing": "dim",
+    "unusable": "bold red",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """One face as it stands on this machine."""
+
+    face: Face
+    drawn: int
+    lacks: str
+    error: str
+
+    @property
+    def state(self) -> str:
+        if self.face.path is None:
+            return "missing"
+        return "unusable" if self.error or not self.drawn else "present"
+
+
+@click.command("fonts")
+@click.option("--characters", "-c", default="kana", metavar="SPEC", help="Count these (default: kana).")
+@click.option("--missing", is_flag=True, help="Only the faces that are not installed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def fonts_command(context: click.Context, characters: str, missing: bool, as_json: bool) -> None:
+    """Show each face: whether it is installed, and how many of the characters it can draw.
+
+    A character counts if the font has it, its glyph leaves ink, and it is not the font's missing-glyph box. Exit status
+    1 if no face can be used.
+    """
+    from kanatui.fonts.faces import install_command, load_faces, user_file
+    from kanatui.kana.sets import parse_characters
+
+    wanted = parse_characters(characters)
+    faces = load_faces()
+    rows = _survey(faces, wanted)
+    shown = [row for row in rows if row.state == "missing"] if missing else rows
+    install = install_command(faces)
+    if as_json:
+        print_json({"characters": len(wanted), "faces": [_plain(row) for row in shown], "install": install})
+    else:
+        _print_rows(shown, len(wanted))
+        present = sum(row.state == "present" for row in rows)
+        out.print(f"{present} of {len(rows)} faces can be used. Your own go into {user_file()}", soft_wrap=True)
+        _print_others()
+        if install:
+            out.print(f"\nTo install the rest:\n  {install}", soft_wrap=True)
+    if not any(row.state == "present" for row in rows):
+        context.exit(1)
+
+
+def _survey(faces: Sequence[Face], characters: str) -> list[_Row]:
+    """Find out what each face draws; the first time that takes ImageMagick a moment for each."""
+    from kanatui.core.errors import FontError
+    from kanatui.fonts.faces import coverage
+
+    def examine(face: Face) -> _Row:
+        if face.path is None:
+            return _Row(face, 0, "", "")
+        try:
+            can = coverage(face, characters)
+        except FontError as error:
+            return _Row(face, 0, characters, str(error))
+        lacks = "".join(c for c, ok in zip(characters, can, strict=True) if not ok)
+        return _Row(face, int(can.sum()), lacks, "")
+
+    rows = []
+    with progress("checking faces", sum(face.path is not None for face in faces), "faces") as advance:
+        for face in faces:
+            rows.append(examine(face))
+            if face.path is not None:
+                advance()
+    return rows
+
+
+def _plain(row: _Row) -> dict[str, Any]:
+    """Return a face as JSON shows it."""
+    fields = {key: value for key, value in dataclasses.asdict(row.face).items() if key != "path"}
+    path = str(row.face.path) if row.face.path else None
+    return fields | {"path": path, "state": row.state, "drawn": row.drawn, "lacks": row.lacks, "error": row.error}
+
+
+def _print_rows(rows: Sequence[_Row], total: int) -> None:
+    """Print the faces in groups, a line for package and licence and one for each face, within 80 columns."""
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = _table()
+    table.add_row("face", "style", "weight", "state", "draws", style="dim")
+    out.print(table)
+    groups: dict[tuple[str, str], list[_Row]] = {}
+    for row in rows:
+        groups.setdefault((row.face.package, row.face.licence), []).append(row)
+    for (package, licence), group in groups.items():
+        table = _table()
+        for row in group:
+            draws = "" if row.state == "missing" else f"{row.drawn}/{total}"
+            state = Text(row.state, style=_STYLES[row.state])
+            table.add_row(f"  {row.face.id}", row.face.style, row.face.weight, state, draws)
+        out.print(Text.assemble((package or "no package", "bold"), f"  {licence}"))
+        out.print(table)
+    for row in rows:
+        if row.error:
+            out.print(f"{row.face.id}: {row.error}", soft_wrap=True, markup=False)
+        elif 0 < len(row.lacks) <= _MOST_NAMED:
+            out.print(f"{row.face.id} lacks {row.lacks}", soft_wrap=True, markup=False)
+
+
+def _print_others() -> None:
+    """Tell of the faces that are no fonts, a line for each plugin that gives some."""
+    from kanatui.plugins.registry import load
+
+    for id, source in load().glyph_sources.items():
+        faces = [face for face in source().faces() if face.source != "fonts"]
+        present = [face.id for face in faces if face.path is not None]
+        if faces:
+            which = f"{present[0]} … {present[-1]}" if present else "none of them installed"
+            styles = ", ".join(dict.fromkeys(face.style for face in faces))
+            out.print(f"{len(faces)} more faces, of style {styles}, from plugin {id}: {which}", soft_wrap=True)
+
+
+def _table() -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 1))
+    for width in _WIDTHS:
+        table.add_column(width=width, no_wrap=True)
+    return table

@@ -1,0 +1,154 @@
+"""The command `generate`: write a data set."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kanatui.cli.console import err, out, progress
+from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
+from kanatui.core.units import bytes_text, duration
+
+if TYPE_CHECKING:
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.dataset.write import Job
+
+_LEFT_OUT_SHOWN = 6
+
+
+@click.command("generate")
+@click.argument("name", required=False, metavar="[RECIPE]")
+@recipe_options
+@click.option("--name", "dataset", metavar="NAME", help="Name of the data set (default: the recipe's).")
+@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Processes (default: one for each core).")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@click.option("--detach", is_flag=True, help="Work in the background; `kanatui datasets` shows how far it is.")
+def generate_command(
+    name: str | None,
+    dataset: str | None,
+    workers: int | None,
+    dry_run: bool,
+    resume: bool,
+    detach: bool,
+    **options: Any,
+) -> None:
+    """Write a data set: images, labels and how they were made. Interrupt at any time; --resume goes on."""
+    from kanatui.core import paths, processes
+    from kanatui.dataset import write
+
+    recipe = build_recipe(**_resumable(with_recipe_argument(name, options), dataset, resume))
+    folder = paths.datasets() / _folder_name(dataset or recipe.name)
+    workers = workers or processes.usable_cores()
+    stream = open_stream(recipe)
+    if dry_run:
+        draw_masters(stream)
+        _print_plan(stream, workers, write.measure_rate(stream))
+        return
+    job = write.start(stream, folder, resume)
+    if detach:
+        _detach(folder)
+        return
+    draw_masters(stream)
+    _print_plan(stream, workers, None)
+    _write(job, workers)
+
+
+def _folder_name(name: str) -> str:
+    if not name or name != Path(name).name or name.startswith("."):
+        raise click.UsageError(f"--name {name!r}: not a plain name")
+    return name
+
+
+def _resumable(options: dict[str, Any], dataset: str | None, resume: bool) -> dict[str, Any]:
+    """`generate --resume NAME` needs no recipe options: the data set's own recipe says it all."""
+    from kanatui.core import paths
+
+    named = dataset or options.get("recipe")
+    kept = paths.datasets() / str(named) / "recipe.toml"
+    changed = any(value for key, value in options.items() if key != "recipe")
+    return options | {"recipe": str(kept)} if resume and not changed and kept.is_file() else options
+
+
+def _print_plan(stream: GlyphStream, workers: int, rate: float | None) -> None:
+    from kanatui.dataset.write import bytes_needed, plan_manifest
+
+    layout, counts = stream.layout, stream.counts
+    side = stream.image_size
+    each = f"{counts[0]:,}" if (counts == counts[0]).all() else f"{counts.min():,} to {counts.max():,}"
+    out.print(f"[bold]{len(counts)} characters × {each} = {len(stream):,} images[/] of {side}×{side} px")
+    present = len(layout.faces)
+    out.print(f"faces     {present} of {present + len(layout.missing_faces)} installed")
+    if layout.missing_faces:
+        from kanatui.fonts.faces import install_command
+
+        out.print(f"          the others: {install_command(layout.missing_faces)}", soft_wrap=True)
+    out.print(f"steps     {', '.join(step.plugin for step in layout.recipe.augments) or 'none'}")
+    out.print(f"left out  {_left_out(stream)}")
+    out.print(f"on disk   {bytes_text(bytes_needed(plan_manifest(stream)))}")
+    if rate:
+        seconds = len(stream) / (rate * workers)
+        out.print(f"time      about {duration(seconds)} ({workers} workers, {rate:,.0f} images/s each, measured now)")
+
+
+def _left_out(stream: GlyphStream) -> str:
+    glyphs = stream.layout.left_out
+    if not glyphs:
+        return "no glyph: every face draws every character"
+    by_face: dict[str, str] = {}
+    for face, character in glyphs:
+        by_face[face] = by_face.get(face, "") + character
+    shown = ", ".join(f"{face} lacks {chars[:12]}" for face, chars in list(by_face.items())[:_LEFT_OUT_SHOWN])
+    none = f"; no face draws {stream.layout.undrawable}" if stream.layout.undrawable else ""
+    return f"{len(glyphs)} glyphs that a face cannot draw ({shown}){none}"
+
+
+def _write(job: Job, workers: int) -> None:
+    from kanatui.dataset import write
+
+    total = job.manifest.images
+    with _ending_on_terminate(), progress("generating", total, "images", done=job.images_done) as advance:
+        written = 0
+
+        def on_shard(images: int, count: int) -> None:
+            nonlocal written
+            written += count
+            advance(images)
+
+        try:
+            write.write(job, workers, on_shard)
+        except KeyboardInterrupt:
+            done = len(job.manifest.shards)
+            err.print(
+                f"stopped with {done} of {job.manifest.shard_count} shards finished; "
+                f"go on with: kanatui generate --resume --name {job.folder.name}",
+                soft_wrap=True,
+            )
+            raise
+    out.print(f"wrote {job.folder}: {total:,} images, {bytes_text(written)} in this run", soft_wrap=True, markup=False)
+
+
+@contextlib.contextmanager
+def _ending_on_terminate() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, with a state to resume from."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _detach(folder: Path) -> None:
+    from kanatui.core import processes, storage
+
+    given: list[str] = click.get_current_context().find_root().obj
+    arguments = [argument for argument in given if argument != "--detach"]
+    storage.make_folder(folder)
+    process = processes.start(arguments, folder / "generate.log")
+    out.print(f"generating {folder.name} in the background (process {process.pid})")
+    out.print(f"see how far it is: kanatui datasets    stop it: kanatui datasets --stop {folder.name}")

@@ -1,0 +1,75 @@
+"""The command `preview`: a contact sheet of generated glyphs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kanatui.cli.console import out
+from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kanatui.core.blocks import Pixels
+    from kanatui.dataset.stream import GlyphStream
+
+
+@click.command("preview")
+@click.argument("name", required=False, metavar="[RECIPE]")
+@recipe_options
+@click.option("--count", type=click.IntRange(1, 10_000), help="How many glyphs (default: what fits).")
+@click.option(
+    "--size", type=click.IntRange(8, 256), default=20, show_default=True, help="Columns of a glyph on screen."
+)
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the sheet to a PNG instead.")
+@click.option("--ascii", "plain", is_flag=True, help="Characters instead of half blocks.")
+def preview_command(
+    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, **options: Any
+) -> None:
+    """Show a contact sheet of the images that a recipe makes, spread over its whole set."""
+    stream = open_stream(build_recipe(**with_recipe_argument(name, options)))
+    columns = max(1, (out.width + 1) // (size + 1))
+    count = count or (100 if png else columns * 4)
+    images = _spread(stream, count)
+    if png:
+        _write_sheet(png, images)
+        out.print(f"wrote {png}: {len(images)} glyphs", markup=False)
+        return
+    from kanatui.core.blocks import sheet, shrink
+
+    _print_sheet(sheet([shrink(image, size) for image in images], min(columns, len(images))), plain or out.no_color)
+
+
+def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
+    """Pick images evenly over all characters, and for each one from another part of its images."""
+    from kanatui.dataset.preview import spread
+
+    draw_masters(stream)
+    return stream.images(spread(stream.plan, count))
+
+
+def _write_sheet(path: Path, images: np.ndarray[Any, Any]) -> None:
+    from PIL import Image
+
+    from kanatui.core.blocks import sheet
+    from kanatui.core.storage import replacing
+
+    columns = max(1, round(len(images) ** 0.5))
+    with replacing(path) as file:
+        Image.fromarray(sheet(list(images), columns)).save(file, format="PNG")
+
+
+def _print_sheet(pixels: Pixels, plain: bool) -> None:
+    from rich.text import Text
+
+    from kanatui.core.blocks import ascii_lines, half_blocks
+
+    if plain or not out.is_terminal:
+        click.echo("\n".join(ascii_lines(pixels)))
+        return
+    for line in half_blocks(pixels):
+        runs = ((text, f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})") for text, ink, paper in line)
+        out.print(Text.assemble(*runs), end="\n", soft_wrap=True)

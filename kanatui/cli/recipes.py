@@ -1,0 +1,69 @@
+"""The command `recipes`: list, show and save recipes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kanatui.cli.console import out, print_json
+from kanatui.cli.options import build_recipe, recipe_options
+
+if TYPE_CHECKING:
+    from kanatui.dataset.recipe import Recipe
+
+
+@click.group("recipes", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.pass_context
+def recipes_command(context: click.Context, as_json: bool) -> None:
+    """List the recipes; `recipes show NAME` prints one, `recipes save NAME` keeps a changed one."""
+    if context.invoked_subcommand:
+        return
+    from rich.table import Table
+
+    from kanatui.dataset.recipe import DEFAULT, read_recipe, recipe_files
+
+    recipes = {name: read_recipe(path) for name, path in recipe_files().items()}
+    if as_json:
+        print_json({name: recipe.to_dict() for name, recipe in recipes.items()})
+        return
+    table = Table("recipe", "mode", "px", "what it is for", box=None, header_style="bold", pad_edge=False)
+    for name, recipe in recipes.items():
+        mark = " (default)" if name == DEFAULT else ""
+        table.add_row(name, recipe.mode, str(recipe.image_size), recipe.description + mark)
+    out.print(table)
+
+
+@recipes_command.command("show")
+@click.argument("name")
+@recipe_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
+def recipes_show(name: str, as_json: bool, **options: Any) -> None:
+    """Print a recipe as TOML, with the changes that options make."""
+    recipe = _checked(build_recipe(**options | {"recipe": name}))
+    if as_json:
+        print_json(recipe.to_dict())
+    else:
+        click.echo(recipe.to_toml(), nl=False)
+
+
+@recipes_command.command("save")
+@click.argument("name")
+@recipe_options
+def recipes_save(name: str, **options: Any) -> None:
+    """Keep a recipe, with the changes that options make, under a name of your own."""
+    from kanatui.dataset.recipe import save_recipe
+
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise click.UsageError(f"{name!r}: a recipe's name has letters, digits, - and _")
+    out.print(f"saved {save_recipe(_checked(build_recipe(**options)), name)}", markup=False, soft_wrap=True)
+
+
+def _checked(recipe: Recipe) -> Recipe:
+    from kanatui.kana.sets import parse_characters
+    from kanatui.plugins.registry import load
+
+    recipe.steps(load())
+    parse_characters(recipe.characters)
+    return recipe

@@ -1,0 +1,1 @@
+"""What every room uses: errors, paths, storage, parameters, random numbers, processes."""

@@ -1,0 +1,38 @@
+"""On what a measurement was made."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+from kanatui.core.processes import usable_cores
+
+_PACKAGES = ("torch", "numpy", "pillow", "textual")
+
+
+def describe_machine() -> dict[str, str]:
+    """Return processor, cores, memory, system and versions in words."""
+    cores = usable_cores()
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    return {
+        "processor": _processor(),
+        "cores": f"{cores} usable of {os.cpu_count() or 1}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "threads": os.environ.get("OMP_NUM_THREADS") or f"{cores}, one for each core",
+        "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
+        "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())

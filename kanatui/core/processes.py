@@ -1,0 +1,69 @@
+"""Processes of kanatui's own: one that outlives its terminal, workers that do not outlive who started them; cores."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from kanatui.core import storage
+
+NICENESS = 10
+"""How much what runs in the background stands back, 0 … 19. On an idle machine it costs nothing; with all cores busy
+the app, the shell and the connection that they come through are served first."""
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Run ``kanatui ARGUMENTS…`` in a session of its own, standard input closed, output appended to ``log``.
+
+    It runs at :data:`NICENESS`.
+
+    Returns:
+        the process, which the caller may watch but need not wait for.
+
+    Raises:
+        StorageError: the log cannot be written.
+    """
+    with storage.storing(log), open(log, "ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kanatui", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _stand_back(process.pid)
+    return process
+
+
+def _stand_back(pid: int) -> None:
+    with contextlib.suppress(OSError):  # it is gone already, or stands back further than that
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+    # Where Linux groups processes by session, the group's niceness counts: sched(7), "The autogroup feature".
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+
+
+def begin_worker() -> None:
+    """Set up a worker process of a pool: Ctrl-C is for who started it to handle, and it ends with that process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone; a pool's workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,132 @@
+"""Writing files so that nothing is ever half there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from kanatui.core.errors import KanatuiError, StorageError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space or set KANATUI_HOME to another disk",
+    errno.EDQUOT: "your disk quota is used up; free some space or set KANATUI_HOME to another disk",
+    errno.EROFS: "the disk is read-only; set KANATUI_HOME to a folder that can be written",
+    errno.EACCES: "no permission to write there; set KANATUI_HOME to a folder of your own",
+    errno.EPERM: "no permission to write there; set KANATUI_HOME to a folder of your own",
+}
+
+
+@contextlib.contextmanager
+def storing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn any failure to write ``path`` into a one-line :class:`StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        raise StorageError(f"{error.filename or path}: {advice}") from error
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder with its parents and return it. StorageError if that fails."""
+    folder = Path(path)
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour for writing; once it is flushed to disk it takes the place of ``path``.
+
+    What need not outlast a power cut (``lasting`` false) is not flushed, which spares a busy disk's 20 ms.
+    When anything fails, ``path`` stays as it was and the neighbour is removed. StorageError if writing fails.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with storing(path):
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                if lasting:
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Write a whole file by atomic rename (see :func:`replacing`). StorageError if that fails."""
+    with replacing(path, lasting=lasting) as file:
+        file.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON (UTF-8, readable) by atomic rename. StorageError if that fails."""
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def read_toml(path: Path, error: type[KanatuiError]) -> dict[str, Any]:
+    """Read a TOML file. ``error``, naming file, line and column, if it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as reason:
+        raise error(f"{path}: cannot be read ({reason.strerror})") from None
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}: not UTF-8 text (byte {reason.start})") from None
+    except tomllib.TOMLDecodeError as reason:
+        raise error(f"{path}: not valid TOML: {reason}") from None
+
+
+@contextlib.contextmanager
+def exclusive(path: str | os.PathLike[str], message: str) -> Iterator[None]:
+    """Hold a lock file while working in its folder; the system lets go of it however the process ends.
+
+    Raises:
+        StorageError: with ``message``, if another process holds it, or if it cannot be written.
+    """
+    with storing(path):
+        file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # closed below; errors inside are not about this file
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(message) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def lock_holder(path: Path) -> int | None:
+    """Return the process that holds the lock file, or None if nobody does."""
+    try:
+        with open(path, encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return int(path.read_text(encoding="ascii") or 0) or None
+    return None
+
+
+def tail(path: Path, most: int = 8 * 1024) -> str:
+    """Return the end of a text file, at most ``most`` bytes of it; "" if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a text file that is not blank, "" if there is none."""
+    lines = (line.strip() for line in reversed(tail(path).splitlines()))
+    return next((line for line in lines if line), "")

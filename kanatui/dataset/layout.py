@@ -1,0 +1,146 @@
+"""From a recipe to a laid-out plan: which faces there are, what they can draw, and which image each index is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.core.errors import FontError, RecipeError
+from kanatui.dataset.plan import GlyphPlan
+from kanatui.dataset.recipe import Recipe
+from kanatui.dataset.source import OnProgress
+from kanatui.fonts.faces import Face, install_command, select_faces
+from kanatui.kana.sets import parse_characters
+from kanatui.plugins.bases import GlyphSource, Pixel, Placement
+from kanatui.plugins.registry import Registry
+from kanatui.plugins.table import ROW
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """A recipe laid out on this machine; nothing is drawn yet apart from what the ink check needed."""
+
+    recipe: Recipe
+    plan: GlyphPlan
+    faces: tuple[Face, ...]
+    sources: dict[str, GlyphSource]
+    pixels: tuple[tuple[str, Pixel, float], ...]
+    """Pixel augmentations in order: the name of their random stream, the augmentation, its probability."""
+    missing_faces: tuple[Face, ...]
+    """Faces that the recipe asks for and that are not installed."""
+    left_out: tuple[tuple[str, str], ...]
+    """Glyphs that an installed face cannot draw: (face id, character)."""
+    undrawable: str
+    """Characters that no face here can draw, left out altogether."""
+
+
+def size_on_disk(images: int, image_size: int) -> int:
+    """Return the bytes that a data set takes when it is written."""
+    return images * (image_size**2 + ROW.itemsize)
+
+
+def lay_out(
+    recipe: Recipe,
+    registry: Registry,
+    on_progress: OnProgress | None = None,
+    sources: dict[str, GlyphSource] | None = None,
+) -> Layout:
+    """Lay a recipe out.
+
+    Args:
+        recipe: what is to be drawn.
+        registry: where plugins come from.
+        on_progress: counts faces.
+        sources: glyph sources by id, in place of new ones of the registry's.
+
+    Raises:
+        UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
+        FontError: a face pattern matches nothing, or no face that can draw any of the characters is installed.
+    """
+    steps = recipe.steps(registry)
+    wanted = parse_characters(recipe.characters)
+    sources = sources or {id: cls() for id, cls in registry.glyph_sources.items()}
+    asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
+    present = [face for face in asked if face.path is not None]
+    missing = tuple(face for face in asked if face.path is None)
+    if not present:
+        raise FontError(f"none of the recipe's {len(asked)} faces is installed: {install_command(missing)}")
+    coverage = _coverage(present, sources, wanted, on_progress)
+    drawable = np.asarray(coverage.any(axis=1))
+    characters = "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if kept)
+    if not characters:
+        raise FontError(f"no installed face can draw any of the {len(wanted)} characters: {install_command(missing)}")
+    return Layout(
+        recipe,
+        _plan(recipe, characters, coverage[drawable], present, steps),
+        tuple(present),
+        sources,
+        _pixels(steps),
+        missing,
+        tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
+        "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
+    )
+
+
+def change_augments(layout: Layout, augments: Sequence[Mapping[str, Any]], registry: Registry) -> Layout:
+    """Return the layout of the same recipe with other steps, given as its ``[[augment]]`` tables.
+
+    Images keep their faces, characters and numbers. A step that is switched off wants ``p`` 0 rather than to be left
+    out: the place of a step among the others names its random numbers.
+
+    Raises:
+        ParameterError, PluginError: a step makes no sense.
+        RecipeError: it would change placement in a grid, and with it which images there are.
+    """
+    recipe = layout.recipe
+    changed = Recipe.from_dict({**recipe.to_dict(), "augment": augments}, recipe.name)
+    steps = changed.steps(registry)
+    if recipe.mode == "grid":
+        if _placements(steps) != _placements(recipe.steps(registry)):
+            raise RecipeError("the placement steps of a grid recipe decide which images there are; they cannot change")
+        plan = layout.plan
+    else:
+        plan = layout.plan.with_placements(_placements(steps))
+    return dataclasses.replace(layout, recipe=changed, plan=plan, pixels=_pixels(steps))
+
+
+def _placements(steps: Sequence[tuple[Placement | Pixel, float]]) -> list[tuple[Placement, float]]:
+    return [(step, p) for step, p in steps if isinstance(step, Placement)]
+
+
+def _pixels(steps: Sequence[tuple[Placement | Pixel, float]]) -> tuple[tuple[str, Pixel, float], ...]:
+    return tuple((f"{step.id}#{i}", step, p) for i, (step, p) in enumerate(steps) if isinstance(step, Pixel))
+
+
+def _coverage(
+    faces: Sequence[Face], sources: dict[str, GlyphSource], characters: str, on_progress: OnProgress | None
+) -> npt.NDArray[np.bool_]:
+    columns = []
+    for done, face in enumerate(faces, start=1):
+        columns.append(sources[face.source].coverage(face, characters))
+        if on_progress:
+            on_progress(done, len(faces))
+    return np.stack(columns, axis=1)
+
+
+def _plan(
+    recipe: Recipe,
+    characters: str,
+    coverage: npt.NDArray[np.bool_],
+    faces: Sequence[Face],
+    steps: Sequence[tuple[Placement | Pixel, float]],
+) -> GlyphPlan:
+    styles = [face.style for face in faces]
+    return GlyphPlan(
+        characters,
+        coverage,
+        _placements(steps),
+        mode=recipe.mode,
+        seed=recipe.seed,
+        images_per_character=recipe.images_per_character or None,
+        face_weights=[1 / styles.count(style) if recipe.balance == "style" else 1.0 for style in styles],
+    )

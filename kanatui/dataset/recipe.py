@@ -1,0 +1,214 @@
+"""Recipes: everything that decides the pixels of a data set, as TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from kanatui.core import paths, storage
+from kanatui.core.errors import KanatuiError, ParameterError, RecipeError, UsageError
+from kanatui.core.params import Choice, Configurable, Float, Int, Text, Words
+from kanatui.plugins.bases import Pixel, Placement
+from kanatui.plugins.registry import Registry
+
+DEFAULT = "handwriting"
+
+
+class Chance(Configurable):
+    """What every step can have set besides its plugin's own parameters."""
+
+    p = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Augment:
+    """One step of a recipe: a plugin's id, the probability that it applies, and the parameters that were set."""
+
+    plugin: str
+    p: float = 1.0
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the step as it stands in TOML."""
+        chance = {} if self.p == 1.0 else {"p": self.p}
+        return {"plugin": self.plugin} | chance | {key: _plain(value) for key, value in self.values.items()}
+
+
+class Recipe(Configurable):
+    """A data set before it exists. Immutable: ``with_…`` and ``but`` return changed copies.
+
+    Raises :class:`ParameterError` for unknown keys and values out of range.
+    """
+
+    id = "recipe"
+    description = Text("", help="one line that says what it is for")
+    characters = Text("kana", help="hiragana, katakana, kana, U+4E00-U+4E2F, a text file, or characters")
+    faces = Words(("*",), help="ids with *, or style:gothic|mincho|handwriting|brush; a leading - leaves out")
+    image_size = Int(64, min=16, max=512, step=8, unit="px", help="side of the square images")
+    mode = Choice("random", choices=("grid", "random"), help="every combination, or drawn at random")
+    images_per_character = Int(0, min=0, max=10_000_000, help="how many at random; in a grid a cap, 0 for all")
+    seed = Int(0, min=0, max=2**53, help="another seed, other images")
+    rendering = Choice("placed", choices=("placed", "exact"), help="resampled masters (fast), or each by ImageMagick")
+    balance = Choice("face", choices=("face", "style"), help="what is drawn evenly at random: faces, or their styles")
+
+    def __init__(
+        self,
+        name: str = "",
+        augments: Sequence[Augment] = (),
+        train: Mapping[str, Any] | None = None,
+        **values: Any,
+    ) -> None:
+        super().__init__(**values)
+        self.name = name
+        self.augments = tuple(augments)
+        self.train = dict(train or {})
+        if self.mode == "random" and self.images_per_character == 0:
+            raise ParameterError("recipe.images_per_character: a random recipe needs a number above 0")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], name: str = "") -> Recipe:
+        """Build a recipe from what TOML holds. ParameterError for anything unknown or out of range."""
+        fields = {key: value for key, value in data.items() if key not in ("augment", "train", "name")}
+        train = data.get("train", {})
+        if not isinstance(train, Mapping):
+            raise ParameterError("recipe.train: not a table")
+        steps = data.get("augment", [])
+        if not isinstance(steps, Sequence) or not all(isinstance(step, Mapping) for step in steps):
+            raise ParameterError("recipe.augment: not an array of tables ([[augment]])")
+        return cls(str(data.get("name", name)), [_augment(step) for step in steps], train, **fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that ``from_dict`` reads back."""
+        data: dict[str, Any] = {"name": self.name} if self.name else {}
+        data |= {key: _plain(value) for key, value in self.values.items() if value != "" or key != "description"}
+        data["augment"] = [augment.to_dict() for augment in self.augments]
+        return data | ({"train": dict(self.train)} if self.train else {})
+
+    def to_toml(self) -> str:
+        """Return the recipe as a TOML file."""
+        return tomlkit.dumps(self.to_dict())
+
+    def fingerprint(self) -> str:
+        """Return a hash of everything that decides the pixels (not of the name, description or training defaults)."""
+        data = {k: v for k, v in self.to_dict().items() if k not in ("name", "description", "train")}
+        return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    def but(self, **changes: Any) -> Recipe:
+        """Return a copy with some fields changed (``augments`` and ``train`` among them)."""
+        augments = changes.pop("augments", self.augments)
+        train = changes.pop("train", self.train)
+        return Recipe(changes.pop("name", self.name), augments, train, **(self.values | changes))
+
+    def steps(self, registry: Registry) -> list[tuple[Placement | Pixel, float]]:
+        """Make the augmentations, in order, each with its probability.
+
+        Raises:
+            PluginError: a plugin is unknown or failed to load.
+            ParameterError: a parameter is unknown or out of range.
+        """
+        return [(registry.augmentation(step.plugin)(**step.values), step.p) for step in self.augments]
+
+    def without(self, ids: Sequence[str]) -> Recipe:
+        """Leave augmentations out. UsageError for one that is not in the recipe."""
+        for id in ids:
+            self._require(id, "--without")
+        return self.but(augments=[step for step in self.augments if step.plugin not in ids])
+
+    def set(self, assignment: str, registry: Registry) -> Recipe:
+        """Apply ``plugin.param=value`` or ``field=value`` as typed. UsageError, naming it, if it cannot be."""
+        target, equals, text = assignment.partition("=")
+        plugin, dot, param = target.strip().rpartition(".")
+        if not equals or not param:
+            raise UsageError(f"--set {assignment}: not of the form plugin.param=value")
+        try:
+            if not dot or plugin == self.id:
+                return self.but(**{param: self.parse(param, text)})
+            self._require(plugin, f"--set {assignment}")
+            return self.but(augments=[_with(step, param, text, registry) for step in self._matching(plugin)])
+        except ParameterError as error:
+            raise UsageError(f"--set {assignment}: {error}") from None
+
+    def _matching(self, plugin: str) -> list[tuple[Augment, bool]]:
+        return [(step, step.plugin == plugin) for step in self.augments]
+
+    def _require(self, id: str, option: str) -> None:
+        present = [step.plugin for step in self.augments]
+        if id not in present:
+            raise UsageError(
+                f"{option}: the recipe has no augmentation {id!r} (it has: {', '.join(present) or 'none'})"
+            )
+
+
+def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry) -> Augment:
+    augment, matches = step
+    if not matches:
+        return augment
+    if param == "p":
+        try:
+            return dataclasses.replace(augment, p=Chance.p.parse(text))
+        except ValueError as error:
+            raise ParameterError(f"{augment.plugin}.p: {error}") from None
+    value = registry.augmentation(augment.plugin).parse(param, text)
+    return dataclasses.replace(augment, values=dict(augment.values) | {param: value})
+
+
+def _augment(step: Mapping[str, Any]) -> Augment:
+    plugin = step.get("plugin")
+    if not isinstance(plugin, str):
+        raise ParameterError('recipe.augment: a step lacks its plugin (plugin = "…")')
+    try:
+        p = Chance.p.check(step.get("p", 1.0))
+    except ValueError as error:
+        raise ParameterError(f"{plugin}.p: {error}") from None
+    return Augment(plugin, p, {key: value for key, value in step.items() if key not in ("plugin", "p")})
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe file; plugin parameters are checked when it is used (:meth:`Recipe.steps`).
+
+    Raises:
+        RecipeError: the file cannot be read, is not TOML (line and column are named), or a value is wrong.
+    """
+    data = storage.read_toml(path, RecipeError)
+    try:
+        return Recipe.from_dict(data, name=path.stem)
+    except KanatuiError as error:
+        raise RecipeError(f"{path}: {error}") from None
+
+
+def recipe_files() -> dict[str, Path]:
+    """Return the files of all named recipes: built-in ones, and the user's, which win."""
+    builtin = Path(__file__).parent / "recipes"
+    found = [*sorted(builtin.glob("*.toml")), *sorted((paths.config() / "recipes").glob("*.toml"))]
+    return {path.stem: path for path in found}
+
+
+def find_recipe(reference: str) -> Recipe:
+    """Return a recipe by name or by path. UsageError if there is none, RecipeError if it is broken."""
+    files = recipe_files()
+    if reference in files:
+        return read_recipe(files[reference])
+    path = Path(reference)
+    if path.suffix == ".toml" or path.is_file():
+        return read_recipe(path)
+    near = difflib.get_close_matches(reference, files, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(files)}"
+    raise UsageError(f"unknown recipe {reference!r} ({hint})")
+
+
+def save_recipe(recipe: Recipe, name: str) -> Path:
+    """Write the recipe among the user's own and return the file. StorageError if that fails."""
+    folder = storage.make_folder(paths.config() / "recipes")
+    storage.write_bytes(folder / f"{name}.toml", recipe.but(name=name).to_toml().encode())
+    return folder / f"{name}.toml"

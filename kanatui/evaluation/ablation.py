@@ -1,0 +1,174 @@
+"""Ablations: the same short training with one thing changed, several seeds each, all judged alike.
+
+Trainings are ordinary run directories, kept under ``ablations/`` by what decides their outcome. So a training that was
+made already is not made again, whichever comparison asks for it, and one that was cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+
+from kanatui.core import paths, storage
+from kanatui.dataset.recipe import Recipe
+from kanatui.kana.alphabet import SETS
+from kanatui.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from kanatui.evaluation.store import Evaluation
+    from kanatui.training.events import Event
+    from kanatui.training.runs import Run
+
+BASE = "as it is"
+"""The name of the variant that changes nothing."""
+
+_SCRIPTS = ("hiragana", "katakana")
+_PREFIX = 16  # hexadecimal digits of a hash: enough for any number of trainings that a person starts
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One way to train."""
+
+    name: str
+    recipe: Recipe
+    options: TrainingOptions
+    parameters: Mapping[str, Any]
+    """The model's, those that differ from its defaults."""
+
+    def seeded(self, seed: int) -> Variant:
+        """Return the variant with other images, first weights and order; which images are held out stays the same."""
+        options = TrainingOptions(**self.options.values | {"seed": seed})
+        return dataclasses.replace(self, recipe=self.recipe.but(seed=seed), options=options)
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration of its run. KanatuiError if the recipe cannot be carried out here."""
+        from kanatui.dataset.layout import lay_out
+        from kanatui.plugins.registry import load
+        from kanatui.training.session import make_config
+
+        registry = load()
+        faces = [face.id for face in lay_out(self.recipe, registry).faces]
+        spec = {"recipe": self.recipe.but(faces=faces).to_dict(), "plugins": list(registry.folders)}
+        return make_config(spec, self.options, self.parameters, self.recipe.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one training came to; shares of images, 0 … 1."""
+
+    seed: int
+    rate: float
+    """Images a second while training."""
+    scores: Mapping[str, float]
+    """By column (:func:`columns`)."""
+
+
+def columns(pictures: Path | None) -> list[str]:
+    """Return what is scored: the held-out images of the variant itself, and labelled pictures if there are any."""
+    if pictures is None:
+        return ["held out, strict", "held out, folded"]
+    return ["held out, folded", "strict", "folded", *_SCRIPTS, "script given"]
+
+
+def train(variant: Variant, seed: int, observers: Sequence[Callable[[Event], None]] = ()) -> Run:
+    """Return the finished run of a variant; what is missing of it is trained now.
+
+    Raises:
+        KeyboardInterrupt: it was stopped by Ctrl-C; it goes on from there the next time.
+        RunError: it was stopped otherwise, or another process is at work on it.
+        KanatuiError: it failed.
+    """
+    from kanatui.core.errors import RunError
+    from kanatui.training.runs import Run
+    from kanatui.training.session import train_run
+
+    seeded = variant.seeded(seed)
+    config = seeded.config()
+    run = Run(paths.home() / "ablations" / f"{seeded.recipe.name or 'recipe'}-{_key(seeded.recipe, config)}")
+    if not (run.path / "config.toml").exists():
+        storage.make_folder(run.path)
+        storage.write_bytes(run.path / "config.toml", tomlkit.dumps({"name": variant.name, **config}).encode())
+    elif run.status().state == "finished":
+        return run
+    run.require_idle()
+    ended = train_run(run, observers)
+    if ended.interrupted:
+        raise KeyboardInterrupt
+    if ended.state != "finished":
+        raise RunError(f"run {run.path}: {ended.state} {ended.reason}; the same command goes on from there")
+    return run
+
+
+def _key(recipe: Recipe, config: Mapping[str, Any]) -> str:
+    """Hash what decides how a training comes out."""
+    from kanatui.dataset.manifest import plugin_versions
+    from kanatui.plugins.registry import load
+
+    what = {**config, "plugins": plugin_versions(recipe, load())}
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:_PREFIX]
+
+
+def judge(run: Run, seed: int, pictures: Path | None, report: Callable[[int, int, str], None]) -> Outcome:
+    """Score a finished run; readings are kept beside it and not made twice.
+
+    Args:
+        run: the run.
+        seed: its seed.
+        pictures: labelled pictures, LABEL/*.png, or None.
+        report: told of the progress (:data:`kanatui.evaluation.evaluate.Report`).
+
+    Raises:
+        KanatuiError: the images cannot be opened.
+    """
+    status = run.status()
+    rate = status.step * int(run.config["train"]["batch_size"]) / max(status.elapsed, 1e-9)
+    held = _evaluation(run, {"kind": "held_out"}, "", report).total.to_dict()
+    if pictures is None:
+        values = [held["top1"], held["top1_folded"]]
+    else:
+        folder = {"kind": "folder", "path": str(pictures.resolve())}
+        free = _evaluation(run, folder, "", report)
+        scripts = {name: score.to_dict()["top1_folded"] for name, score in free.by_script.items()}
+        given = [_evaluation(run, folder, SETS[name], report).total.to_dict() for name in _SCRIPTS if name in scripts]
+        total = free.total.to_dict()
+        values = [
+            held["top1_folded"],
+            total["top1"],
+            total["top1_folded"],
+            *(scripts.get(name, float("nan")) for name in _SCRIPTS),
+            sum(score["images"] * score["top1_folded"] for score in given) / max(sum(s["images"] for s in given), 1),
+        ]
+    return Outcome(seed, rate, dict(zip(columns(pictures), values, strict=True)))
+
+
+def _evaluation(
+    run: Run, source: Mapping[str, Any], candidates: str, report: Callable[[int, int, str], None]
+) -> Evaluation:
+    """Return an evaluation of the run's best weights, made now unless it is there."""
+    from kanatui.evaluation.evaluate import evaluate
+    from kanatui.evaluation.store import list_evaluations
+
+    where = source.get("path", run.id)
+    for found in list_evaluations(run.path / "evaluations"):
+        if (found.kind, found.where, found.candidates, found.limit) == (source["kind"], where, candidates, 0):
+            return found
+    return evaluate(str(run.weights()), source, candidates or None, None, report)
+
+
+def one_out(base: Variant) -> list[Variant]:
+    """Return, for each augmentation of a variant's recipe, the variant without it."""
+    ids = dict.fromkeys(step.plugin for step in base.recipe.augments)
+    return [dataclasses.replace(base, name=f"without {id}", recipe=base.recipe.without([id])) for id in ids]
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation; that of a single value is 0."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0

@@ -1,0 +1,137 @@
+"""A model on its own: one weights file whose card tells all that its run told.
+
+The card of a weights file in a run (:mod:`kanatui.model.card`) leaves it to the run to tell how the training went. An
+exported one adds::
+
+    {"config": {…},          the training's configuration, its images streamed from the recipe
+     "training": {…},        steps, images, weights, device, precision
+     "faces": [{…}, …],      id, style and licence of what the images were drawn with
+     "evaluations": [{…}]}   the scores of every evaluation of these weights that is kept in the run
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.numpy
+
+from kanatui.core import storage
+from kanatui.core.errors import RunError, StorageError, WeightsError
+from kanatui.dataset.recipe import Recipe, read_recipe
+from kanatui.evaluation.store import Evaluation, list_evaluations
+from kanatui.kana.alphabet import SETS
+from kanatui.model.card import KEY, one_line, read_card
+from kanatui.training.runs import Run
+
+_CONFUSIONS = 12
+
+
+def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -> dict[str, Any]:
+    """Write a run's weights with a whole card, and return the card.
+
+    Args:
+        run: finished or not.
+        target: the file to write.
+        last: the last weights instead of the best.
+        force: replace a file that is there.
+
+    Raises:
+        RunError: the run has no such weights.
+        WeightsError: they are damaged.
+        StorageError: there is a file already, or it cannot be written.
+    """
+    if target.exists() and not force:
+        raise StorageError(f"{target}: there is a file already; --force replaces it")
+    weights = run.checkpoint("last") if last else run.weights()
+    if not weights.is_file():
+        raise RunError(f"run {run.id} has no weights yet; wait for its first checkpoint")
+    card = read_card(weights)
+    config = run.config
+    source = streamed(config.get("source"))
+    card |= {
+        "config": {name: config[name] for name in ("recipe", "train", "model") if name in config} | {"source": source},
+        "training": training_of(run),
+        "faces": _faces(source["recipe"]),
+        "evaluations": _evaluations(run, int(card.get("scores", {}).get("step", 0))),
+    }
+    if "adapt" in config:
+        card["adapt"] = {name: config["adapt"][name] for name in ("from", "samples", "held_back")}
+    try:
+        tensors = safetensors.numpy.load_file(weights)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{weights}: damaged ({one_line(error)})") from None
+    text = json.dumps(card, ensure_ascii=False, default=str)
+    storage.write_bytes(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
+    return card
+
+
+def streamed(spec: Any) -> dict[str, Any]:
+    """Return how to make the images of a source's ``spec()`` from their recipe, even where they lay on disk.
+
+    No folder of this machine is named in it, and no samples. RunError if the spec is none.
+    """
+    if not isinstance(spec, Mapping) or not {"dataset", "recipe"} & spec.keys():
+        raise RunError("nothing tells which images the model was trained on; train it anew")
+    recipe = spec["recipe"] if "recipe" in spec else read_recipe(Path(spec["dataset"]) / "recipe.toml").to_dict()
+    return {"recipe": dict(recipe), "plugins": []}
+
+
+def training_of(run: Run) -> dict[str, Any]:
+    """Return how a training went, from its events."""
+    told: dict[str, Any] = {}
+    reader = run.events()
+    while events := reader.read():
+        for event in events:
+            if event["event"] == "start":
+                told |= {key: event[key] for key in ("weights", "device", "precision", "processes") if key in event}
+            elif event["event"] == "step":
+                told |= {"steps": int(event["step"]), "seconds": float(event["elapsed"])}
+    batch = int(run.config.get("train", {}).get("batch_size", 0))
+    return told | {"images": told.get("steps", 0) * batch * int(told.get("processes", 1))}
+
+
+def _faces(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what is known here of a recipe's faces, by style."""
+    from kanatui.fonts.faces import select_faces
+    from kanatui.plugins.registry import load
+
+    known = [face for source in load().glyph_sources.values() for face in source().faces()]
+    chosen = select_faces(known, Recipe.from_dict(recipe).faces)
+    return [
+        {"id": face.id, "style": face.style, "licence": face.licence}
+        for face in sorted(chosen, key=lambda face: (face.style, face.id))
+    ]
+
+
+def _evaluations(run: Run, step: int) -> list[dict[str, Any]]:
+    """Return the scores of these very weights, the newest of each kind, oldest first."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for evaluation in reversed(list_evaluations(run.path / "evaluations")):
+        if evaluation.step == step:
+            found[evaluation.kind, evaluation.where, evaluation.candidates] = _scores(evaluation)
+    return list(found.values())
+
+
+def _scores(evaluation: Evaluation) -> dict[str, Any]:
+    report = evaluation.load()[0].report()
+    wrong = [confusion for confusion in report.confusions if not confusion.folded][:_CONFUSIONS]
+    return {
+        "kind": evaluation.kind,
+        "of": Path(evaluation.where).name,
+        "candidates": _candidates(evaluation),
+        "made": evaluation.made,
+        "scores": {"all": report.total.to_dict()} | {name: s.to_dict() for name, s in report.by_script.items()},
+        "confusions": [[confusion.truth, confusion.read, confusion.count] for confusion in wrong],
+    }
+
+
+def _candidates(evaluation: Evaluation) -> str:
+    if not evaluation.candidates:
+        return "any"
+    allowed = set(evaluation.candidates) & set(evaluation.characters)
+    named = (name for name, script in SETS.items() if allowed == set(script) & set(evaluation.characters))
+    return next(named, f"{len(allowed)} characters")

@@ -1,0 +1,1 @@
+"""Faces, what they can draw, master glyphs, and ImageMagick."""

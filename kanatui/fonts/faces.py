@@ -1,0 +1,330 @@
+"""Faces: which fonts kanatui knows, where they lie on this machine, and which characters they truly draw.
+
+``fonts.toml`` lists the faces; the user's own ``fonts.toml`` in the configuration folder adds to it or replaces entries
+by id. Font folders are those of the user and of the system, or those of ``$KANATUI_FONT_PATH`` in their place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import fnmatch
+import functools
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.core import paths, storage
+from kanatui.core.debian import apt_command
+from kanatui.core.errors import FontError, ImageMagickError, StorageError
+from kanatui.fonts import imagemagick, ink
+from kanatui.kana.sets import is_visible
+
+STYLES = ("gothic", "mincho", "handwriting", "brush", "pen")
+WEIGHTS = ("thin", "extralight", "light", "regular", "medium", "semibold", "bold", "extrabold", "black")
+
+_PLACES = ("file", "glob", "name")
+_TEXTS = ("id", "file", "name", "style", "weight", "licence", "package")
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FONT_SUFFIXES = (".ttf", ".otf", ".ttc", ".otc", ".pfb")
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """One face of one font."""
+
+    id: str
+    style: str
+    """One of :data:`STYLES`."""
+    weight: str
+    """One of :data:`WEIGHTS`."""
+    licence: str
+    package: str
+    """The Debian package that brings it, or nothing."""
+    path: Path | None
+    """The font file, or None if it is not installed."""
+    index: int
+    """Which font of a collection (.ttc) it is."""
+    font: str
+    """What ImageMagick's ``-font`` gets."""
+    source: str = "fonts"
+    """The id of the glyph source that draws it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the font file, with the index mixed in for a later font of a collection; 64 hex digits.
+
+        Kept in the cache by path, size and time of change. FontError if the face is not installed or not readable.
+        """
+        try:
+            status = self.installed().stat()
+            whole = _file_digest(str(self.path), status.st_size, status.st_mtime_ns)
+        except OSError as error:
+            raise FontError(f"face {self.id}: {self.path} cannot be read ({error.strerror})") from None
+        return hashlib.sha256(f"{whole}#{self.index}".encode()).hexdigest() if self.index else whole
+
+    def installed(self) -> Path:
+        """Return the font file. FontError, saying how to get it, if the face is not installed."""
+        if self.path is None:
+            advice = install_command([self]) or "correct its entry in fonts.toml"
+            raise FontError(f"face {self.id} is not installed: {advice}")
+        return self.path
+
+
+# --- Reading fonts.toml
+
+
+def user_file() -> Path:
+    """Return where the user's own faces are listed; the file need not exist."""
+    return paths.config() / "fonts.toml"
+
+
+def load_faces(extra: Sequence[Path] = ()) -> list[Face]:
+    """Return every face known, installed or not: the shipped list, then the user's, then the files of ``extra``.
+
+    A later file adds faces at the end; an id that came before replaces that entry where it stands.
+
+    Raises:
+        FontError: a file cannot be read, is not TOML (line and column are named), or an entry is wrong.
+        ImageMagickError: an entry gives an ImageMagick font name and ImageMagick cannot be asked.
+    """
+    users = [user_file()] if user_file().exists() else []
+    faces: dict[str, Face] = {}
+    for file in (paths.packaged("fonts.toml"), *users, *extra):
+        faces |= _read(file)
+    return list(faces.values())
+
+
+def _read(file: Path) -> dict[str, Face]:
+    data = storage.read_toml(file, FontError)
+    entries = data.pop("face", [])
+    if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        unknown = f"unknown key {next(iter(data))!r}; " if data else ""
+        raise FontError(f"{file}: {unknown}it holds [[face]] tables and nothing else")
+    faces: dict[str, Face] = {}
+    for number, entry in enumerate(entries, start=1):
+        where = f"{file}: face {entry.get('id', number)!r}"
+        problem = _problem(entry) or ("the id is used twice in this file" if entry["id"] in faces else "")
+        if problem:
+            raise FontError(f"{where}: {problem}")
+        faces[entry["id"]] = _face(entry, file.parent, where)
+    return faces
+
+
+def _problem(entry: Mapping[str, Any]) -> str:
+    """Say what is wrong with an entry, or nothing."""
+    known = (*_TEXTS, "glob", "index")
+    places = [key for key in _PLACES if key in entry]
+    missing = [key for key in ("id", "style", "weight") if key not in entry]
+    index = entry.get("index", 0)
+    checks = (
+        (any(key not in known for key in entry), f"unknown key {next((k for k in entry if k not in known), '')!r}"),
+        (bool(missing), f"lacks {', '.join(missing)}"),
+        (len(places) != 1, f"needs exactly one of file, glob, name (it has {' and '.join(places) or 'none'})"),
+        (not all(isinstance(entry.get(key, ""), str) for key in _TEXTS), "a value that should be text is not"),
+        (not all(isinstance(pattern, str) for pattern in _globs(entry)), "glob is neither text nor a list of texts"),
+        (not isinstance(index, int) or isinstance(index, bool) or index < 0, "index is not a number from 0 on"),
+        (not _ID.fullmatch(str(entry.get("id"))), "the id is not lower-case letters, digits and hyphens"),
+        (entry.get("style") not in STYLES, f"style {entry.get('style')!r} is none of {', '.join(STYLES)}"),
+        (entry.get("weight") not in WEIGHTS, f"weight {entry.get('weight')!r} is none of {', '.join(WEIGHTS)}"),
+    )
+    return next((text for wrong, text in checks if wrong), "")
+
+
+def _globs(entry: Mapping[str, Any]) -> list[Any]:
+    patterns = entry.get("glob", [])
+    return patterns if isinstance(patterns, list) else [patterns]
+
+
+def _face(entry: Mapping[str, Any], folder: Path, where: str) -> Face:
+    path, index = _locate(entry, folder), entry.get("index", 0)
+    # ImageMagick takes the first font of a collection given by file, so that another one is given a file of its own.
+    alone = path is not None and index > 0 and "name" not in entry
+    face = Face(
+        id=entry["id"],
+        style=entry["style"],
+        weight=entry["weight"],
+        licence=entry.get("licence", ""),
+        package=entry.get("package", ""),
+        path=path,
+        index=index,
+        font=entry.get("name") or str(path or ""),
+    )
+    return dataclasses.replace(face, font=str(_single_face(face, where))) if alone else face
+
+
+def _single_face(face: Face, where: str) -> Path:
+    """Return a file that holds only this face of a collection; it is made in the cache once."""
+    alone = paths.cache() / "faces" / f"{face.digest[:32]}.ttf"
+    if not alone.exists():
+        storage.make_folder(alone.parent)
+        try:
+            storage.write_bytes(alone, ink.extract(face.installed(), face.index))
+        except FontError as error:
+            raise FontError(f"{where}: {error}") from None
+    return alone
+
+
+# --- Finding font files
+
+
+def font_folders() -> tuple[Path, ...]:
+    """Return the folders that are searched, first match first: ``$KANATUI_FONT_PATH``, else the usual ones."""
+    named = os.environ.get("KANATUI_FONT_PATH")
+    if named is not None:
+        return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
+    home = Path.home()
+    return (
+        home / ".local/share/fonts",
+        home / ".fonts",
+        home / "Library/Fonts",
+        Path("/usr/local/share/fonts"),
+        Path("/usr/share/fonts"),
+        Path("/Library/Fonts"),
+        Path("/System/Library/Fonts"),
+    )
+
+
+def _locate(entry: Mapping[str, Any], folder: Path) -> Path | None:
+    if "name" in entry:
+        return imagemagick.find().font_files().get(entry["name"])
+    if "file" in entry:
+        path = folder / Path(entry["file"]).expanduser()
+        return path if path.is_file() else None
+    return next((path for pattern in _globs(entry) for path in _matches(Path(pattern).expanduser())), None)
+
+
+def _matches(pattern: Path) -> Iterable[Path]:
+    if pattern.is_absolute():
+        return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    by_name = _font_files(font_folders())
+    plain = not set("*?[") & set(pattern.name)
+    names = [pattern.name] if plain else fnmatch.filter(by_name, pattern.name)
+    places = [place for name in names for place in by_name.get(name, ())]
+    # With a slash in front as well, so that `**/` may stand for no folder at all.
+    return [
+        path for below, path in places if any(fnmatch.fnmatchcase(b, pattern.as_posix()) for b in (below, f"/{below}"))
+    ]
+
+
+@functools.cache
+def _font_files(folders: tuple[Path, ...]) -> dict[str, list[tuple[str, Path]]]:
+    """Walk the folders once: for each file name, its places as (path below the folder, whole path)."""
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for folder in folders:
+        for parent, inner, names in os.walk(folder):
+            inner.sort()
+            for name in sorted(names):
+                if name.lower().endswith(_FONT_SUFFIXES):
+                    path = Path(parent, name)
+                    found.setdefault(name, []).append((path.relative_to(folder).as_posix(), path))
+    return found
+
+
+# --- Choosing faces
+
+
+def select_faces(faces: Iterable[Face], patterns: Sequence[str]) -> list[Face]:
+    """Return the faces that the patterns choose, in the order of ``faces``, installed or not.
+
+    A pattern is an id, an id with ``*`` and ``?``, a style (``handwriting`` or ``style:handwriting``); a leading ``-``
+    takes faces away. They apply in order, starting from all faces if the first takes away, or if there are none.
+
+    Raises:
+        FontError: a pattern matches no face, or none is left.
+    """
+    known = list(faces)
+    chosen = {face.id for face in known} if not patterns or patterns[0].startswith("-") else set()
+    for pattern in patterns:
+        matched = _matching(known, pattern.removeprefix("-"))
+        chosen = chosen - matched if pattern.startswith("-") else chosen | matched
+    if not chosen:
+        raise FontError(f"faces {','.join(patterns)!r}: none is left (`kanatui fonts` lists them all)")
+    return [face for face in known if face.id in chosen]
+
+
+def _matching(faces: Sequence[Face], pattern: str) -> set[str]:
+    style = pattern.removeprefix("style:")
+    matched = {face.id for face in faces if face.style == style}
+    if not pattern.startswith("style:"):
+        matched |= {face.id for face in faces if fnmatch.fnmatchcase(face.id, pattern)}
+    if not matched:
+        near = difflib.get_close_matches(style, [*STYLES, *(face.id for face in faces)], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise FontError(f"no face matches {pattern!r} ({hint}`kanatui fonts` lists them; styles: {', '.join(STYLES)})")
+    return matched
+
+
+def install_command(faces: Iterable[Face]) -> str:
+    """Return the shell command that installs the packages of those of ``faces`` that are missing, or nothing."""
+    packages = sorted({face.package for face in faces if face.path is None and face.package})
+    return apt_command(packages) if packages else ""
+
+
+# --- What a face can draw
+
+
+def coverage(face: Face, characters: str) -> npt.NDArray[np.bool_]:
+    """Say which characters the face truly draws, bool [len(characters)].
+
+    True means: the font's cmap has the character, its glyph leaves ink when ImageMagick draws it, and it is not the
+    font's missing-glyph box. White space and control characters are never drawn. Results are kept in the cache folder
+    by the font's digest and ImageMagick's version; any number of processes may ask at once.
+
+    Raises:
+        FontError: the face is not installed, or its file is not a font that can be read and drawn.
+        ImageMagickError: ImageMagick is missing or is some other program.
+    """
+    magick = imagemagick.find()
+    cached = paths.cache() / "coverage" / f"{face.digest[:32]}-{magick.version}.json"
+    kept = _read_cache(cached)
+    known = {c: drawn for drawn, key in ((True, "drawn"), (False, "not drawn")) for c in str(kept.get(key, ""))}
+    new = "".join(c for c in dict.fromkeys(characters) if c not in known and is_visible(c))
+    if new:
+        try:
+            drawn = ink.drawn(face.installed(), face.index, face.font, new)
+        except (FontError, ImageMagickError) as error:
+            raise FontError(f"face {face.id}: {face.path} cannot be used: {error}") from None
+        known |= {c: c in drawn for c in new}
+        _write_cache(cached, {"drawn": _join(known, True), "not drawn": _join(known, False)})
+    return np.array([known.get(c, False) for c in characters], dtype=bool)
+
+
+def _join(known: Mapping[str, bool], drawn: bool) -> str:
+    return "".join(sorted(c for c, value in known.items() if value == drawn))
+
+
+@functools.lru_cache(maxsize=256)
+def _file_digest(path: str, size: int, modified: int) -> str:
+    cached = paths.cache() / "digests" / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.json"
+    kept = _read_cache(cached)
+    if kept.get("size") == size and kept.get("modified") == modified and isinstance(kept.get("sha256"), str):
+        return str(kept["sha256"])
+    with Path(path).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _write_cache(cached, {"font": path, "size": size, "modified": modified, "sha256": digest})
+    return digest
+
+
+def _read_cache(path: Path) -> dict[str, Any]:
+    """Return what is cached; nothing if that is missing or damaged, so that it is made again."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write_cache(path: Path, value: dict[str, Any]) -> None:
+    # Without the cache the answer is the same and only the next one slower, so a full disk is no reason to fail here.
+    with contextlib.suppress(StorageError):
+        storage.make_folder(path.parent)
+        storage.write_json(path, value)

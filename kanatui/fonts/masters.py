@@ -1,0 +1,219 @@
+"""Masters: each glyph drawn once, large, and kept on disk; every image is a resampling of one."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.core import paths, storage
+from kanatui.core.errors import StorageError
+from kanatui.fonts import imagemagick
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
+
+    from kanatui.fonts.faces import Face
+
+_DRAWN_AT_ONCE = 256
+"""Glyphs on their canvases: 85 MB at 384 pixels to the em, where 3,000 kanji at once would take a gigabyte."""
+
+Written = tuple[Sequence[npt.NDArray[np.floating]], float]
+"""A character as a pen writes it: the lines, and the pen's width."""
+
+_USE_TYPO_METRICS = 128  # bit 7 of `fsSelection` in a font's OS/2 table
+
+
+@dataclasses.dataclass(frozen=True)
+class Masters:
+    """Large glyphs of one face with the measures from which ImageMagick would place them."""
+
+    images: list[npt.NDArray[np.uint8]]
+    """Each glyph cropped to its ink, uint8 [h, w], white on black."""
+    corners: npt.NDArray[np.int32]
+    """[n, 2] where each crop's top left corner lies: pixels right of and below the text origin."""
+    em: int
+    """Pixels to the em."""
+    advance: npt.NDArray[np.float32]
+    """[n] advance widths in ems."""
+    right: npt.NDArray[np.float32]
+    """[n] how far each outline reaches to the right of the text origin, in ems."""
+    ascent: float
+    """Of the face, in ems, upwards positive."""
+    descent: float
+    """Of the face, in ems, negative below the baseline."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Glyph:
+    crop: npt.NDArray[np.uint8]
+    corner: npt.NDArray[np.int32]
+    advance: float
+    right: float
+
+
+_Drawn = tuple[dict[str, _Glyph], tuple[float, float]]
+"""Glyphs, and their face's ascent and descent."""
+
+
+def font_masters(face: Face, characters: str, em: int) -> Masters:
+    """Return the masters of some characters of a face; what is not in the cache is drawn and put there.
+
+    Args:
+        face: an installed face.
+        characters: which glyphs, each drawable by the face.
+        em: pixels to the em, a multiple of 8.
+
+    Raises:
+        FontError: the font cannot be read.
+        ImageMagickError: drawing failed.
+    """
+    magick = imagemagick.find()
+
+    def draw(absent: str) -> _Drawn:
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            measuring = beside.submit(_measure, face, absent)  # fontTools takes as long as ImageMagick, on one core
+            images = (image for part in _parts(absent) for image in magick.glyphs(face.font, part, em))
+            crops = [_crop(image, em) for image in images]
+            measures, vertical = measuring.result()
+        return {c: _Glyph(*crop, *measures[c]) for c, crop in zip(absent, crops, strict=True)}, vertical
+
+    return _kept(face, characters, em, draw)
+
+
+def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], Written], ascent: float) -> Masters:
+    """Return the masters of some characters of a face that has strokes in place of a font; kept as a font's are.
+
+    Args:
+        face: any; its digest must change whenever what it writes does.
+        characters: which glyphs.
+        em: pixels to the em, a multiple of 8.
+        write: gives the lines of a character, float [n, 2] in ems right of and below the top left corner of the em
+            box, and the width of the pen in ems.
+        ascent: how far the em box reaches above the baseline, in ems; it is one em wide.
+
+    Raises:
+        ImageMagickError: drawing failed.
+    """
+    magick = imagemagick.find()
+
+    def pictures(part: str) -> Iterator[tuple[list[npt.NDArray[np.floating]], float]]:
+        corner = np.array(imagemagick.MASTER_ORIGIN) - (0.0, ascent)
+        for lines, pen in map(write, part):
+            yield [(line + corner) * em for line in lines], pen * em
+
+    def draw(absent: str) -> _Drawn:
+        canvas = round(imagemagick.MASTER_CANVAS * em)
+        images = (image for part in _parts(absent) for image in magick.strokes(list(pictures(part)), canvas))
+        glyphs = {c: _Glyph(*_crop(image, em), 1.0, 1.0) for c, image in zip(absent, images, strict=True)}
+        return glyphs, (ascent, ascent - 1.0)
+
+    return _kept(face, characters, em, draw)
+
+
+def _parts(characters: str) -> Iterator[str]:
+    """Cut a text into parts whose glyphs are drawn at once."""
+    return (characters[start : start + _DRAWN_AT_ONCE] for start in range(0, len(characters), _DRAWN_AT_ONCE))
+
+
+def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -> Masters:
+    """Return masters from the cache; what is not there is drawn and put there."""
+    file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{imagemagick.find().version}.npz"
+    known, vertical = _read_cache(file)
+    absent = "".join(dict.fromkeys(c for c in characters if c not in known))
+    if absent:
+        drawn, vertical = draw(absent)
+        known |= drawn
+        # Of two processes that add glyphs at once the later wins; what the other drew is merely drawn again. Without
+        # the cache the answer is the same and only the next one slower, so a full disk is no reason to fail here.
+        with contextlib.suppress(StorageError):
+            _write_cache(file, known, vertical)
+    found = [known[c] for c in characters]
+    return Masters(
+        [glyph.crop for glyph in found],
+        np.array([glyph.corner for glyph in found], dtype=np.int32).reshape(-1, 2),
+        em,
+        np.array([glyph.advance for glyph in found], dtype=np.float32),
+        np.array([glyph.right for glyph in found], dtype=np.float32),
+        *vertical,
+    )
+
+
+def _crop(image: npt.NDArray[np.uint8], em: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """Cut a master down to its ink and say where that lies."""
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    if not len(rows):
+        return np.zeros((1, 1), dtype=np.uint8), np.zeros(2, dtype=np.int32)
+    origin = np.array([round(share * em) for share in imagemagick.MASTER_ORIGIN])
+    crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return crop.copy(), (np.array([columns[0], rows[0]]) - origin).astype(np.int32)
+
+
+def _read_cache(file: Path) -> tuple[dict[str, _Glyph], tuple[float, float]]:
+    """Return the glyphs kept in a file, and ascent and descent; nothing if it is missing or damaged: drawn again."""
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            characters, corners, shapes = str(kept["characters"]), kept["corners"], kept["shapes"]
+            measures, (ascent, descent) = kept["measures"], kept["vertical"].tolist()
+            crops = np.split(kept["pixels"], np.cumsum(shapes.prod(axis=1))[:-1])
+        glyphs = {
+            character: _Glyph(crop.reshape(shape), corner, float(advance), float(right))
+            for character, crop, shape, corner, (advance, right) in zip(
+                characters, crops, shapes, corners, measures, strict=True
+            )
+        }
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return {}, (0.0, 0.0)
+    return glyphs, (ascent, descent)
+
+
+def _write_cache(file: Path, glyphs: dict[str, _Glyph], vertical: tuple[float, float]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        characters=np.array("".join(glyphs)),
+        vertical=np.array(vertical),
+        measures=np.array([[glyph.advance, glyph.right] for glyph in glyphs.values()]),
+        corners=np.array([glyph.corner for glyph in glyphs.values()], dtype=np.int32),
+        shapes=np.array([glyph.crop.shape for glyph in glyphs.values()], dtype=np.int32),
+        pixels=np.concatenate([glyph.crop.ravel() for glyph in glyphs.values()]),
+    )
+    storage.make_folder(file.parent)
+    storage.write_bytes(file, buffer.getvalue())
+
+
+def _measure(face: Face, characters: str) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
+    """Return advance and right edge of each glyph, and the face's ascent and descent, all in ems.
+
+    They come from the tables from which FreeType takes them (``sfnt_load_face``).
+    """
+    from fontTools.pens.boundsPen import BoundsPen
+
+    from kanatui.fonts.ink import opened
+
+    with opened(face.installed(), face.index) as font:
+        em, cmap, widths, glyphs = font["head"].unitsPerEm, font.getBestCmap(), font["hmtx"], font.getGlyphSet()
+        measures = {}
+        for character in characters:
+            pen = BoundsPen(glyphs)
+            glyphs[cmap[ord(character)]].draw(pen)
+            measures[character] = (widths[cmap[ord(character)]][0] / em, pen.bounds[2] / em if pen.bounds else 0.0)
+        ascent, descent = _vertical(font)
+        return measures, (ascent / em, descent / em)
+
+
+def _vertical(font: TTFont) -> tuple[float, float]:
+    """Return ascent and descent in font units: hhea's, unless that is empty or OS/2 claims precedence."""
+    hhea, os2 = font["hhea"], font.get("OS/2")
+    if os2 and (os2.fsSelection & _USE_TYPO_METRICS or hhea.ascent == hhea.descent == 0):
+        return os2.sTypoAscender, os2.sTypoDescender
+    return hhea.ascent, hhea.descent

@@ -1,0 +1,1 @@
+"""The characters, sets of them, look-alikes, and their names."""

@@ -1,0 +1,40 @@
+"""Folding: characters that cannot be told apart by shape count as one.
+
+Small kana differ from normal ones only in size and place, and four hiragana are drawn as their katakana are
+(:data:`kanatui.kana.alphabet.FOLD`). A folded probability is the sum over such a group; a character outside kana is a
+group of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.kana.alphabet import FOLD
+
+
+def fold_groups(characters: str) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Group characters by shape.
+
+    Returns:
+        The groups, each as the string of its members, in order of first appearance; and int64 [C], the group of each
+        character.
+    """
+    members: dict[str, str] = {}
+    for character in characters:
+        key = FOLD.get(character, character)
+        members[key] = members.get(key, "") + character
+    place = {key: number for number, key in enumerate(members)}
+    index = np.array([place[FOLD.get(character, character)] for character in characters], dtype=np.int64)
+    return list(members.values()), index
+
+
+def fold_matrix(characters: str) -> npt.NDArray[np.float32]:
+    """Return float32 [C, G], one where a character belongs to a group: ``probabilities @ fold_matrix`` folds."""
+    groups, index = fold_groups(characters)
+    return np.eye(len(groups), dtype=np.float32)[index]
+
+
+def fold_probabilities(probabilities: npt.NDArray[np.floating], characters: str) -> npt.NDArray[np.float32]:
+    """Sum probabilities [N, C] over each group: float32 [N, G]."""
+    return np.asarray(probabilities, dtype=np.float32) @ fold_matrix(characters)

@@ -1,0 +1,62 @@
+"""Characters by their romanised names, and as they are typed without kana: か, U+304B, ka, or KA for katakana."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+
+from kanatui.kana.alphabet import HIRAGANA, KATAKANA, SMALL
+from kanatui.kana.sets import parse_label
+
+_ROMAJI = (  # noqa: SIM905  # a list literal of 83 strings reads worse
+    "xa a xi i xu u xe e xo o ka ga ki gi ku gu ke ge ko go sa za shi ji su zu se ze so zo ta da chi di xtsu tsu du te "
+    "de to do na ni nu ne no ha ba pa hi bi pi fu bu pu he be pe ho bo po ma mi mu me mo xya ya xyu yu xyo yo ra ri ru "
+    "re ro xwa wa wi we wo n"
+).split()
+
+
+NAMES = dict(zip(HIRAGANA, _ROMAJI, strict=True)) | dict(
+    zip(KATAKANA, [*_ROMAJI, "vu", "xka", "xke"], strict=True)
+)  # fmt: skip
+"""Romanised names (wāpuro style: small forms begin with x), equal for hiragana and katakana."""
+
+
+def parse_typed(text: str, prefer: str = "hiragana") -> str:
+    """Return the one character that was typed.
+
+    Args:
+        text: the character itself, its code point (``304b``, ``U+304B``), or its romanised name, as in ``shi``, ``si``,
+            ``xtsu`` or ``small tsu``; in capitals for katakana.
+        prefer: the script that a name in small letters stands for.
+
+    Raises:
+        ValueError: it is none of these; the message is one line.
+    """
+    typed = text.strip()
+    name = " ".join(typed.lower().split()).replace("small ", "x")
+    wanted = "katakana" if typed.isupper() else prefer
+    for writing in (wanted, "hiragana", "katakana"):
+        if name in _by_name(writing):
+            return _by_name(writing)[name]
+    character = parse_label(typed)
+    if character is None or character.isascii():
+        raise ValueError("type the character, its name (shi, xtsu, KA for katakana) or its code point (U+304B)")
+    return character
+
+
+def name_of(character: str) -> str:
+    """Return a character's romanised name, "small tsu" for っ; "" if it is no kana."""
+    name = NAMES.get(character, "")
+    return f"small {name.removeprefix('x')}" if character in SMALL else name
+
+
+@functools.cache
+def _by_name(writing: str) -> dict[str, str]:
+    """Return the characters of a script by name: by Unicode's (si, hu) and, before those, kanatui's (shi, fu)."""
+    characters = KATAKANA if writing == "katakana" else HIRAGANA
+    names = {_unicode_name(character): character for character in characters}
+    return names | {NAMES[character]: character for character in characters}
+
+
+def _unicode_name(character: str) -> str:
+    return unicodedata.name(character).partition(" LETTER ")[2].lower().replace("small ", "x")

@@ -1,0 +1,64 @@
+"""The card of a weights file: what a model is, without its weights and without torch.
+
+A safetensors file's metadata holds it as JSON under the key ``kanatui``::
+
+    {"format": 1, "model": {"id": "compact_cnn", "parameters": {…}}, "characters": "ぁあ…", "image_size": 64,
+     "kanatui": "0.1.0", "recipe": "handwriting", "scores": {…}, "seed": 0, "seconds": 480.0, "date": "2026-11-22"}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+
+from kanatui.core.errors import WeightsError
+
+FORMAT = 1
+KEY = "kanatui"
+_LONGEST_CARD = 1 << 20
+_MOST_CHARACTERS = 100_000
+_LARGEST_IMAGE = 4096
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return a weights file's card, checked, without reading the weights. WeightsError if it is none."""
+    try:
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file")
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{path}: not a weights file, or damaged ({one_line(error)})") from None
+    return _parse_card(path, metadata.get(KEY))
+
+
+def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise WeightsError(f"{path}: these are weights, but not kanatui's (the file has no card)")
+    try:
+        if len(text) > _LONGEST_CARD:
+            raise ValueError("it is too long")
+        card = json.loads(text)
+        if card["format"] != FORMAT:
+            raise WeightsError(f"{path}: format {card['format']} is not this kanatui's ({FORMAT}); update kanatui")
+        characters, size, model = card["characters"], card["image_size"], card["model"]
+        _require(isinstance(characters, str) and 0 < len(characters) <= _MOST_CHARACTERS, "characters")
+        _require(len(set(characters)) == len(characters), "characters")
+        _require(isinstance(size, int) and 0 < size <= _LARGEST_IMAGE, "image_size")
+        _require(isinstance(model["id"], str) and isinstance(model.setdefault("parameters", {}), dict), "model")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"{path}: its card makes no sense ({one_line(error)})") from None
+    return dict(card)
+
+
+def _require(condition: bool, field: str) -> None:
+    if not condition:
+        raise ValueError(f"{field} is out of range")
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error, at most 200 characters."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

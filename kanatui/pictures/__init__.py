@@ -1,0 +1,1 @@
+"""Pictures of handwriting: from files or drawn, made ready for a model."""

@@ -1,0 +1,151 @@
+"""Drawings: pen strokes on a square board, and the picture that they make.
+
+Places are shares of the board's side, x to the right and y downwards, 0 … 1. So a drawing has no resolution: the screen
+shows it at half a cell to the pixel, the recogniser and the file get the same strokes much finer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanatui.core.errors import ImageError
+
+Point = tuple[float, float]
+Pixels = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom exclusive."""
+
+PEN_WIDTHS = (0.03, 0.045, 0.06, 0.08, 0.11)
+"""Shares of the board that a pen is wide. The middle one is a felt pen's stroke on a character of usual size."""
+
+_MOST_POINTS = 100_000
+
+_SPREAD, _REACH = 1.5, 4
+"""Half grains over which a line is averaged: standard deviation, and where the average ends."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stroke:
+    """What the pen drew from touching the board to leaving it."""
+
+    points: tuple[Point, ...]
+    """At least one; a single point is a dot."""
+    width: float = PEN_WIDTHS[2]
+    """The pen's width."""
+    erases: bool = False
+    """Whether it takes ink away."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """Strokes in the order in which they were drawn."""
+
+    strokes: tuple[Stroke, ...] = ()
+
+    def raster(self, size: int) -> Pixels:
+        """Draw the whole board: uint8 [size, size], white ink on black, edges smoothed."""
+        pixels = np.zeros((size, size), dtype=np.uint8)
+        for stroke in self.strokes:
+            paint(pixels, stroke)
+        return pixels
+
+    def to_data(self) -> list[dict[str, Any]]:
+        """Return the strokes as JSON-able values, places to a ten-thousandth of the board."""
+        return [
+            {"points": [[round(x, 4), round(y, 4)] for x, y in stroke.points], "width": round(stroke.width, 4)}
+            | ({"erases": True} if stroke.erases else {})
+            for stroke in self.strokes
+        ]
+
+    @classmethod
+    def from_data(cls, data: Sequence[Mapping[str, Any]]) -> Drawing:
+        """Read what :meth:`to_data` gave. ImageError if it is something else."""
+        try:
+            strokes = tuple(_stroke(entry) for entry in data)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ImageError(f"these are not strokes of a drawing ({type(error).__name__}: {error})") from None
+        if sum(len(stroke.points) for stroke in strokes) > _MOST_POINTS:
+            raise ImageError(f"the drawing has more than {_MOST_POINTS:,} points")
+        return cls(strokes)
+
+
+def _stroke(entry: Mapping[str, Any]) -> Stroke:
+    points = tuple((float(x), float(y)) for x, y in entry["points"])
+    width = float(entry.get("width", Stroke.width))
+    if not points or not 0.0 < width <= 1.0 or not np.isfinite(points).all() or np.abs(points).max() > 10.0:
+        raise ValueError("a stroke is empty or off the board")
+    return Stroke(points, width, entry.get("erases") is True)
+
+
+def paint(pixels: Pixels, stroke: Stroke, first: int = 0) -> Box:
+    """Draw a stroke into a picture of the board.
+
+    Args:
+        pixels: uint8 [size, size], changed in place.
+        stroke: what to draw, with round ends and joints.
+        first: the point to begin at; a stroke that grew is drawn on from its last known point.
+
+    Returns:
+        The pixels that may have changed.
+    """
+    size = len(pixels)
+    points = stroke.points[first:] if first + 1 < len(stroke.points) else stroke.points[-1:]
+    # A pen thinner than a pixel would come out grey; on a small board it is drawn a pixel wide.
+    radius = max(stroke.width * size, 1.0) / 2
+    spans = list(itertools.pairwise(points)) or [(points[0], points[0])]
+    boxes = [_paint_span(pixels, np.array(span) * size, radius, stroke.erases) for span in spans]
+    corners = np.array(boxes)
+    left, top = corners[:, :2].min(axis=0).tolist()
+    right, bottom = corners[:, 2:].max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def _paint_span(pixels: Pixels, span: npt.NDArray[np.float64], radius: float, erases: bool) -> Box:
+    """Draw one straight piece, ``span`` [2, 2] in pixels: a pixel's share of ink falls off over one pixel."""
+    low = np.clip(np.floor(span.min(axis=0) - radius - 1), 0, len(pixels)).astype(int)
+    high = np.clip(np.ceil(span.max(axis=0) + radius + 1), 0, len(pixels)).astype(int)
+    x = np.arange(low[0], high[0]) + 0.5 - span[0, 0]
+    y = (np.arange(low[1], high[1]) + 0.5 - span[0, 1])[:, None]
+    along = span[1] - span[0]
+    length = float(along @ along)
+    share = np.clip((x * along[0] + y * along[1]) / length, 0.0, 1.0) if length else 0.0
+    distance = np.hypot(x - share * along[0], y - share * along[1])
+    ink = (np.clip(radius + 0.5 - distance, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
+    part = pixels[low[1] : high[1], low[0] : high[0]]
+    if erases:
+        np.minimum(part, 255 - ink, out=part)
+    else:
+        np.maximum(part, ink, out=part)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def smoothed(points: Sequence[Point], grain: float) -> tuple[Point, ...]:
+    """Take the stairs out of a line whose places were only known to the next ``grain``.
+
+    A terminal reports the cell of the mouse, so a slanted stroke arrives in steps. The line is walked in even steps and
+    averaged over about a grain; its ends stay where they are, and corners are rounded by less than a grain.
+
+    Args:
+        points: the places as they were reported.
+        grain: share of the board between neighbouring places, 0 where they are exact.
+    """
+    line = np.array(points, dtype=np.float64)
+    steps = np.hypot(*np.diff(line, axis=0).T) if len(line) > 1 else np.zeros(0)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    if grain <= 0.0 or along[-1] < 2 * grain:
+        return tuple(points)
+    step = grain / 2
+    count = max(2, round(along[-1] / step) + 1)
+    even = np.linspace(0.0, along[-1], count)
+    walked = np.stack([np.interp(even, along, line[:, axis]) for axis in (0, 1)], axis=1)
+    window = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / _SPREAD) ** 2)
+    # Turned about its end points the line goes on straight there, so the ends stay where they are.
+    padded = np.pad(walked, ((_REACH, _REACH), (0, 0)), mode="reflect", reflect_type="odd")
+    soft = np.stack([np.convolve(padded[:, axis], window / window.sum(), mode="valid") for axis in (0, 1)], axis=1)
+    return tuple((float(x), float(y)) for x, y in soft)

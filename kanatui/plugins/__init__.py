@@ -1,0 +1,1 @@
+"""What a plugin can give, the hooks, how plugins are found, and which may run."""

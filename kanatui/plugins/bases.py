@@ -1,0 +1,103 @@
+"""The kinds of thing that a plugin can give: glyph sources, placement and pixel augmentations, models.
+
+A plugin author subclasses one of these, declares parameters as class attributes, and returns the class from the
+hook of its kind. An instance is one parameterised use of it; instances never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kanatui.core.errors import PluginError
+from kanatui.core.params import Configurable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from kanatui.core.rng import Keys
+    from kanatui.fonts.faces import Face
+    from kanatui.fonts.masters import Masters
+    from kanatui.plugins.table import GlyphTable
+
+
+class Plugin(Configurable):
+    """What all kinds share. The first line of the class's or module's docstring is its description."""
+
+    kind: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    """Raise it when the same parameters come to mean other pixels; data sets record it."""
+
+    def _lacks(self, method: str) -> PluginError:
+        """Return the error for a plugin that is used in a way that it has no method for."""
+        return PluginError(f"{self.kind} {self.id!r} cannot be used like this: its plugin does not define {method}()")
+
+
+class Placement(Plugin):
+    """Says where and how large a glyph stands, as columns of the glyph table; ImageMagick or the resampler does it."""
+
+    kind: ClassVar[str] = "placement"
+
+    def grid(self, table: GlyphTable) -> GlyphTable:
+        """Multiply the rows by every value offered (``table.cross``).
+
+        The result may depend on the face and on the columns set before, not on the character or key: all characters
+        share one grid.
+        """
+        raise self._lacks("grid")
+
+    def draw(self, table: GlyphTable, keys: Keys) -> GlyphTable:
+        """Draw one value for each row (``table.replace``), from ``keys`` alone."""
+        raise self._lacks("draw")
+
+
+class Pixel(Plugin):
+    """Changes pixels: white ink (1.0) on black paper (0.0)."""
+
+    kind: ClassVar[str] = "pixel"
+
+    def draw(self, keys: Keys, size: int) -> dict[str, npt.NDArray[Any]]:
+        """Draw everything random for n images of ``size`` × ``size`` pixels: arrays whose first axis is n.
+
+        Pixel units scale with the image: multiply lengths stated at 64 px by ``size / 64``.
+        """
+        raise self._lacks("draw")
+
+    def apply(self, images: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the changed images, float32 [n, 1, H, W] in and out; nothing random, and no sample sees another.
+
+        ``drawn`` holds the arrays of ``draw`` as tensors on the images' device. Values outside 0 … 1 are clipped
+        afterwards. A sample's result must not depend on n: keep to element-wise arithmetic, pooling, ``grid_sample``
+        and ``interpolate``; convolutions and matrix products choose their order of summation by batch size.
+        """
+        raise self._lacks("apply")
+
+
+class Model(Plugin):
+    """A classifier's architecture."""
+
+    kind: ClassVar[str] = "model"
+
+    def build(self, image_size: int, num_classes: int) -> torch.nn.Module:
+        """Return a module that takes float32 [N, 1, image_size, image_size] in 0 … 1 and returns logits [N, C]."""
+        raise self._lacks("build")
+
+
+class GlyphSource(Plugin):
+    """Where master glyphs come from. Installed fonts are one source; pen strokes could be another."""
+
+    kind: ClassVar[str] = "source"
+
+    def faces(self) -> Sequence[Face]:
+        """Return every face known, installed or not; ids are unique over all sources."""
+        raise self._lacks("faces")
+
+    def coverage(self, face: Face, characters: str) -> npt.NDArray[np.bool_]:
+        """Say which characters the face truly draws, [len(characters)] bool."""
+        raise self._lacks("coverage")
+
+    def masters(self, face: Face, characters: str, em: int) -> Masters:
+        """Draw each character once, ``em`` pixels to the em, white on black, without hinting or placement."""
+        raise self._lacks("masters")

@@ -1,0 +1,233 @@
+"""Finding plugins: discover → policy → import → register → collect.
+
+Every plugin, shipped or not, is a Python module with functions marked :data:`kanatui.hookimpl`. It is found as an entry
+point of group ``kanatui``, in the shipped ``plugins/`` folder, or in a folder that the user named. One that fails stays
+in the list with its traceback and never takes the others down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pluggy
+
+from kanatui.core import paths
+from kanatui.core.errors import PluginError
+from kanatui.plugins import hookspecs, trust
+from kanatui.plugins.bases import GlyphSource, Model, Pixel, Placement, Plugin
+
+ENTRY_POINT_GROUP = "kanatui"
+
+_COLLECTORS: dict[str, type[Plugin] | tuple[type[Plugin], ...]] = {
+    "kanatui_glyph_sources": GlyphSource,
+    "kanatui_augmentations": (Placement, Pixel),
+    "kanatui_models": Model,
+}
+_ID = re.compile(r"[a-z][a-z0-9_]*")
+K = TypeVar("K", bound=type[Plugin])
+
+
+@dataclasses.dataclass
+class Source:
+    """A place that plugins come from: one file or entry point, and how loading it went."""
+
+    name: str
+    origin: str
+    """``shipped``, ``entry point`` or ``folder``."""
+    location: str
+    version: str = ""
+    state: str = "found"
+    """``loaded``, ``failed`` or ``untrusted``."""
+    error: str = ""
+    traceback: str = ""
+    provides: list[str] = dataclasses.field(default_factory=list)
+
+    def fail(self, error: BaseException) -> None:
+        """Mark the source as failed, in one line and with the traceback kept."""
+        self.state = "failed"
+        self.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        self.traceback = "".join(traceback.format_exception(error))
+
+
+class Registry:
+    """Everything that plugins provide, by id."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.NAMESPACE)
+        self.manager.add_hookspecs(hookspecs)
+        self.sources: list[Source] = []
+        self.glyph_sources: dict[str, type[GlyphSource]] = {}
+        self.augmentations: dict[str, type[Placement] | type[Pixel]] = {}
+        self.models: dict[str, type[Model]] = {}
+        self.origin: dict[str, Source] = {}
+        self.folders: tuple[str, ...] = ()
+
+    def augmentation(self, id: str) -> type[Placement] | type[Pixel]:
+        """Return an augmentation class. PluginError, naming what there is, if there is none."""
+        return self._get(self.augmentations, id, "augmentation")
+
+    def model(self, id: str) -> type[Model]:
+        """Return a model class. PluginError, naming what there is, if there is none."""
+        return self._get(self.models, id, "model")
+
+    def _get(self, table: dict[str, K], id: str, what: str) -> K:
+        if id in table:
+            return table[id]
+        for source in self.sources:
+            if source.state != "loaded" and source.name == id:
+                advice = "kanatui plugins trust" if source.state == "untrusted" else "kanatui plugins --failed"
+                raise PluginError(f"{what} {id!r}: {source.location} is {source.state} ({source.error or advice})")
+        raise PluginError(f"unknown {what} {id!r} (there are: {', '.join(sorted(table)) or 'none'})")
+
+    def add(self, source: Source, module: Any) -> None:
+        """Register a module and collect what its hooks return; the module is taken out again if it breaks a rule."""
+        try:
+            self.manager.register(module, name=source.location)
+            self.manager.check_pending()
+            found = list(_collect(self.manager, module))
+            self._check_ids(source, found)
+        except Exception as error:  # noqa: BLE001  # whatever a plugin raises must be held against that plugin alone
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
+            source.fail(error)
+            return
+        for cls in found:
+            _table_of(self, cls)[cls.id] = cls
+            self.origin[cls.id] = source
+        source.provides = [cls.id for cls in found]
+        source.state = "loaded"
+
+    def _check_ids(self, source: Source, found: Sequence[type[Plugin]]) -> None:
+        seen: dict[str, Source] = dict(self.origin)
+        for cls in found:
+            if not _ID.fullmatch(cls.id):
+                raise PluginError(
+                    f"{source.location}: id {cls.id!r} of {cls.__name__} is not lower-case words joined by _"
+                )
+            if cls.id in seen:
+                raise PluginError(f"id {cls.id!r} is given by both {seen[cls.id].location} and {source.location}")
+            seen[cls.id] = source
+
+
+def _table_of(registry: Registry, cls: type[Plugin]) -> dict[str, Any]:
+    if issubclass(cls, GlyphSource):
+        return registry.glyph_sources
+    return registry.models if issubclass(cls, Model) else registry.augmentations
+
+
+def _collect(manager: pluggy.PluginManager, module: Any) -> Iterator[type[Plugin]]:
+    """Call each collecting hook of one module and check what comes back."""
+    for hook_name, base in _COLLECTORS.items():
+        caller = manager.subset_hook_caller(hook_name, [p for p in manager.get_plugins() if p is not module])
+        for result in caller():
+            for cls in result:
+                if not (isinstance(cls, type) and issubclass(cls, base)):
+                    raise PluginError(f"{hook_name} returned {cls!r}, which is not a class of its kind")
+                yield cls
+
+
+def load(folders: Iterable[str | os.PathLike[str]] = ()) -> Registry:
+    """Load every plugin there is: shipped, entry points, and the files of ``folders`` that the user trusts.
+
+    The result is kept for the process; a worker that calls this with the same folders sees the same plugins.
+
+    Raises:
+        PluginError: a named folder does not exist.
+    """
+    named = [os.fspath(folder) for folder in folders] + _configured_folders()
+    return _load(tuple(dict.fromkeys(str(Path(folder).expanduser().resolve()) for folder in named)))
+
+
+def _configured_folders() -> list[str]:
+    return [part for part in os.environ.get("KANATUI_PLUGINS", "").split(os.pathsep) if part]
+
+
+@functools.lru_cache(maxsize=8)
+def _load(folders: tuple[str, ...]) -> Registry:
+    registry = Registry()
+    registry.folders = folders
+    for path in _python_files(paths.packaged("plugins")):
+        _load_file(registry, path, "shipped")
+    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        _load_entry_point(registry, entry_point)
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise PluginError(f"--plugins-dir {folder}: no such folder")
+        for path in _python_files(Path(folder)):
+            _load_file(registry, path, "folder")
+    return registry
+
+
+def reload() -> None:
+    """Forget what was loaded, so that the next :func:`load` looks again."""
+    _load.cache_clear()
+
+
+def _python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", ".")))
+
+
+def _load_file(registry: Registry, path: Path, origin: str) -> None:
+    source = Source(path.stem, origin, str(path))
+    registry.sources.append(source)
+    if origin == "folder" and not trust.is_trusted(path):
+        source.state = "untrusted"
+        source.error = f"not trusted yet, or changed since: kanatui plugins trust {path}"
+        return
+    _guarded(registry, source, lambda: import_file(path))
+
+
+def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryPoint) -> None:
+    # pluggy's load_setuptools_entrypoints stops at the first one that fails, so each is loaded on its own.
+    distribution = entry_point.dist
+    source = Source(entry_point.name, "entry point", entry_point.value, distribution.version if distribution else "")
+    registry.sources.append(source)
+    _guarded(registry, source, entry_point.load)
+
+
+def _guarded(registry: Registry, source: Source, import_module: Callable[[], Any]) -> None:
+    try:
+        module = import_module()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
+        source.fail(error)
+        return
+    source.version = source.version or str(getattr(module, "__version__", ""))
+    registry.add(source, module)
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a plugin file under a flat unique name, placed in ``sys.modules`` before its code runs.
+
+    Pickling a plugin's objects, and dataclasses and typing inside it, look the module up by that name.
+    """
+    digest = hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()
+    name = f"kanatui_plugin_{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def description(cls: type[Plugin]) -> str:
+    """Return the first line of a plugin's own docstring, else of its module's."""
+    text = cls.__dict__.get("__doc__") or sys.modules[cls.__module__].__doc__ or ""
+    return text.strip().splitlines()[0] if text.strip() else ""

@@ -1,0 +1,95 @@
+"""The glyph table: one row for each image, made long before a pixel exists.
+
+All placement is stated on a canvas of 256 units, the article's 256 pixels, whatever size the images have in the end:
+``point_size`` 192 fills three quarters of any image. Angles are degrees, clockwise positive, as in ImageMagick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    pass
+
+CANVAS = 256
+"""Units along the side of the canvas on which rows are placed."""
+
+ROW = np.dtype(
+    [
+        ("number", "<u4"),  # the image's number within its character
+        ("character", "<u4"),  # code point
+        ("face", "<u2"),  # index into the plan's faces
+        ("point_size", "<f4"),  # canvas units to the em
+        ("dx", "<f4"),  # shift to the right, canvas units
+        ("dy", "<f4"),  # shift down, canvas units
+        ("rotation", "<f4"),  # degrees, clockwise
+        ("shear", "<f4"),  # tangent of the slant, positive leans to the right
+        ("aspect", "<f4"),  # width over height, 1 as designed
+        ("key", "<u8"),  # seeds everything random about the image
+    ]
+)
+
+_PLACED = ("point_size", "dx", "dy", "rotation", "shear", "aspect")
+DEFAULT_POINT_SIZE = 192.0
+
+
+class GlyphTable:
+    """Rows of :data:`ROW`, never changed in place: every method returns a new table."""
+
+    def __init__(self, rows: npt.NDArray[Any]) -> None:
+        self.rows = rows
+
+    @classmethod
+    def blank(cls, count: int) -> GlyphTable:
+        """Return ``count`` rows: centred, upright, three quarters of the canvas."""
+        rows = np.zeros(count, dtype=ROW)
+        rows["point_size"] = DEFAULT_POINT_SIZE
+        rows["aspect"] = 1.0
+        return cls(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> npt.NDArray[Any]:
+        return np.asarray(self.rows[column])
+
+    def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]) -> GlyphTable:
+        """Return some rows, by index or by mask."""
+        return GlyphTable(self.rows[which])
+
+    def replace(self, **columns: npt.ArrayLike) -> GlyphTable:
+        """Return the table with placement columns overwritten by numbers or [n] arrays."""
+        rows = self.rows.copy()
+        for name, values in columns.items():
+            _check_placed(name)
+            rows[name] = values
+        return GlyphTable(rows)
+
+    def where(self, mask: npt.NDArray[np.bool_], other: GlyphTable) -> GlyphTable:
+        """Return ``other``'s rows where ``mask`` is true and this table's elsewhere."""
+        return GlyphTable(np.where(mask, other.rows, self.rows))
+
+    def cross(self, **offers: npt.ArrayLike) -> GlyphTable:
+        """Multiply every row by every combination of the values offered, as nested loops would.
+
+        An offer is a list of k values for all rows, or an [n, k] array with one list for each row in which NaN stands
+        for "not offered". The first keyword is the outermost loop.
+        """
+        table = self
+        origin = np.arange(len(self))
+        for name, values in offers.items():
+            _check_placed(name)
+            grid = np.asarray(values, dtype=np.float32)
+            per_row = np.broadcast_to(grid, (len(self), grid.shape[-1]))[origin]
+            row, column = np.nonzero(~np.isnan(per_row))
+            table = table.take(row).replace(**{name: per_row[row, column]})
+            origin = origin[row]
+        return table
+
+
+def _check_placed(name: str) -> None:
+    if name not in _PLACED:
+        raise KeyError(f"{name!r} is not a placement column ({', '.join(_PLACED)})")

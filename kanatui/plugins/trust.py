@@ -1,0 +1,54 @@
+"""Which plugin files of the user's own folders may run: a list of paths and hashes that the user has agreed to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from kanatui.core import paths, storage
+from kanatui.core.errors import PluginError
+
+
+def _record() -> Path:
+    return paths.config() / "trusted-plugins.json"
+
+
+def _read() -> dict[str, str]:
+    try:
+        entries = json.loads(_record().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise PluginError(f"{_record()}: cannot be read ({error}); mend or delete it, then trust again") from None
+    return {str(path): str(digest) for path, digest in entries.items()}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise PluginError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def is_trusted(path: Path) -> bool:
+    """Say whether the user has agreed to run this very content at this very path."""
+    resolved = path.resolve()
+    return _read().get(str(resolved)) == _digest(resolved)
+
+
+def trust(path: Path) -> None:
+    """Remember the file as it is now. PluginError if it cannot be read, StorageError if it cannot be remembered."""
+    resolved = path.resolve()
+    entries = _read() | {str(resolved): _digest(resolved)}
+    storage.make_folder(_record().parent)
+    storage.write_json(_record(), entries)
+
+
+def distrust(path: Path) -> bool:
+    """Forget the file; returns whether it was known."""
+    entries = _read()
+    known = entries.pop(str(path.resolve()), None) is not None
+    if known:
+        storage.write_json(_record(), entries)
+    return known

@@ -1,0 +1,165 @@
+"""How far a training is, how fast it learns, and when it is judged: three ways of dividing it up."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from kanatui.training.options import TrainingOptions
+from kanatui.training.replay import Replay
+
+_REPORT_EVERY = 0.5
+"""Seconds between step events: two redraws a second are all that a watcher makes, and a day is 50 MB."""
+
+_REPORTS = 100
+"""Step events in a time budget at the least, for in one the learning rate changes with them."""
+
+_MOST_JUDGING = 0.1
+"""Share of a time budget: on two cores 4,096 images of 48 px take as long as a dozen steps."""
+
+
+class Budget(Protocol):
+    """One training from its first step to its last."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in all, 0 if the clock decides."""
+
+    @property
+    def report_every(self) -> float:
+        """Seconds between step events."""
+
+    def share(self, step: int, seconds: float) -> float:
+        """Return how much of the training is done, 0 … 1, after so many steps and seconds."""
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of the step that follows the first ``step``."""
+
+    def adjust(self, share: float) -> None:
+        """Let the clock change the rate; only here, so that the events tell every rate that was used."""
+
+    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+        """Say whether the held-out images are to be scored after a step.
+
+        Args:
+            before: the share done before the step.
+            share: the share done after it.
+            step: its number, from 1.
+            judging: share of the time so far that was spent on judging.
+        """
+
+
+class Epochs:
+    """Whole epochs: everything follows from the number of the step."""
+
+    report_every = _REPORT_EVERY
+
+    def __init__(self, options: TrainingOptions, steps_per_epoch: int) -> None:
+        self._options = options
+        self.steps = options.whole_epochs * steps_per_epoch
+
+    def share(self, step: int, seconds: float) -> float:
+        """Return how much is done (see :class:`Budget`, here and below)."""
+        return min(1.0, step / self.steps)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of the next step."""
+        return _rate(self._options, self.share(step, 0.0))
+
+    def adjust(self, share: float) -> None:
+        """Nothing goes by the clock."""
+
+    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+        """Evenly over the steps."""
+        return _passes(before, share, self._options.validations)
+
+
+class Minutes:
+    """A time budget. The rate stays as it is between two reports."""
+
+    steps = 0
+
+    def __init__(self, options: TrainingOptions) -> None:
+        self._options = options
+        self._seconds = options.minutes * 60
+        self.report_every = min(_REPORT_EVERY, self._seconds / _REPORTS)
+        self._rate = _rate(options, 0.0)
+
+    def share(self, step: int, seconds: float) -> float:
+        """Return how much is done (see :class:`Budget`, here and below)."""
+        return min(1.0, seconds / self._seconds)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of the next step."""
+        return self._rate
+
+    def adjust(self, share: float) -> None:
+        """Let the rate follow the clock."""
+        self._rate = _rate(self._options, share)
+
+    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+        """Evenly over the time and at the end; before the end it takes a tenth of the time at most."""
+        return _passes(before, share, self._options.validations) and (share >= 1.0 or judging < _MOST_JUDGING)
+
+
+class Again:
+    """Another run's budget, as its events tell it."""
+
+    report_every = _REPORT_EVERY
+
+    def __init__(self, replay: Replay, options: TrainingOptions, steps_per_epoch: int) -> None:
+        self._replay, self._validations = replay, frozenset(replay.validations)
+        self._epochs = None if options.minutes else Epochs(options, steps_per_epoch)
+        self.steps = replay.steps
+
+    def share(self, step: int, seconds: float) -> float:
+        """Return how much is done (see :class:`Budget`, here and below)."""
+        return min(1.0, step / self.steps)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of the next step."""
+        return self._epochs.rate(step) if self._epochs else self._replay.rate(step)
+
+    def adjust(self, share: float) -> None:
+        """Nothing goes by the clock."""
+
+    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+        """After the same steps."""
+        return step in self._validations
+
+
+def choose_budget(options: TrainingOptions, steps_per_epoch: int, replay: Replay | None) -> Budget:
+    """Return the budget that options ask for, or that of the run to repeat."""
+    if replay is not None:
+        return Again(replay, options, steps_per_epoch)
+    return Minutes(options) if options.minutes else Epochs(options, steps_per_epoch)
+
+
+def _rate(options: TrainingOptions, share: float) -> float:
+    return learning_rate(options.schedule, options.learning_rate, share, options.warm_up)
+
+
+def _passes(before: float, share: float, count: int) -> bool:
+    """Say whether one of ``count`` even divisions lies between two shares."""
+    return math.floor(before * count) != math.floor(share * count)
+
+
+_START = 1 / 25
+_END = 1e-4
+
+
+def learning_rate(schedule: str, highest: float, share: float, warm_up: float = 0.15) -> float:
+    """Return the rate at ``share`` (0 … 1) of the training.
+
+    ``one_cycle`` is Smith and Topin's ("Super-Convergence", 2018) with cosine flanks: from a 25th up to ``highest`` in
+    the first ``warm_up`` of the training, then down to a ten-thousandth. ``constant`` stays at ``highest``.
+    """
+    if schedule == "constant":
+        return highest
+    if share < warm_up:
+        return highest * _cosine(_START, 1.0, share / warm_up)
+    return highest * _cosine(1.0, _END, min(1.0, (share - warm_up) / (1.0 - warm_up)))
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1.0 + math.cos(math.pi * share)) / 2.0

@@ -1,0 +1,68 @@
+"""What a training has been told to do: commands are obeyed here and answered as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kanatui.core.errors import KanatuiError, RunError
+from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH, Command
+from kanatui.training.recorder import Sink
+
+Handler = Callable[[Mapping[str, Any]], str]
+
+
+class CommandHandler:
+    """Turns commands into what the loop looks at: ``paused``, ``ending``, ``after_epoch``.
+
+    ``handlers`` says what each command does. A handler takes the command's arguments and returns a note for the answer,
+    or raises a KanatuiError to refuse; it is called between two batches, or while the training is being prepared.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self.paused = False
+        self.ending: str | None = None
+        """Why to stop now, None to go on."""
+        self.after_epoch = False
+        """Whether to stop at the end of the epoch."""
+        self.handlers: dict[str, Handler] = {
+            PAUSE: self._pause,
+            RESUME: self._resume,
+            STOP: self._stop,
+            STOP_AFTER_EPOCH: self._stop_after_epoch,
+            AUGMENT: self._not_yet,
+        }
+        self._sink = sink
+
+    def obey(self, commands: Sequence[Command], step: int) -> None:
+        """Carry commands out, in order, and answer each."""
+        for command in commands:
+            try:
+                if command.command not in self.handlers:
+                    raise RunError(f"no such command: {command.command or command.arguments.get('file')}")
+                note, accepted = self.handlers[command.command](command.arguments), True
+            except KanatuiError as error:
+                note, accepted = str(error), False
+            answer = {"sequence": command.sequence, "command": command.command, "accepted": accepted, "note": note}
+            self._sink.event("command", **answer, step=step)
+
+    def _pause(self, arguments: Mapping[str, Any]) -> str:
+        before, self.paused = self.paused, True
+        return "already paused" if before else ""
+
+    def _resume(self, arguments: Mapping[str, Any]) -> str:
+        before, self.paused = self.paused, False
+        return "" if before else "not paused"
+
+    def _stop(self, arguments: Mapping[str, Any]) -> str:
+        self.ending = str(arguments.get("reason") or "as asked")
+        return ""
+
+    def _not_yet(self, arguments: Mapping[str, Any]) -> str:
+        raise RunError("still preparing; change the augmentations once it trains")
+
+    def _stop_after_epoch(self, arguments: Mapping[str, Any]) -> str:
+        if self.paused:
+            raise RunError("paused in the middle of an epoch; resume it first")
+        self.after_epoch = True
+        return ""

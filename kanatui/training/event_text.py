@@ -1,0 +1,82 @@
+"""What happened in a run, in words: one line an event, for the command line and the app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kanatui.core.units import duration, percent
+
+
+def describe(event: Mapping[str, Any]) -> str:
+    """Say in a line what happened; "" for events that nobody waits for, and for those of a later version."""
+    try:
+        return _describe(event)
+    except (KeyError, TypeError, ValueError, AttributeError):  # a file may hold anything; a watcher must not end at it
+        return ""
+
+
+def _describe(event: Mapping[str, Any]) -> str:
+    kind = event["event"]
+    if kind == "probe":
+        times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in event["seconds"].items())
+        return f"a step takes {times}: {event['chosen']} it is"
+    if kind == "start":
+        goes_on = f", going on from step {event['step']:,}" if event.get("step") else ""
+        return f"{event['weights']:,} weights on {event['device']}, {event['precision']}{goes_on}"
+    if kind == "validation":
+        return _scores(event)
+    if kind == "command":
+        return _answer(event)
+    if kind == "augment":
+        return f"other augmentations from step {event['step']:,} on"
+    if kind in ("paused", "resumed"):
+        return f"{kind} at step {event['step']:,}"
+    if kind == "warning":
+        return f"warning: {event['message']}"
+    if kind == "end":
+        return outcome(event["state"], event.get("reason", ""))
+    return ""
+
+
+def deciding(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scores by which a validation is judged: of one's own samples, else of held-out faces or images."""
+    scores: Mapping[str, Any] = event.get("samples") or event.get("faces") or event["held_out"]
+    return scores
+
+
+def outcome(state: str, reason: str) -> str:
+    """Say how a run ended: finished; stopped as asked; failed: why."""
+    return f"{state} {reason}".strip() if state in ("finished", "stopped") else f"{state}: {reason}"
+
+
+def figures(event: Mapping[str, Any]) -> str:
+    """Say what a step event measured: loss, speed, time left."""
+    left = event.get("seconds_left")
+    time_left = f"  {duration(left)} left" if left is not None else ""
+    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{time_left}"
+
+
+def preparing(event: Mapping[str, Any]) -> str:
+    """Say how far the work before the first step is."""
+    return f"preparing {event['done']:,}/{event['total']:,}"
+
+
+def _scores(event: Mapping[str, Any]) -> str:
+    names = {"held_out": "held-out images", "faces": "held-out faces", "samples": "your samples"}
+    parts = [
+        f"{name}: strict {percent(event[key]['strict'])}, folded {percent(event[key]['folded'])}"
+        for key, name in names.items()
+        if key in event
+    ]
+    return f"step {event['step']:,}: {'; '.join(parts)}{' · best' if event.get('best') else ''}"
+
+
+def _answer(event: Mapping[str, Any]) -> str:
+    if not event.get("accepted"):
+        return f"{event.get('command') or 'command'} refused: {event.get('note')}"
+    if event["command"] == "stop":
+        return "stopping: writing a checkpoint"
+    if event["command"] == "augment":
+        return ""  # an event of its own follows
+    return f"{event['command'].replace('_', ' ')}: {event['note']}" if event.get("note") else ""

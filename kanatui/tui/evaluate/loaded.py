@@ -1,0 +1,146 @@
+"""An evaluation as the screen holds it: what its file says, the readings, and what was counted from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kanatui.core.units import percent
+
+if TYPE_CHECKING:
+    from kanatui.evaluation.metrics import Report, Score
+    from kanatui.evaluation.readings import Readings
+    from kanatui.evaluation.store import Evaluation
+
+MOST_SHOWN = 60
+"""Images on a sheet; the surest mistakes come first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedEvaluation:
+    """An evaluation in memory."""
+
+    evaluation: Evaluation
+    readings: Readings
+    report: Report
+    files: Sequence[str]
+    """A folder's pictures, by the records' ``image``."""
+
+    @classmethod
+    def load(cls, evaluation: Evaluation) -> LoadedEvaluation:
+        """Read it; some 0.1 s for 20,000 images. RunError if its files are missing or damaged."""
+        readings, files = evaluation.load()
+        return cls(evaluation, readings, readings.report(), files)
+
+    def origin(self, place: int) -> str:
+        """Say where the image of a record is from."""
+        image = int(self.readings.records["image"][place])
+        return self.files[image] if self.files else f"image {image:,} of {self.evaluation.where}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """An image on the sheet and what is said about it."""
+
+    record: int
+    """Its place among the evaluation's records."""
+    truth: str
+    caption: str
+    origin: str
+    opinions: tuple[Opinion, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Opinion:
+    """What a model makes of an image."""
+
+    whose: str
+    """Which model, "" if there is but one."""
+    likeliest: Sequence[tuple[str, float]]
+    """The five likeliest characters with their probabilities (0 … 1)."""
+    alike: tuple[str, float]
+    """The likeliest group of look-alikes, by its likeliest member, and the group's probability."""
+
+
+def opinion(readings: Readings, place: int, whose: str = "") -> Opinion:
+    """Return what a model made of the image of a record."""
+    return Opinion(whose, readings.likeliest(place), readings.reading(place, folded=True))
+
+
+def shown(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_truth: bool) -> list[Shown]:
+    """Describe some images, at most :data:`MOST_SHOWN`.
+
+    Args:
+        loaded: the evaluation.
+        places: which of its records.
+        folded: say which group of look-alikes each was read as, rather than which character.
+        with_truth: say in each caption what the image shows; where that is the same for all, leave it out.
+    """
+    made = []
+    for place in list(places)[:MOST_SHOWN]:
+        truth, caption = loaded.readings.truth(place), surely(*loaded.readings.reading(place, folded))
+        if with_truth:
+            caption = f"{truth}→{caption}"
+        made.append(Shown(int(place), truth, caption, loaded.origin(place), (opinion(loaded.readings, place),)))
+    return made
+
+
+def surely(read: str, probability: float) -> str:
+    """Write what was read and how surely: ツ 87 %."""
+    return f"{read} {whole_percent(probability)}" if read else "nothing"
+
+
+def share_of(count: int, among: int) -> str:
+    """Write a part of a whole: 12 of 84 (14 %)."""
+    return f"{count:,} of {among:,} ({whole_percent(count / max(among, 1))})"
+
+
+def whole_percent(share: float) -> str:
+    """Write a share (0 … 1) in whole per cent: 14 %."""
+    return f"{100 * share:.0f} %"
+
+
+def scores(score: Score) -> tuple[str, str, str]:
+    """Write strict, folded and top-5 of a score."""
+    shares = score.to_dict()
+    return percent(shares["top1"]), percent(shares["top1_folded"]), percent(shares["top5"])
+
+
+def in_short(strict: float, folded: float) -> str:
+    """Write the two scores (0 … 1) in few cells: 94.4 % (99.3 % folded)."""
+    return f"{percent(strict)} ({percent(folded)} folded)"
+
+
+def summary(evaluation: Evaluation) -> str:
+    """Write an evaluation in one line, for choosing among several."""
+    shares = evaluation.total.to_dict()
+    when = f"{evaluation.made[:10]} {evaluation.made[11:16]}"
+    among = f", {len(evaluation.candidates)} candidates" if evaluation.candidates else ""
+    how_well = in_short(shares["top1"], shares["top1_folded"])
+    return f"{how_well} · {evaluation.total.images:,} {evaluation.source}{among} · {when}"
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Write the scores, by script too, and what to bear in mind about them."""
+    strict, folded, top5 = scores(evaluation.total)
+    lines = [f"strict {strict}   folded {folded}   top 5 {top5}   of {evaluation.total.images:,} images"]
+    if len(evaluation.by_script) > 1:
+        scripts = (f"{name} {' '.join(scores(score))}" for name, score in evaluation.by_script.items())
+        lines.append("   ".join(scripts))
+    return "\n".join(filter(None, [*lines, evaluation.note, _left_out(evaluation)]))
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    skipped = evaluation.skipped
+    parts = [
+        f"{count:,} {what}"
+        for count, what in (
+            (skipped.get("unknown", 0), "of characters that the model does not know"),
+            (skipped.get("outside", 0), "of characters that are no candidates"),
+            (skipped.get("ignored", 0), "not named LABEL/*.png or *.jpg"),
+            (len(skipped.get("unreadable", ())), "damaged"),
+        )
+        if count
+    ]
+    return f"not scored: {', '.join(parts)}" if parts else ""

@@ -1,0 +1,121 @@
+"""What `kanatui bench` measures with."""
+
+import functools
+import itertools
+import json
+import re
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from kanatui.cli.bench import bench_command, drawing, render
+from kanatui.cli.bench.figures import Figure, percentile
+from kanatui.cli.bench.process import run_kanatui
+from kanatui.cli.bench.rounds import alternate, microseconds, rate
+from kanatui.cli.bench.terminal import Terminal
+from kanatui.core.errors import KanatuiError
+from kanatui.core.machine import describe_machine
+
+
+def test_a_figure_knows_whether_its_goal_is_met():
+    assert Figure("traffic", 12.0, "kB/s", 20.0).met
+    late = Figure("keys", 60.0, "ms", 50.0, [40.0, 60.0, 50.0])
+    assert not late.met
+    assert late.spread == "40 … 50 … 60"
+    assert late.to_dict()["samples"] == [40.0, 60.0, 50.0]
+
+
+def test_goals_may_be_the_least_the_most_or_none():
+    fast = Figure.ratio("placed / one by one", [600.0, 500.0, 900.0], [1.0, 2.0, 1.0], least=500.0)
+    assert (fast.value, fast.goal, fast.met) == (600.0, "≥ 500 ×", True)
+    assert not Figure("workers", 1.5, "×", least=1.8).met
+    free = Figure.median("stream", [12_000.0, 9_000.0, 10_345.6], "images/s")
+    assert free.met and not free.goal
+    assert free.measured == "10,346 images/s"
+    assert json.loads(json.dumps(free.to_dict(), allow_nan=False))["least"] is None
+
+
+def test_ways_take_turns_and_the_first_round_does_not_count():
+    calls, told = [], []
+    ways = {name: functools.partial(lambda name: calls.append(name) or len(calls), name) for name in "ab"}
+    found = alternate(ways, 3, lambda done, total, text: told.append((done, total, text)), "title")
+    assert "".join(calls) == "baabbaab"
+    assert found == {"a": [3, 6, 7], "b": [4, 5, 8]}
+    assert told[0] == (0, 8, "title") and told[-1] == (8, 8, "title")
+
+
+def test_rates_and_times_are_of_each_thing():
+    assert rate(1000, lambda: time.sleep(0.01))() <= 100_000
+    assert microseconds(lambda: time.sleep(0.01), 10, least=0.03)() >= 1000
+
+
+def test_a_process_is_watched_to_its_end(tmp_path):
+    done = run_kanatui(["recipes", "--json"], tmp_path)
+    assert "handwriting" in done.output
+    assert done.seconds > 0 and done.peak > 1e7
+    with pytest.raises(KanatuiError, match="recipes show nonsense failed: .*nonsense"):
+        run_kanatui(["recipes", "show", "nonsense"], tmp_path)
+
+
+def test_pillow_draws_the_picture_that_imagemagick_draws():
+    """Otherwise it would be no fair comparison."""
+    names = render.ONE_BY_ONE, "placed, 64 px"
+    figures = {figure.name: figure for figure in render.measure_render(1, 64, lambda *_: None)}
+    assert all(figures[name].unit == "images/s" and figures[name].value > 0 for name in names)
+    alike = next(figure for name, figure in figures.items() if name.startswith("Pillow, canvas"))
+    assert float(re.search(r"([\d.]+) dB", alike.note)[1]) > 30
+
+
+def test_bench_render_prints_figures_and_machine_for_programs():
+    result = CliRunner().invoke(bench_command, ["render", "--rounds", "1", "--size", "32", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {"command", "machine", "figures"} == set(found)
+    assert {"name", "value", "unit", "samples", "met"} <= set(found["figures"][0])
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 51), (0.95, 96), (1.0, 100)])
+def test_percentiles(share, value):
+    assert percentile(list(range(100, 0, -1)), share) == value
+
+
+def test_the_machine_is_described():
+    machine = describe_machine()
+    assert {"processor", "cores", "memory", "system", "threads", "versions", "load"} == set(machine)
+    assert "torch" in machine["versions"]
+
+
+ECHO = "import sys\nprint('ready', flush=True)\nfor line in sys.stdin: print('got', line.strip().upper(), flush=True)"
+
+
+def test_a_terminal_gives_keys_and_times_what_is_painted():
+    with Terminal([sys.executable, "-u", "-c", ECHO], 80, 24) as terminal:
+        first = terminal.wait_for("ready")
+        since = terminal.press("hello\n")
+        assert terminal.wait_for("got HELLO", since) >= first >= terminal.started
+        assert "ready" not in terminal.text(since)
+        terminal.wait_until_quiet(0.2)
+        assert terminal.painted == len(terminal.text().encode())
+        with pytest.raises(KanatuiError, match="never showed 'farewell'"):
+            terminal.wait_for("farewell", seconds=0.1)
+    assert terminal.process.poll() is not None
+
+
+def test_a_stroke_is_reported_cell_by_cell_on_the_board():
+    cells = drawing.reports(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
+    assert (cells[0], cells[-1]) == ((2, 3), (73, 38))
+    assert (73, 3) in cells
+    assert all(before != after for before, after in itertools.pairwise(cells))
+    assert len(drawing.reports(((0.5, 0.5), (0.5, 0.5)))) == 1
+
+
+def test_strokes_on_the_draw_screen_are_timed_until_they_are_read():
+    with Terminal.app() as terminal:
+        terminal.wait_for("[1 Dataset]")
+        since = terminal.painted
+        figure = drawing.measure_pen(terminal, "trying", ["ト"], rounds=1)
+        assert len(figure.samples) == 2 and figure.value == max(figure.samples) > 0
+        assert figure.note.startswith("trying; median of first strokes")
+        assert "ト" in terminal.text(since)

@@ -1,0 +1,49 @@
+"""What a command imports decides how soon it answers; checked by import, not by time."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def imported_by(statement):
+    script = f"import sys\n{statement}\nprint(*sorted(m for m in sys.modules if '.' not in m))"
+    shown = subprocess.check_output([sys.executable, "-c", script], text=True)
+    return set(shown.splitlines()[-1].split())
+
+
+def test_help_imports_neither_torch_nor_textual():
+    loaded = imported_by("from kanatui.cli import run; run(['--help'])")
+    assert not loaded & {"torch", "textual", "PIL", "fontTools", "scipy", "numpy"}
+
+
+@pytest.mark.parametrize("arguments", [["recipes"], ["plugins"], ["recipes", "show", "article"]])
+def test_listing_imports_no_torch(arguments):
+    assert "torch" not in imported_by(f"from kanatui.cli import run; run({arguments!r})")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "kana.alphabet",
+        "core.params",
+        "plugins.registry",
+        "plugins.table",
+        "dataset.recipe",
+        "dataset.layout",
+        "fonts.faces",
+        "cli.checks",
+    ],
+)
+def test_planning_needs_no_torch(module):
+    assert "torch" not in imported_by(f"import kanatui.{module}")
+
+
+@pytest.mark.parametrize("module", ["runs", "events", "control", "launch", "options", "event_text", "replay"])
+def test_watching_a_training_needs_no_torch(module):
+    assert "torch" not in imported_by(f"import kanatui.training.{module}")
+
+
+def test_the_images_of_a_batch_are_read_without_torch():
+    loaded = imported_by("from pathlib import Path\nfrom kanatui.training.runs import Run\nRun(Path('none')).batch()")
+    assert "torch" not in loaded

@@ -1,0 +1,274 @@
+"""What the engine's jobs answer, asked without a process between."""
+
+import numpy as np
+import pytest
+
+from kanatui.core.errors import FontError, ParameterError
+from kanatui.dataset.layout import lay_out, size_on_disk
+from kanatui.dataset.mastercache import MasterCache
+from kanatui.dataset.preview import spread
+from kanatui.dataset.recipe import Augment, Recipe
+from kanatui.dataset.stream import GlyphStream
+from kanatui.engine import jobs
+from kanatui.engine.context import Context
+from kanatui.fonts.faces import load_faces
+from kanatui.fonts.masters import font_masters
+from kanatui.plugins import registry as plugins
+
+FACES = ["klee-regular", "yusei-magic", "kouzan-gyosho"]
+STEPS = [
+    Augment("size", values={"points": [140.0, 248.0], "steps": [128.0, 192.0]}),
+    Augment("shift", values={"divisors": [2.0]}),
+    Augment("elastic", p=0.8),
+    Augment("rotate", values={"steps": [-4.0, 8.0]}),
+    Augment("noise", p=0.6),
+]
+
+
+def recipe(*steps, **fields):
+    base = {"characters": "あいうヵ", "faces": FACES, "image_size": 32, "mode": "random", "images_per_character": 90}
+    return Recipe(augments=steps, **{**base, **fields})
+
+
+GRID = {"mode": "grid", "images_per_character": 0}
+
+
+@pytest.fixture
+def ask():
+    """Do a job in a context of this test's own; `ask.all()` does what its thread would do."""
+    context, told = Context(), []
+
+    def do(job, made=None, **arguments):
+        told.clear()
+        if made is not None:
+            arguments["recipe"] = made.to_dict()
+        return jobs.find(job)(context, arguments, lambda done, total, text="": told.append((done, total, text)))
+
+    def everything():
+        prefetcher = context.prefetcher
+        while not prefetcher._wanted.empty():
+            prefetcher.fetch(*prefetcher._wanted.get())
+
+    do.all, do.told, do.context = everything, told, context
+    return do
+
+
+@pytest.fixture
+def some_fonts(monkeypatch, tmp_path):
+    """A folder that holds the fonts of two faces, and nothing else is installed."""
+    for face in load_faces():
+        if face.id in ("klee-regular", "yusei-magic"):
+            (tmp_path / face.path.name).symlink_to(face.path)
+    monkeypatch.setenv("KANATUI_FONT_PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("made", [recipe(*STEPS), recipe(*STEPS, **GRID), recipe(*STEPS, rendering="exact")])
+@pytest.mark.parametrize("draw", [0, 3])
+def test_a_sheet_shows_images_of_the_very_data_set(ask, made, draw):
+    stream = GlyphStream(made, plugins.load())
+    wanted = spread(stream.plan, 12, draw)
+    ask("sheet", made, count=12, draw=draw)
+    ask.all()
+    answer = ask("sheet", made, count=12, draw=draw)
+    assert np.array_equal(answer.arrays["images"], stream.images(wanted))
+    assert answer.data["characters"] == "".join(stream.characters[label] for label in stream.labels(wanted))
+    assert answer.data["faces"] == [stream.face_ids[face] for face in stream.faces(wanted)]
+    assert answer.data["numbers"] == stream.plan.rows(wanted)["number"].tolist()
+
+
+def test_before_all_masters_were_seen_a_sheet_differs_by_rounding_at_most(ask):
+    made = recipe(*STEPS)
+    first = ask("sheet", made, count=12).arrays["images"].astype(int)
+    ask.all()
+    difference = np.abs(first - ask("sheet", made, count=12).arrays["images"])
+    assert difference.max() <= 2 and (difference > 0).mean() < 0.001
+
+
+def test_a_sheet_fetches_the_glyphs_that_it_shows_and_no_others(ask, monkeypatch):
+    fetched = []
+    cls = plugins.load().glyph_sources["fonts"]
+    masters = cls.masters
+    monkeypatch.setattr(cls, "masters", lambda self, face, characters, em: (
+        fetched.extend((face.id, c) for c in characters), masters(self, face, characters, em))[1])  # fmt: skip
+    made = recipe(*STEPS)
+    shown = ask("sheet", made, count=6).data
+    assert sorted(fetched) == sorted(set(zip(shown["faces"], shown["characters"], strict=True)))
+    fetched.clear()
+    ask("sheet", made.but(augments=STEPS[:2]), count=6)
+    assert not fetched
+    ask.all()
+    assert fetched
+    fetched.clear()
+    ask("sheet", made, count=40, draw=7)
+    ask.all()
+    assert not fetched
+
+
+def test_another_draw_shows_other_images_and_all_characters_are_shown(ask):
+    first, second = (ask("sheet", recipe(*STEPS), count=8, draw=draw) for draw in (0, 1))
+    assert set(first.data["characters"]) == set(second.data["characters"]) == set("あいうヵ")
+    assert not set(zip(first.data["characters"], first.data["numbers"], strict=True)) & set(
+        zip(second.data["characters"], second.data["numbers"], strict=True)
+    )
+
+
+def test_a_sheet_never_has_more_images_than_there_are_and_may_be_smaller(ask):
+    answer = ask("sheet", recipe(images_per_character=2), count=100, side=16)
+    assert answer.arrays["images"].shape == (8, 16, 16)
+    assert ask("sheet", recipe(), count=1, side=999).arrays["images"].shape == (1, 32, 32)
+
+
+def test_characters_without_images_are_passed_over():
+    layout = lay_out(recipe(*STEPS, mode="grid", images_per_character=1), plugins.load())
+    layout.plan.counts[1] = 0  # as where the only faces that draw a character were capped away
+    layout.plan.offsets = np.concatenate([[0], np.cumsum(layout.plan.counts)])
+    assert spread(layout.plan, 50).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_before_and_after_are_the_same_images_without_and_with_a_step(ask, step):
+    made = recipe(*STEPS)
+    ask("sheet", made, count=1)
+    ask.all()
+    answer = ask("before_after", made, step=step, count=9)
+    for name, end in (("before", step), ("after", step + 1)):
+        stream = GlyphStream(made.but(augments=STEPS[:end]), plugins.load())
+        assert np.array_equal(answer.arrays[name], stream.images(spread(stream.plan, 9)))
+    assert (answer.arrays["before"] != answer.arrays["after"]).any()
+
+
+@pytest.mark.parametrize(("step", "offers"), [(0, 2), (1, 4), (3, 2)])
+def test_in_a_grid_before_is_the_image_that_a_placement_multiplied(ask, step, offers):
+    made = recipe(*STEPS, **GRID)
+    ask("sheet", made, count=1)
+    ask.all()
+    answer = ask("before_after", made, step=step, count=9)
+    before = GlyphStream(made.but(augments=STEPS[:step]), plugins.load())
+    after = GlyphStream(made.but(augments=STEPS[: step + 1]), plugins.load())
+    assert len(after) == offers * len(before)
+    wanted = spread(after.plan, 9)
+    assert np.array_equal(answer.arrays["after"], after.images(wanted))
+    table = after.plan.rows(wanted)
+    numbers = table["number"] // offers  # of one face and placement every offer, then the next
+    earlier = before.plan.rows(before.offsets[after.labels(wanted)] + numbers).replace()
+    earlier.rows["key"] = table["key"]  # what later steps draw at random goes by the image that is shown
+    assert np.array_equal(answer.arrays["before"], before.draw(earlier))
+
+
+def test_before_and_after_outside_the_recipe_s_steps_is_an_error(ask):
+    with pytest.raises(IndexError):
+        ask("before_after", recipe(*STEPS), step=9, count=2)
+
+
+def test_layout_says_what_a_recipe_makes(ask):
+    data = ask("layout", recipe(*STEPS, **GRID)).data
+    plan = lay_out(recipe(*STEPS, **GRID), plugins.load()).plan
+    assert data["characters"] == "あいうヵ" and data["images"] == len(plan)
+    assert (data["least"], data["most"]) == (plan.counts.min(), plan.counts.max())
+    assert data["bytes"] == size_on_disk(len(plan), 32)
+    assert not data["missing_faces"] and data["install"] == ""
+
+
+def test_layout_says_what_is_left_out_and_missing(ask, some_fonts):
+    yi = "\ua000"
+    data = ask("layout", recipe(characters=f"あ{yi}")).data
+    assert data["undrawable"] == yi and data["characters"] == "あ"
+    assert data["left_out"] == [("klee-regular", yi), ("yusei-magic", yi)]
+    assert data["missing_faces"] == ["kouzan-gyosho"] and "apt-get install" in data["install"]
+
+
+def test_a_recipe_none_of_whose_faces_is_installed_is_an_error(ask, monkeypatch, tmp_path):
+    monkeypatch.setenv("KANATUI_FONT_PATH", str(tmp_path))
+    with pytest.raises(FontError, match="none of the recipe's 3 faces is installed"):
+        ask("layout", recipe())
+
+
+def test_layout_of_a_wrong_recipe_is_an_error(ask):
+    with pytest.raises(ParameterError, match="elastic"):
+        ask("layout", recipe(Augment("elastic", values={"strength": [0.0, 1e9]})))
+
+
+def test_faces_are_listed_with_what_they_draw(ask, some_fonts):
+    data = ask("faces", characters="あい,U+A000").data
+    listed = {face["id"]: face for face in data["faces"]}
+    assert {face.id for face in load_faces()} <= set(listed)
+    assert listed["klee-regular"] == {
+        "id": "klee-regular",
+        "style": "handwriting",
+        "weight": "regular",
+        "licence": "OFL-1.1",
+        "package": "fonts-klee",
+        "installed": True,
+        "covered": 2,
+        "of": 3,
+        "problem": "",
+    }
+    assert not listed["kouzan-gyosho"]["installed"] and listed["kouzan-gyosho"]["covered"] == 0
+    assert "apt-get install" in data["install"]
+    assert ask.told[-1][:2] == (len(listed), len(listed))
+
+
+def test_a_broken_font_hides_no_other_face(ask, some_fonts):
+    (some_fonts / "KleeOne-Regular.ttf").unlink()
+    (some_fonts / "KleeOne-Regular.ttf").write_bytes(b"no font")
+    listed = {face["id"]: face for face in ask("faces", characters="あ").data["faces"]}
+    assert listed["klee-regular"]["installed"] and "cannot be used" in listed["klee-regular"]["problem"]
+    assert listed["yusei-magic"]["covered"] == 1
+
+
+def test_the_rate_is_measured_once_for_all_seeds(ask, monkeypatch):
+    first = ask("rate", recipe(*STEPS)).data
+    assert first["rate"] > 0 and first["workers"] >= 1
+    monkeypatch.setattr("kanatui.engine.jobs.preview._measure", lambda *_: pytest.fail("measured again"))
+    assert ask("rate", recipe(*STEPS, seed=9, images_per_character=7)).data == first
+
+
+def test_a_job_that_nobody_wants_any_more_is_left(ask):
+    class Unwanted(Exception):  # noqa: N818
+        pass
+
+    def report(done, total, text=""):
+        raise Unwanted
+
+    for job in ("faces", "layout", "sheet", "rate"):
+        with pytest.raises(Unwanted):
+            jobs.find(job)(ask.context, {"recipe": recipe().to_dict(), "count": 1}, report)
+
+
+# --- masters in memory
+
+
+def layouts(*sizes):
+    return [lay_out(recipe(image_size=size), plugins.load()) for size in sizes]
+
+
+def same(one, other):
+    assert all(np.array_equal(a, b) for a, b in zip(one.images, other.images, strict=True))
+    assert np.array_equal(one.corners, other.corners) and np.array_equal(one.advance, other.advance)
+    assert np.array_equal(one.right, other.right)
+    assert (one.em, one.ascent, one.descent) == (other.em, other.ascent, other.descent)
+    assert one.advance.dtype == other.advance.dtype and one.corners.dtype == other.corners.dtype
+
+
+@pytest.mark.parametrize("limit", [0, 4_000, 2**30])
+def test_a_shelf_gives_the_same_masters_whatever_it_has_room_for(limit):
+    cache, (layout,) = MasterCache(limit), layouts(32)
+    for characters in ("う", "ういあ", "ああ"):
+        for face in layout.faces:
+            for em in (96, 128):
+                found = cache.masters(layout.sources["fonts"], face, characters, em)
+                same(found, font_masters(face, characters, em))
+    kept = sum(one.bytes for one in cache._kept.values())
+    assert kept <= max(limit, 4_000)
+
+
+@pytest.mark.parametrize("limit", [0, 2**30])
+def test_a_full_shelf_still_learns_how_large_masters_are(limit):
+    cache, (layout,) = MasterCache(limit), layouts(32)
+    assert cache.longest(layout, 96) == 0
+    bites = sum(1 for _ in cache.fill(layout, 96))
+    assert bites == len(layout.faces)
+    longest = max(max(image.shape) for face in layout.faces for image in font_masters(face, "あいうヵ", 96).images)
+    assert cache.longest(layout, 96) == longest
+    assert sum(1 for _ in cache.fill(layout, 96)) == 0

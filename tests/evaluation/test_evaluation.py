@@ -1,0 +1,350 @@
+import contextlib
+import gc
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from kanatui.core.errors import ImageError, RunError, UsageError, WeightsError
+from kanatui.evaluation.metrics import Score
+from kanatui.evaluation.readings import Readings
+from kanatui.evaluation.scoring import choose_pictures, open_held_out, score_folder, score_source
+from kanatui.kana.alphabet import FOLD, KANA
+from kanatui.kana.folding import fold_groups, fold_matrix, fold_probabilities
+from kanatui.kana.sets import parse_label
+from kanatui.model.weights import Classifier
+from kanatui.pictures.files import MOST_PIXELS, find_labelled, open_image, read_image
+from kanatui.training.provenance import find_provenance, provenance_of
+from tests.helpers.tiny import CHARACTERS, TinySource
+
+# --- folding ---
+
+
+def test_groups_join_small_and_normal_and_look_alikes():
+    groups, index = fold_groups("あぁへヘりリカヵ漢")
+    assert groups == ["あぁ", "へヘ", "りリ", "カヵ", "漢"]
+    assert index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+
+
+def test_a_small_kana_without_its_normal_form_is_a_group_of_its_own():
+    assert fold_groups("ゃか")[0] == ["ゃ", "か"]
+
+
+def test_all_kana_fold_as_the_table_says_without_chains():
+    groups, index = fold_groups(KANA)
+    assert len(groups) == len(set(FOLD.values())) == 169 - 10 - 12 - 4
+    assert all(FOLD[FOLD[character]] == FOLD[character] for character in KANA)
+    assert sorted("".join(groups)) == sorted(KANA)
+    assert all(character in groups[group] for character, group in zip(KANA, index, strict=True))
+
+
+def test_folded_probabilities_are_sums_over_groups():
+    probabilities = np.array([[0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
+    assert fold_probabilities(probabilities, "つあっリ") == pytest.approx(np.array([[0.4, 0.2, 0.4]]))
+    assert fold_matrix("つあっリ").tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
+
+
+# --- metrics ---
+
+
+def plainly(probabilities, labels, characters):
+    """The scores by their definitions, image by image."""
+    groups, index = fold_groups(characters)
+    strict = folded = top5 = 0
+    for row, label in zip(probabilities, labels, strict=True):
+        order = sorted(range(len(characters)), key=lambda c: (-row[c], c))
+        strict += order[0] == label
+        top5 += label in order[:5]
+        sums = [sum(row[c] for c in range(len(characters)) if index[c] == g) for g in range(len(groups))]
+        folded += int(np.argmax(sums)) == index[label]
+    return Score(len(labels), strict, folded, top5)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_scores_agree_with_their_definition_however_batched(seed, count, batch):
+    characters = "つっあぁへヘリか"
+    random = np.random.default_rng(seed)
+    probabilities = random.integers(0, 6, (count, len(characters))).astype(np.float32) / 8  # exact sums, many ties
+    labels = random.integers(0, len(characters), count)
+    readings = Readings(characters)
+    for start in range(0, count, batch):
+        part = slice(start, start + batch)
+        readings.add(probabilities[part], labels[part], np.arange(count)[part])
+    report = readings.report()
+    assert report.total == plainly(probabilities, labels, characters)
+    assert sum(score.images for score in report.per_character.values()) == count
+    assert sum(confusion.count for confusion in report.confusions) == count - report.total.strict
+
+
+def certain(reads, characters):
+    return np.eye(len(characters), dtype=np.float32)[[characters.index(c) for c in reads]]
+
+
+def test_report_names_confusions_scripts_and_characters():
+    characters = "かつっカヘへ漢"
+    truths, reads = "かかかつっカへ漢漢", "かカカつつかヘ漢か"
+    readings = Readings(characters)
+    readings.add(certain(reads, characters), [characters.index(c) for c in truths], range(len(truths)))
+    readings.add_unread(characters.index("か"), len(truths))
+    report = readings.report()
+    assert report.total == Score(10, 3, 5, 7)  # of the wrong ones, those that a tie puts among the first five
+    assert [(c.truth, c.read, c.count, c.folded) for c in report.confusions] == [
+        ("か", "カ", 2, False),
+        ("か", "", 1, False),
+        ("っ", "つ", 1, True),
+        ("カ", "か", 1, False),
+        ("へ", "ヘ", 1, True),
+        ("漢", "か", 1, False),
+    ]
+    assert list(report.per_character) == ["か", "つ", "っ", "カ", "へ", "漢"]
+    assert report.per_character["っ"] == Score(1, 0, 1, 1)
+    assert {name: score.images for name, score in report.by_script.items()} == {
+        "hiragana": 7,
+        "katakana": 1,
+        "other": 2,
+    }
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["images"] == 10 and data["top1"] == 0.3 and data["top1_folded"] == 0.5 and data["top5"] == 0.7
+    assert data["per_character"]["か"] == {"images": 4, "top1": 0.25, "top1_folded": 0.25, "top5": 0.75}
+    assert data["confusions"][0] == {"truth": "か", "read": "カ", "count": 2, "folded": False}
+
+
+def test_no_readings_report_nothing():
+    report = Readings("かき").report()
+    assert report.to_dict() == {
+        "images": 0, "top1": 0, "top1_folded": 0, "top5": 0, "by_script": {}, "per_character": {}, "confusions": [],
+    }  # fmt: skip
+
+
+# --- pictures and folders ---
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Write a picture: a black bar for each character, at a height of its own."""
+
+    def write(name, height=4, size=(40, 40), **options):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.full((size[1], size[0]), 255, dtype=np.uint8)
+        values[5 : 5 + height, 8:32] = 0
+        Image.fromarray(values).save(path, **options)
+        return path
+
+    return write
+
+
+def test_a_picture_is_turned_upright(picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise to view
+    path = picture("turned.jpg", exif=exif)
+    upright = np.asarray(open_image(path))
+    assert upright[20, 32] < 60 and upright[6, 20] > 200
+
+
+def broken(path, keep):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_truncated_pictures_are_errors_that_name_the_file(picture, name, keep):
+    path = broken(picture(name, size=(400, 400)), keep)
+    with pytest.raises(ImageError, match=f"^{path}: ") as caught:
+        open_image(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_file_of_a_damaged_picture_is_closed(picture):
+    path = broken(picture("a.png", size=(400, 400)), 0.5)
+    for _ in range(3):
+        with contextlib.suppress(ImageError):
+            open_image(path)
+    gc.collect()
+
+
+def test_what_is_no_picture_is_an_error_that_says_so(tmp_path):
+    empty, text = tmp_path / "empty.png", tmp_path / "text.png"
+    empty.touch()
+    text.write_text("not a picture")
+    for path, words in (
+        (empty, "empty"),
+        (text, "not a picture"),
+        (tmp_path, "directory"),
+        (tmp_path / "no", "no such"),
+    ):
+        with pytest.raises(ImageError, match=f"^{path}: .*{words}"):
+            open_image(path)
+    postscript = tmp_path / "a.eps"
+    postscript.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+    with pytest.raises(ImageError, match="not a picture"):
+        open_image(postscript)
+
+
+def huge_png(width, height):
+    """A few bytes that claim to be a very large picture."""
+    import struct
+    import zlib
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [9_000, 12_000, 60_000])
+@pytest.mark.filterwarnings("error")
+def test_huge_pictures_are_refused_before_they_are_read(side):
+    assert side**2 > MOST_PIXELS
+    with pytest.raises(ImageError, match=r"^big: .* more than 64 megapixels; scale it down"):
+        open_image(io.BytesIO(huge_png(side, side)), "big")
+
+
+def test_reading_names_the_picture_without_ink(tmp_path):
+    Image.new("L", (30, 30), 255).save(tmp_path / "white.png")
+    with pytest.raises(ImageError, match="white.png: no ink found"):
+        read_image(tmp_path / "white.png", 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "character"),
+    [
+        ("あ", "あ"), ("3042", "あ"), ("U+3042", "あ"), ("u+30a1", "ァ"), ("か\u3099", "が"), ("U+20BB7", "𠮷"),
+        ("hello", None), ("", None), (".", None), ("U+110000", None), ("U+0007", None), ("あい", None), ("D800", None),
+    ],
+)  # fmt: skip
+def test_labels(name, character):
+    assert parse_label(name) == character
+
+
+@pytest.fixture
+def folder(tmp_path, picture):
+    for name in (
+        "U+304B/b.png",
+        "U+304B/a.PNG",
+        "が/1.jpg",
+        "3055/x.jpeg",
+        "漢/1.png",
+        "not a label/1.png",
+        "loose.png",
+    ):
+        picture(f"labelled/{name}")
+    (tmp_path / "labelled" / "U+304B" / "notes.txt").write_text("")
+    (tmp_path / "labelled" / ".hidden").write_text("")
+    return tmp_path / "labelled"
+
+
+def test_labelled_pictures_are_found_in_order_and_others_counted(folder):
+    found = find_labelled(folder)
+    assert [(path.name, label) for path, label in found.files] == [
+        ("a.PNG", "か"), ("b.png", "か"), ("1.jpg", "が"), ("x.jpeg", "さ"), ("1.png", "漢"),
+    ]  # fmt: skip
+    assert found.ignored == 3
+    assert [label for _, label in found.at_most(3).files] == ["か", "が", "さ"]
+    assert len(found.at_most(99).files) == 5
+
+
+def test_a_folder_without_labelled_pictures_says_what_is_expected(tmp_path):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.png").touch()
+    with pytest.raises(ImageError, match=r"plain: no labelled pictures; expected LABEL/\*.png"):
+        find_labelled(tmp_path / "plain")
+    with pytest.raises(ImageError, match="nowhere: no such folder"):
+        find_labelled(tmp_path / "nowhere")
+    with pytest.raises(ImageError, match="not a folder"):
+        find_labelled(tmp_path / "plain" / "a.png")
+
+
+def test_pictures_that_cannot_be_scored_are_left_out_and_counted(folder):
+    chosen, skipped = choose_pictures(find_labelled(folder), CHARACTERS, "かさ")
+    assert [label for _, label in chosen.files] == ["か", "か", "さ"]
+    assert (skipped.unknown, skipped.outside, skipped.ignored) == (1, 1, 3)
+    assert len(choose_pictures(find_labelled(folder), CHARACTERS, None, 2)[0].files) == 2
+    with pytest.raises(ImageError, match="no picture of a character that can be read here"):
+        choose_pictures(find_labelled(folder), "ヌネ")
+    with pytest.raises(UsageError, match="--characters"):
+        choose_pictures(find_labelled(folder), CHARACTERS, "ネ")
+
+
+# --- scoring ---
+
+
+class Constant(torch.nn.Module):
+    """Thinks that everything is the same character."""
+
+    def __init__(self, choice, count):
+        super().__init__()
+        self.logit = torch.zeros(count)
+        self.logit[choice] = 5.0
+
+    def forward(self, images):
+        return self.logit.expand(len(images), -1)
+
+
+def says(character, size=16, characters=CHARACTERS):
+    module = Constant(characters.index(character), len(characters))
+    return Classifier(module, characters, size, {}, torch.device("cpu"))
+
+
+def test_scoring_a_folder_counts_blank_pictures_as_misread_and_reports_broken_ones(folder):
+    Image.new("L", (20, 20), 255).save(folder / "が" / "2.png")
+    bad = folder / "が" / "3.png"
+    bad.write_bytes(b"broken")
+    chosen, _ = choose_pictures(find_labelled(folder), CHARACTERS)
+    steps = []
+    report, errors = score_folder(says("か"), chosen, None, steps.append)
+    assert report.total == Score(5, 2, 2, 4)
+    assert [(c.truth, c.read) for c in report.confusions] == [("が", "か"), ("が", ""), ("さ", "か")]
+    assert len(errors) == 1 and str(bad) in errors[0]
+    assert sum(steps) == len(chosen.files) == 6
+
+
+class Matching(torch.nn.Module):
+    """Knows a TinySource's patterns by heart."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.patterns = torch.from_numpy(source.patterns.reshape(len(source.characters), -1).astype(np.float32))
+
+    def forward(self, images):
+        earlier = torch.arange(len(self.patterns), 0, -1) * 1e-3  # of two equal patterns the first wins
+        return (images.flatten(1) - 0.4) @ (self.patterns - 0.5).T + earlier
+
+
+def test_scoring_a_source_tells_look_alikes_only_when_folded():
+    source = TinySource(counts=6)
+    classifier = Classifier(Matching(source), CHARACTERS, 16, {}, torch.device("cpu"))
+    report = score_source(classifier, source, np.arange(len(source)))
+    assert report.total.images == 54 and report.total.folded == 54
+    assert report.total.strict == 54 - 12  # ゃ is read as や, and ヘ as へ
+    assert {(c.truth, c.read) for c in report.confusions} == {("ゃ", "や"), ("ヘ", "へ")}
+
+
+def test_restricting_the_candidates_leaves_other_characters_out():
+    source = TinySource(counts=6)
+    classifier = Classifier(Matching(source), CHARACTERS, 16, {}, torch.device("cpu"))
+    report = score_source(classifier, source, np.arange(len(source)), "ゃヘか")
+    assert list(report.per_character) == ["か", "ゃ", "ヘ"] and report.total.strict == 18
+    with pytest.raises(UsageError, match="no held-out image"):
+        score_source(classifier, source, np.arange(6), "ヘ")
+
+
+def test_a_run_that_does_not_say_what_it_was_trained_on(tmp_path):
+    from kanatui.training.runs import Run
+
+    run = Run.create("odd", {"train": {}})
+    with pytest.raises(RunError, match="--images"):
+        open_held_out(find_provenance("1"), says("か"))
+    assert provenance_of(run.checkpoint("best")).id == run.id
+    with pytest.raises(WeightsError, match="no such file"):
+        provenance_of(tmp_path / "elsewhere.safetensors")

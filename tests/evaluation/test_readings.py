@@ -1,0 +1,244 @@
+"""One record an image: scores, lists of mistakes, files, comparisons."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kanatui.core.errors import RunError
+from kanatui.evaluation.compare import Comparison, Share
+from kanatui.evaluation.readings import RECORD, Readings
+from kanatui.evaluation.store import Evaluation, list_evaluations, read_evaluation, save
+
+CHARACTERS = "かつっカヘへ漢"
+
+
+def rows(*readings):
+    """Probabilities from {character: probability}; what is left goes evenly to the others."""
+    made = []
+    for reading in readings:
+        rest = (1 - sum(reading.values())) / (len(CHARACTERS) - len(reading))
+        made.append([reading.get(character, rest) for character in CHARACTERS])
+    return np.array(made, dtype=np.float32)
+
+
+def labels(text):
+    return [CHARACTERS.index(character) for character in text]
+
+
+@pytest.fixture
+def readings():
+    made = Readings(CHARACTERS)
+    made.add(rows({"か": 0.9}, {"カ": 0.6}, {"カ": 0.8}), labels("かかか"), [10, 11, 12])
+    made.add(rows({"つ": 0.7}, {"っ": 0.55, "つ": 0.4}, {"か": 0.95}), labels("っつへ"), [20, 21, 30])
+    made.add_unread(labels("漢")[0], 40)
+    return made
+
+
+def test_a_record_holds_the_five_likeliest_and_the_truth(readings):
+    assert len(readings) == 7 and readings.records.dtype == RECORD
+    record = readings.records[4]
+    assert readings.truth(4) == "つ" and record["image"] == 21 and record["of_truth"] == pytest.approx(0.4)
+    assert [character for character, _ in readings.likeliest(4)] == list("っつかカヘ")
+    assert [probability for _, probability in readings.likeliest(4)[:2]] == pytest.approx([0.55, 0.4])
+    assert readings.reading(4, folded=False) == ("っ", pytest.approx(0.55))
+    assert readings.reading(4, folded=True) == ("っ", pytest.approx(0.95)), "つ and っ are one"
+    assert readings.likeliest(6) == [] and readings.reading(6, True) == readings.reading(6, False) == ("", 0.0)
+
+
+def test_the_likeliest_group_need_not_hold_the_likeliest_character():
+    made = Readings(CHARACTERS)
+    made.add(rows({"か": 0.36, "つ": 0.3, "っ": 0.34}), labels("か"), [0])
+    assert made.reading(0, folded=False)[0] == "か" and made.reading(0, folded=True)[0] == "っ"
+    assert made.right(folded=False).tolist() == [True] and made.right(folded=True).tolist() == [False]
+
+
+def test_fewer_than_five_classes():
+    made = Readings("かき")
+    made.add(np.array([[0.25, 0.75]], dtype=np.float32), [0], [0])
+    assert made.likeliest(0) == [("き", 0.75), ("か", 0.25)]
+    assert made.report().total.top5 == 1
+
+
+def test_mistakes_come_surest_first(readings):
+    assert readings.misread("か").tolist() == [2, 1]
+    assert readings.misread().tolist() == [5, 2, 3, 1, 4, 6]
+    assert readings.misread(folded=True).tolist() == [5, 2, 1, 6], "look-alikes are no mistakes"
+    assert readings.right(folded=True).tolist() == [True, False, False, True, True, False, False]
+
+
+def test_cells_of_the_confusion_matrix(readings):
+    assert readings.cell("か", "カ").tolist() == [2, 1]
+    assert readings.cell("漢", "").tolist() == [6]
+    assert readings.cell("へ", "か").tolist() == [5] and readings.cell("か", "へ").tolist() == []
+    readings.add(rows({"か": 0.3}, {"か": 0.5}), labels("かか"), [13, 14])
+    assert readings.cell("か", "か").tolist() == [7, 8, 0], "of those read rightly the least sure come first"
+
+
+# --- files ---
+
+
+def about(**changes):
+    values = {
+        "model": "runs/001-a/checkpoints/best.safetensors", "run": "001-a", "step": 7, "characters": CHARACTERS,
+        "image_size": 16, "kind": "held_out", "where": "001-a", "data": "abc",
+    }  # fmt: skip
+    return Evaluation(**(values | changes))
+
+
+def stored(folder, readings, files=(), **changes):
+    return save(folder, about(**changes), readings, readings.report(), list(files))
+
+
+def test_an_evaluation_comes_back_as_it_was_saved(tmp_path, readings):
+    skipped = {"unknown": 2, "unreadable": ["a.png: empty"]}
+    made = stored(tmp_path / "new", readings, faces=("klee",), skipped=skipped, note="mind", candidates="かカ")
+    found = read_evaluation(made.path)
+    assert found == made
+    assert found.total == readings.report().total and dict(found.by_script) == readings.report().by_script
+    again, files = found.load()
+    assert files == [] and (again.records == readings.records).all()
+    assert again.report() == readings.report()
+
+
+def test_names_of_files_survive_whatever_they_are(tmp_path, readings):
+    names = ["か/い ろ.png", "b\udcff.jpg", *"cdefg"]
+    assert stored(tmp_path, readings, names, kind="folder").load()[1] == names
+
+
+def test_evaluations_are_listed_newest_first_and_damaged_ones_left_out(tmp_path, readings):
+    first, second = stored(tmp_path, readings), stored(tmp_path, readings, kind="faces")
+    made = [first, second]
+    third = stored(tmp_path, readings)
+    assert third.path != first.path
+    (tmp_path / "99999999-torn.json").write_text('{"format": 1, "model"')
+    (tmp_path / "99999998-other.json").write_text(json.dumps({"format": 99}))
+    (tmp_path / "99999997-list.json").write_text("[]")
+    listed = list_evaluations(tmp_path)
+    assert {one.path for one in listed} == {one.path for one in [*made, third]}
+    assert [one.name for one in listed] == sorted((one.name for one in listed), reverse=True)
+    third.delete()
+    assert len(list_evaluations(tmp_path)) == 2 and not third.path.with_suffix(".npz").exists()
+    assert list_evaluations(tmp_path / "nowhere") == []
+
+
+def spoil(path, readings, how):
+    file = path.with_suffix(".npz")
+    if how == "missing":
+        file.unlink()
+    elif how == "torn":
+        file.write_bytes(file.read_bytes()[:200])
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "pickled":
+        np.savez(file, records=np.array([{"a": 1}], dtype=object), files=np.zeros(0, np.uint8))
+    elif how == "beyond":
+        records = readings.records.copy()
+        records["classes"][0, 0] = len(CHARACTERS)
+        np.savez(file, records=records, files=np.zeros(0, np.uint8))
+    elif how == "other":
+        np.savez(file, records=np.zeros(3), files=np.zeros(0, np.uint8))
+
+
+@pytest.mark.parametrize("how", ["missing", "torn", "empty", "pickled", "beyond", "other"])
+def test_spoilt_readings_are_an_error_of_one_line(tmp_path, readings, how):
+    made = stored(tmp_path, readings)
+    spoil(made.path, readings, how)
+    with pytest.raises(RunError, match="evaluate again") as caught:
+        made.load()
+    assert "\n" not in str(caught.value) and str(made.path.with_suffix(".npz")) in str(caught.value)
+
+
+def test_looking_through_evaluations_needs_no_torch():
+    modules = "kanatui.evaluation.store, kanatui.evaluation.compare, kanatui.tui.evaluate.screen"
+    code = f"import sys, {modules}; print([name for name in ('torch', 'scipy') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+# --- comparison ---
+
+
+def read_as(truths, reads, images=None, characters=CHARACTERS, sure=None):
+    made = Readings(characters)
+    probabilities = np.full((len(truths), len(characters)), 0.01, dtype=np.float32)
+    for row, read in enumerate(reads):
+        probabilities[row, characters.index(read)] = 0.9 if sure is None else sure[row]
+    truth = [characters.index(character) for character in truths]
+    made.add(probabilities, truth, range(len(truths)) if images is None else images)
+    return made
+
+
+def compared(one, other, files=((), ()), **changes):
+    evaluations = [
+        dataclasses.replace(about(run=run, **changes), total=readings.report().total)
+        for run, readings in (("001-a", one), ("002-b", other))
+    ]
+    return Comparison(*evaluations, (one, other), files)
+
+
+def test_what_one_reads_and_the_other_does_not():
+    first = read_as("かかかつっ", "かカかつつ", sure=[0.9, 0.8, 0.9, 0.9, 0.7])
+    second = read_as("かかかつっ", "カカかっっ", sure=[0.6, 0.8, 0.9, 0.95, 0.9])
+    comparison = compared(first, second)
+    shares = comparison.shares(folded=False)
+    assert shares[""] == Share(both=1, only_first=2, only_second=1, neither=1) and shares[""].images == 5
+    assert shares["か"] == Share(1, 1, 0, 1) and shares["っ"] == Share(0, 0, 1, 0)
+    assert list(shares) == ["", "か", "つ", "っ"]
+    assert comparison.differing() == [(3, 3), (0, 0), (4, 4)], "by who was right, then the surest mistake first"
+    assert comparison.differing("か") == [(0, 0)] and comparison.differing("漢") == []
+    assert comparison.shares(folded=True)[""] == Share(3, 1, 0, 1)
+    assert comparison.differing(folded=True) == [(0, 0)]
+
+
+def test_images_are_matched_whatever_their_order_and_the_models_classes():
+    first = read_as("かつ漢", "かか漢", images=[5, 1, 9])
+    second = read_as("漢つか", "漢つか", images=[9, 1, 5], characters="漢つかあ")
+    assert compared(first, second).shares(folded=False)["つ"] == Share(only_second=1)
+    assert compared(first, second).differing() == [(1, 1)]
+    names = (["b", "c", "a"], ["a", "c", "b"])
+    by_name = compared(
+        read_as("かつ漢", "かか漢"), read_as("漢つか", "漢つか"), names, kind="folder", where="/f", data="/f"
+    )
+    assert by_name.differing() == [(1, 1)]
+
+
+def test_evaluations_over_other_images_cannot_be_compared():
+    one, other = read_as("かつ", "かつ"), read_as("か", "か")
+    with pytest.raises(RunError, match="not the same images of .*: 2 with all .* 1 with all"):
+        compared(one, other)
+    with pytest.raises(RunError, match="not the same images"):
+        compared(one, read_as("つか", "つか"))
+    with pytest.raises(RunError, match="not the same images: 2 held-out images .001-a., but 2 pictures in f; evaluate"):
+        evaluations = [
+            dataclasses.replace(each, total=one.report().total)
+            for each in (about(), about(kind="folder", where="/tmp/f", data="/tmp/f"))
+        ]
+        Comparison(*evaluations, (one, one))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_shares_add_up_to_the_scores(seed, count):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, len(CHARACTERS), count)
+    both = []
+    for _ in range(2):
+        made = Readings(CHARACTERS)
+        order = random.permutation(count)
+        made.add(random.random((count, len(CHARACTERS)), dtype=np.float32), truth[order], order)
+        both.append(made)
+    comparison = compared(*both)
+    for folded in (False, True):
+        shares = comparison.shares(folded)
+        total = shares.pop("")
+        scores = [made.report().total for made in both]
+        right = [score.folded if folded else score.strict for score in scores]
+        assert [total.both + total.only_first, total.both + total.only_second] == right
+        assert total.images == count == sum(share.images for share in shares.values())
+        assert len(comparison.differing(folded=folded)) == total.only_first + total.only_second

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from kanatui.core.errors import ImageError, UsageError
+from kanatui.evaluation.probabilities import classify
+from kanatui.evaluation.recognize import SERIOUS, rank, recognize
+from kanatui.model.weights import Classifier
+
+KNOWN = "つっフへヘか"
+
+
+class Fixed(torch.nn.Module):
+    """Gives the same probabilities for everything."""
+
+    def __init__(self, *probabilities):
+        super().__init__()
+        self.logits = torch.log(torch.tensor(probabilities))
+
+    def forward(self, images):
+        assert images.shape[1:] == (1, 24, 24) and images.max() <= 1.0
+        return self.logits.expand(len(images), -1)
+
+
+def classifier(*probabilities):
+    return Classifier(Fixed(*probabilities), KNOWN, 24, {}, torch.device("cpu"))
+
+
+def picture():
+    values = np.full((60, 50), 240, dtype=np.uint8)
+    values[20:24, 10:40] = 30
+    return values
+
+
+def order(probabilities, **options):
+    return "".join(
+        reading.character for reading in rank(np.array([probabilities], dtype=np.float32), KNOWN, **options)[0]
+    )
+
+
+def test_readings_have_their_own_and_their_groups_probability():
+    (readings,) = recognize(classifier(0.3, 0.25, 0.4, 0.03, 0.01, 0.01), [picture()], top=6)
+    found = {reading.character: (reading.probability, reading.folded) for reading in readings}
+    assert found["つ"] == pytest.approx((0.3, 0.55), abs=1e-5)
+    assert found["っ"] == pytest.approx((0.25, 0.55), abs=1e-5)
+    assert found["フ"] == pytest.approx((0.4, 0.4), abs=1e-5)
+    assert found["ヘ"] == pytest.approx((0.01, 0.04), abs=1e-5)
+
+
+def test_ranked_by_group_and_within_it_by_themselves():
+    assert order([0.25, 0.3, 0.4, 0.03, 0.01, 0.01]) == "っつフへヘ"
+
+
+def test_a_member_that_nobody_thinks_of_does_not_rank_with_its_group():
+    share = SERIOUS / 2
+    assert order([0.6 * (1 - share), 0.6 * share, 0.25, 0.1, 0.01, 0.04], top=6) == "つフへっかヘ"
+
+
+def test_restricted_candidates_share_the_whole_probability():
+    probabilities = classify(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), np.zeros((2, 24, 24), dtype=np.uint8), "フヘ漢")
+    assert probabilities == pytest.approx(np.array([[0, 0, 1 / 3, 0, 2 / 3, 0]] * 2), abs=1e-6)
+    (readings,) = recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture()], characters="フヘ")
+    assert [reading.character for reading in readings] == ["ヘ", "フ"]
+    assert readings[0].folded == readings[0].probability
+
+
+def test_top_limits_the_list_and_many_images_are_read_at_once():
+    lists = recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture(), 255 - picture()], top=2)
+    assert [len(readings) for readings in lists] == [2, 2]
+    assert recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), []) == []
+
+
+def test_candidates_unknown_to_the_model_are_an_error():
+    with pytest.raises(UsageError, match="knows none of '漢字'"):
+        recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture()], characters="漢字")
+
+
+def test_a_picture_without_ink_is_an_error():
+    with pytest.raises(ImageError, match="no ink"):
+        recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [np.full((9, 9), 7, dtype=np.uint8)])

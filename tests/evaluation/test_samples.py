@@ -1,0 +1,171 @@
+"""The user's own labelled drawings on disk."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kanatui.core.errors import ImageError, StorageError
+from kanatui.evaluation import samples
+from kanatui.evaluation.samples import Tally
+from kanatui.pictures.drawing import Drawing, Stroke
+from kanatui.pictures.files import find_labelled
+from tests.helpers.drawings import drawn
+
+
+def keep(character="か", **options):
+    return samples.keep(drawn("か"), character, **options)
+
+
+def test_a_sample_is_dark_ink_on_light_paper_of_the_whole_board(home):
+    sample = keep(readings=[("か", 0.9), ("カ", 0.05)], model="001-quick")
+    assert sample.path.parent == home / "handwriting" / "U+304B"
+    picture = sample.picture()
+    assert (picture.mode, picture.size) == ("L", (256, 256))
+    values = np.asarray(picture)
+    assert (values == 255 - drawn("か").raster(256)).all()
+    assert np.median(values) == 255 and values.min() == 0
+
+
+def test_nothing_of_a_drawing_is_lost(home):
+    sample = keep(readings=[("か", 0.9)], model="001-quick")
+    notes = sample.notes()
+    assert notes.drawing.to_data() == drawn("か").to_data()
+    assert (notes.readings, notes.model) == ((("か", 0.9),), "001-quick")
+
+
+def test_several_drawings_at_once_get_names_of_their_own():
+    made = [keep() for _ in range(4)]
+    assert len({sample.path for sample in made}) == 4
+    assert [sample.character for sample in samples.samples()] == ["か"] * 4
+
+
+def test_any_program_of_the_layout_finds_them(home):
+    keep("か")
+    keep("ヴ")
+    found = find_labelled(home / "handwriting")
+    assert sorted(character for _, character in found.files) == ["か", "ヴ"]
+    assert found.ignored == 0
+
+
+def test_no_samples_is_no_error(home):
+    assert samples.samples() == []
+    sample = keep()
+    samples.remove(sample)
+    samples.remove(sample)
+    assert samples.samples() == []
+
+
+def test_a_sample_can_be_relabelled_and_its_notes_go_with_it():
+    other = keep("ヘ", readings=[("へ", 1.0)])
+    taken = keep("へ")
+    moved = samples.relabel(other, "へ")
+    assert moved.path != taken.path and moved.path.parent == taken.path.parent
+    assert moved.notes().readings == (("へ", 1.0),)
+    assert [sample.character for sample in samples.samples()] == ["へ", "へ"]
+    assert samples.relabel(moved, "へ") == moved
+
+
+def test_relabelling_what_is_gone_is_a_one_line_error():
+    sample = keep()
+    sample.path.unlink()
+    with pytest.raises(StorageError) as caught:
+        samples.relabel(sample, "ガ")
+    assert "\n" not in str(caught.value)
+
+
+def test_tallies_count_look_alikes_as_read_right():
+    keep("か", readings=[("カ", 0.9)])
+    keep("か", readings=[("か", 0.9)])
+    keep("か")
+    keep("ヘ", readings=[("へ", 0.9)])
+    counted = samples.tallies(samples.samples())
+    assert counted == {"か": Tally(kept=3, read=2, misread=1), "ヘ": Tally(kept=1, read=1, misread=0)}
+    assert Tally().weakness == 0.5
+    assert counted["ヘ"].weakness < 0.5 <= counted["か"].weakness
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_exported_samples_come_back_as_they_were(tmp_path, home, name):
+    keep("か", readings=[("か", 0.9)])
+    keep("ガ")
+    before = {(s.character, s.path.read_bytes()) for s in samples.samples()}
+    seen = []
+    assert samples.export_to(tmp_path / "deep" / name, lambda done, total: seen.append((done, total))) == 2
+    assert seen == [(1, 2), (2, 2)]
+    again = samples.import_from(tmp_path / "deep" / name)
+    assert (again.kept, again.known, again.unreadable) == (0, 2, ())
+    for sample in samples.samples():
+        samples.remove(sample)
+    came = samples.import_from(tmp_path / "deep" / name)
+    assert (came.kept, came.known) == (2, 0)
+    assert {(s.character, s.path.read_bytes()) for s in samples.samples()} == before
+
+
+def test_an_export_never_goes_over_what_is_there(tmp_path):
+    with pytest.raises(ImageError, match="no samples yet"):
+        samples.export_to(tmp_path / "none")
+    keep()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").write_text("mine")
+    (tmp_path / "taken.zip").write_text("mine")
+    for name in ("taken", "taken.zip"):
+        with pytest.raises(StorageError, match="something already"):
+            samples.export_to(tmp_path / name)
+    assert (tmp_path / "taken.zip").read_text() == "mine"
+
+
+def test_pictures_from_elsewhere_are_taken_and_damaged_ones_named(tmp_path, home):
+    place = tmp_path / "photos" / "き"
+    place.mkdir(parents=True)
+    Image.new("RGB", (30, 20), "white").save(place / "one.JPG", "JPEG")
+    (place / "bad.png").write_bytes(b"no picture at all")
+    (place / "list.txt").write_text("not a picture")
+    came = samples.import_from(tmp_path / "photos")
+    assert came.kept == 1
+    assert len(came.unreadable) == 1 and "bad.png" in came.unreadable[0]
+    (sample,) = samples.samples()
+    assert (sample.character, sample.path.suffix) == ("き", ".jpg")
+    assert sample.notes().drawing is None and sample.notes().readings == ()
+
+
+def test_what_holds_no_labelled_pictures_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.zip").write_text("no archive")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    for name in ("missing", "missing.zip", "empty", "text.zip", "other.zip"):
+        with pytest.raises(ImageError) as caught:
+            samples.import_from(tmp_path / name)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_archive_cannot_write_outside_of_the_samples(tmp_path, home):
+    keep()
+    png = samples.samples()[0].path.read_bytes()
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("../../か/evil.png", png + b"0")
+        archive.writestr("か/fine.png", png + b"1")
+    samples.import_from(tmp_path / "evil.zip")
+    assert not list(tmp_path.rglob("evil.png")) or all(
+        path.is_relative_to(home / "handwriting") for path in tmp_path.rglob("evil.png")
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"strokes": 5}', json.dumps({"strokes": [{}], "readings": []})])
+def test_notes_that_make_no_sense_count_as_none(tmp_path, text):
+    from PIL import PngImagePlugin
+
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("kanatui", text)
+    Image.new("L", (8, 8)).save(tmp_path / "x.png", pnginfo=info)
+    assert samples.Sample(tmp_path / "x.png", "か").notes() == samples.Notes()
+
+
+def test_a_full_disk_is_a_one_line_error(home):
+    (home / "handwriting").write_text("a file where the folder should be")
+    with pytest.raises(StorageError) as caught:
+        samples.keep(Drawing((Stroke(((0.5, 0.5),)),)), "か")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,106 @@
+"""The Dataset screen: data sets, and generations that outlive the app."""
+
+# ruff: noqa: F811  # fixtures are imported
+
+import pytest
+from textual.widgets import Input
+
+from kanatui.core import paths
+from kanatui.dataset import catalogue
+from kanatui.dataset.recipe import Augment, find_recipe, save_recipe
+from kanatui.tui.dataset.draft import Draft
+from kanatui.tui.dataset.progress import Pace, bar, generation_text
+from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
+from tests.helpers.app import until
+from tests.helpers.dataset_screen import FACES, TINY, Screen, answer, few_fonts, go, open_app, tiny  # noqa: F401
+
+# ── data sets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_data_set_is_generated_shown_and_deleted(open_app):
+    async with open_app() as (pilot, screen):
+        await pilot.press("g")
+        await answer(pilot, Ask, "enter")
+        await until(pilot, lambda: screen.app.screen.query_one("#generation").display, 30)
+        await go(pilot, "datasets")
+        await until(pilot, lambda: "✓ complete" in screen.text(), 60)
+        assert not screen.one("#generation").display
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(screen.app.screen, Details))
+        await pilot.pause()
+        assert "120 of 120 images" in screen.text()
+        await pilot.press("escape", "g")
+        await until(pilot, lambda: isinstance(screen.app.screen, Ask))
+        assert screen.app.screen.query_one(Input).value == "tiny-2"
+        screen.app.screen.query_one(Input).value = "tiny"
+        await until(pilot, lambda: "there is one already" in screen.text())
+        await pilot.press("enter", "escape")
+        await pilot.press("x")
+        await answer(pilot, Confirm, "d")
+        await until(pilot, lambda: "no data sets yet" in screen.text())
+    assert not (paths.datasets() / "tiny").exists()
+
+
+LARGE = TINY.but(image_size=128, images_per_character=6_000, augments=[Augment("size"), Augment("elastic")])
+
+
+async def test_a_generation_outlives_the_app_is_stopped_and_goes_on(open_app):
+    save_recipe(LARGE, "tiny")
+    Draft.of(find_recipe("tiny")).keep()
+    async with open_app() as (pilot, screen):
+        await pilot.press("g")
+        await answer(pilot, Ask, "enter")
+        await until(pilot, lambda: catalogue.process_of("tiny") is not None)
+    assert catalogue.process_of("tiny") is not None
+    async with open_app() as (pilot, screen):
+        await until(pilot, lambda: "images/s" in screen.text(), 60)
+        assert "%" in screen.text()
+        await pilot.press("c")
+        await until(pilot, lambda: "stopped at" in screen.text(), 30)
+        done = next(data for data in catalogue.Catalogue().look()).done
+        assert 0 < done < 18_000
+        await pilot.press("R")
+        await until(pilot, lambda: catalogue.process_of("tiny") is not None)
+        await until(pilot, lambda: next(iter(catalogue.Catalogue().look())).done > done, 60)
+        await pilot.press("c")
+        await until(pilot, lambda: catalogue.process_of("tiny") is None, 30)
+
+
+async def test_a_generation_that_fails_says_why_and_shows_its_log(open_app):
+    async with open_app() as (pilot, screen):
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(screen.app.screen, Ask))
+        order = paths.cache() / "generate"
+        order.mkdir(exist_ok=True)
+        await pilot.press("enter")
+        folder = paths.datasets() / "tiny"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "stray.txt").write_text("in the way")
+        await until(pilot, lambda: "✗ tiny failed" in screen.text(), 60)
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(screen.app.screen, Details))
+        await pilot.pause()
+        assert "not empty" in screen.text()
+
+
+def test_the_line_of_a_generation_says_how_far_and_how_fast(tmp_path):
+    folder = tmp_path / "kana"
+    data = catalogue.Entry("kana", folder, "writing", done=250, images=1000, image_size=64, bytes_done=1_024_000)
+    assert generation_text(data, 50.0, plain=True) == (
+        "● kana ####............ 25.0 % · 250/1,000 images · 50 images/s · 15 s left · 1.0 MB written (c: stop)"
+    )
+    assert "left" not in generation_text(data, 0.0)
+    assert bar(1.0) == "━" * 16
+
+
+def test_pace_is_taken_over_the_last_seconds(tmp_path):
+    pace = Pace()
+
+    def at(done):
+        return catalogue.Entry("kana", tmp_path, "writing", done=done, images=10_000)
+
+    for second in range(100):
+        pace.note([at(100 * second if second < 50 else 5000 + 10 * (second - 50))], float(second))
+    assert pace.rate(at(0)) == pytest.approx(10.0)
+    pace.note([catalogue.Entry("kana", tmp_path, "complete")], 100.0)
+    assert pace.rate(at(0)) == 0.0

@@ -1,0 +1,396 @@
+"""The Evaluate screen and the jobs behind it, on two models that are really trained, on six characters."""
+
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.cells import cell_len
+from textual.widgets import DataTable, Input, Select, Static
+
+from kanatui.cli import run
+from kanatui.core.errors import ImageError, RunError, UsageError
+from kanatui.dataset.open import open_source
+from kanatui.evaluation.evaluate import evaluate, open_pictures
+from kanatui.evaluation.scoring import open_held_out, score_source
+from kanatui.evaluation.store import list_evaluations
+from kanatui.model.weights import load_weights
+from kanatui.pictures.files import prepare
+from kanatui.training.provenance import provenance_of
+from kanatui.training.runs import find_run
+from kanatui.tui.evaluate.characters import CharacterTable
+from kanatui.tui.evaluate.confusions import ConfusionMap
+from kanatui.tui.evaluate.images import Closer
+from kanatui.tui.evaluate.progress import ProgressLine
+from kanatui.tui.widgets.glyphs import GlyphSheet
+from tests.helpers.app import complains, make_app, screen_text, shows, until
+
+CHARACTERS = "いシツへヘゃ"
+FACES = "noto-sans-cjk-jp-regular,noto-sans-cjk-jp-bold,noto-serif-cjk-jp-regular"
+TRAIN = [
+    "train", "quick", "--characters", CHARACTERS, "--faces", FACES, "--hold-out-faces", "noto-serif-cjk-jp-regular",
+    "--images-per-character", "120", "--batch-size", "32", "--hold-out", "0.2", "--workers", "0", "--validations", "1",
+    "--precision", "float32",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained_runs(tmp_path_factory, shared_cache):
+    """A folder of two finished runs on the same data; the second has learnt less."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "cache").symlink_to(shared_cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KANATUI_HOME", str(folder))
+        assert run([*TRAIN, "--epochs", "3"]) == 0
+        assert run([*TRAIN, "--epochs", "1", "--seed", "1"]) == 0
+    return folder / "runs"
+
+
+@pytest.fixture
+def first(trained_runs, home):
+    """The first of the two runs, in the test's own home."""
+    shutil.copytree(trained_runs, home / "runs")
+    return find_run("1")
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A folder with a few labelled pictures, one of them without ink."""
+    for place, character in enumerate("いいシへ"):
+        folder = tmp_path / "labelled" / character
+        folder.mkdir(parents=True, exist_ok=True)
+        values = np.full((40, 40), 255, dtype=np.uint8)
+        values[8 + place : 30, 10 : 14 + 3 * place] = 0
+        Image.fromarray(values).save(folder / f"{place}.png")
+    Image.new("L", (30, 30), 255).save(tmp_path / "labelled" / "へ" / "blank.png")
+    return tmp_path / "labelled"
+
+
+def silent(done, total, text):
+    pass
+
+
+def made(run):
+    return list_evaluations(run.path / "evaluations")
+
+
+# --- evaluating ---
+
+
+def test_an_evaluation_is_the_same_as_the_command_lines_and_is_kept(first):
+    told = []
+    done = evaluate("1", {"kind": "held_out"}, None, 60, lambda *step: told.append(step))
+    classifier = load_weights(first.weights())
+    source, images, _ = open_held_out(provenance_of(first.weights()), classifier)
+    report = score_source(classifier, source, images.sample(60))
+    assert done.total == report.total and dict(done.by_script) == report.by_script
+    assert (done.run, done.where, done.kind, done.limit) == (first.id, first.id, "held_out", 60)
+    assert 0 < done.total.images <= 60 < done.available == len(images) and done.step > 0
+    assert made(first) == [done]
+    readings, files = done.load()
+    assert readings.report() == report and files == []
+    assert told[-1] == (done.total.images, done.total.images, "reading")
+    assert {text for _, _, text in told} >= {"opening the model", "reading"}
+
+
+def test_pictures_are_opened_again_as_the_model_saw_them(first, labelled):
+    done = evaluate("1", {"kind": "faces"}, None, None, silent)
+    assert done.faces == ("noto-serif-cjk-jp-regular",)
+    records = [0, 5, 3]
+    images, errors = open_pictures(done, records, open_source)
+    source = open_source(first.config["source"])
+    assert (images == source.images(done.load()[0].records["image"][records])).all() and errors == []
+
+    done = evaluate("1", {"kind": "folder", "path": str(labelled)}, None, None, silent)
+    readings, files = done.load()
+    assert done.total.images == 5 and sorted(files) == ["い/0.png", "い/1.png", "へ/3.png", "へ/blank.png", "シ/2.png"]
+    places = [readings.records["image"].tolist().index(files.index(name)) for name in ("シ/2.png", "へ/blank.png")]
+    (labelled / "シ" / "2.png").rename(labelled / "kept.png")
+    images, errors = open_pictures(done, places, open_source)
+    assert not images.any() and len(errors) == 2 and "2.png" in errors[0] and "no ink" in errors[1]
+    (labelled / "kept.png").rename(labelled / "シ" / "2.png")
+    images, _ = open_pictures(done, places, open_source)
+    assert (images[0] == prepare(Image.open(labelled / "シ" / "2.png"), done.image_size)).all()
+
+
+def test_another_runs_images_are_read_and_overlap_with_training_is_noted(first):
+    done = evaluate("2", {"kind": "held_out", "run": first.id}, "シツ", None, silent)
+    own = evaluate("1", {"kind": "held_out"}, "シツ", None, silent)
+    assert done.where == first.id and done.path.parent.parent.name.startswith("002") and done.data == own.data
+    assert done.note == "" and done.candidates == "シツ"
+    assert (np.sort(done.load()[0].records["image"]) == np.sort(own.load()[0].records["image"])).all()
+    other = shutil.copytree(first.path, first.path.with_name("003-other"))
+    config = other / "config.toml"
+    config.write_text(config.read_text().replace("split_seed = 0", "split_seed = 5"))
+    done = evaluate("3", {"kind": "held_out", "run": first.id}, None, 30, silent)
+    assert "was trained on some of these" in done.note
+
+
+def test_what_cannot_be_evaluated_says_why_in_one_line(first, tmp_path):
+    (tmp_path / "empty").mkdir()
+    shutil.copy(first.weights(), tmp_path / "lone.safetensors")
+    for model, source, error, words in (
+        ("9", {"kind": "held_out"}, RunError, "no run '9'"),
+        ("1", {"kind": "video"}, UsageError, "unknown source 'video'"),
+        ("1", {"kind": "folder", "path": str(tmp_path / "empty")}, ImageError, "no labelled pictures"),
+        (str(tmp_path / "lone.safetensors"), {"kind": "held_out"}, RunError, "nothing tells which images"),
+    ):
+        with pytest.raises(error, match=words) as caught:
+            evaluate(model, source, None, None, silent)
+        assert "\n" not in str(caught.value)
+    config = find_run("2").path / "config.toml"
+    config.write_text(config.read_text().replace(f'characters = "{CHARACTERS}"', f'characters = "{CHARACTERS[:-1]}"'))
+    with pytest.raises(RunError, match=r"its images are of 5 characters at \d+ px, the model reads 6 at"):
+        evaluate("1", {"kind": "held_out", "run": "2"}, None, None, silent)
+    done = evaluate("1", {"kind": "held_out"}, None, 12, silent)
+    config = first.path / "config.toml"
+    config.write_text(config.read_text().replace("images_per_character = 120", "images_per_character = 119"))
+    with pytest.raises(RunError, match="its data have changed since .*; evaluate again"):
+        open_pictures(done, [0], open_source)
+
+
+def test_whatever_a_report_raises_ends_an_evaluation_without_a_trace(first):
+    def report(done, total, text):
+        if text == "reading" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("1", {"kind": "held_out"}, None, None, report)
+    assert made(first) == [] and not os.path.exists(first.path / "evaluations")
+
+
+# --- the screen ---
+
+
+def text_of(app, selector):
+    return str(app.screen.query_one(selector, Static).content)
+
+
+def rows(app, table):
+    found = app.screen.query_one(table, DataTable)
+    return [[str(cell) for cell in found.get_row_at(row)] for row in range(found.row_count)]
+
+
+def sheet(app):
+    return app.screen.query_one("#sheet", GlyphSheet)
+
+
+def images_shown(app):
+    return len(sheet(app)._images)
+
+
+async def test_without_runs_the_screen_says_what_to_do(home):
+    app = make_app("evaluate")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, shows(app, "press 2 to go to Train and n to train one"))
+        await pilot.press("e", "c", "m", "i", "v", "f", "x", "delete", "escape")
+        await pilot.resize_terminal(1, 1)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, shows(app, "no run yet"))
+
+
+async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
+    app = make_app("evaluate")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, shows(app, "002-quick"))
+        await until(pilot, shows(app, "has not been evaluated yet"))
+        app.evaluate_run(first.id)
+        await until(pilot, lambda: app.screen._choices.run == first.id)
+        await pilot.press("e")
+        await until(pilot, shows(app, "x cancels"))
+        await until(pilot, lambda: app.screen._loaded is not None)
+        (evaluation,) = made(first)
+        assert evaluation.run == first.id and evaluation.kind == "held_out"
+        report = app.screen._loaded.report
+        total = report.total.to_dict()
+        await until(pilot, shows(app, f"strict {100 * total['top1']:.1f} %"))
+        assert f"folded {100 * total['top1_folded']:.1f} %" in screen_text(app)
+        assert "hiragana" in screen_text(app) and "katakana" in screen_text(app)
+
+        # Characters, worst first, below the row of all of them.
+        listed = [row[0][0] for row in rows(app, "#characters")][1:]
+        folded = [report.per_character[character].to_dict()["top1_folded"] for character in listed]
+        assert sorted(listed) == sorted(CHARACTERS) and folded == sorted(folded)
+        wrong = app.screen._loaded.readings.misread(folded=True)
+        assert len(wrong), "the model should not be perfect, or there is nothing to look at"
+        await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
+        assert f"all: {len(wrong):,} misread" in screen_text(app)
+
+        # Strict instead of folded.
+        await pilot.press("f")
+        wrong = app.screen._loaded.readings.misread()
+        await until(pilot, shows(app, f"all: {len(wrong):,} misread"))
+        await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
+
+        # The map: the worst confusion first, its images beside it, and a closer look at one.
+        await pilot.press("m")
+        worst = report.confusions[0]
+        among = report.per_character[worst.truth].images
+        said = f"{worst.truth} read as {worst.read}: {worst.count} of {among}"
+        await until(pilot, lambda: text_of(app, "#about").startswith(said))
+        assert text_of(app, "#cell").startswith(said)
+        await until(pilot, lambda: images_shown(app) == min(60, worst.count))
+        readings = app.screen._loaded.readings
+        place = readings.cell(worst.truth, worst.read)[0]
+        sure = f"{worst.read} {100 * readings.records['probabilities'][place, 0]:.0f} %"
+        assert sheet(app)._captions[0] == sure
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Closer))
+        assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
+        await pilot.press("right", "escape")
+        await until(pilot, lambda: not isinstance(app.screen, Closer))
+        assert sheet(app).cursor == 1 % worst.count
+        await pilot.press("escape")
+        assert app.focused is app.screen.query_one(ConfusionMap)
+
+
+async def test_the_map_is_walked_and_stays_aligned(first):
+    evaluate("1", {"kind": "faces"}, None, None, silent)
+    app = make_app("evaluate")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.evaluate_run(first.id)
+        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await pilot.press("m", "f")
+        walked = app.screen.query_one(ConfusionMap)
+        report = app.screen._loaded.report
+        ranked = [(confusion.truth, confusion.read) for confusion in report.confusions]
+        assert walked.cell == ranked[0]
+        assert walked.scroll_offset == (0, 0), "it begins at its beginning"
+        await pilot.press("n")
+        assert walked.cell == ranked[min(1, len(ranked) - 1)]
+        await pilot.press("p")
+        assert walked.cell == ranked[0]
+        await pilot.press("home", "pageup")
+        corner = walked.cell
+        assert walked.cursor == (0, 0)
+        await pilot.press("left", "up")
+        assert walked.cell == corner, "the cursor stays on the map"
+        await pilot.press("down", "right")
+        assert walked.cursor == (1, 1) and walked.cell[0] == walked.cell[1], "rows and columns have the same order"
+        right = report.per_character[walked.cell[0]]
+        assert text_of(app, "#cell").startswith(f"{walked.cell[0]} read rightly: {right.strict} of {right.images}")
+        await pilot.press("end")
+        assert walked.cursor[1] == len(walked._data.columns) - 1
+        await pilot.click(ConfusionMap, offset=(9 + 3 * 2 + 1, 1 + 3))
+        assert walked.cursor == (3, 2)
+        for width in (80, 31, 12, 5):
+            await pilot.resize_terminal(width, 24)
+            lines = [walked.render_line(y) for y in range(walked.size.height)]
+            assert all(line.cell_length == cell_len(line.text) == walked.size.width for line in lines)
+        await pilot.resize_terminal(0, 0)
+        await pilot.resize_terminal(80, 24)
+
+        # At this width the images have a tab of their own.
+        assert not app.screen.query_one("#images").display
+        await pilot.press("n", "enter")
+        await until(pilot, lambda: images_shown(app) > 0)
+        assert app.focused is sheet(app) and not app.screen.query_one("#lists").display
+        await pilot.press("escape")
+        assert app.focused is walked
+
+        # Leaving in the middle of an evaluation is no trouble.
+        app.engine("evaluate")._running._process.send_signal(signal.SIGSTOP)
+        await pilot.press("e")
+        await until(pilot, shows(app, "x Cancel"))
+
+
+async def test_two_runs_side_by_side(first):
+    evaluate("1", {"kind": "held_out"}, None, None, silent)
+    app = make_app("evaluate")
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.evaluate_run(first.id)
+        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await pilot.press("v")
+        await until(pilot, shows(app, "Choose a second run"))
+        second = app.screen.query_one("#second", Select)
+        second.value = first.id
+        await until(pilot, shows(app, "That is the run itself"))
+        second.value = "002-quick"
+        await until(pilot, shows(app, "has not read these images yet: press b"))
+        await pilot.press("b")
+        await until(pilot, lambda: app.screen._compare.comparison)
+        (other,) = made(find_run("2"))
+        assert other.where == first.id
+        comparison = app.screen._compare.comparison
+        whole = comparison.shares(folded=True)[""]
+        await until(pilot, lambda: f"only A {whole.only_first:,} · only B" in text_of(app, "#difference"))
+        table = rows(app, "#differences")
+        assert table[0][:4] == ["all", *(f"{n:,}" for n in (whole.images, whole.only_first, whole.only_second))]
+        differences = [abs(int(row[2]) - int(row[3])) for row in table[1:]]
+        assert differences == sorted(differences, reverse=True) and len(table) == 1 + len(CHARACTERS)
+        differing = comparison.differing(folded=True)
+        assert differing, "the two models should differ, or there is nothing to compare"
+        await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
+        assert sheet(app)._captions[0][2:4] in ("A:", "B:") or sheet(app)._captions[0][2] in "AB"
+        app.screen._compare.table.focus()
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Closer))
+        assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
+
+
+async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, labelled):
+    old = evaluate("1", {"kind": "folder", "path": str(labelled)}, None, None, silent)
+    app = make_app("evaluate")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.evaluate_run(first.id)
+        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        assert app.screen._loaded.evaluation == old, "the newest earlier evaluation is open at once"
+        assert "5 pictures in labelled" in screen_text(app)
+
+        # A folder that is not named, that is wrong, and a number that is none.
+        app.screen.query_one("#source", Select).value = "folder"
+        path = app.screen.query_one("#path", Input)
+        await until(pilot, lambda: path.display)
+        await pilot.press("e")
+        await until(pilot, complains(app, "name the folder first"))
+        path.value = str(labelled / "い")
+        await pilot.press("e")
+        await until(pilot, complains(app, "no labelled pictures"))
+        path.value = str(labelled)
+        app.screen.query_one("#limit", Input).value = "0"
+        await pilot.press("e")
+        await until(pilot, complains(app, "not a number from 1 up"))
+        assert len(made(first)) == 1
+
+        # Cancelled: nothing is kept, and the next one works.
+        app.screen.query_one("#limit", Input).value = "3"
+        app.screen.query_one("#candidates", Input).value = "いシ"
+        process = app.engine("evaluate")._running._process
+        process.send_signal(signal.SIGSTOP)  # an evaluation as long as it takes
+        await pilot.press("e")
+        await until(pilot, shows(app, "x Cancel"))
+        await pilot.press("x")
+        await until(pilot, lambda: "x Cancel" not in screen_text(app))
+        process.send_signal(signal.SIGCONT)
+        assert not app.screen.busy and not app.screen.query_one(ProgressLine).display
+        path.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen._loaded.evaluation != old)
+        new = app.screen._loaded.evaluation
+        assert (new.total.images, new.candidates, new.limit) == (3, "いシ", 3)
+        assert len(made(first)) == 2, "the one that was cancelled left nothing"
+        assert "2 of characters that are no candidates" in screen_text(app)
+
+        # Another one is shown by choosing it; what is deleted gives way to what is left.
+        app.screen.query_one("#evaluation", Select).value = str(old.path)
+        await until(pilot, lambda: app.screen._loaded.evaluation == old)
+        app.screen.query_one(CharacterTable).focus()
+        for left in (1, 0):
+            app.screen.action_delete()
+            await until(pilot, shows(app, "Delete the evaluation"))
+            await pilot.press("d")
+            await until(pilot, lambda left=left: len(made(first)) == left)
+        await until(pilot, shows(app, "has not been evaluated yet"))
+
+
+async def test_a_damaged_evaluation_is_a_message(first):
+    evaluation = evaluate("1", {"kind": "held_out"}, None, 12, silent)
+    evaluation.path.with_suffix(".npz").write_bytes(b"nonsense")
+    app = make_app("evaluate")
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.evaluate_run(first.id)
+        await until(pilot, complains(app, "evaluate again"))
+        app.evaluate_run("009-none")
+        await until(pilot, complains(app, "run 009-none has no weights yet"))

@@ -1,0 +1,169 @@
+"""The Dataset screen's live preview and its line about the plan."""
+
+# ruff: noqa: F811  # fixtures are imported
+
+import asyncio
+import time
+
+import numpy as np
+import psutil
+
+from kanatui.tui.dataset.faces import FacesPanel
+from kanatui.tui.dataset.plan import PlanLine, plan_details, plan_text
+from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.zoom import GlyphZoom
+from kanatui.tui.widgets.dialogs import Details
+from tests.helpers.app import until
+from tests.helpers.dataset_screen import TINY, few_fonts, go, open_app, tiny  # noqa: F401
+
+
+async def test_sheet_and_plan_are_those_of_this_very_recipe(open_app):
+    async with open_app() as (pilot, screen):
+        first = screen.images
+        assert first.shape[1:] == (32, 32)
+        assert set(screen.one(Preview)._shown.characters) == set("あいう")
+        assert screen.plan.startswith("3 characters × 40 = 120 images · 32 px · ")
+        await until(pilot, lambda: "about" in screen.plan)
+
+        await pilot.press("r")  # others of the same recipe
+        await until(pilot, lambda: screen.images is not first)
+        assert not np.array_equal(screen.images, first)
+        assert screen.draft.recipe().to_dict() == TINY.to_dict()
+
+        screen.app.screen.edit(screen.draft.with_field("images_per_character", 50))
+        assert "40" not in screen.plan  # never a stale figure
+        assert "…" in screen.plan
+        await until(pilot, lambda: "3 characters × 50 = 150 images" in screen.plan)
+
+        screen.one("#preview-sheet").focus()
+        await pilot.press("home", "right", "enter")
+        await until(pilot, lambda: isinstance(screen.app.screen, GlyphZoom))
+        shown = screen.one(Preview)._shown
+        title = f"U+{ord(shown.characters[1]):04X} · {shown.faces[1]} · image {shown.numbers[1]}"
+        await until(pilot, lambda: title in screen.text())
+        await pilot.press("right", "escape")
+        await until(pilot, lambda: not isinstance(screen.app.screen, GlyphZoom))
+        await until(pilot, lambda: screen.one("#preview-sheet").cursor == 2)
+
+
+async def test_the_preview_follows_a_tick_and_compares_the_step_under_the_cursor(open_app):
+    async with open_app() as (pilot, screen):
+        noisy = screen.images
+        await go(pilot, "steps")
+        await pilot.press("down", "down", "space")
+        await until(pilot, lambda: screen.images is not noisy)
+        assert screen.draft.off == ["noise"]
+        assert np.median(noisy) > np.median(screen.images) == 0
+        assert "[ ] noise" in screen.text()
+
+        await pilot.press("b")  # also of a step that is ticked off
+        shown = await until(pilot, lambda: (s := screen.one(Preview)._shown).after is not None and s)
+        assert np.median(shown.images) == 0 < np.median(shown.after)
+        assert "with noise" in screen.text()
+        sheet = screen.one("#preview-sheet")
+        assert np.array_equal(sheet._images[0], shown.images[0])
+        assert np.array_equal(sheet._images[sheet.columns], shown.after[0])
+        await pilot.press("up")
+        await until(pilot, lambda: "with rotate" in screen.text())
+        await pilot.press("b")
+        await until(pilot, lambda: screen.one(Preview)._shown.after is None)
+
+        await pilot.press("down", "space")
+        await until(pilot, lambda: np.array_equal(screen.images, noisy))
+
+
+async def test_what_makes_no_recipe_is_said_in_the_place_of_the_sheet(open_app):
+    async with open_app() as (pilot, screen):
+        full = len(screen.images)
+        await until(pilot, lambda: screen.one(FacesPanel).filled)
+        await go(pilot, "faces")
+        await pilot.press("n")
+        await until(pilot, lambda: "✗ no face is ticked: tick one under Faces" in screen.text())
+        assert "no plan" in screen.plan
+        assert screen.images is None
+        await pilot.press("a")
+        await until(pilot, lambda: screen.images is not None and len(screen.images) == full)
+        await until(pilot, lambda: "faces not installed (which: enter)" in screen.plan)
+        screen.one(PlanLine).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(screen.app.screen, Details))
+        await until(pilot, lambda: "not installed: " in screen.text())
+        assert "apt" in screen.text()
+
+
+async def test_an_engine_that_was_killed_is_told_of_and_comes_again(open_app):
+    async with open_app() as (pilot, screen):
+        engines = [child for child in psutil.Process().children() if "kanatui.engine" in child.cmdline()]
+        for engine in engines:
+            engine.suspend()  # so that it dies with a request in hand, neither before nor after
+        screen.app.screen.edit(screen.draft.with_field("seed", 3))
+        await until(pilot, lambda: screen.app.engine("preview").busy)
+        for engine in engines:
+            engine.kill()
+        await until(pilot, lambda: "engine ended" in screen.text() and screen.images is None)
+        await pilot.press("r")
+        await until(pilot, lambda: screen.images is not None, 60)
+        screen.app.screen.edit(screen.draft.with_field("seed", 4))  # the next change starts it again for the plan too
+        await until(pilot, lambda: "120 images" in screen.plan)
+
+
+LAYOUT = {
+    "characters": "あ" * 169, "least": 4236, "most": 4236, "images": 715_884, "bytes": 2_932_000_000,
+    "left_out": [["one", "あいうえお"], ["two", "かきくけこさし"]], "undrawable": "ゐ",
+    "missing_faces": ["klee-regular"], "install": "apt install fonts-klee",
+}  # fmt: skip
+
+
+def test_the_plan_line_in_full():
+    assert plan_text(LAYOUT, 64, {"rate": 3977.0, "workers": 2}) == (
+        "169 characters × 4,236 = 715,884 images · 64 px · 2.9 GB · about 1 min 30 s · "
+        "12 glyphs left out (why: enter) · 1 face not installed"
+    )
+    assert "time …" in plan_text(LAYOUT, 64, None)
+    assert "4,100 to 4,236" in plan_text(LAYOUT | {"least": 4100}, 64, None)
+
+
+def test_the_details_of_a_plan():
+    text = plan_details(LAYOUT)
+    assert "one cannot draw あいうえお" in text
+    assert "ゐ" in text
+    assert "apt install fonts-klee" in text
+    whole = LAYOUT | {"left_out": [], "undrawable": "", "missing_faces": []}
+    assert plan_details(whole).startswith("Nothing")
+
+
+async def test_a_key_that_is_held_shows_sheets_while_it_is_held_and_the_last_one_after(open_app):
+    async with open_app() as (pilot, screen):
+        shown, calls = [screen.images], 0
+        deadline = time.monotonic() + 60
+        while len(shown) < 4:
+            assert time.monotonic() < deadline
+            screen.app.screen.action_redraw()  # more often than a key repeats, and than a sheet can be drawn
+            calls += 1
+            await asyncio.sleep(0.01)
+            if screen.images is not shown[-1]:
+                shown.append(screen.images)
+        assert calls > len(shown)
+        await until(pilot, lambda: f"draw {calls + 1} " in screen.text())
+
+
+async def test_images_that_take_long_give_way_to_others(open_app, monkeypatch):
+    async with open_app() as (pilot, screen):
+        preview, first, ended = screen.one(Preview), screen.images, []
+        usual = preview._ask
+
+        async def never():
+            monkeypatch.setattr(preview, "_ask", usual)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("given up")
+
+        monkeypatch.setattr(preview, "_ask", never)
+        await pilot.press("r")
+        await until(pilot, lambda: preview._ask == usual)
+        assert not ended
+        await pilot.press("r")
+        await until(pilot, lambda: screen.images is not first)
+        assert ended == ["given up"]
+        assert "draw 3 " in screen.text()

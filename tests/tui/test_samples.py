@@ -1,0 +1,246 @@
+"""The Draw screen: saying what a drawing was, practice, and the samples."""
+
+# ruff: noqa: F811  # fixtures are imported
+
+import numpy as np
+import pytest
+from textual.widgets import OptionList
+
+from kanatui.evaluation import samples
+from kanatui.kana.alphabet import HIRAGANA, KANA
+from kanatui.kana.romaji import name_of, parse_typed
+from kanatui.tui.draw.picture import braille_lines
+from kanatui.tui.draw.practice import Practice, in_order, next_wanted
+from kanatui.tui.draw.readings import ReadingRow
+from kanatui.tui.draw.samples import Samples
+from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
+from kanatui.tui.widgets.glyphs import GlyphSheet
+from tests.helpers.app import screen_text
+from tests.helpers.board import SIZES, board, model  # noqa: F401
+from tests.helpers.drawings import STROKES, drawn
+
+# --- labelling
+
+
+async def test_enter_digits_look_alike_and_typing_keep_the_drawing(board, model):
+    async with board() as at:
+        await at.ready()
+
+        async def kept(*keys):
+            await at.draw(STROKES["つ"])
+            await at.press(*keys)  # at once: the reading is waited for
+            before = len(samples.samples())
+            await at.until(lambda: len(samples.samples()) == before + 1 or at.canvas.empty)
+            await at.until(lambda: "kept as" in screen_text(at.app) and at.canvas.empty)
+
+        await kept("enter")
+        await kept("2")
+        await kept("x")
+        await kept("t", *"TSU", "enter")
+        await kept("t", *"30d5", "enter")
+        found = sorted(sample.character for sample in samples.samples())
+        assert found == sorted("つっっツフ")
+        notes = samples.samples()[0].notes()
+        assert notes.readings[0][0] == "つ" and notes.model == model.id
+        assert len(notes.drawing.strokes) == 1
+        assert "5 kept" in screen_text(at.app)
+
+
+async def test_a_click_on_a_reading_picks_it(board, model):
+    async with board() as at:
+        await at.ready()
+        await at.pilot.click(list(at.app.screen.query(ReadingRow))[1])
+        await at.draw(STROKES["つ"])
+        second = (await at.read())[1]
+        await at.pilot.click(list(at.app.screen.query(ReadingRow))[1])
+        await at.until(lambda: [sample.character for sample in samples.samples()] == [second])
+        await at.until(lambda: f"kept as {second} small tsu, read as つ" in screen_text(at.app))
+        assert at.canvas.has_focus
+
+
+async def test_a_kana_typed_on_the_board_keeps_the_drawing_as_it(board, model):
+    async with board() as at:
+        await at.ready()
+        await at.press("カ")
+        await at.until(lambda: "draw something first" in screen_text(at.app))
+        await at.draw(STROKES["か"])
+        await at.press("カ")
+        await at.until(lambda: [sample.character for sample in samples.samples()] == ["カ"])
+        await at.until(lambda: "kept as カ ka, read as か" in screen_text(at.app))
+
+
+async def test_keeping_nothing_and_typing_nonsense_are_said_in_place(board, model):
+    async with board() as at:
+        await at.ready()
+        await at.press("enter")
+        await at.until(lambda: "draw something first" in screen_text(at.app))
+        await at.draw(STROKES["つ"])
+        await at.press("t", *"qqq")
+        await at.until(lambda: "type the character, its name" in screen_text(at.app))
+        await at.press("enter")
+        assert isinstance(at.app.screen, Ask)
+        await at.press("escape")
+        assert not at.canvas.empty and samples.samples() == []
+
+
+async def test_a_drawing_that_cannot_be_kept_comes_back_to_the_board(board, home):
+    (home / "handwriting").write_text("in the way")
+    async with board() as at:
+        await at.draw(STROKES["き"])
+        await at.press("t", *"ki", "enter")
+        await at.until(lambda: "! shows the details" in screen_text(at.app))
+        await at.until(lambda: len(at.canvas.drawing.strokes) == len(STROKES["き"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "prefer", "character"),
+    [
+        ("か", "hiragana", "か"),
+        ("か\u3099", "hiragana", "が"),
+        ("ka", "hiragana", "か"),
+        ("KA", "hiragana", "カ"),
+        ("ka", "katakana", "カ"),
+        ("shi", "hiragana", "し"),
+        ("si", "hiragana", "し"),
+        ("TU", "hiragana", "ツ"),
+        ("small tsu", "hiragana", "っ"),
+        ("xtu", "katakana", "ッ"),
+        ("vu", "hiragana", "ヴ"),
+        ("n", "hiragana", "ん"),
+        ("304b", "hiragana", "か"),
+        (" U+30F6 ", "hiragana", "ヶ"),
+        ("漢", "hiragana", "漢"),
+    ],
+)
+def test_typed_characters(text, prefer, character):
+    assert parse_typed(text, prefer) == character
+
+
+@pytest.mark.parametrize("text", ["", "kq", "かき", "U+110000", "!", "z"])
+def test_what_is_no_character_is_refused_in_one_line(text):
+    with pytest.raises(ValueError) as caught:
+        parse_typed(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_kana_can_be_typed_by_its_name():
+    for character in KANA:
+        typed = name_of(character).upper() if character not in HIRAGANA else name_of(character)
+        assert parse_typed(typed) == character
+
+
+# --- practice
+
+
+def tally(kept=0, read=0, misread=0):
+    return samples.Tally(kept, read, misread)
+
+
+def test_the_order_of_practice():
+    tallies = {"い": tally(5, 5, 4), "う": tally(2, 2, 0), "え": tally(2, 2, 2)}
+    assert "".join(in_order("いうえお", tallies, Practice.LEAST)) == "おえうい"
+    assert "".join(in_order("いうえお", tallies, Practice.WEAKEST)) == "えいおう"
+    assert next_wanted("いうえお", tallies, Practice.LEAST, passed=["お", "え"]) == "う"
+    assert "".join(in_order("ぁあぃい", {}, Practice.LEAST)) == "あいぁぃ"
+    assert next_wanted("お", tallies, Practice.LEAST, passed=["お"]) == "お"
+    assert next_wanted("", tallies, Practice.LEAST) == ""
+
+
+async def test_practice_asks_keeps_and_goes_on(board):
+    for character in KANA[2:]:
+        samples.keep(drawn("か"), character, [("か", 1.0)])
+    async with board() as at:
+        await at.until(lambda: "167 kept" in screen_text(at.app))
+        await at.press("p")
+        assert "Draw あ a" in screen_text(at.app) and "least collected first" in screen_text(at.app)
+        await at.until(lambda: at.readings.pictures)
+        assert sum(0x2800 < ord(c) <= 0x28FF for c in screen_text(at.app)) > 10
+        await at.stroke([(0.5, 0.5), (0.7, 0.7)])
+        await at.press("enter")
+        await at.until(lambda: "Draw ぁ small a" in screen_text(at.app))
+        await at.until(lambda: sum(sample.character == "あ" for sample in samples.samples()) == 1)
+        await at.press("n")
+        assert "Draw ぁ small a" not in screen_text(at.app)
+        await at.press("p")
+        assert "weakest first" in screen_text(at.app) and "1 misread" in screen_text(at.app)
+        await at.press("p")
+        assert "Draw " not in screen_text(at.app)
+
+
+# --- samples
+
+
+@pytest.fixture
+def collected(home):
+    for character, first in (("か", "か"), ("か", "ガ"), ("き", "き"), ("コ", "ユ")):
+        samples.keep(drawn(character), character, [(first, 0.8)], "001-quick")
+
+
+async def open_samples(at, count):
+    await at.press("s")
+    sheet = at.app.screen.query_one(GlyphSheet)
+    await at.until(lambda: len(sheet._images) == count)
+    return sheet
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_samples_by_character_with_counts(board, collected, size):
+    async with board(size) as at:
+        await open_samples(at, 4)
+        text = screen_text(at.app)
+        assert "all  4" in text and "か    2 ka" in text and "!か→ガ" in text
+        assert "か ka · read as: か 80 %" in text
+        await at.press("down", "down")
+        await at.until(lambda: len(at.app.screen.query_one(GlyphSheet)._images) == 1)
+        await at.press("enter", "enter")
+        await at.until(lambda: isinstance(at.app.screen, Details))
+        assert "read by 001-quick" in screen_text(at.app)
+        await at.press("escape", "escape")
+        await at.until(lambda: at.canvas.has_focus)
+
+
+async def test_samples_are_relabelled_and_removed(board, collected):
+    async with board() as at:
+        sheet = await open_samples(at, 4)
+        sheet.focus()
+        await at.press("end", "l", *"YU", "enter")
+        await at.until(lambda: sorted(s.character for s in samples.samples()) == sorted("かかきユ"))
+        await at.until(lambda: "ユ    1 yu" in screen_text(at.app))
+        await at.press("home", "x")
+        await at.until(lambda: isinstance(at.app.screen, Confirm))
+        await at.press("enter")  # stands on Cancel
+        assert len(samples.samples()) == 4
+        await at.press("x", "r")
+        await at.until(lambda: len(samples.samples()) == 3)
+        await at.until(lambda: "all  3" in screen_text(at.app))
+        await at.press("d")
+        await at.until(lambda: "3 kept" in screen_text(at.app))
+
+
+async def test_samples_are_exported_and_imported(board, collected, tmp_path):
+    async with board((120, 40)) as at:
+        await open_samples(at, 4)
+        await at.press("o", *str(tmp_path / "out.zip"), "enter")
+        await at.until(lambda: (tmp_path / "out.zip").exists())
+        for sample in samples.samples()[:3]:
+            samples.remove(sample)
+        await at.press("i", *str(tmp_path / "out.zip"), "enter")
+        await at.until(lambda: "3 samples imported, 1 were here already" in screen_text(at.app))
+        await at.until(lambda: "all  4" in screen_text(at.app))
+        await at.press("i", *str(tmp_path / "none"), "enter")
+        await at.until(lambda: "no such folder" in screen_text(at.app))
+        assert len(samples.samples()) == 4
+
+
+async def test_no_samples_is_said(board):
+    async with board() as at:
+        await at.press("s", "x", "l")
+        await at.until(lambda: "No samples yet" in screen_text(at.app))
+        assert at.app.screen.query_one(OptionList).option_count == 1
+        assert list(at.app.screen.query(Samples))
+
+
+def test_braille_draws_eight_dots_a_cell():
+    image = np.zeros((16, 16), dtype=np.uint8)
+    image[0, 0] = image[15, 15] = image[3, 2] = 255
+    assert braille_lines(image, 8) == ["⠁⡀" + "⠀" * 6, "⠀" * 8, "⠀" * 8, "⠀" * 7 + "⢀"]

@@ -1,0 +1,328 @@
+"""The Train screen: the list of runs, a run live, steering it."""
+
+import json
+import shutil
+
+import pytest
+from textual.widgets import Input
+
+from kanatui.training.recorder import Recorder
+from kanatui.training.runs import Run
+from kanatui.tui.train.augment import Augmentations
+from kanatui.tui.train.batch import BatchSheet
+from kanatui.tui.train.logs import clean, read_from
+from kanatui.tui.train.rows import Gatherer, spark
+from kanatui.tui.train.runlist import Options
+from kanatui.tui.widgets.form import ParameterForm
+from tests.helpers.app import screen_text, until
+from tests.helpers.train_screen import (
+    RECIPE,
+    RECORDED,
+    STEPS,
+    crashed_run,
+    make_run,
+    note,
+    opened,
+    recorded_run,
+    titles,
+    training,
+)
+
+# ── the list ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_without_runs_it_says_what_to_do():
+    async with opened(shown=False) as (app, pilot):
+        await until(pilot, lambda: "No runs yet: press n" in screen_text(app))
+        await pilot.press("p", "s", "e", "c", "v", "t", "o", "d", "space", "enter", "a", "g", "i", "h", "l")
+        assert app.is_running
+
+
+async def test_list_says_how_each_stands():
+    make_run("good", best={"step": 9, "strict": 0.9, "folded": 0.95})
+    make_run("broken", "failed", reason="the loss is no longer a number")
+    crashed_run()
+    recorded_run()
+    async with opened() as (app, pilot):
+        text = await until(pilot, lambda: "90.0 % / 95.0 %" in screen_text(app) and screen_text(app))
+        assert "✓ 1 good" in text and "finished" in text
+        assert "✗ 2 broken" in text and "failed: the loss is no longer" in text
+        assert "✗ 3 crashed" in text and "crashed: process 4000000 is" in text
+        assert "■ 4 recorded" in text and "stopped 15 %" in text
+        assert "▆" not in text.split("4 recorded")[0], "one validation is no curve to rise in"
+
+
+def test_gathering_reads_only_what_changed(home):
+    run = recorded_run()
+    gatherer = Gatherer()
+    (row,) = gatherer.look()
+    assert row.folded == (1.0,)
+    (again,) = gatherer.look()
+    assert again is row
+    run.rename("another")
+    assert gatherer.look()[0].title == "another"
+    run.delete()
+    assert gatherer.look() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"),
+    [((), ""), ((0.5,), "█"), ((0.0, 1.0), "▁█"), (tuple(range(100)), "▁▂▃▄▅▆▇█")],
+)
+def test_spark(values, drawn):
+    assert spark(values) == drawn
+    assert spark(values, plain=True).isascii()
+
+
+async def test_rename_note_delete():
+    run = make_run("first")
+    async with opened() as (app, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: app.screen.query(Input))
+        app.screen.query_one(Input).value = "手書き [b]one[/]"
+        await pilot.press("enter")
+        await until(pilot, lambda: "1 手書き [b]one[/]" in screen_text(app))
+        await pilot.press("o")
+        await until(pilot, lambda: app.screen.query(Input))
+        app.screen.query_one(Input).value = "with more noise"
+        await pilot.press("enter")
+        await until(pilot, lambda: "with more noise" in screen_text(app))
+        assert run.title == "手書き [b]one[/]" and run.note == "with more noise"
+        await pilot.press("d")
+        await until(pilot, lambda: "Delete run 001-first" in screen_text(app))
+        await pilot.press("enter")
+        assert run.path.exists(), "cancel is what enter takes"
+        await pilot.press("d")
+        await until(pilot, lambda: "Delete run 001-first" in screen_text(app))
+        await pilot.press("d")
+        await until(pilot, lambda: "No runs yet" in screen_text(app))
+        assert not run.path.exists()
+        assert "The run that was shown here is gone" in screen_text(app)
+
+
+async def test_a_run_at_work_is_not_deleted():
+    with training() as run:
+        async with opened() as (app, pilot):
+            await pilot.press("d")
+            await until(pilot, lambda: "Delete run" in screen_text(app))
+            await pilot.press("d")
+            await until(pilot, lambda: "is still running" in screen_text(app))
+            assert run.path.exists()
+
+
+async def test_marked_runs_are_laid_over_each_other():
+    for name in ("one", "two", "three", "four", "five", "six"):
+        run = make_run(name)
+        shutil.copy(RECORDED, run.path / "events.jsonl")
+    async with opened() as (app, pilot):
+        await until(pilot, lambda: "smoothed" in titles(app)[0])
+        assert "raw" in titles(app)[0] and "A augmentations changed" in titles(app)[0] and "P paused" in titles(app)[0]
+        app.screen.query_one(Options).focus()
+        await pilot.press("down", "space", "down", "space")
+        await until(pilot, lambda: "─x─ five" in titles(app)[0] and "─+─ four" in titles(app)[0])
+        assert "─o─ six" in titles(app)[0] and "raw" not in titles(app)[0]
+        assert "five folded" in titles(app)[1]
+        assert "+1 5 five" in screen_text(app) and "+2 4 four" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "─o─ four" in titles(app)[0] and "─x─ five" in titles(app)[0])
+        assert titles(app)[0].count("four") == 1, "the run shown is not laid over itself"
+        app.screen.query_one(Options).focus()
+        await pilot.press("space", "up", "up", "enter")
+        await until(pilot, lambda: "─o─ six" in titles(app)[0] and "four" not in titles(app)[0])
+        app.screen.query_one(Options).focus()
+        await pilot.press("down", "down")
+        await pilot.press("space", "down", "space", "down", "space", "down", "space")
+        await until(pilot, lambda: "cannot be told apart" in screen_text(app))
+        assert len(app.screen.runs.marked) == 4
+
+
+# ── live ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_recorded_run(size, plain):
+    recorded_run()
+    async with opened(size, plain=plain) as (app, pilot):
+        await pilot.press("enter")
+        text = await until(
+            pilot, lambda: "step 277" in screen_text(app) and "smoothed" in screen_text(app) and screen_text(app)
+        )
+        assert "■ run 1 recorded · stopped" in text
+        assert "strict 100.0 % (best 100.0 %) · folded 100.0 % (best 100.0 %)" in text
+        assert "CPU 22 % · memory 379.7 MB · data 0 %" in text
+        assert any(0x2800 < ord(letter) < 0x2900 for letter in text) is not plain
+        assert len(max(text.splitlines(), key=len)) <= size[0]
+        await pilot.press("g")
+        await until(pilot, lambda: "images per second" in screen_text(app))
+        await pilot.press("h")
+        await until(pilot, lambda: "stopped as asked" in screen_text(app))
+        await pilot.press("a")
+        await until(pilot, lambda: "[x] rotate" in screen_text(app))
+
+
+async def test_zoom_and_move():
+    recorded_run()
+    async with opened() as (app, pilot):
+        await pilot.press("enter")
+        plot = app.screen.live._charts[0].query_one("Plot")
+        await until(pilot, lambda: plot.span == (0.0, 300.0))
+        plot.focus()
+        await pilot.press("plus")
+        await until(pilot, lambda: plot.span[0] > 0 and plot.span[1] < 300)
+        near = plot.span
+        await pilot.press("left")
+        await until(pilot, lambda: plot.span[0] < near[0])
+        app.screen.live._draw_charts()
+        await pilot.pause()
+        assert plot.moved and plot.span != (0.0, 300.0), "a redraw keeps what the user looks at"
+        await pilot.press("r")
+        await until(pilot, lambda: plot.span == (0.0, 300.0))
+
+
+async def test_crashed_says_why_and_what_to_do():
+    crashed_run()
+    async with opened() as (app, pilot):
+        text = await until(pilot, lambda: "out of luck" in screen_text(app) and screen_text(app))
+        assert "✗ crashed: process 4000000 is gone" in text
+        assert "RuntimeError: out of luck" in text
+        assert "c goes on from its last checkpoint" in text
+
+
+async def test_preparing_is_shown():
+    run = Run.create("slow", {"source": {"recipe": RECIPE}})
+    recorder = Recorder(run)
+    recorder.event("preparing", done=40, total=169)
+    recorder.update()
+    async with opened() as (app, pilot):
+        await until(pilot, lambda: "preparing 40/169" in screen_text(app))
+    recorder.close()
+
+
+async def test_pause_resume_stop_are_acknowledged():
+    with training() as run:
+        async with opened() as (app, pilot):
+            said = []
+            say = app.screen.live.say
+            app.screen.live.say = lambda text: (said.append(text), say(text))
+            await pilot.press("p")
+            await until(pilot, lambda: note(app).startswith("paused at step"))
+            assert said[0] == "pause sent …", "said at once, before the training can answer"
+            await until(pilot, lambda: "‖ run 1 live · paused" in screen_text(app))
+            await pilot.press("p")
+            await until(pilot, lambda: note(app).startswith("going on at step"))
+            await until(pilot, lambda: run.status().state == "running" and app.screen.live.row.state == "running")
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("stopping after this epoch at step"))
+            await pilot.press("s")
+            await until(pilot, lambda: "Stop run 1 live now?" in screen_text(app))
+            await pilot.press("escape", "s")
+            await until(pilot, lambda: "Stop run 1 live now?" in screen_text(app))
+            assert run.status().active
+            await pilot.press("enter")
+            await until(pilot, lambda: "■ run 1 live · stopped" in screen_text(app))
+            assert run.status().reason == "as asked"
+            await until(pilot, lambda: note(app) == "c goes on from its checkpoint, v evaluates it")
+
+
+async def test_a_refusal_is_shown_with_its_reason():
+    with training():
+        async with opened() as (app, pilot):
+            await pilot.press("p")
+            await until(pilot, lambda: app.screen.live.row.state == "paused")
+            await pilot.press("e")
+            await until(pilot, lambda: "✗ stop after epoch refused: paused in the middle of an epoch" in note(app))
+
+
+async def test_two_apps_watch_one_run():
+    with training():
+        async with opened() as (first, pilot), opened() as (second, other):
+            await pilot.press("p")
+            await until(other, lambda: "‖ run 1 live · paused" in screen_text(second))
+            await until(pilot, lambda: "‖ run 1 live · paused" in screen_text(first))
+            await other.press("p")
+            await until(pilot, lambda: "● run 1 live · running" in screen_text(first))
+
+
+async def test_augmentations_change_while_it_trains():
+    with training() as run:
+        async with opened() as (app, pilot):
+            await pilot.press("a")
+            await until(pilot, lambda: "[x] rotate" in screen_text(app) and app.screen.focused.id == "augment-steps")
+            await pilot.press("space")
+            await until(pilot, lambda: "in force from step" in screen_text(app))
+            await until(pilot, lambda: "[ ] rotate" in screen_text(app))
+            event = next(event for event in run.events().read() if event["event"] == "augment")
+            assert event["augments"] == [{"plugin": "rotate", "p": 0.0, "degrees": [-10.0, 10.0]}, STEPS[1]]
+            await pilot.press("space")
+            await until(pilot, lambda: "[x] rotate" in screen_text(app))
+            form = await until(pilot, lambda: app.screen.query("#augment-form ParameterForm").first(ParameterForm))
+            field = next(field for field in form.query("Field") if field.parameter.name == "degrees")
+            field.query_one(Input).value = "-3..3"
+            steps = app.screen.query_one(Augmentations)
+            await until(pilot, lambda: steps._seen.get("augments", [{}])[0].get("degrees") == [-3.0, 3.0])
+            await until(pilot, lambda: "A augmentations changed" in titles(app)[0])
+
+
+async def test_augmentations_refused():
+    with training(refuse="noise: no such plugin there"):
+        async with opened() as (app, pilot):
+            await pilot.press("a")
+            await until(pilot, lambda: "[x] rotate" in screen_text(app) and app.screen.focused.id == "augment-steps")
+            await pilot.press("space")
+            await until(pilot, lambda: "✗ augment refused: noise: no such plugin there" in screen_text(app))
+            assert "[x] rotate" in screen_text(app), "what is in force is shown again"
+
+
+async def test_images_of_the_batch():
+    with training():
+        async with opened() as (app, pilot):
+            await pilot.press("i")
+            await until(pilot, lambda: "あ 50 %" in screen_text(app))
+            text = screen_text(app)
+            assert "!え→う 50 %" in text, "what is misread is marked"
+            assert len(app.screen.query_one(BatchSheet)._images) == 4
+
+
+async def test_100_000_events_with_progress():
+    run = make_run("long")
+    line = {
+        "time": 0,
+        "event": "step",
+        "epoch": 0,
+        "progress": 0.5,
+        "loss": 1.5,
+        "rate": 0.01,
+        "images_per_second": 9.0,
+    }
+    with open(run.path / "events.jsonl", "w") as file:
+        file.writelines(json.dumps(line | {"step": n}) + "\n" for n in range(100_000))
+    said = []
+    async with opened(shown=False) as (app, pilot):
+        say = app.screen.live.say
+        app.screen.live.say = lambda text: (said.append(text), say(text))
+        await until(pilot, lambda: "step 99,999" in screen_text(app))
+        await until(pilot, lambda: app.screen.live._caught_up)
+    assert any(text.startswith("reading what happened so far") for text in said)
+
+
+async def test_any_size():
+    recorded_run()
+    async with opened() as (app, pilot):
+        for size in ((1, 1), (0, 0), (300, 100), (80, 24)):
+            await pilot.resize_terminal(*size)
+            for key in ("enter", "a", "n", "escape"):
+                await pilot.press(key)
+        await until(pilot, lambda: "recorded" in screen_text(app))
+
+
+def test_a_log_cannot_move_the_cursor(tmp_path):
+    assert clean("a\x1b[2Jb\x07\r\n") == "ab"
+    assert clean("10 %\r20 %\n") == "20 %"
+    log = tmp_path / "train.log"
+    log.write_bytes(b"x" * 200_000 + b"\nsecond\nthird")
+    offset, lines = read_from(log, 0)
+    assert lines == ["second"]
+    with open(log, "ab") as file:
+        file.write(b" line\n")
+    assert read_from(log, offset) == (200_000 + len("\nsecond\nthird line\n"), ["third line"])
