@@ -45,7 +45,7 @@ def preview_command(
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
     """Pick images evenly over all characters, and for each one from another part of its images."""
-    from kanatui.dataset.preview import spread
+    from kanatui.dataset.sparse import spread
 
     draw_masters(stream)
     return stream.images(spread(stream.plan, count))

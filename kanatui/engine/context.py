@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from kanatui.dataset.preview import Preview, SparseStream
+    from kanatui.dataset.sparse import SparseRenderer, SparseStream
 
 _LAYOUTS_KEPT = 8
 
@@ -66,11 +66,11 @@ class Context:
         self._layouts.clear()
 
     @functools.cached_property
-    def preview(self) -> Preview:
-        """What draws sheets."""
-        from kanatui.dataset.preview import Preview
+    def sparse(self) -> SparseRenderer:
+        """What draws a few images of a recipe, a sheet of the preview for one."""
+        from kanatui.dataset.sparse import SparseRenderer
 
-        return Preview(self.masters)
+        return SparseRenderer(self.masters)
 
     def layout(self, recipe: Recipe, report: Report) -> Layout:
         """Lay a recipe out; what was asked for lately is at hand. Raises what :func:`.lay_out` does."""
@@ -85,9 +85,9 @@ class Context:
 
     def stream(self, recipe: Recipe, report: Report) -> SparseStream:
         """Return a recipe's images, drawn with no more masters than those need. Raises what :func:`.lay_out` does."""
-        from kanatui.dataset.preview import SparseStream
+        from kanatui.dataset.sparse import SparseStream
 
-        return SparseStream(self.layout(recipe, report), self.registry, self.preview)
+        return SparseStream(self.layout(recipe, report), self.registry, self.sparse)
 
 
 class _Remembering(GlyphSource):

@@ -47,7 +47,7 @@ class Server:
         with contextlib.suppress(queue.Empty):
             while True:  # the app begins with what needs no torch, and has it at once
                 self._do(self._inbox.get(timeout=_PAUSE))
-        import kanatui.dataset.preview  # noqa: F401  # takes a second, better now than when a person waits
+        import kanatui.dataset.sparse  # noqa: F401  # takes a second, better now than when a person waits
 
         while True:
             self._do(self._inbox.get())

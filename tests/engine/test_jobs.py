@@ -6,8 +6,8 @@ import pytest
 from kanatui.core.errors import FontError, ParameterError
 from kanatui.dataset.layout import lay_out, size_on_disk
 from kanatui.dataset.mastercache import MasterCache
-from kanatui.dataset.preview import spread
 from kanatui.dataset.recipe import Augment, Recipe
+from kanatui.dataset.sparse import spread
 from kanatui.dataset.stream import GlyphStream
 from kanatui.engine import jobs
 from kanatui.engine.context import Context
@@ -85,12 +85,22 @@ def test_before_all_masters_were_seen_a_sheet_differs_by_rounding_at_most(ask):
     assert difference.max() <= 2 and (difference > 0).mean() < 0.001
 
 
-def test_a_sheet_fetches_the_glyphs_that_it_shows_and_no_others(ask, monkeypatch):
-    fetched = []
+@pytest.fixture
+def fetched(monkeypatch):
+    """The glyphs (face, character) that fonts were asked for."""
+    glyphs = []
     cls = plugins.load().glyph_sources["fonts"]
     masters = cls.masters
-    monkeypatch.setattr(cls, "masters", lambda self, face, characters, em: (
-        fetched.extend((face.id, c) for c in characters), masters(self, face, characters, em))[1])  # fmt: skip
+
+    def counted(self, face, characters, em):
+        glyphs.extend((face.id, character) for character in characters)
+        return masters(self, face, characters, em)
+
+    monkeypatch.setattr(cls, "masters", counted)
+    return glyphs
+
+
+def test_a_sheet_fetches_the_glyphs_that_it_shows_and_no_others(ask, fetched):
     made = recipe(*STEPS)
     shown = ask("sheet", made, count=6).data
     assert sorted(fetched) == sorted(set(zip(shown["faces"], shown["characters"], strict=True)))
@@ -103,6 +113,22 @@ def test_a_sheet_fetches_the_glyphs_that_it_shows_and_no_others(ask, monkeypatch
     ask("sheet", made, count=40, draw=7)
     ask.all()
     assert not fetched
+
+
+def test_a_stream_of_the_context_fetches_the_glyphs_of_the_images_asked_for_and_no_others(ask, fetched):
+    made = recipe(*STEPS)
+    stream = ask.context.stream(made, lambda *_, **__: None)
+    whole = GlyphStream(made, plugins.load())
+    wanted = stream.offsets[:-1] + np.array([3, 80, 14, 50])
+    images = stream.images(wanted)
+    rows = stream.plan.rows(wanted)
+    assert sorted(fetched) == sorted((stream.face_ids[row["face"]], chr(row["character"])) for row in rows.rows)
+    assert len(fetched) == 4 < stream.plan.coverage.sum()
+    difference = np.abs(images.astype(int) - whole.images(wanted))
+    assert difference.max() <= 2 and (difference > 0).mean() < 0.001  # the largest master is not known yet
+    ask("sheet", made, count=1)
+    ask.all()
+    assert np.array_equal(stream.images(wanted), whole.images(wanted))
 
 
 def test_another_draw_shows_other_images_and_all_characters_are_shown(ask):
@@ -252,7 +278,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("limit", [0, 4_000, 2**30])
-def test_a_shelf_gives_the_same_masters_whatever_it_has_room_for(limit):
+def test_a_cache_gives_the_same_masters_whatever_it_has_room_for(limit):
     cache, (layout,) = MasterCache(limit), layouts(32)
     for characters in ("う", "ういあ", "ああ"):
         for face in layout.faces:
@@ -264,11 +290,11 @@ def test_a_shelf_gives_the_same_masters_whatever_it_has_room_for(limit):
 
 
 @pytest.mark.parametrize("limit", [0, 2**30])
-def test_a_full_shelf_still_learns_how_large_masters_are(limit):
+def test_a_full_cache_still_learns_how_large_masters_are(limit):
     cache, (layout,) = MasterCache(limit), layouts(32)
     assert cache.longest(layout, 96) == 0
-    bites = sum(1 for _ in cache.fill(layout, 96))
-    assert bites == len(layout.faces)
+    steps = sum(1 for _ in cache.fill(layout, 96))
+    assert steps == len(layout.faces)
     longest = max(max(image.shape) for face in layout.faces for image in font_masters(face, "あいうヵ", 96).images)
     assert cache.longest(layout, 96) == longest
     assert sum(1 for _ in cache.fill(layout, 96)) == 0

@@ -13,10 +13,10 @@ import torch
 from kanatui.core.blocks import shrink
 from kanatui.core.processes import usable_cores
 from kanatui.dataset.layout import Layout
-from kanatui.dataset.preview import spread
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import master_em
 from kanatui.dataset.source import Images
+from kanatui.dataset.sparse import spread
 from kanatui.dataset.stream import drawn_exactly, finished
 from kanatui.engine.context import Context, Report
 from kanatui.engine.wire import Answer
@@ -113,7 +113,7 @@ def _drawing(
     """Return what draws rows of ``table`` as the whole data set's are drawn, all masters at hand."""
     if layout.recipe.rendering == "exact":
         return functools.partial(drawn_exactly, layout)
-    return context.preview.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
+    return context.sparse.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
 
 
 def _laid_out(context: Context, recipe: Recipe, report: Report) -> Layout:
@@ -124,7 +124,7 @@ def _laid_out(context: Context, recipe: Recipe, report: Report) -> Layout:
 
 def _images(context: Context, layout: Layout, table: GlyphTable, report: Report) -> Images:
     report(0, 1, "drawing")
-    return context.preview.images(layout, table, functools.partial(report, text=_FETCHING))
+    return context.sparse.images(layout, table, functools.partial(report, text=_FETCHING))
 
 
 def _shrunk(images: Images, side: int | None) -> Images:

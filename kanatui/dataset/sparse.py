@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from kanatui.dataset.layout import Layout
 from kanatui.dataset.mastercache import MasterCache
@@ -28,19 +29,18 @@ _Key = tuple[object, ...]
 T = TypeVar("T")
 
 
-class Preview:
-    """Draws rows of any laid-out recipe."""
+class SparseRenderer:
+    """Draws a few rows of any laid-out recipe, from the masters of those rows alone."""
 
-    def __init__(self, shelf: MasterCache) -> None:
-        """Draw with masters from ``shelf``."""
-        self._shelf = shelf
+    def __init__(self, cache: MasterCache) -> None:
+        self._cache = cache
         self._drawn: collections.OrderedDict[_Key, torch.Tensor] = collections.OrderedDict()
         self._renderers: collections.OrderedDict[_Key, Renderer] = collections.OrderedDict()
 
     def images(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> Images:
         """Make the images of some rows, uint8 [n, H, W]; ``on_progress`` counts masters that have to be fetched.
 
-        As long as the shelf has not seen all masters of the layout, a few pixels may differ by a grey level or two
+        As long as the cache has not seen all masters of the layout, a few pixels may differ by a grey level or two
         from those of the whole data set (8 of 138,240, measured): where a bilinear sample falls is rounded by the size
         of the largest master.
         """
@@ -50,7 +50,7 @@ class Preview:
     def rendered(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> torch.Tensor:
         """Draw rows without pixel augmentations: float32 [n, 1, H, W] in 0 … 1."""
         recipe = layout.recipe
-        longest = self._shelf.longest(layout, master_em(recipe.image_size))
+        longest = self._cache.longest(layout, master_em(recipe.image_size))
         faces = tuple(face.digest for face in layout.faces)
         key = (recipe.rendering, recipe.image_size, longest, faces, table.rows.tobytes())
 
@@ -64,13 +64,13 @@ class Preview:
     def renderer(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> Renderer:
         """Return what draws some rows of a layout, and others of the same glyphs, with their masters only."""
         plan, size = layout.plan, layout.recipe.image_size
-        longest = self._shelf.longest(layout, master_em(size))
+        longest = self._cache.longest(layout, master_em(size))
         place = {ord(c): i for i, c in enumerate(plan.characters)}
         needed = np.zeros_like(plan.coverage)
         needed[[place[c] for c in table["character"].tolist()], table["face"]] = True
 
         def masters(face: Face, characters: str, em: int) -> Masters:
-            return self._shelf.masters(layout.sources[face.source], face, characters, em)
+            return self._cache.masters(layout.sources[face.source], face, characters, em)
 
         def make() -> Renderer:
             made = Renderer(layout.faces, masters, plan.characters, needed, size, longest)
@@ -92,14 +92,15 @@ def _kept(those: collections.OrderedDict[_Key, T], key: _Key, make: Callable[[],
 
 
 class SparseStream(GlyphStream):
-    """A stream for a few images of a large set: it draws as a preview does."""
+    """A stream for a few images of a large set: it fetches only the masters that those need."""
 
-    def __init__(self, layout: Layout, registry: Registry, preview: Preview) -> None:
+    def __init__(self, layout: Layout, registry: Registry, sparse: SparseRenderer) -> None:
         super().__init__(layout.recipe, registry, layout=layout)
-        self._preview = preview
+        self._sparse = sparse
 
-    def _rendered(self, table: GlyphTable) -> torch.Tensor:
-        return self._preview.rendered(self.layout, table)
+    @override
+    def rendered(self, table: GlyphTable) -> torch.Tensor:
+        return self._sparse.rendered(self.layout, table)
 
 
 def spread(plan: GlyphPlan, count: int, draw: int = 0) -> Indices:
