@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -289,8 +289,3 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "unicode": check_unicode,
 }
 """Every check by its name; that of fonts takes some seconds the first time, and that of torch always."""
-
-
-def run_checks() -> Iterator[Check]:
-    """Carry out every check, one at a time."""
-    return (check() for check in CHECKS.values())
