@@ -4,7 +4,6 @@ import pytest
 
 from kanatui.core.errors import UsageError
 from kanatui.kana import alphabet
-from kanatui.kana.romaji import NAMES
 from kanatui.kana.sets import parse_characters
 
 
@@ -27,14 +26,6 @@ def test_folding_is_one_step_and_total():
     assert all(alphabet.FOLD[representative] == representative for representative in alphabet.FOLD.values())
     assert alphabet.FOLD["ヘ"] == alphabet.FOLD["へ"] == "へ"
     assert len(set(alphabet.FOLD.values())) == 169 - 22 - 4
-
-
-@pytest.mark.parametrize("character", alphabet.KANA)
-def test_names_agree_with_unicode(character):
-    spoken = unicodedata.name(character).split()[-1].lower()
-    name = NAMES[character].removeprefix("x")
-    hepburn = {"shi": "si", "chi": "ti", "tsu": "tu", "fu": "hu", "ji": "zi"}
-    assert hepburn.get(name, name) == spoken
 
 
 def test_character_sets_are_parsed(tmp_path):
