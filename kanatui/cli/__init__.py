@@ -86,8 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit status; errors become one line on standard error."""
     debug = "--debug" in arguments
     try:
-        # The arguments travel as the context's object: what is detached is started again with the same ones.
-        result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False, obj=list(arguments))
+        result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def datasets_command(as_json: bool, stop: str | None, delete: str | None, yes: bool) -> None:
     """List the data sets and how complete they are."""
-    from kanatui.dataset import catalogue
+    from kanatui.dataset import catalogue, generation
 
     if stop:
-        catalogue.stop(catalogue.find(stop).name)
+        generation.stop(catalogue.find(stop).name)
         out.print(f"asked it to stop; go on with: kanatui generate --resume --name {stop}")
     elif delete:
         _delete(catalogue.find(delete), yes)
@@ -55,10 +55,10 @@ def _described(entry: Entry) -> dict[str, Any]:
 
 
 def _delete(entry: Entry, yes: bool) -> None:
-    from kanatui.dataset import catalogue
+    from kanatui.dataset import generation
 
-    catalogue.require_idle(entry.name)
+    generation.require_idle(entry.name)
     if not yes:
         click.confirm(f"delete {entry.folder}?", abort=True)
-    catalogue.delete(entry.name)
+    generation.delete(entry.name)
     out.print(f"deleted {entry.folder}", soft_wrap=True, markup=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_
 from kanatui.core.units import bytes_text, duration
 
 if TYPE_CHECKING:
+    from kanatui.dataset.recipe import Recipe
     from kanatui.dataset.stream import GlyphStream
     from kanatui.dataset.write import Job
 
@@ -41,38 +41,35 @@ def generate_command(
     """Write a data set: images, labels and how they were made. Interrupt at any time; --resume goes on."""
     from kanatui.core import paths, processes
     from kanatui.dataset import write
+    from kanatui.dataset.recipe import name_problem
 
     recipe = build_recipe(**_resumable(with_recipe_argument(name, options), dataset, resume))
-    folder = paths.datasets() / _folder_name(dataset or recipe.name)
-    workers = workers or processes.usable_cores()
+    called = dataset or recipe.name
+    if problem := name_problem(called):
+        raise click.UsageError(f"--name {called!r}: {problem}")
     stream = open_stream(recipe)
+    cores = workers or processes.usable_cores()
     if dry_run:
         draw_masters(stream)
-        _print_plan(stream, workers, write.measure_rate(stream))
+        _print_plan(stream, cores, write.measure_rate(stream))
         return
-    job = write.start(stream, folder, resume)
+    job = write.start(stream, paths.datasets() / called, resume)
     if detach:
-        _detach(folder)
+        _detach(recipe, called, workers)
         return
     draw_masters(stream)
-    _print_plan(stream, workers, None)
-    _write(job, workers)
-
-
-def _folder_name(name: str) -> str:
-    if not name or name != Path(name).name or name.startswith("."):
-        raise click.UsageError(f"--name {name!r}: not a plain name")
-    return name
+    _print_plan(stream, cores, None)
+    _write(job, cores)
 
 
 def _resumable(options: dict[str, Any], dataset: str | None, resume: bool) -> dict[str, Any]:
-    """`generate --resume NAME` needs no recipe options: the data set's own recipe says it all."""
-    from kanatui.core import paths
+    """`generate --resume --name NAME` needs no recipe options: the data set's own recipe says it all."""
+    from kanatui.dataset.generation import kept_recipe
 
-    named = dataset or options.get("recipe")
-    kept = paths.datasets() / str(named) / "recipe.toml"
+    recipe, named = options["recipe"], dataset or options["recipe"]
     changed = any(value for key, value in options.items() if key != "recipe")
-    return options | {"recipe": str(kept)} if resume and not changed and kept.is_file() else options
+    kept = kept_recipe(named, written=bool(dataset and recipe)) if resume and named and not changed else None
+    return options | {"recipe": str(kept)} if kept else options
 
 
 def _print_plan(stream: GlyphStream, workers: int, rate: float | None) -> None:
@@ -143,12 +140,11 @@ def _ending_on_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _detach(folder: Path) -> None:
-    from kanatui.core import processes, storage
+def _detach(recipe: Recipe, name: str, workers: int | None) -> None:
+    from kanatui.core import paths
+    from kanatui.dataset import generation
 
-    given: list[str] = click.get_current_context().find_root().obj
-    arguments = [argument for argument in given if argument != "--detach"]
-    storage.make_folder(folder)
-    process = processes.start(arguments, folder / "generate.log")
-    out.print(f"generating {folder.name} in the background (process {process.pid})")
-    out.print(f"see how far it is: kanatui datasets    stop it: kanatui datasets --stop {folder.name}")
+    begun = (paths.datasets() / name / "manifest.json").exists()
+    process = generation.resume(name, workers) if begun else generation.generate(recipe, name, workers)
+    out.print(f"generating {name} in the background (process {process.pid})")
+    out.print(f"see how far it is: kanatui datasets    stop it: kanatui datasets --stop {name}")

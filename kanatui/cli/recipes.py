@@ -55,8 +55,6 @@ def recipes_save(name: str, **options: Any) -> None:
     """Keep a recipe, with the changes that options make, under a name of your own."""
     from kanatui.dataset.recipe import save_recipe
 
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise click.UsageError(f"{name!r}: a recipe's name has letters, digits, - and _")
     out.print(f"saved {save_recipe(_checked(build_recipe(**options)), name)}", markup=False, soft_wrap=True)
 
 

@@ -1,32 +1,20 @@
-"""The data sets that there are, how far each is, and generations as processes of their own. Imports no torch."""
+"""Which data sets there are, and how far each of them is. Imports no torch."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
-import os
 import re
 import shlex
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
-from kanatui.core import paths, processes, storage
+from kanatui.core import paths, storage
 from kanatui.core.errors import DatasetError
+from kanatui.dataset.generation import LOG, kept_recipe, process_of
 from kanatui.dataset.manifest import Manifest, read_manifest, writer_of
-from kanatui.dataset.recipe import Recipe
 
-LOG = "generate.log"
 _FAILURE = re.compile(r"kanatui: |[\w.]*Error\b")
 """How the last line begins that a generation printed before it failed; of one that was killed it tells of progress."""
-
-_SAME_START = 2.0
-"""Seconds by which the system's word on when a process began may differ from one look to the next."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,10 +129,10 @@ def _only_begun(folder: Path) -> str:
     state, reason = _state(folder)
     if state in ("starting", "writing"):
         return "unfinished (its generation has only just begun); kanatui datasets shows how far it is"
-    order = _orders() / f"{folder.name}.toml"
-    command = ["kanatui", "generate", "--recipe", str(order) if order.exists() else "RECIPE", "--name", folder.name]
+    recipe = [] if kept_recipe(folder.name) else ["--recipe", "RECIPE"]
+    command = shlex.join(["kanatui", "generate", "--resume", "--name", folder.name, *recipe])
     why = f"{state}: {reason}" if reason else state
-    return f"unfinished ({why}; nothing is written yet); {shlex.join(command)} --resume completes it"
+    return f"unfinished ({why}; nothing is written yet); {command} completes it"
 
 
 def _is_dataset(folder: Path) -> bool:
@@ -182,119 +170,3 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-# ── generations ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def name_problem(name: str) -> str:
-    """Say why a new data set cannot have a name, "" if it can."""
-    if not name or name != Path(name).name or name.startswith(".") or name != name.strip():
-        return "not a plain name: no slashes, no dot in front, no spaces at its ends"
-    folder = paths.datasets() / name
-    if not folder.exists():
-        return ""
-    try:
-        complete = read_manifest(folder).complete
-    except DatasetError:
-        only_log = all(path.name == LOG for path in folder.iterdir())
-        return "" if only_log and process_of(name) is None else "there is such a folder already"
-    return "there is one already" if complete else "there is an unfinished one: resume or delete it, or choose another"
-
-
-def free_name(wanted: str) -> str:
-    """Return the name, with a number behind it if there is such a data set already."""
-    names = (wanted, *(f"{wanted}-{number}" for number in range(2, 1000)))
-    return next((name for name in names if not name_problem(name)), wanted)
-
-
-def generate(recipe: Recipe, name: str) -> subprocess.Popen[bytes]:
-    """Begin to write a data set, in a process that outlives this one, and return that process.
-
-    Raises:
-        DatasetError: there is a data set of that name, or the name is not a plain one.
-        StorageError: recipe or log cannot be written.
-    """
-    problem = name_problem(name)
-    if problem:
-        raise DatasetError(f"data set {name!r}: {problem}")
-    storage.make_folder(_orders())
-    storage.write_bytes(_orders() / f"{name}.toml", recipe.to_toml().encode())
-    (paths.datasets() / name / LOG).unlink(missing_ok=True)
-    return _start(name)
-
-
-def resume(name: str) -> subprocess.Popen[bytes]:
-    """Go on with a data set where its generation stopped. DatasetError if one is at work on it."""
-    if process_of(name) is not None:
-        raise DatasetError(f"{name}: it is being written already")
-    return _start(name)
-
-
-def _start(name: str) -> subprocess.Popen[bytes]:
-    # An unfinished data set has its recipe with it; one that was stopped before that is begun again from the order.
-    order = _orders() / f"{name}.toml"
-    recipe = ["--recipe", str(order)] if order.exists() else []
-    folder = storage.make_folder(paths.datasets() / name)
-    process = processes.start(["generate", *recipe, "--name", name, "--resume"], folder / LOG)
-    storage.make_folder(_orders())
-    storage.write_json(_orders() / f"{name}.json", {"pid": process.pid, "created": _created(process.pid)})
-    return process
-
-
-def stop(name: str) -> None:
-    """Ask the generation of a data set to end in a state to resume from. DatasetError if none is at work."""
-    process = process_of(name)
-    if process is None:
-        raise DatasetError(f"{name}: nothing is writing it")
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGTERM)
-
-
-def delete(name: str) -> None:
-    """Delete a data set. DatasetError if it is being written, StorageError if that fails."""
-    require_idle(name)
-    folder = paths.datasets() / name
-    with storage.storing(folder):
-        shutil.rmtree(folder)
-        for kind in ("toml", "json"):
-            (_orders() / f"{name}.{kind}").unlink(missing_ok=True)
-
-
-def require_idle(name: str) -> None:
-    """Raise DatasetError if a data set is being written."""
-    folder = paths.datasets() / name
-    complete = False
-    with contextlib.suppress(DatasetError):
-        # Of one that is complete the process may still be on its way out, which takes a second with torch in it.
-        complete = read_manifest(folder).complete
-    if writer_of(folder) is not None or (not complete and process_of(name) is not None):
-        raise DatasetError(f"{name}: it is being written; stop that first (kanatui datasets --stop {name})")
-
-
-def process_of(name: str) -> int | None:
-    """Return the process that writes a data set or prepares to, or None."""
-    writer = writer_of(paths.datasets() / name)
-    if writer is not None:
-        return writer
-    try:
-        order = json.loads((_orders() / f"{name}.json").read_text(encoding="utf-8"))
-        pid, created = int(order["pid"]), float(order["created"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    # By its number alone it could be another process by now.
-    return pid if abs(_created(pid) - created) < _SAME_START else None
-
-
-def _created(pid: int) -> float:
-    """Return when a process began, in seconds since 1970; 0 if there is none, or one that has ended."""
-    try:
-        process = psutil.Process(pid)
-        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
-        return 0.0
-
-
-def _orders() -> Path:
-    """Return the folder of what was asked for: NAME.toml is the recipe, NAME.json the process."""
-    return paths.cache() / "generate"

@@ -207,8 +207,24 @@ def find_recipe(reference: str) -> Recipe:
     raise UsageError(f"unknown recipe {reference!r} ({hint})")
 
 
+def name_problem(name: str) -> str:
+    """Say why no recipe and no data set can have a name, "" if they can.
+
+    Names are those of files and folders, and are typed after options.
+    """
+    plain = name == Path(name).name and name == name.strip() and name.isprintable() and not name.startswith((".", "-"))
+    return "" if name and plain else "not a plain name: no slashes, no dot or hyphen in front, no spaces at its ends"
+
+
 def save_recipe(recipe: Recipe, name: str) -> Path:
-    """Write the recipe among the user's own and return the file. StorageError if that fails."""
+    """Write the recipe among the user's own and return the file.
+
+    Raises:
+        UsageError: the name is not a plain one.
+        StorageError: it cannot be written.
+    """
+    if problem := name_problem(name):
+        raise UsageError(f"recipe {name!r}: {problem}")
     folder = storage.make_folder(paths.config() / "recipes")
     storage.write_bytes(folder / f"{name}.toml", recipe.but(name=name).to_toml().encode())
     return folder / f"{name}.toml"

@@ -20,6 +20,7 @@ import torch
 from kanatui.core import storage
 from kanatui.core.errors import DatasetError, StorageError
 from kanatui.core.processes import begin_worker
+from kanatui.dataset.generation import LOG
 from kanatui.dataset.layout import size_on_disk
 from kanatui.dataset.manifest import Manifest, images_per_shard, plugin_versions, read_manifest, shard_name, versions
 from kanatui.dataset.open import open_source
@@ -86,7 +87,7 @@ def start(source: GlyphStream, folder: Path, resume: bool) -> Job:
     manifest = plan_manifest(source)
     if (folder / "manifest.json").exists():
         manifest = _continue(folder, manifest, resume)
-    elif folder.exists() and any(path.name != "generate.log" for path in folder.iterdir()):
+    elif folder.exists() and any(path.name != LOG for path in folder.iterdir()):
         raise DatasetError(f"{folder}: not empty and not a data set; choose another --name")
     storage.make_folder(folder)
     todo = [shard for shard in range(manifest.shard_count) if not _is_there(folder, manifest, shard)]

@@ -7,7 +7,7 @@ import time
 
 from kanatui.core.errors import KanatuiError
 from kanatui.core.units import clock
-from kanatui.dataset import catalogue
+from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.training.control import STOP, Mailbox
 from kanatui.training.runs import Run, Status, list_runs
@@ -74,7 +74,7 @@ def stop_everything() -> None:
             Mailbox(run.control).send(STOP)
     for name in _generations():
         with contextlib.suppress(KanatuiError):
-            catalogue.stop(name)
+            generation.stop(name)
     deadline = time.monotonic() + _LONGEST_STOP
     while time.monotonic() < deadline and (any(run.alive() for run in runs) or _generations()):
         time.sleep(0.1)

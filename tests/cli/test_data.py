@@ -15,8 +15,10 @@ from PIL import Image
 
 from kanatui import cli
 from kanatui.core import paths
+from kanatui.dataset import generation
 from kanatui.dataset.manifest import writer_of
 from kanatui.dataset.read import open_dataset
+from kanatui.dataset.recipe import read_recipe
 from kanatui.fonts import imagemagick
 from kanatui.plugins import registry as plugins
 
@@ -203,16 +205,25 @@ def wait_until(condition, seconds=60):
         time.sleep(0.05)
 
 
-def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in):
+@pytest.fixture
+def states(type_in):
+    """What `datasets` says of each data set: its state by name."""
+    return lambda: {entry["name"]: entry["state"] for entry in json.loads(type_in("datasets", "--json")[1])}
+
+
+def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in, states):
     slow = (*SMALL[:-1], "3000", "--image-size", "256", "--name", "long", "--workers", "1")
     shown = kanatui("generate", *slow, "--detach", check=0).stdout
     folder = paths.datasets() / "long"
+    process = int(re.search(r"process (\d+)", shown)[1])
+    assert states()["long"] in ("starting", "writing")
+    assert generation.process_of("long") == process
     wait_until(lambda: (folder / "shard-00000.npy").exists())
-    assert '"state": "writing"' in type_in("datasets", "--json")[1]
-    assert re.search(r"process (\d+)", shown)[1] == str(writer_of(folder))
+    assert states()["long"] == "writing"
+    assert writer_of(folder) == process
     assert type_in("datasets", "--delete", "long", "--yes")[0] == 1
     assert type_in("datasets", "--stop", "long")[0] == 0
-    wait_until(lambda: writer_of(folder) is None)
+    wait_until(lambda: states()["long"] == "stopped")
     assert "go on with: kanatui generate --resume --name long" in (folder / "generate.log").read_text()
     made = {path.name: path.read_bytes()[:4096] for path in folder.glob("shard-*.npy")}
     process = subprocess.Popen([sys.executable, "-m", "kanatui", "generate", "--resume", "--name", "long"],
@@ -223,6 +234,30 @@ def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in):
     assert process.returncode == cli.INTERRUPTED
     assert "shards finished; go on with: kanatui generate --resume --name long" in err
     assert all((folder / name).read_bytes()[:4096] == content for name, content in made.items())
+
+
+def test_what_is_detached_is_what_was_asked_for_even_if_it_is_stopped_at_its_start(kanatui, type_in, states):
+    changes = ("--set", "rotate.degrees=-3..3", "--without", "elastic", "--seed", "9", "--workers", "1")
+    kanatui("generate", *SMALL, *changes, "--name", "mine", "--detach", check=0)
+    assert states()["mine"] in ("starting", "writing", "complete")
+    type_in("datasets", "--stop", "mine")  # it starts for seconds yet, but if it should have ended, so be it
+    wait_until(lambda: states()["mine"] in ("stopped", "complete"))
+    kanatui("generate", "--resume", "--name", "mine", "--detach", check=0)
+    wait_until(lambda: states()["mine"] == "complete")
+    recipe = read_recipe(paths.datasets() / "mine" / "recipe.toml")
+    steps = {step.plugin: step.values for step in recipe.augments}
+    assert (recipe.seed, recipe.characters, recipe.faces) == (9, "あいう", ("klee-regular",))
+    assert steps["rotate"]["degrees"] == [-3, 3] and "elastic" not in steps
+    assert type_in("generate", *SMALL, *changes, "--name", "direct")[0] == 0
+    mine, direct = (open_dataset(paths.datasets() / name) for name in ("mine", "direct"))
+    assert np.array_equal(mine.images(np.arange(15)), direct.images(np.arange(15)))
+
+
+@pytest.mark.parametrize("name", ["a/b", ".a", "-a", " a"])
+def test_recipes_and_data_sets_have_names_by_one_rule(refused, name):
+    message = "not a plain name: no slashes, no dot or hyphen in front, no spaces at its ends"
+    refused(2, message, "recipes", "save", "-r", "quick", "--", name)
+    refused(2, message, "generate", *SMALL, f"--name={name}")
 
 
 def test_help_of_every_command_is_there(type_in):

@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from kanatui.core import paths
-from kanatui.dataset import catalogue
+from kanatui.dataset import catalogue, generation
 from kanatui.dataset.recipe import Augment, find_recipe, save_recipe
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.progress import Pace, bar, generation_text
@@ -50,8 +50,8 @@ async def test_a_generation_outlives_the_app_is_stopped_and_goes_on(open_app):
     async with open_app() as (pilot, screen):
         await pilot.press("g")
         await answer(pilot, Ask, "enter")
-        await until(pilot, lambda: catalogue.process_of("tiny") is not None)
-    assert catalogue.process_of("tiny") is not None
+        await until(pilot, lambda: generation.process_of("tiny") is not None)
+    assert generation.process_of("tiny") is not None
     async with open_app() as (pilot, screen):
         await until(pilot, lambda: "images/s" in screen.text(), 60)
         assert "%" in screen.text()
@@ -60,10 +60,10 @@ async def test_a_generation_outlives_the_app_is_stopped_and_goes_on(open_app):
         done = next(data for data in catalogue.Catalogue().look()).done
         assert 0 < done < 18_000
         await pilot.press("R")
-        await until(pilot, lambda: catalogue.process_of("tiny") is not None)
+        await until(pilot, lambda: generation.process_of("tiny") is not None)
         await until(pilot, lambda: next(iter(catalogue.Catalogue().look())).done > done, 60)
         await pilot.press("c")
-        await until(pilot, lambda: catalogue.process_of("tiny") is None, 30)
+        await until(pilot, lambda: generation.process_of("tiny") is None, 30)
 
 
 async def test_a_generation_that_fails_says_why_and_shows_its_log(open_app):

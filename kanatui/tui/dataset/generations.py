@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.core.storage import tail
-from kanatui.dataset import catalogue
+from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Catalogue, Entry
 from kanatui.dataset.recipe import Recipe
 from kanatui.tui.dataset.progress import GenerationLine, Pace
@@ -99,11 +99,11 @@ class Generations(Vertical):
 
     async def generate(self, recipe: Recipe, name: str) -> None:
         """Begin to write a data set."""
-        await self._begin(name, lambda: catalogue.generate(recipe, name))
+        await self._begin(name, lambda: generation.generate(recipe, name))
 
     async def resume(self, data: Entry) -> None:
         """Go on with a data set."""
-        await self._begin(data.name, lambda: catalogue.resume(data.name))
+        await self._begin(data.name, lambda: generation.resume(data.name))
 
     async def _begin(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
         try:
@@ -117,7 +117,7 @@ class Generations(Vertical):
     async def stop(self, data: Entry) -> None:
         """Stop writing a data set, in a state to go on from."""
         try:
-            await asyncio.to_thread(catalogue.stop, data.name)
+            await asyncio.to_thread(generation.stop, data.name)
         except KanatuiError as error:
             cast("KanatuiApp", self.app).problem(error)
             return
@@ -128,7 +128,7 @@ class Generations(Vertical):
     async def delete(self, data: Entry) -> None:
         """Delete a data set."""
         try:
-            await asyncio.to_thread(catalogue.delete, data.name)
+            await asyncio.to_thread(generation.delete, data.name)
         except KanatuiError as error:
             cast("KanatuiApp", self.app).problem(error)
         self.look()

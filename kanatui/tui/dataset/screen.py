@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,9 +17,9 @@ from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
 from kanatui.core.storage import tail
-from kanatui.dataset import catalogue
+from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Entry
-from kanatui.dataset.recipe import Recipe, find_recipe, recipe_files, save_recipe
+from kanatui.dataset.recipe import Recipe, find_recipe, name_problem, recipe_files, save_recipe
 from kanatui.plugins import registry, trust
 from kanatui.tui.dataset.adding import AddStep
 from kanatui.tui.dataset.datasets import DatasetsPanel
@@ -38,7 +37,6 @@ from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
 
-_RECIPE_NAME = re.compile(r"[\w-]+")
 _KEEP_AFTER = 0.2
 """Seconds after a change in which the draft is written: what is typed counts as one change."""
 _IDLE_BEFORE_RATE = 0.5
@@ -259,7 +257,7 @@ class DatasetScreen(KanatuiScreen):
         recipe = self._recipe()
         if recipe is None:
             return
-        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, _recipe_name_problem))
+        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, name_problem))
         if name is None or not await self._may_replace(name):
             return
         try:
@@ -320,7 +318,7 @@ class DatasetScreen(KanatuiScreen):
         recipe = self._recipe()
         if recipe is None:
             return
-        ask = Ask("Name of the data set", catalogue.free_name(recipe.name or "dataset"), catalogue.name_problem)
+        ask = Ask("Name of the data set", generation.free_name(recipe.name or "dataset"), generation.new_name_problem)
         name = await self.app.push_screen_wait(ask)
         if name is not None:
             await self.query_one(Generations).generate(recipe, name)
@@ -397,7 +395,3 @@ def _imported() -> Registry:
     for module in ("kanatui.core.blocks", "kanatui.fonts.faces"):
         importlib.import_module(module)
     return registry.load()
-
-
-def _recipe_name_problem(name: str) -> str:
-    return "" if _RECIPE_NAME.fullmatch(name) else "letters, digits, - and _ only"

@@ -1,0 +1,154 @@
+"""Writing data sets in the background: starting, stopping and resuming processes that outlive this one; no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from kanatui.core import paths, processes, storage
+from kanatui.core.errors import DatasetError
+from kanatui.dataset.manifest import read_manifest, writer_of
+from kanatui.dataset.recipe import Recipe, name_problem
+
+LOG = "generate.log"
+"""What a generation prints, in the data set's folder."""
+
+_SAME_START = 2.0
+"""Seconds by which the system's word on when a process began may differ from one look to the next."""
+
+
+def new_name_problem(name: str) -> str:
+    """Say why a new data set cannot have a name, "" if it can."""
+    problem = name_problem(name)
+    folder = paths.datasets() / name
+    if problem or not folder.exists():
+        return problem
+    try:
+        complete = read_manifest(folder).complete
+    except DatasetError:
+        only_log = all(path.name == LOG for path in folder.iterdir())
+        return "" if only_log and process_of(name) is None else "there is such a folder already"
+    return "there is one already" if complete else "there is an unfinished one: resume or delete it, or choose another"
+
+
+def free_name(wanted: str) -> str:
+    """Return the name, with a number behind it if there is such a data set already."""
+    names = (wanted, *(f"{wanted}-{number}" for number in range(2, 1000)))
+    return next((name for name in names if not new_name_problem(name)), wanted)
+
+
+def generate(recipe: Recipe, name: str, workers: int | None = None) -> subprocess.Popen[bytes]:
+    """Begin to write a data set, in a process that outlives this one, and return that process.
+
+    Args:
+        recipe: all that decides the images; the process reads it from a file of its own.
+        name: of the new data set.
+        workers: processes that make images; as many as there are cores if not given.
+
+    Raises:
+        DatasetError: there is a data set of that name, or the name is not a plain one.
+        StorageError: recipe or log cannot be written.
+    """
+    problem = new_name_problem(name)
+    if problem:
+        raise DatasetError(f"data set {name!r}: {problem}")
+    storage.make_folder(_order_file(name).parent)
+    storage.write_bytes(_order_file(name), recipe.to_toml().encode())
+    (paths.datasets() / name / LOG).unlink(missing_ok=True)
+    return _start(name, workers)
+
+
+def resume(name: str, workers: int | None = None) -> subprocess.Popen[bytes]:
+    """Go on with a data set where its generation stopped. DatasetError if one is at work on it."""
+    if process_of(name) is not None:
+        raise DatasetError(f"{name}: it is being written already")
+    return _start(name, workers)
+
+
+def kept_recipe(name: str, written: bool = False) -> Path | None:
+    """Return the file with the recipe of a data set that was begun, None if there is none.
+
+    That lies in its folder. As long as nothing is written, it is the one with which it was asked for, which does not
+    count if ``written``.
+    """
+    folder, order = paths.datasets() / name, _order_file(name)
+    if (folder / "recipe.toml").is_file():
+        return folder / "recipe.toml"
+    return order if not written and order.is_file() and (folder / LOG).is_file() else None
+
+
+def _start(name: str, workers: int | None) -> subprocess.Popen[bytes]:
+    parallel = ["--workers", str(workers)] if workers else []
+    folder = storage.make_folder(paths.datasets() / name)
+    process = processes.start(["generate", "--resume", "--name", name, *parallel], folder / LOG)
+    storage.make_folder(_process_file(name).parent)
+    storage.write_json(_process_file(name), {"pid": process.pid, "created": _created(process.pid)})
+    return process
+
+
+def stop(name: str) -> None:
+    """Ask the generation of a data set to end in a state to resume from. DatasetError if none is at work."""
+    process = process_of(name)
+    if process is None:
+        raise DatasetError(f"{name}: nothing is writing it")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
+
+
+def delete(name: str) -> None:
+    """Delete a data set. DatasetError if it is being written, StorageError if that fails."""
+    require_idle(name)
+    folder = paths.datasets() / name
+    with storage.storing(folder):
+        shutil.rmtree(folder)
+        _order_file(name).unlink(missing_ok=True)
+        _process_file(name).unlink(missing_ok=True)
+
+
+def require_idle(name: str) -> None:
+    """Raise DatasetError if a data set is being written."""
+    folder = paths.datasets() / name
+    complete = False
+    with contextlib.suppress(DatasetError):
+        # Of one that is complete the process may still be on its way out, which takes a second with torch in it.
+        complete = read_manifest(folder).complete
+    if writer_of(folder) is not None or (not complete and process_of(name) is not None):
+        raise DatasetError(f"{name}: it is being written; stop that first (kanatui datasets --stop {name})")
+
+
+def process_of(name: str) -> int | None:
+    """Return the process that writes a data set or prepares to, or None."""
+    writer = writer_of(paths.datasets() / name)
+    if writer is not None:
+        return writer
+    try:
+        started = json.loads(_process_file(name).read_text(encoding="utf-8"))
+        pid, created = int(started["pid"]), float(started["created"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # By its number alone it could be another process by now.
+    return pid if abs(_created(pid) - created) < _SAME_START else None
+
+
+def _created(pid: int) -> float:
+    """Return when a process began, in seconds since 1970; 0 if there is none, or one that has ended."""
+    try:
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return 0.0
+
+
+def _order_file(name: str) -> Path:
+    return paths.cache() / "generate" / f"{name}.toml"
+
+
+def _process_file(name: str) -> Path:
+    return _order_file(name).with_name(f"{name}.json")
