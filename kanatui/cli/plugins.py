@@ -10,7 +10,7 @@ import click
 from kanatui.cli.console import out, print_json
 
 if TYPE_CHECKING:
-    from kanatui.plugins.registry import Registry, Source
+    from kanatui.plugins.registry import PluginModule, Registry
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -25,12 +25,12 @@ def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None
 
     registry = load()
     if as_json:
-        print_json({"plugins": _rows(registry), "sources": [_source_row(s) for s in registry.sources]})
+        print_json({"plugins": _rows(registry), "sources": [_module_row(module) for module in registry.modules]})
         return
     if failed:
-        for source in registry.sources:
-            if source.state == "failed":
-                out.print(f"{source.location}\n{source.traceback}", markup=False, soft_wrap=True)
+        for module in registry.modules:
+            if module.state == "failed":
+                out.print(f"{module.location}\n{module.traceback}", markup=False, soft_wrap=True)
         return
     _print_table(registry)
 
@@ -44,9 +44,9 @@ def _rows(registry: Registry) -> list[dict[str, Any]]:
             "id": cls.id,
             "kind": cls.kind,
             "version": cls.version,
-            "source": registry.origin[cls.id].origin,
-            "location": registry.origin[cls.id].location,
-            "state": registry.origin[cls.id].state,
+            "source": registry.module_of[cls.id].found_as,
+            "location": registry.module_of[cls.id].location,
+            "state": registry.module_of[cls.id].state,
             "description": description(cls),
             "parameters": {name: parameter.describe() for name, parameter in cls.parameters().items()},
         }
@@ -54,15 +54,15 @@ def _rows(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
-def _source_row(source: Source) -> dict[str, Any]:
+def _module_row(module: PluginModule) -> dict[str, Any]:
     return {
-        "name": source.name,
-        "origin": source.origin,
-        "location": source.location,
-        "version": source.version,
-        "state": source.state,
-        "error": source.error,
-        "provides": source.provides,
+        "name": module.name,
+        "origin": module.found_as,
+        "location": module.location,
+        "version": module.version,
+        "state": module.state,
+        "error": module.error,
+        "provides": module.provides,
     }
 
 
@@ -74,12 +74,12 @@ def _print_table(registry: Registry) -> None:
     for row in _rows(registry):
         parameters = ", ".join(f"{name}={_default(registry, row['id'], name)}" for name in row["parameters"])
         table.add_row(row["id"], row["kind"], row["version"], row["source"], row["state"], Text(parameters or "–"))
-    for source in registry.sources:
-        if source.state != "loaded":
-            note = Text(source.error, style="red")
-            table.add_row(source.name, "", source.version, source.origin, Text(source.state, style="bold red"), note)
+    for module in registry.modules:
+        if module.state != "loaded":
+            note = Text(module.error, style="red")
+            table.add_row(module.name, "", module.version, module.found_as, Text(module.state, style="bold red"), note)
     out.print(table)
-    if any(source.state == "failed" for source in registry.sources):
+    if any(module.state == "failed" for module in registry.modules):
         out.print("kanatui plugins --failed shows the tracebacks")
 
 

@@ -32,7 +32,7 @@ def cache() -> Path:
 
 
 def config() -> Path:
-    """Return the folder of the user's own settings: `fonts.toml`, `recipes/`, `plugins.json`."""
+    """Return the folder of the user's own settings: `fonts.toml`, `recipes/`, `trusted-plugins.json`."""
     if os.environ.get("KANATUI_HOME"):
         return home() / "config"
     return Path(platformdirs.user_config_dir("kanatui", appauthor=False))

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half there."""
+"""Files: atomic writes, locks, and failures as one-line errors."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Layout:
     recipe: Recipe
     plan: GlyphPlan
     faces: tuple[Face, ...]
-    sources: dict[str, GlyphSource]
+    glyph_sources: dict[str, GlyphSource]
     pixels: tuple[tuple[str, Pixel, float], ...]
     """Pixel augmentations in order: the name of their random stream, the augmentation, its probability."""
     missing_faces: tuple[Face, ...]
@@ -47,7 +47,7 @@ def lay_out(
     recipe: Recipe,
     registry: Registry,
     on_progress: OnProgress | None = None,
-    sources: dict[str, GlyphSource] | None = None,
+    glyph_sources: dict[str, GlyphSource] | None = None,
 ) -> Layout:
     """Lay a recipe out.
 
@@ -55,7 +55,7 @@ def lay_out(
         recipe: what is to be drawn.
         registry: where plugins come from.
         on_progress: counts faces.
-        sources: glyph sources by id, in place of new ones of the registry's.
+        glyph_sources: by id, in place of new ones of the registry's.
 
     Raises:
         UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
@@ -63,7 +63,7 @@ def lay_out(
     """
     steps = recipe.steps(registry)
     wanted = parse_characters(recipe.characters)
-    sources = sources or {id: cls() for id, cls in registry.glyph_sources.items()}
+    sources = glyph_sources or {id: cls() for id, cls in registry.glyph_sources.items()}
     asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
     present = [face for face in asked if face.path is not None]
     missing = tuple(face for face in asked if face.path is None)

@@ -120,11 +120,11 @@ def plugin_versions(recipe: Recipe, registry: Registry) -> dict[str, str]:
     """Return the version of each augmentation in use; a user's own file counts by its content as well."""
     found = {}
     for step in recipe.augments:
-        source = registry.origin[step.plugin]
+        module = registry.module_of[step.plugin]
         version = registry.augmentation(step.plugin).version
-        if source.origin == "folder":
-            version += "+sha256." + hashlib.sha256(Path(source.location).read_bytes()).hexdigest()[:16]
-        elif source.version:
-            version += f" ({source.name} {source.version})"
+        if module.found_as == "folder":
+            version += "+sha256." + hashlib.sha256(Path(module.location).read_bytes()).hexdigest()[:16]
+        elif module.version:
+            version += f" ({module.name} {module.version})"
         found[step.plugin] = version
     return found

@@ -21,7 +21,7 @@ _LIMIT = 128 * 2**20
 packing a face costs 20 ms, unpacking the glyphs of a sheet 2 ms."""
 
 _AT_ONCE = 256
-"""Glyphs that :meth:`MasterCache.fill` fetches in one bite: 10 ms from the cache, 0.3 s where they have to be drawn."""
+"""Glyphs that :meth:`MasterCache.fill` fetches at once: 10 ms from the cache, 0.3 s where they have to be drawn."""
 
 _Key = tuple[str, str, int]
 
@@ -107,7 +107,7 @@ class MasterCache:
         return longest
 
     def fill(self, layout: Layout, em: int) -> Iterator[None]:
-        """Fetch all masters of a layout, a bite for each step; without room for more, merely note their sides."""
+        """Fetch all masters of a layout, some at each step; without room for more, merely note their sides."""
         for face, characters in _wanted(layout):
             for start in range(0, len(characters), _AT_ONCE):
                 part = characters[start : start + _AT_ONCE]
@@ -116,7 +116,7 @@ class MasterCache:
                     room = self._has_room(em)
                     absent = _absent(part, kept.glyphs if room else kept.sides)
                 if absent:
-                    self._fetch(layout.sources[face.source], face, absent, em, keep=room)
+                    self._fetch(layout.glyph_sources[face.source], face, absent, em, keep=room)
                     yield
 
     def _fetch(self, source: GlyphSource, face: Face, characters: str, em: int, keep: bool) -> dict[str, _Glyph]:

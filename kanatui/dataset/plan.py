@@ -1,4 +1,4 @@
-"""Which image each index stands for: characters first, then each one's image numbers."""
+"""The plan of a data set: how many images there are, and the row of the glyph table that each index stands for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.rng import Keys, sample_keys
+from kanatui.plugins.table import GlyphTable
 
 if TYPE_CHECKING:
     from kanatui.plugins.bases import Placement
-from kanatui.plugins.table import GlyphTable
 
 
 class GlyphPlan:

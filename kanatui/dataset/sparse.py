@@ -70,7 +70,7 @@ class SparseRenderer:
         needed[[place[c] for c in table["character"].tolist()], table["face"]] = True
 
         def masters(face: Face, characters: str, em: int) -> Masters:
-            return self._cache.masters(layout.sources[face.source], face, characters, em)
+            return self._cache.masters(layout.glyph_sources[face.source], face, characters, em)
 
         def make() -> Renderer:
             made = Renderer(layout.faces, masters, plan.characters, needed, size, longest)

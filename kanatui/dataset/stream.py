@@ -107,7 +107,7 @@ class GlyphStream:
         return self._renderer
 
     def _masters(self, face: Face, characters: str, em: int) -> Masters:
-        return self.layout.sources[face.source].masters(face, characters, em)
+        return self.layout.glyph_sources[face.source].masters(face, characters, em)
 
 
 def drawn_exactly(layout: Layout, table: GlyphTable) -> torch.Tensor:

@@ -43,7 +43,7 @@ OnShard = Callable[[int, int], None]
 class Job:
     """A data set to be written or completed."""
 
-    source: GlyphStream
+    stream: GlyphStream
     folder: Path
     manifest: Manifest
     todo: list[int]
@@ -56,19 +56,19 @@ class Job:
         return sum(end - first for first, end in ranges)
 
 
-def plan_manifest(source: GlyphStream) -> Manifest:
+def plan_manifest(stream: GlyphStream) -> Manifest:
     """Say what the data set will be, before anything is written."""
-    recipe = source.layout.recipe
+    recipe = stream.layout.recipe
     return Manifest(
-        characters=source.characters,
-        counts=source.counts.tolist(),
-        image_size=source.image_size,
-        shard_images=images_per_shard(source.image_size, len(source)),
-        faces=list(source.face_ids),
+        characters=stream.characters,
+        counts=stream.counts.tolist(),
+        image_size=stream.image_size,
+        shard_images=images_per_shard(stream.image_size, len(stream)),
+        faces=list(stream.face_ids),
         recipe_sha256=recipe.fingerprint(),
         versions=versions(imagemagick.find().version),
-        fonts={face.id: face.digest for face in source.layout.faces},
-        plugins=plugin_versions(recipe, source.registry),
+        fonts={face.id: face.digest for face in stream.layout.faces},
+        plugins=plugin_versions(recipe, stream.registry),
     )
 
 
@@ -77,14 +77,14 @@ def bytes_needed(manifest: Manifest) -> int:
     return size_on_disk(manifest.images, manifest.image_size)
 
 
-def start(source: GlyphStream, folder: Path, resume: bool) -> Job:
+def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
     """Begin a data set in ``folder``, or look at what an interrupted one lacks.
 
     Raises:
         DatasetError: the folder holds another data set, or one made by other fonts, plugins or versions.
         StorageError: it cannot be written, or the disk is too small.
     """
-    manifest = plan_manifest(source)
+    manifest = plan_manifest(stream)
     if (folder / "manifest.json").exists():
         manifest = _continue(folder, manifest, resume)
     elif folder.exists() and any(path.name != LOG for path in folder.iterdir()):
@@ -92,7 +92,7 @@ def start(source: GlyphStream, folder: Path, resume: bool) -> Job:
     storage.make_folder(folder)
     todo = [shard for shard in range(manifest.shard_count) if not _is_there(folder, manifest, shard)]
     _check_space(folder, manifest, len(todo) / max(manifest.shard_count, 1))
-    return Job(source, folder, manifest, todo)
+    return Job(stream, folder, manifest, todo)
 
 
 def _continue(folder: Path, wanted: Manifest, resume: bool) -> Manifest:
@@ -139,7 +139,7 @@ def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
         for left in job.folder.glob(".*.tmp"):  # what a killed writer was in the middle of
             left.unlink()
         job.manifest.complete = False
-        storage.write_bytes(job.folder / "recipe.toml", job.source.layout.recipe.to_toml().encode())
+        storage.write_bytes(job.folder / "recipe.toml", job.stream.layout.recipe.to_toml().encode())
         _write_table(job)
         job.manifest.write(job.folder)
         with _shard_maker(job, workers) as finished:
@@ -158,11 +158,11 @@ def _write_table(job: Job) -> None:
     if path.exists():
         return
     with storage.replacing(path) as file:
-        header = {"descr": np.lib.format.dtype_to_descr(ROW), "fortran_order": False, "shape": (len(job.source),)}
+        header = {"descr": np.lib.format.dtype_to_descr(ROW), "fortran_order": False, "shape": (len(job.stream),)}
         np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(job.source), _ROWS_AT_ONCE):
-            end = min(start + _ROWS_AT_ONCE, len(job.source))
-            file.write(job.source.plan.rows(np.arange(start, end)).rows.tobytes())
+        for start in range(0, len(job.stream), _ROWS_AT_ONCE):
+            end = min(start + _ROWS_AT_ONCE, len(job.stream))
+            file.write(job.stream.plan.rows(np.arange(start, end)).rows.tobytes())
 
 
 @contextlib.contextmanager
@@ -170,13 +170,13 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
     """Give an iterator over (shard, SHA-256) as they are finished, in any order."""
     remaining = sum(end - first for first, end in map(job.manifest.shard_range, job.todo))
     if workers <= 1 or remaining < _POOL_WORTH or len(job.todo) < 2:
-        yield ((shard, make_shard(job.source, job.folder, job.manifest, shard)) for shard in job.todo)
+        yield ((shard, make_shard(job.stream, job.folder, job.manifest, shard)) for shard in job.todo)
         return
     pool = concurrent.futures.ProcessPoolExecutor(
         min(workers, len(job.todo)) - 1,
         mp_context=multiprocessing.get_context("spawn"),  # a forked torch can hang in its thread pool
         initializer=open_in_worker,
-        initargs=(job.source.spec(), str(job.folder), job.manifest),
+        initargs=(job.stream.spec(), str(job.folder), job.manifest),
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -199,7 +199,7 @@ def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Jo
                 waiting[pool.submit(make_in_worker, shard)] = shard
             if todo:
                 shard = todo.popleft()
-                yield shard, make_shard(job.source, job.folder, job.manifest, shard)
+                yield shard, make_shard(job.stream, job.folder, job.manifest, shard)
             else:
                 concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in [future for future in waiting if future.done()]:
@@ -252,13 +252,13 @@ def make_in_worker(shard: int) -> str:
     return make_shard(*_worker, shard)
 
 
-def measure_rate(source: GlyphStream, seconds: float = 1.0) -> float:
+def measure_rate(stream: GlyphStream, seconds: float = 1.0) -> float:
     """Return images per second of one process, from images spread over the whole set, for about ``seconds``."""
-    count = min(256, len(source))
-    indices = np.linspace(0, len(source) - 1, count, dtype=np.int64)
-    source.images(indices[:1])
+    count = min(256, len(stream))
+    indices = np.linspace(0, len(stream) - 1, count, dtype=np.int64)
+    stream.images(indices[:1])
     made, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        source.images(indices)
+        stream.images(indices)
         made += count
     return made / (time.perf_counter() - started)

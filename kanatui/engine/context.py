@@ -45,7 +45,7 @@ class Context:
         self.prefetcher = Prefetcher(self.masters)
         self.rates: dict[str, float] = {}
         """Images per second, by the recipe's fingerprint."""
-        self._sources: dict[str, GlyphSource] = {}
+        self._glyph_sources: dict[str, GlyphSource] = {}
         self._layouts: collections.OrderedDict[str, Layout] = collections.OrderedDict()
 
     @property
@@ -54,15 +54,15 @@ class Context:
         return registry.load()
 
     @property
-    def sources(self) -> dict[str, GlyphSource]:
-        """The glyph sources by id; each remembers its faces and what they draw."""
-        if not self._sources:
-            self._sources = {id: _Remembering(cls()) for id, cls in self.registry.glyph_sources.items()}
-        return self._sources
+    def glyph_sources(self) -> dict[str, GlyphSource]:
+        """By id; each remembers its faces and what they draw."""
+        if not self._glyph_sources:
+            self._glyph_sources = {id: _Remembering(cls()) for id, cls in self.registry.glyph_sources.items()}
+        return self._glyph_sources
 
     def look_again(self) -> None:
         """Forget which faces there are and what recipes came to with them."""
-        self._sources = {}
+        self._glyph_sources = {}
         self._layouts.clear()
 
     @functools.cached_property
@@ -77,7 +77,7 @@ class Context:
         key = json.dumps(recipe.to_dict(), sort_keys=True)
         if key not in self._layouts:
             checking = functools.partial(report, text="checking what the faces draw")
-            self._layouts[key] = lay_out(recipe, self.registry, checking, self.sources)
+            self._layouts[key] = lay_out(recipe, self.registry, checking, self.glyph_sources)
             if len(self._layouts) > _LAYOUTS_KEPT:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(key)

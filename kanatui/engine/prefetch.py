@@ -24,7 +24,7 @@ class Prefetcher:
         self._masters = masters
         self._wanted: queue.SimpleQueue[tuple[Layout, int]] = queue.SimpleQueue()
         self.paused = threading.Lock()
-        """Held while a job runs: no new bite is begun then."""
+        """Held while a job runs: no further glyphs are fetched then."""
 
     def want(self, layout: Layout, em: int) -> None:
         """Ask for all masters of a layout, in place of those that were wanted before."""

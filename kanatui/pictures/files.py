@@ -34,27 +34,27 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _DAMAGED = (SyntaxError, ValueError, EOFError, OverflowError, MemoryError, LookupError, struct.error)
 
 
-def open_image(source: Path | IO[bytes], name: str = "") -> Image.Image:
+def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
     """Read a picture, all of it, upright as its EXIF orientation says.
 
     Args:
-        source: a file, or an open one.
+        file: its path, or one that is open.
         name: what to call it in errors; the path if not given.
 
     Raises:
         ImageError: it is missing, a folder, empty, no picture, truncated, or larger than :data:`MOST_PIXELS`.
     """
-    name = name or str(source)
+    name = name or str(file)
     try:
         # Opened here, not by Pillow, which leaves the file of a damaged picture to the garbage collector.
-        with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
-            return _read(file, name)
+        with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+            return _read(opened, name)
     except ImageError:
         raise
     except Image.DecompressionBombError:
         raise ImageError(_too_large(name, "it")) from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: {_what_it_is(source)}") from None
+        raise ImageError(f"{name}: {_what_it_is(file)}") from None
     except OSError as error:
         reason = error.strerror.lower() if error.strerror else f"damaged or truncated ({_one_line(error)})"
         raise ImageError(f"{name}: {reason}") from None
@@ -79,24 +79,24 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def read_image(source: Path | IO[bytes], size: int, name: str = "") -> npt.NDArray[np.uint8]:
+def read_image(file: Path | IO[bytes], size: int, name: str = "") -> npt.NDArray[np.uint8]:
     """Open a picture and prepare it for a model (:func:`kanatui.pictures.prepare.prepare`): uint8 [size, size].
 
     ImageError, naming the file, if it cannot be opened or holds no ink.
     """
-    image = open_image(source, name)
+    image = open_image(file, name)
     try:
         return prepare(image, size)
     except ImageError as error:
-        raise ImageError(f"{name or source}: {error}") from None
+        raise ImageError(f"{name or file}: {error}") from None
 
 
 def _too_large(name: str, what: str) -> str:
     return f"{name}: {what} is more than {MOST_PIXELS // 1_000_000} megapixels; scale it down first"
 
 
-def _what_it_is(source: Path | IO[bytes]) -> str:
-    if isinstance(source, Path) and source.stat().st_size == 0:
+def _what_it_is(file: Path | IO[bytes]) -> str:
+    if isinstance(file, Path) and file.stat().st_size == 0:
         return "the file is empty"
     return f"not a picture that can be read ({', '.join(_FORMATS)})"
 

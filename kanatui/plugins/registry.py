@@ -40,12 +40,12 @@ K = TypeVar("K", bound=type[Plugin])
 
 
 @dataclasses.dataclass
-class Source:
-    """A place that plugins come from: one file or entry point, and how loading it went."""
+class PluginModule:
+    """A module that plugins come from, one file or entry point, and how loading it went."""
 
     name: str
-    origin: str
-    """``shipped``, ``entry point`` or ``folder``."""
+    found_as: str
+    """``shipped``, ``entry point`` or ``folder`` (a file of a folder that the user named)."""
     location: str
     version: str = ""
     state: str = "found"
@@ -55,7 +55,7 @@ class Source:
     provides: list[str] = dataclasses.field(default_factory=list)
 
     def fail(self, error: BaseException) -> None:
-        """Mark the source as failed, in one line and with the traceback kept."""
+        """Mark the module as failed, in one line and with the traceback kept."""
         self.state = "failed"
         self.error = f"{type(error).__name__}: {error}".splitlines()[0]
         self.traceback = "".join(traceback.format_exception(error))
@@ -67,11 +67,12 @@ class Registry:
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.NAMESPACE)
         self.manager.add_hookspecs(hookspecs)
-        self.sources: list[Source] = []
+        self.modules: list[PluginModule] = []
         self.glyph_sources: dict[str, type[GlyphSource]] = {}
         self.augmentations: dict[str, type[Placement] | type[Pixel]] = {}
         self.models: dict[str, type[Model]] = {}
-        self.origin: dict[str, Source] = {}
+        self.module_of: dict[str, PluginModule] = {}
+        """By the id of what it provides."""
         self.folders: tuple[str, ...] = ()
 
     def augmentation(self, id: str) -> type[Placement] | type[Pixel]:
@@ -85,40 +86,40 @@ class Registry:
     def _get(self, table: dict[str, K], id: str, what: str) -> K:
         if id in table:
             return table[id]
-        for source in self.sources:
-            if source.state != "loaded" and source.name == id:
-                advice = "kanatui plugins trust" if source.state == "untrusted" else "kanatui plugins --failed"
-                raise PluginError(f"{what} {id!r}: {source.location} is {source.state} ({source.error or advice})")
+        for module in self.modules:
+            if module.state != "loaded" and module.name == id:
+                advice = "kanatui plugins trust" if module.state == "untrusted" else "kanatui plugins --failed"
+                raise PluginError(f"{what} {id!r}: {module.location} is {module.state} ({module.error or advice})")
         raise PluginError(f"unknown {what} {id!r} (there are: {', '.join(sorted(table)) or 'none'})")
 
-    def add(self, source: Source, module: Any) -> None:
-        """Register a module and collect what its hooks return; the module is taken out again if it breaks a rule."""
+    def add(self, module: PluginModule, imported: Any) -> None:
+        """Register what was imported and collect what its hooks return; it is taken out again if it breaks a rule."""
         try:
-            self.manager.register(module, name=source.location)
+            self.manager.register(imported, name=module.location)
             self.manager.check_pending()
-            found = list(_collect(self.manager, module))
-            self._check_ids(source, found)
+            found = list(_collect(self.manager, imported))
+            self._check_ids(module, found)
         except Exception as error:  # noqa: BLE001  # whatever a plugin raises must be held against that plugin alone
-            if self.manager.is_registered(module):
-                self.manager.unregister(module)
-            source.fail(error)
+            if self.manager.is_registered(imported):
+                self.manager.unregister(imported)
+            module.fail(error)
             return
         for cls in found:
             _table_of(self, cls)[cls.id] = cls
-            self.origin[cls.id] = source
-        source.provides = [cls.id for cls in found]
-        source.state = "loaded"
+            self.module_of[cls.id] = module
+        module.provides = [cls.id for cls in found]
+        module.state = "loaded"
 
-    def _check_ids(self, source: Source, found: Sequence[type[Plugin]]) -> None:
-        seen: dict[str, Source] = dict(self.origin)
+    def _check_ids(self, module: PluginModule, found: Sequence[type[Plugin]]) -> None:
+        seen = dict(self.module_of)
         for cls in found:
             if not _ID.fullmatch(cls.id):
                 raise PluginError(
-                    f"{source.location}: id {cls.id!r} of {cls.__name__} is not lower-case words joined by _"
+                    f"{module.location}: id {cls.id!r} of {cls.__name__} is not lower-case words joined by _"
                 )
             if cls.id in seen:
-                raise PluginError(f"id {cls.id!r} is given by both {seen[cls.id].location} and {source.location}")
-            seen[cls.id] = source
+                raise PluginError(f"id {cls.id!r} is given by both {seen[cls.id].location} and {module.location}")
+            seen[cls.id] = module
 
 
 def _table_of(registry: Registry, cls: type[Plugin]) -> dict[str, Any]:
@@ -179,32 +180,33 @@ def _python_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", ".")))
 
 
-def _load_file(registry: Registry, path: Path, origin: str) -> None:
-    source = Source(path.stem, origin, str(path))
-    registry.sources.append(source)
-    if origin == "folder" and not trust.is_trusted(path):
-        source.state = "untrusted"
-        source.error = f"not trusted yet, or changed since: kanatui plugins trust {path}"
+def _load_file(registry: Registry, path: Path, found_as: str) -> None:
+    module = PluginModule(path.stem, found_as, str(path))
+    registry.modules.append(module)
+    if found_as == "folder" and not trust.is_trusted(path):
+        module.state = "untrusted"
+        module.error = f"not trusted yet, or changed since: kanatui plugins trust {path}"
         return
-    _guarded(registry, source, lambda: import_file(path))
+    _guarded(registry, module, lambda: import_file(path))
 
 
 def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryPoint) -> None:
     # pluggy's load_setuptools_entrypoints stops at the first one that fails, so each is loaded on its own.
     distribution = entry_point.dist
-    source = Source(entry_point.name, "entry point", entry_point.value, distribution.version if distribution else "")
-    registry.sources.append(source)
-    _guarded(registry, source, entry_point.load)
+    version = distribution.version if distribution else ""
+    module = PluginModule(entry_point.name, "entry point", entry_point.value, version)
+    registry.modules.append(module)
+    _guarded(registry, module, entry_point.load)
 
 
-def _guarded(registry: Registry, source: Source, import_module: Callable[[], Any]) -> None:
+def _guarded(registry: Registry, module: PluginModule, import_module: Callable[[], Any]) -> None:
     try:
-        module = import_module()
+        imported = import_module()
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
-        source.fail(error)
+        module.fail(error)
         return
-    source.version = source.version or str(getattr(module, "__version__", ""))
-    registry.add(source, module)
+    module.version = module.version or str(getattr(imported, "__version__", ""))
+    registry.add(module, imported)
 
 
 def import_file(path: Path) -> ModuleType:

@@ -6,13 +6,10 @@ All placement is stated on a canvas of 256 units, the article's 256 pixels, what
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    pass
 
 CANVAS = 256
 """Units along the side of the canvas on which rows are placed."""

@@ -283,7 +283,7 @@ def test_a_cache_gives_the_same_masters_whatever_it_has_room_for(limit):
     for characters in ("う", "ういあ", "ああ"):
         for face in layout.faces:
             for em in (96, 128):
-                found = cache.masters(layout.sources["fonts"], face, characters, em)
+                found = cache.masters(layout.glyph_sources["fonts"], face, characters, em)
                 same(found, font_masters(face, characters, em))
     kept = sum(one.bytes for one in cache._kept.values())
     assert kept <= max(limit, 4_000)

@@ -47,12 +47,12 @@ def write(folder, name, text, trusted=True):
 
 
 def source(registry, name):
-    return next(s for s in registry.sources if s.name == name)
+    return next(s for s in registry.modules if s.name == name)
 
 
 def test_shipped_plugins_all_load():
     registry = plugins.load()
-    assert {s.state for s in registry.sources if s.origin == "shipped"} == {"loaded"}
+    assert {s.state for s in registry.modules if s.found_as == "shipped"} == {"loaded"}
     assert {"size", "shift", "rotate", "shear", "blur", "noise", "elastic", "stroke_width", "erase"} <= set(
         registry.augmentations
     )
@@ -64,7 +64,7 @@ def test_a_trusted_file_is_loaded_like_a_shipped_one(folder):
     write(folder, "flip.py", GOOD)
     registry = plugins.load([folder])
     assert registry.augmentation("flip")(amount=0.5).amount == 0.5
-    assert registry.origin["flip"].origin == "folder"
+    assert registry.module_of["flip"].found_as == "folder"
 
 
 def test_an_untrusted_or_changed_file_never_runs(folder):
@@ -106,7 +106,7 @@ def test_duplicate_ids_name_both_sources(folder):
     registry = plugins.load([folder])
     error = source(registry, "again").error
     assert "'rotate'" in error and "rotate.py" in error and "again.py" in error
-    assert registry.origin["rotate"].origin == "shipped"
+    assert registry.module_of["rotate"].found_as == "shipped"
 
 
 def test_nothing_is_loaded_from_the_current_directory(folder, monkeypatch):
@@ -138,7 +138,7 @@ def test_a_broken_entry_point_harms_no_other(tmp_path, folder):
     (site / "thirdparty_flip.py").write_text(textwrap.dedent(GOOD))
     script = (
         "from kanatui.plugins.registry import load\nr = load()\n"
-        "found = [(s.name, s.version, s.state) for s in r.sources if s.origin == 'entry point']\n"
+        "found = [(s.name, s.version, s.state) for s in r.modules if s.found_as == 'entry point']\n"
         "print(found, 'flip' in r.augmentations)"
     )
     import os

@@ -16,7 +16,7 @@ from kanatui.plugins.bases import Pixel
 from kanatui.plugins.table import GlyphTable
 
 REGISTRY = plugins.load()
-SHIPPED = {id: cls for id, cls in REGISTRY.augmentations.items() if REGISTRY.origin[id].origin == "shipped"}
+SHIPPED = {id: cls for id, cls in REGISTRY.augmentations.items() if REGISTRY.module_of[id].found_as == "shipped"}
 PIXEL = sorted(id for id, cls in SHIPPED.items() if issubclass(cls, Pixel))
 EIGHT = np.ones((3, 3))
 
@@ -55,7 +55,7 @@ def apply(id, images, keys=None, **values):
 
 
 def test_every_shipped_plugin_loads():
-    failed = [source for source in REGISTRY.sources if source.origin == "shipped" and source.state != "loaded"]
+    failed = [module for module in REGISTRY.modules if module.found_as == "shipped" and module.state != "loaded"]
     assert failed == []
     assert {"size", "shift", "rotate", "shear", "blur", "noise", "elastic", "stroke_width", "fade"} <= set(SHIPPED)
     assert "fonts" in REGISTRY.glyph_sources

@@ -10,7 +10,7 @@ from kanatui.core.errors import ParameterError
 from kanatui.plugins import registry as plugins
 
 REGISTRY = plugins.load()
-SHIPPED = sorted(id for id in REGISTRY.models if REGISTRY.origin[id].origin == "shipped")
+SHIPPED = sorted(id for id in REGISTRY.models if REGISTRY.module_of[id].found_as == "shipped")
 
 
 def build(id, image_size=32, num_classes=10, **values):

@@ -24,7 +24,7 @@ def faces(context: Context, arguments: Mapping[str, Any], report: Report) -> Ans
     """
     characters = parse_characters(arguments.get("characters", "kana"))
     context.look_again()
-    known = [(source, face) for source in context.sources.values() for face in source.faces()]
+    known = [(source, face) for source in context.glyph_sources.values() for face in source.faces()]
     listed = []
     for done, (source, face) in enumerate(known, start=1):
         listed.append(_described(source, face, characters))

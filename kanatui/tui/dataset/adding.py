@@ -20,7 +20,7 @@ from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
-    from kanatui.plugins.registry import Registry, Source
+    from kanatui.plugins.registry import PluginModule, Registry
 
 _NAME_CELLS = 16
 
@@ -37,7 +37,7 @@ class AddStep(ModalScreen[str | Path | None]):
         super().__init__()
         self._registry = registry
         self._ids = sorted(registry.augmentations)
-        self._sources = [source for source in registry.sources if source.state in ("failed", "untrusted")]
+        self._modules = [module for module in registry.modules if module.state in ("failed", "untrusted")]
 
     @override
     def compose(self) -> ComposeResult:
@@ -52,12 +52,12 @@ class AddStep(ModalScreen[str | Path | None]):
 
         augmentations = self._registry.augmentations
         lines = [_line(id, augmentations[id].kind, description(augmentations[id])) for id in self._ids]
-        return [*lines, *(self._source_line(source) for source in self._sources)]
+        return [*lines, *(self._module_line(module) for module in self._modules)]
 
-    def _source_line(self, source: Source) -> Content:
-        hint = "t trusts it" if source.state == "untrusted" else f"{source.error} (enter: traceback)"
+    def _module_line(self, module: PluginModule) -> Content:
+        hint = "t trusts it" if module.state == "untrusted" else f"{module.error} (enter: traceback)"
         return _line(
-            source.name, f"✗ {source.state}", hint if source.state == "failed" else f"{source.location} · {hint}"
+            module.name, f"✗ {module.state}", hint if module.state == "failed" else f"{module.location} · {hint}"
         )
 
     @on(OptionList.OptionSelected)
@@ -65,20 +65,20 @@ class AddStep(ModalScreen[str | Path | None]):
         if event.option_index < len(self._ids):
             self.dismiss(self._ids[event.option_index])
             return
-        source = self._sources[event.option_index - len(self._ids)]
-        if source.state == "untrusted":
+        module = self._modules[event.option_index - len(self._ids)]
+        if module.state == "untrusted":
             self.action_trust()
         else:
-            self.app.push_screen(Details(f"{source.location}: {source.error}", source.traceback))
+            self.app.push_screen(Details(f"{module.location}: {module.error}", module.traceback))
 
     @work
     async def action_trust(self) -> None:
         """Ask whether an untrusted plugin file may run from now on."""
         index = (self.query_one(OptionList).highlighted or 0) - len(self._ids)
-        if index < 0 or self._sources[index].state != "untrusted":
+        if index < 0 or self._modules[index].state != "untrusted":
             self.notify("the line under the cursor is no untrusted plugin")
             return
-        file = self._sources[index].location
+        file = self._modules[index].location
         question = f"Run the code in {file}, as it is now, whenever kanatui starts?\nA changed file asks again."
         if (
             await self.app.push_screen_wait(Confirm(question, {"trust": "Trust", "cancel": "Cancel"}, "cancel"))
