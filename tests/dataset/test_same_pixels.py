@@ -213,14 +213,14 @@ def test_a_data_set_of_which_nothing_is_written_yet_says_how_to_finish_it():
     folder.mkdir(parents=True)
     (folder / "generate.log").write_text("kanatui: no room\n")
     with pytest.raises(
-        DatasetError, match=r"^begun: unfinished \(failed: no room.*--recipe RECIPE --name begun --resume"
+        DatasetError, match=r"^begun: unfinished \(failed: no room.*--resume --name begun --recipe RECIPE completes it"
     ):
         find_dataset("begun")
     (folder / "generate.log").write_text("")
     order = paths.cache() / "generate" / "begun.toml"
     order.parent.mkdir(parents=True, exist_ok=True)
     order.write_text(small_recipe().to_toml())
-    with pytest.raises(DatasetError, match=rf"\(stopped; .*kanatui generate --recipe {order} --name begun --resume"):
+    with pytest.raises(DatasetError, match=r"\(stopped; .*kanatui generate --resume --name begun completes it"):
         find_dataset("begun")
     process = psutil.Process()
     order.with_suffix(".json").write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
