@@ -44,7 +44,7 @@ def _run(upper: int, lower: int, count: int) -> Run:
 
 
 def ascii_lines(pixels: Pixels) -> list[str]:
-    """Turn uint8 [H, W] into ceil(H / 2) lines of one character a cell, darker paper first in the ramp."""
+    """Turn uint8 [H, W] into ceil(H / 2) lines of one character a cell, denser where it is brighter."""
     if len(pixels) % 2:
         pixels = np.vstack([pixels, np.zeros_like(pixels[:1])])
     cells = pixels.reshape(len(pixels) // 2, 2, -1).astype(np.float32).mean(axis=1)

@@ -77,7 +77,7 @@ class StorageError(KanatuiError):
 class EngineError(KanatuiError):
     """Work that the app asked of an engine failed, or the engine's process died.
 
-    ``details`` holds what a person who wants to mend it needs: the traceback, or what the process printed last.
+    ``details`` holds what is needed to debug it: the traceback, or what the process printed last.
     """
 
     def __init__(self, message: str, details: str = "") -> None:
@@ -85,5 +85,5 @@ class EngineError(KanatuiError):
         self.details = details
 
 
-class Superseded(EngineError):  # noqa: N818  # it tells of no error
+class Superseded(EngineError):  # noqa: N818  # not a failure
     """A newer request took the place of this one; nothing is wrong."""

@@ -15,7 +15,7 @@ _PACKAGES = ("torch", "numpy", "pillow", "textual")
 
 
 def describe_machine() -> dict[str, str]:
-    """Return processor, cores, memory, system and versions in words."""
+    """Return processor, cores, memory, system, threads, versions and load, each in words by its name."""
     cores = usable_cores()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return {

@@ -1,4 +1,4 @@
-"""Processes of kanatui's own: one that outlives its terminal, workers that do not outlive who started them; cores."""
+"""Starting kanatui in the background, where it outlives its terminal; workers that end with their parent; cores."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from kanatui.core import storage
 
 NICENESS = 10
-"""How much what runs in the background stands back, 0 … 19. On an idle machine it costs nothing; with all cores busy
-the app, the shell and the connection that they come through are served first."""
+"""Niceness of what runs in the background, 0 … 19. On an idle machine it costs nothing; with all cores busy the app,
+the shell and the connection that they come through are served first."""
 
 
 def usable_cores() -> int:
@@ -43,12 +43,12 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _stand_back(process.pid)
+    _be_nice(process.pid)
     return process
 
 
-def _stand_back(pid: int) -> None:
-    with contextlib.suppress(OSError):  # it is gone already, or stands back further than that
+def _be_nice(pid: int) -> None:
+    with contextlib.suppress(OSError):  # it has ended already, or is nicer than that
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
     # Where Linux groups processes by session, the group's niceness counts: sched(7), "The autogroup feature".
     with contextlib.suppress(OSError):
@@ -56,13 +56,13 @@ def _stand_back(pid: int) -> None:
 
 
 def begin_worker() -> None:
-    """Set up a worker process of a pool: Ctrl-C is for who started it to handle, and it ends with that process."""
+    """Set up a worker process of a pool: it leaves Ctrl-C to its parent, and ends when that does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is gone; a pool's workers would wait for work for ever."""
+    """End this process when its parent ends; otherwise a pool's workers would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

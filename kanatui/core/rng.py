@@ -19,7 +19,7 @@ U64 = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float32]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-# Made once, for most calls mix but a few words: 2 to 4 % of the time in which a batch is made.
+# Made once, because most calls mix only a few words: 2 to 4 % of the time in which a batch is made.
 _FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 

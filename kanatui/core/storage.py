@@ -45,7 +45,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary neighbour for writing; once it is flushed to disk it takes the place of ``path``.
 
-    What need not outlast a power cut (``lasting`` false) is not flushed, which spares a busy disk's 20 ms.
+    With ``lasting`` false it is not flushed, which saves 20 ms on a busy disk, and may be lost in a power cut.
     When anything fails, ``path`` stays as it was and the neighbour is removed. StorageError if writing fails.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

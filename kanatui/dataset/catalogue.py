@@ -14,7 +14,7 @@ from kanatui.dataset.generation import LOG, kept_recipe, process_of
 from kanatui.dataset.manifest import Manifest, read_manifest, writer_of
 
 _FAILURE = re.compile(r"kanatui: |[\w.]*Error\b")
-"""How the last line begins that a generation printed before it failed; of one that was killed it tells of progress."""
+"""How the last line of the log begins when a generation failed; when it was killed, that line tells of progress."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Catalogue:
         self._read: dict[Path, tuple[int, Manifest | DatasetError]] = {}
 
     def look(self) -> list[Entry]:
-        """Return the data sets by name, those whose generation has only just begun among them."""
+        """Return the data sets in order of their names, including those whose generation has only just begun."""
         folders = sorted(path for path in paths.datasets().glob("*") if path.is_dir())
         return [self._entry(folder) for folder in folders if _is_dataset(folder)]
 
@@ -111,11 +111,11 @@ def find(name: str) -> Entry:
 
 
 def unknown(name: str, known: Iterable[str]) -> DatasetError:
-    """Return the error about a data set that cannot be read yet, or that there is not (it names those that there are).
+    """Return the error for a data set of which nothing is written yet, or for one that does not exist.
 
     Args:
         name: what was asked for, of which there is no manifest.
-        known: the data sets that there are.
+        known: the data sets that exist, to be named in the message.
     """
     folder = paths.datasets() / name
     if (folder / LOG).is_file():

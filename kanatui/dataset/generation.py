@@ -21,7 +21,7 @@ LOG = "generate.log"
 """What a generation prints, in the data set's folder."""
 
 _SAME_START = 2.0
-"""Seconds by which the system's word on when a process began may differ from one look to the next."""
+"""Seconds by which the start of one process, as the system reports it, may differ from one look to the next."""
 
 
 def new_name_problem(name: str) -> str:
@@ -75,8 +75,10 @@ def resume(name: str, workers: int | None = None) -> subprocess.Popen[bytes]:
 def kept_recipe(name: str, written: bool = False) -> Path | None:
     """Return the file with the recipe of a data set that was begun, None if there is none.
 
-    That lies in its folder. As long as nothing is written, it is the one with which it was asked for, which does not
-    count if ``written``.
+    Args:
+        name: of the data set.
+        written: look only into its folder. Otherwise the recipe that it was asked for with counts as long as nothing
+            is written.
     """
     folder, order = paths.datasets() / name, _order_file(name)
     if (folder / "recipe.toml").is_file():
@@ -94,7 +96,7 @@ def _start(name: str, workers: int | None) -> subprocess.Popen[bytes]:
 
 
 def stop(name: str) -> None:
-    """Ask the generation of a data set to end in a state to resume from. DatasetError if none is at work."""
+    """Ask the generation of a data set to stop, so that it can be resumed. DatasetError if none is at work."""
     process = process_of(name)
     if process is None:
         raise DatasetError(f"{name}: nothing is writing it")
@@ -117,7 +119,7 @@ def require_idle(name: str) -> None:
     folder = paths.datasets() / name
     complete = False
     with contextlib.suppress(DatasetError):
-        # Of one that is complete the process may still be on its way out, which takes a second with torch in it.
+        # The process that completed it may still be ending, which takes a second with torch loaded.
         complete = read_manifest(folder).complete
     if writer_of(folder) is not None or (not complete and process_of(name) is not None):
         raise DatasetError(f"{name}: it is being written; stop that first (kanatui datasets --stop {name})")
@@ -133,7 +135,7 @@ def process_of(name: str) -> int | None:
         pid, created = int(started["pid"]), float(started["created"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    # By its number alone it could be another process by now.
+    # By now the number may be that of another process.
     return pid if abs(_created(pid) - created) < _SAME_START else None
 
 

@@ -55,7 +55,7 @@ def lay_out(
         recipe: what is to be drawn.
         registry: where plugins come from.
         on_progress: counts faces.
-        glyph_sources: by id, in place of new ones of the registry's.
+        glyph_sources: instances by id, to be used instead of new ones of the registry's classes.
 
     Raises:
         UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
@@ -89,8 +89,8 @@ def lay_out(
 def change_augments(layout: Layout, augments: Sequence[Mapping[str, Any]], registry: Registry) -> Layout:
     """Return the layout of the same recipe with other steps, given as its ``[[augment]]`` tables.
 
-    Images keep their faces, characters and numbers. A step that is switched off wants ``p`` 0 rather than to be left
-    out: the place of a step among the others names its random numbers.
+    Images keep their faces, characters and numbers. To switch a step off, give it ``p`` 0 rather than leave it out:
+    the place of a step among the others names its random numbers.
 
     Raises:
         ParameterError, PluginError: a step makes no sense.

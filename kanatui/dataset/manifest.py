@@ -1,4 +1,4 @@
-"""What stands beside the shards: how the data set was made, and what is finished of it."""
+"""The manifest of a data set, beside its shards: how it was made, and which shards are finished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kanatui.dataset.recipe import Recipe
 from kanatui.plugins.registry import Registry
 
 FORMAT = 1
-"""Raised when data sets come to be laid out differently; others are refused rather than misread."""
+"""Increased when the layout on disk changes; data sets of other formats are refused rather than misread."""
 
 SHARD_BYTES = 8 * 2**20
 """Half a second to a few seconds of work on one core: progress moves, and an interruption loses little."""
@@ -27,7 +27,7 @@ _MOST_SHARDS = 1024
 
 @dataclasses.dataclass
 class Manifest:
-    """``manifest.json``. It holds nothing that differs between two makings of the same data set."""
+    """The content of ``manifest.json``: the same, byte for byte, whenever the same data set is made."""
 
     characters: str
     counts: list[int]

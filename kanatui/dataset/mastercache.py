@@ -107,7 +107,7 @@ class MasterCache:
         return longest
 
     def fill(self, layout: Layout, em: int) -> Iterator[None]:
-        """Fetch all masters of a layout, some at each step; without room for more, merely note their sides."""
+        """Fetch all masters of a layout, some at each step; without room for more, only note their sides."""
         for face, characters in _wanted(layout):
             for start in range(0, len(characters), _AT_ONCE):
                 part = characters[start : start + _AT_ONCE]

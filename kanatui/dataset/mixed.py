@@ -1,9 +1,9 @@
-"""Generated images, and beside them somebody's own pictures, so that a model learns a hand and forgets nothing.
+"""Generated images mixed with a person's own pictures: a model learns that handwriting without forgetting the rest.
 
 Of a character with pictures, half of the images are variants of these: moved a little, then changed by the recipe's own
 pixel augmentations. Variant j is a pure function of (recipe, the picture's file, j). One picture in five is held back:
 it is never varied, and stands at the end of its character's images for judging. Which ones depends on each picture's
-file alone, so that one that was held back from a model is held back from those that are made of it later, too.
+file alone, so that a picture held back from a model is held back from models adapted from that one, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from kanatui.kana.alphabet import SMALL
 from kanatui.plugins.table import GlyphTable
 
 FACE = "samples"
-"""What the pictures are called among the faces."""
+"""The id under which the pictures count as a face."""
 
 _ONE_IN = 5
 _FIRST_VARIANT, _FIRST_HELD = 1 << 32, 1 << 33
@@ -85,7 +85,7 @@ class MixedStream:
     def __init__(self, stream: GlyphStream, pictures: Pictures, file: Path) -> None:
         """Put a recipe's images and pictures together; ``file`` is where the pictures are kept.
 
-        DatasetError if the pictures are of another size, or of characters that the recipe has not.
+        DatasetError if the pictures are of another size, or of characters that the recipe lacks.
         """
         strange = sorted(set(pictures.characters) - set(stream.characters))
         if strange or pictures.images.shape[-1] != stream.image_size:

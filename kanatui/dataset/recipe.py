@@ -42,7 +42,7 @@ class Augment:
 
 
 class Recipe(Configurable):
-    """A data set before it exists. Immutable: ``with_…`` and ``but`` return changed copies.
+    """A data set before it exists. Immutable: ``but``, ``without`` and ``set`` return changed copies.
 
     Raises :class:`ParameterError` for unknown keys and values out of range.
     """

@@ -103,8 +103,8 @@ class Renderer:
             characters: all that rows may ask for.
             coverage: [characters, faces], true where the face draws the character.
             image_size: pixels along each side.
-            longest: the longest side of any master, in pixels, where ``coverage`` has but some of a data set's: where a
-                sample falls is rounded by it.
+            longest: the longest side of any master, in pixels, where ``coverage`` has only some of a data set's: where
+                a sample falls is rounded by it.
         """
         self._longest = longest
         self._faces, self._masters_of, self._characters = list(faces), masters_of, characters
@@ -159,7 +159,7 @@ class Renderer:
         at_once = _PIXELS_AT_ONCE * torch.get_num_threads() / self._size**2
         for place in np.unique(nearest):
             level, same = self._levels[place], np.flatnonzero(nearest == place)
-            # Parts of like size, for one of but a few rows would take nearly as long as a full one.
+            # Parts of equal size, because one of only a few rows takes nearly as long as a full one.
             for rows in np.array_split(same, min(len(same), round(len(same) / at_once)) or 1):
                 step = inverse[rows] * (reach[rows] / level.stride)[:, None, None]
                 images[rows] = _resample(level, slots[rows], step, origin[rows], self._size).numpy()

@@ -1,4 +1,4 @@
-"""A few images of a data set, at once: the same pixels as the whole set has, from no more masters than they need."""
+"""A few images of a large data set, soon: the pixels of the whole set, drawn with only the masters that they need."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from kanatui.plugins.registry import Registry
 from kanatui.plugins.table import GlyphTable
 
 _KEPT = 4
-"""Sheets that are kept before any pixel augmentation is applied: while one of those is changed, nothing else has to be
-drawn. It matters for `exact` rendering, where ImageMagick needs a second for sixty rows."""
+"""Sheets that are kept as they were before pixel augmentations: while one of those is edited, nothing is drawn again.
+It matters for `exact` rendering, where ImageMagick needs a second for sixty rows."""
 
 _Key = tuple[object, ...]
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class SparseRenderer:
         return _kept(self._drawn, key, draw).clone()
 
     def renderer(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> Renderer:
-        """Return what draws some rows of a layout, and others of the same glyphs, with their masters only."""
+        """Return a renderer for some rows of a layout, and for others of the same glyphs, with only their masters."""
         plan, size = layout.plan, layout.recipe.image_size
         longest = self._cache.longest(layout, master_em(size))
         place = {ord(c): i for i, c in enumerate(plan.characters)}
@@ -82,7 +82,7 @@ class SparseRenderer:
 
 
 def _kept(those: collections.OrderedDict[_Key, T], key: _Key, make: Callable[[], T]) -> T:
-    """Return what was made for a key, now or lately; what was not asked for longest is dropped."""
+    """Return what was made for a key, making it if it is not among the :data:`_KEPT` that were used last."""
     if key not in those:
         those[key] = make()
         if len(those) > _KEPT:
@@ -113,6 +113,6 @@ def spread(plan: GlyphPlan, count: int, draw: int = 0) -> Indices:
     """
     there = np.flatnonzero(plan.counts)
     labels = there[np.linspace(0, len(there) - 1, min(count, len(plan))).round().astype(np.int64)]
-    golden, silver = 0.6180339887, 0.4142135624  # of the multiples of either no two neighbours are alike
+    golden, silver = 0.6180339887, 0.4142135624  # consecutive multiples of either are spread evenly over 0 … 1
     parts = (np.arange(len(labels)) * golden + draw * silver) % 1.0
     return plan.offsets[labels] + (parts * plan.counts[labels]).astype(np.int64)

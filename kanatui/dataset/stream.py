@@ -37,7 +37,7 @@ class GlyphStream:
         on_progress: OnProgress | None = None,
         layout: Layout | None = None,
     ) -> None:
-        """Lay the recipe out (:func:`.lay_out` says what can be raised), unless that is done: ``layout``."""
+        """Lay the recipe out, unless its ``layout`` is given. Raises what :func:`.lay_out` does."""
         self.registry = registry
         self.layout: Layout = layout or lay_out(recipe, registry, on_progress)
         self.plan: GlyphPlan = self.layout.plan

@@ -31,7 +31,7 @@ from kanatui.plugins.table import ROW
 
 _ROWS_AT_ONCE = 65_536
 _POOL_WORTH = 20_000
-"""Fewer images than this are made sooner by one process than other processes start (3 s to import torch)."""
+"""With fewer images than this, one process is done before others have started (3 s to import torch)."""
 _AHEAD = 2
 """Shards handed to each other process: the next is at hand when one is finished."""
 
@@ -57,7 +57,7 @@ class Job:
 
 
 def plan_manifest(stream: GlyphStream) -> Manifest:
-    """Say what the data set will be, before anything is written."""
+    """Return the manifest of a data set that is not written yet."""
     recipe = stream.layout.recipe
     return Manifest(
         characters=stream.characters,
@@ -136,7 +136,7 @@ def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
     """
     busy = f"{job.folder}: another kanatui is writing this data set"
     with storage.exclusive(job.folder / ".lock", busy):
-        for left in job.folder.glob(".*.tmp"):  # what a killed writer was in the middle of
+        for left in job.folder.glob(".*.tmp"):  # left by a writer that was killed
             left.unlink()
         job.manifest.complete = False
         storage.write_bytes(job.folder / "recipe.toml", job.stream.layout.recipe.to_toml().encode())

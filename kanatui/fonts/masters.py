@@ -133,8 +133,8 @@ def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -
     if absent:
         drawn, vertical = draw(absent)
         known |= drawn
-        # Of two processes that add glyphs at once the later wins; what the other drew is merely drawn again. Without
-        # the cache the answer is the same and only the next one slower, so a full disk is no reason to fail here.
+        # Of two processes that add glyphs at once the later wins; what the other drew is drawn again when needed.
+        # Without the cache only the next answer is slower, so a full disk is no reason to fail here.
         with contextlib.suppress(StorageError):
             _write_cache(file, known, vertical)
     found = [known[c] for c in characters]

@@ -1,1 +1,1 @@
-"""Weights, the card that tells what they are, and the model that ships."""
+"""Weights files, their cards, and the model that ships."""

@@ -13,7 +13,7 @@ DEFAULT_FILE = Path(__file__).parent / "default.safetensors"
 
 
 def default_weights() -> Path:
-    """Return its file. WeightsError if this kanatui came without."""
+    """Return the file of the model that ships. WeightsError if this installation has none."""
     if not DEFAULT_FILE.is_file():
         raise WeightsError("no model ships with this kanatui; kanatui train makes one, --model latest uses it")
     return DEFAULT_FILE

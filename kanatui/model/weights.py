@@ -57,12 +57,12 @@ class Classifier:
 
     @functools.cached_property
     def _network(self) -> nn.Module:
-        """The module as it reads fastest; logits differ from its own by rounding, 1e-5."""
+        """The module in the form that classifies fastest; its logits differ from the module's by rounding, 1e-5."""
         lighter = _without_batch_norm(self.module)
         probe = torch.rand(2, 1, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0))
         try:
             own, light = (network(probe.to(self.device)) for network in (self.module, lighter))
-        except (AttributeError, RuntimeError, TypeError):  # what the module itself raises comes again when it reads
+        except (AttributeError, RuntimeError, TypeError):  # the module itself raises it again when it classifies
             return self.module
         # A module may use the layers of a sequence in other ways than in sequence.
         return lighter if torch.allclose(own, light, atol=1e-3) else self.module

@@ -26,7 +26,7 @@ _TOGETHER = 16
 """Files to a task, some 25 ms of work."""
 
 _FEW = 200
-"""Up to so many files one process is sooner done than another is started: that takes 0.4 s until it helps."""
+"""With so few files one process is done before another helps, 0.4 s after its start."""
 
 _AHEAD = 64
 """Tasks under way for each process: as much as it prepares while torch is imported, 2 MB of pictures."""
@@ -49,7 +49,7 @@ class Preparation:
         self._coming: deque[_Task] = deque()
         self._pool: ProcessPoolExecutor | None = None
         if self.processes:
-            # Spawned, for a fork would inherit torch's threads and locks.
+            # Spawned, because a fork would inherit torch's threads and locks.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.processes, mp_context=context, initializer=begin_worker)
             self._fill()

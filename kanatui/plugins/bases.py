@@ -1,4 +1,4 @@
-"""The kinds of thing that a plugin can give: glyph sources, placement and pixel augmentations, models.
+"""Base classes of what a plugin can provide: glyph sources, placement and pixel augmentations, models.
 
 A plugin author subclasses one of these, declares parameters as class attributes, and returns the class from the
 hook of its kind. An instance is one parameterised use of it; instances never change.
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Plugin(Configurable):
-    """What all kinds share. The first line of the class's or module's docstring is its description."""
+    """Base of all kinds. The first line of the class's or module's docstring is its description."""
 
     kind: ClassVar[str] = ""
     version: ClassVar[str] = "1"
-    """Raise it when the same parameters come to mean other pixels; data sets record it."""
+    """Increase it when the same parameters come to mean other pixels; data sets record it."""
 
     def _lacks(self, method: str) -> PluginError:
         """Return the error for a plugin that is used in a way that it has no method for."""
@@ -86,7 +86,7 @@ class Model(Plugin):
 
 
 class GlyphSource(Plugin):
-    """Where master glyphs come from. Installed fonts are one source; pen strokes could be another."""
+    """Where master glyphs come from. Installed fonts are one source, pen strokes another."""
 
     kind: ClassVar[str] = "source"
 

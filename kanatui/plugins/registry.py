@@ -99,7 +99,7 @@ class Registry:
             self.manager.check_pending()
             found = list(_collect(self.manager, imported))
             self._check_ids(module, found)
-        except Exception as error:  # noqa: BLE001  # whatever a plugin raises must be held against that plugin alone
+        except Exception as error:  # noqa: BLE001  # whatever a plugin raises is the failure of that plugin alone
             if self.manager.is_registered(imported):
                 self.manager.unregister(imported)
             module.fail(error)
