@@ -1,4 +1,4 @@
-"""How long a training takes: its progress, learning rate and validations by epochs, by the clock, or as a replay says."""
+"""What divides up a training: progress, learning rate and validations by epochs, by the clock, or as a replay says."""
 
 from __future__ import annotations
 
