@@ -1,3 +1,5 @@
+"""Which row of the glyph table each index stands for, in a grid and at random."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,6 @@ from kanatui.dataset.plan import GlyphPlan
 from kanatui.dataset.recipe import find_recipe
 from kanatui.kana.alphabet import KANA
 from kanatui.plugins.registry import load
-from kanatui.plugins.table import GlyphTable
 
 
 def article_plan(coverage=None):
@@ -104,15 +105,6 @@ def test_a_placement_applies_with_its_probability():
     assert abs((table["rotation"] != 0).mean() - 0.5) < 0.02
     assert table["point_size"].min() >= 120 and table["point_size"].max() <= 248
     assert (np.abs(table["dx"]) <= (256 - table["point_size"]) / 4 + 1e-3).all()
-
-
-def test_cross_is_a_nested_loop_and_skips_what_is_not_offered():
-    table = GlyphTable.blank(2).cross(dx=np.array([[1.0, 2.0], [3.0, np.nan]]), rotation=[5.0, 6.0])
-    assert list(zip(table["dx"].tolist(), table["rotation"].tolist(), strict=True)) == [
-        (1, 5), (1, 6), (2, 5), (2, 6), (3, 5), (3, 6),
-    ]  # fmt: skip
-    with pytest.raises(KeyError, match="colour"):
-        table.replace(colour=1)
 
 
 def test_an_index_out_of_range_is_refused():
