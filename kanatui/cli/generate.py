@@ -11,7 +11,7 @@ import click
 
 from kanatui.cli.console import err, out, progress
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
-from kanatui.core.units import bytes_text, duration
+from kanatui.core.units import bytes_text, counted, duration
 
 if TYPE_CHECKING:
     from kanatui.dataset.recipe import Recipe
@@ -78,7 +78,9 @@ def _print_plan(stream: GlyphStream, workers: int, rate: float | None) -> None:
     layout, counts = stream.layout, stream.counts
     side = stream.image_size
     each = f"{counts[0]:,}" if (counts == counts[0]).all() else f"{counts.min():,} to {counts.max():,}"
-    out.print(f"[bold]{len(counts)} characters × {each} = {len(stream):,} images[/] of {side}×{side} px")
+    out.print(
+        f"[bold]{counted(len(counts), 'character')} × {each} = {counted(len(stream), 'image')}[/] of {side}×{side} px"
+    )
     present = len(layout.faces)
     out.print(f"faces     {present} of {present + len(layout.missing_faces)} installed")
     if layout.missing_faces:
@@ -90,7 +92,9 @@ def _print_plan(stream: GlyphStream, workers: int, rate: float | None) -> None:
     out.print(f"on disk   {bytes_text(bytes_needed(plan_manifest(stream)))}")
     if rate:
         seconds = len(stream) / (rate * workers)
-        out.print(f"time      about {duration(seconds)} ({workers} workers, {rate:,.0f} images/s each, measured now)")
+        out.print(
+            f"time      about {duration(seconds)} ({counted(workers, 'worker')}, {rate:,.0f} images/s each, measured now)"
+        )
 
 
 def _left_out(stream: GlyphStream) -> str:
@@ -102,7 +106,7 @@ def _left_out(stream: GlyphStream) -> str:
         by_face[face] = by_face.get(face, "") + character
     shown = ", ".join(f"{face} lacks {chars[:12]}" for face, chars in list(by_face.items())[:_LEFT_OUT_SHOWN])
     none = f"; no face draws {stream.layout.undrawable}" if stream.layout.undrawable else ""
-    return f"{len(glyphs)} glyphs that a face cannot draw ({shown}){none}"
+    return f"{counted(len(glyphs), 'glyph')} that a face cannot draw ({shown}){none}"
 
 
 def _write(job: Job, workers: int) -> None:
@@ -127,7 +131,11 @@ def _write(job: Job, workers: int) -> None:
                 soft_wrap=True,
             )
             raise
-    out.print(f"wrote {job.folder}: {total:,} images, {bytes_text(written)} in this run", soft_wrap=True, markup=False)
+    out.print(
+        f"wrote {job.folder}: {counted(total, 'image')}, {bytes_text(written)} in this run",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 @contextlib.contextmanager

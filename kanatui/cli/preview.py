@@ -9,6 +9,7 @@ import click
 
 from kanatui.cli.console import out
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
+from kanatui.core.units import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def preview_command(
     images = _spread(stream, count)
     if png:
         _write_sheet(png, images)
-        out.print(f"wrote {png}: {len(images)} glyphs", markup=False)
+        out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
         return
     from kanatui.core.blocks import sheet, shrink
 

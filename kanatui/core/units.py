@@ -29,6 +29,11 @@ def bytes_text(count: float) -> str:
     raise AssertionError("unreachable: the loop ends at TB")
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a number of things, ``noun`` being one of them: 1 glyph, 2,000 glyphs."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def percent(share: float) -> str:
     """Write a share (0 … 1) with one decimal: 93.7 %."""
     return f"{100 * share:.1f} %"

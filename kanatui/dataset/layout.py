@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import FontError, RecipeError
+from kanatui.core.units import counted
 from kanatui.dataset.plan import GlyphPlan
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.source import OnProgress
@@ -73,7 +74,9 @@ def lay_out(
     drawable = np.asarray(coverage.any(axis=1))
     characters = "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if kept)
     if not characters:
-        raise FontError(f"no installed face can draw any of the {len(wanted)} characters: {install_command(missing)}")
+        raise FontError(
+            f"no installed face can draw any of the {counted(len(wanted), 'character')}: {install_command(missing)}"
+        )
     return Layout(
         recipe,
         _plan(recipe, characters, coverage[drawable], present, steps),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kanatui.core.errors import FontError
+from kanatui.core.units import counted
 from kanatui.fonts import imagemagick
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def opened(path: Path, index: int) -> Iterator[TTFont]:
         with path.open("rb") as file:
             count = len(TTCollection(file, lazy=True)) if file.read(4) == b"ttcf" and not file.seek(0) else 1
         if index >= count:
-            raise FontError(f"it holds {count} font{'s' if count > 1 else ''}, so there is no index {index}")
+            raise FontError(f"it holds {counted(count, 'font')}, so there is no index {index}")
         with TTFont(path, fontNumber=index, lazy=True) as font:
             yield font
     except FontError:

@@ -61,7 +61,7 @@ def test_a_plan_says_what_a_face_cannot_draw(type_in):
         "generate", "quick", "--faces", "kiloji-regular,klee-regular", "-c", "あ,U+3094", "--dry-run"
     )
     assert status == 0
-    assert "1 glyphs that a face cannot draw (kiloji-regular lacks ゔ)" in shown
+    assert "1 glyph that a face cannot draw (kiloji-regular lacks ゔ)" in shown
 
 
 def test_generate_writes_what_it_says_and_lists_it(type_in):

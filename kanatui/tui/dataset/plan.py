@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from kanatui.core.units import bytes_text, duration
+from kanatui.core.units import bytes_text, counted, duration
 from kanatui.tui.widgets.dialogs import Details
 
 
@@ -68,17 +68,17 @@ def plan_text(layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any
     least, most = layout["least"], layout["most"]
     each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
     parts = [
-        f"{len(layout['characters']):,} characters × {each} = {layout['images']:,} images",
+        f"{counted(len(layout['characters']), 'character')} × {each} = {counted(layout['images'], 'image')}",
         f"{image_size} px",
         bytes_text(layout["bytes"]),
         _time(layout["images"], rate),
     ]
     left_out = sum(len(characters) for _, characters in layout["left_out"])
     if left_out:
-        parts.append(f"{left_out:,} glyph{'s' * (left_out > 1)} left out (why: enter)")
+        parts.append(f"{counted(left_out, 'glyph')} left out (why: enter)")
     missing = len(layout["missing_faces"])
     if missing:
-        parts.append(f"{missing} face{'s' * (missing > 1)} not installed" + ("" if left_out else " (which: enter)"))
+        parts.append(f"{counted(missing, 'face')} not installed" + ("" if left_out else " (which: enter)"))
     return " · ".join(parts)
 
 
