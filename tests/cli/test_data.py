@@ -176,8 +176,8 @@ def tiny_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_said_in_one_line(kanatui, one_line_error, tiny_disk, shared_cache):
-    (tiny_disk / "cache").symlink_to(shared_cache)
+def test_a_full_disk_is_said_in_one_line(kanatui, one_line_error, tiny_disk, share_cache):
+    share_cache(tiny_disk)
     (tiny_disk / "ballast").write_bytes(b"x" * (2 * 2**20 - 30_000))
     result = kanatui("generate", *SMALL, env={"KANATUI_HOME": str(tiny_disk)})
     one_line_error(result, 1, str(tiny_disk))

@@ -36,9 +36,8 @@ def some_pictures(characters, seed=0):
 
 
 @pytest.fixture(scope="module")
-def stream(shared_cache, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mixed")
-    (folder / "cache").symlink_to(shared_cache)
+def stream(share_cache, tmp_path_factory):
+    folder = share_cache(tmp_path_factory.mktemp("mixed"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KANATUI_HOME", str(folder))
         made = GlyphStream(RECIPE, load())

@@ -109,7 +109,7 @@ async def test_quitting_without_work_under_way_just_quits():
     app = make_app()
     async with app.run_test() as pilot:
         await pilot.press("ctrl+q")
-        await until(pilot, lambda: app._exit)
+        await until(pilot, lambda: app.return_code == 0)
 
 
 async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running):
@@ -121,11 +121,11 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
         assert app.focused.id == "answer-detach"
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
-        assert not app._exit
+        assert app.return_code is None
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("enter")
-        await until(pilot, lambda: app._exit)
+        await until(pilot, lambda: app.return_code == 0)
     assert Mailbox(running.control).take() == []
 
 
@@ -139,7 +139,7 @@ async def test_quitting_asks_before_it_ends_an_evaluation():
         assert "An evaluation is under way" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
-        assert not app._exit
+        assert app.return_code is None
         await asked
         assert not app.engine("evaluate").busy
 
@@ -151,7 +151,7 @@ async def test_quitting_can_stop_the_work(running, monkeypatch):
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("s")
-        await until(pilot, lambda: app._exit)
+        await until(pilot, lambda: app.return_code == 0)
     assert [command.command for command in Mailbox(running.control).take()] == ["stop"]
 
 

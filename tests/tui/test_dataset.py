@@ -1,7 +1,5 @@
 """The Dataset screen: the recipe, faces, augmentations, and all of it in every size."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 import numpy as np
 from textual.widgets import Input, OptionList
 
@@ -13,7 +11,7 @@ from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import ParameterForm
 from tests.helpers.app import make_app, screen_text, until
-from tests.helpers.dataset_screen import TINY, answer, few_fonts, go, open_app, tiny  # noqa: F401
+from tests.helpers.dataset_screen import TINY, answer, go
 
 # ── recipe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,5 @@
 """The Dataset screen: data sets, and generations that outlive the app."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 import pytest
 from textual.widgets import Input
 
@@ -12,7 +10,7 @@ from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.progress import Pace, bar, generation_text
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from tests.helpers.app import until
-from tests.helpers.dataset_screen import FACES, TINY, Screen, answer, few_fonts, go, open_app, tiny  # noqa: F401
+from tests.helpers.dataset_screen import TINY, answer, go
 
 # ── data sets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

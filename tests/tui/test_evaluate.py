@@ -25,7 +25,7 @@ from kanatui.tui.evaluate.confusions import ConfusionMap
 from kanatui.tui.evaluate.images import Closer
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
-from tests.helpers.app import complains, make_app, screen_text, shows, until
+from tests.helpers.app import make_app, screen_text, shows, tells, until
 
 CHARACTERS = "いシツへヘゃ"
 FACES = "noto-sans-cjk-jp-regular,noto-sans-cjk-jp-bold,noto-serif-cjk-jp-regular"
@@ -37,10 +37,9 @@ TRAIN = [
 
 
 @pytest.fixture(scope="module")
-def trained_runs(tmp_path_factory, shared_cache):
+def trained_runs(tmp_path_factory, share_cache):
     """A folder of two finished runs on the same data; the second has learnt less."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "cache").symlink_to(shared_cache)
+    folder = share_cache(tmp_path_factory.mktemp("trained"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KANATUI_HOME", str(folder))
         assert run([*TRAIN, "--epochs", "3"]) == 0
@@ -344,14 +343,14 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         path = app.screen.query_one("#path", Input)
         await until(pilot, lambda: path.display)
         await pilot.press("e")
-        await until(pilot, complains(app, "name the folder first"))
+        await until(pilot, tells(app, "name the folder first"))
         path.value = str(labelled / "い")
         await pilot.press("e")
-        await until(pilot, complains(app, "no labelled pictures"))
+        await until(pilot, tells(app, "no labelled pictures"))
         path.value = str(labelled)
         app.screen.query_one("#limit", Input).value = "0"
         await pilot.press("e")
-        await until(pilot, complains(app, "not a number from 1 up"))
+        await until(pilot, tells(app, "not a number from 1 up"))
         assert len(made(first)) == 1
 
         # Cancelled: nothing is kept, and the next one works.
@@ -391,6 +390,6 @@ async def test_a_damaged_evaluation_is_a_message(first):
     app = make_app("evaluate")
     async with app.run_test(size=(100, 30)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, complains(app, "evaluate again"))
+        await until(pilot, tells(app, "evaluate again"))
         app.evaluate_run("009-none")
-        await until(pilot, complains(app, "run 009-none has no weights yet"))
+        await until(pilot, tells(app, "run 009-none has no weights yet"))

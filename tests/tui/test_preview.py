@@ -1,7 +1,5 @@
 """The Dataset screen's live preview and its line about the plan."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 import asyncio
 import time
 
@@ -14,7 +12,7 @@ from kanatui.tui.dataset.preview import Preview
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.widgets.dialogs import Details
 from tests.helpers.app import until
-from tests.helpers.dataset_screen import TINY, few_fonts, go, open_app, tiny  # noqa: F401
+from tests.helpers.dataset_screen import TINY, go
 
 
 async def test_sheet_and_plan_are_those_of_this_very_recipe(open_app):
