@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from kanatui.dataset.manifest import writer_of
 from kanatui.dataset.read import open_dataset
 from kanatui.fonts import imagemagick
 from kanatui.plugins import registry as plugins
+from tests.helpers.processes import wait_until
 
 SMALL = ("quick", "--faces", "klee-regular", "-c", "あいう", "-n", "5")
 
@@ -194,13 +194,6 @@ def test_a_defect_of_our_own_is_one_line_too(type_in, monkeypatch):
     monkeypatch.setattr(imagemagick, "find", lambda: 1 / 0)
     status, _, err = type_in("generate", *SMALL)
     assert status == 1 and err.strip().splitlines()[-1].startswith("kanatui: internal error: ZeroDivisionError")
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in):

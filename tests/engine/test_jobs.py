@@ -36,7 +36,8 @@ GRID = {"mode": "grid", "images_per_character": 0}
 @pytest.fixture
 def ask():
     """Do a job in a context of this test's own; `ask.all()` does what its thread would do."""
-    context, told = Context(), []
+    context, told, wanted = Context(), [], []
+    context.prefetcher.want = lambda *layout: wanted.append(layout)
 
     def do(job, made=None, **arguments):
         told.clear()
@@ -45,9 +46,8 @@ def ask():
         return jobs.find(job)(context, arguments, lambda done, total, text="": told.append((done, total, text)))
 
     def everything():
-        prefetcher = context.prefetcher
-        while not prefetcher._wanted.empty():
-            prefetcher.fetch(*prefetcher._wanted.get())
+        while wanted:
+            context.prefetcher.fetch(*wanted.pop())
 
     do.all, do.told, do.context = everything, told, context
     return do
@@ -217,11 +217,12 @@ def test_a_broken_font_hides_no_other_face(ask, some_fonts):
     assert listed["yusei-magic"]["covered"] == 1
 
 
-def test_the_rate_is_measured_once_for_all_seeds(ask, monkeypatch):
+def test_the_rate_is_measured_once_for_all_seeds(ask):
     first = ask("rate", recipe(*STEPS)).data
     assert first["rate"] > 0 and first["workers"] >= 1
-    monkeypatch.setattr("kanatui.engine.jobs.preview._measure", lambda *_: pytest.fail("measured again"))
+    assert (0, 1, "measuring the rate") in ask.told
     assert ask("rate", recipe(*STEPS, seed=9, images_per_character=7)).data == first
+    assert (0, 1, "measuring the rate") not in ask.told
 
 
 def test_a_job_that_nobody_wants_any_more_is_left(ask):
@@ -259,8 +260,7 @@ def test_a_shelf_gives_the_same_masters_whatever_it_has_room_for(limit):
             for em in (96, 128):
                 found = cache.masters(layout.sources["fonts"], face, characters, em)
                 same(found, font_masters(face, characters, em))
-    kept = sum(one.bytes for one in cache._kept.values())
-    assert kept <= max(limit, 4_000)
+    assert cache.bytes <= max(limit, 4_000)
 
 
 @pytest.mark.parametrize("limit", [0, 2**30])

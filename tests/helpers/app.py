@@ -9,6 +9,7 @@ from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe
 from kanatui.tui import app as shipped
 from kanatui.tui.dataset.draft import Draft
+from tests.helpers.processes import LONGEST
 
 SMALL = Recipe("small", characters="あい", faces=("klee-regular",), image_size=32, images_per_character=50)
 
@@ -47,15 +48,15 @@ def make_app(mode="", plain=False):
     return WatchedApp(plain, mode)
 
 
-async def until(pilot, predicate, seconds=90.0):
+async def until(pilot, predicate):
     """Wait until a condition holds, letting the app work meanwhile; fail with the screen's text if it never does."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         await pilot.pause()
         if value := predicate():
             return value
         await asyncio.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain on:\n{screen_text(pilot.app)}")
+    raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")
 
 
 def screen_text(app):

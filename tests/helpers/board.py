@@ -106,8 +106,8 @@ class Opened:
         self.readings = app.screen.query_one(Readings)
         self.board = app.screen.query_one(Board)
 
-    async def until(self, predicate, seconds=60.0):
-        return await until(self.pilot, predicate, seconds)
+    async def until(self, predicate):
+        return await until(self.pilot, predicate)
 
     def report(self, kind, place, button=1, exact=False):
         """Post a mouse event as a terminal reports it: for whole cells, or by pixels."""

@@ -5,15 +5,18 @@ import time
 
 import psutil
 
+LONGEST = 240.0
+"""Seconds after which what a test waits for counts as never coming: ten times what a busy machine has taken."""
 
-def wait_until(condition, seconds=120.0, describe=lambda: ""):
+
+def wait_until(condition, describe=lambda: ""):
     """Wait until a condition holds and return what it gave; fail, with what ``describe`` says, if it never does."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.05)
-    raise AssertionError(f"waited {seconds:g} s in vain {describe()}")
+    raise AssertionError(f"waited {LONGEST:g} s in vain {describe()}")
 
 
 def engines(*names):

@@ -245,7 +245,7 @@ async def test_plugins_that_failed_or_are_not_trusted_are_shown(open_app, tmp_pa
         await answer(pilot, Confirm, "t")
         await until(pilot, lambda: "negative" in screen.one(StepsPanel)._registry.augmentations)
         screen.app.screen_stack[0].edit(screen.draft.added("negative", 2))
-        await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128, 60)
+        await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128)
     plugins.reload()
 
 
@@ -254,7 +254,7 @@ async def test_a_step_whose_plugin_is_gone_is_marked(open_app):
     Draft.of(find_recipe("tiny")).keep()
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "unknown augmentation 'vanished'" in screen_text(app), 60)
+        await until(pilot, lambda: "unknown augmentation 'vanished'" in screen_text(app))
         await go(pilot, "steps")
         await until(pilot, lambda: "✗ no such plugin" in screen_text(app))
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from kanatui.tui.evaluate.images import Closer
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
 from tests.helpers.app import make_app, screen_text, shows, tells, until
+from tests.helpers.processes import engines
 
 CHARACTERS = "いシツへヘゃ"
 FACES = "noto-sans-cjk-jp-regular,noto-sans-cjk-jp-bold,noto-serif-cjk-jp-regular"
@@ -180,6 +180,22 @@ def images_shown(app):
     return len(sheet(app)._images)
 
 
+async def suspended_engine(app):
+    """The process that evaluates, stopped, so that what it is asked next takes until it is resumed."""
+    await app.engine("evaluate").ask("faces", characters="い")
+    (engine,) = engines("evaluate")
+    engine.suspend()
+    return engine
+
+
+async def look_closer(app, pilot):
+    """From the list, the map or the differences to their images, and from there to one of them."""
+    await pilot.press("enter")
+    await until(pilot, lambda: app.focused is sheet(app))
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(app.screen, Closer))
+
+
 async def test_without_runs_the_screen_says_what_to_do(home):
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -197,8 +213,10 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, "has not been evaluated yet"))
         app.evaluate_run(first.id)
         await until(pilot, lambda: app.screen._choices.run == first.id)
+        engine = await suspended_engine(app)
         await pilot.press("e")
         await until(pilot, shows(app, "x cancels"))
+        engine.resume()
         await until(pilot, lambda: app.screen._loaded is not None)
         (evaluation,) = made(first)
         assert evaluation.run == first.id and evaluation.kind == "held_out"
@@ -234,15 +252,14 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         readings = app.screen._loaded.readings
         place = readings.cell(worst.truth, worst.read)[0]
         sure = f"{worst.read} {100 * readings.records['probabilities'][place, 0]:.0f} %"
-        assert sheet(app)._captions[0] == sure
-        await pilot.press("enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Closer))
+        await until(pilot, shows(app, sure))
+        await look_closer(app, pilot)
         assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
         await pilot.press("right", "escape")
         await until(pilot, lambda: not isinstance(app.screen, Closer))
-        assert sheet(app).cursor == 1 % worst.count
+        await until(pilot, lambda: sheet(app).cursor == 1 % worst.count)
         await pilot.press("escape")
-        assert app.focused is app.screen.query_one(ConfusionMap)
+        await until(pilot, lambda: app.focused is app.screen.query_one(ConfusionMap))
 
 
 async def test_the_map_is_walked_and_stays_aligned(first):
@@ -290,7 +307,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         assert app.focused is walked
 
         # Leaving in the middle of an evaluation is no trouble.
-        app.engine("evaluate")._running._process.send_signal(signal.SIGSTOP)
+        await suspended_engine(app)
         await pilot.press("e")
         await until(pilot, shows(app, "x Cancel"))
 
@@ -324,8 +341,7 @@ async def test_two_runs_side_by_side(first):
         await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
         assert sheet(app)._captions[0][2:4] in ("A:", "B:") or sheet(app)._captions[0][2] in "AB"
         app.screen._compare.table.focus()
-        await pilot.press("enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Closer))
+        await look_closer(app, pilot)
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
 
 
@@ -356,13 +372,12 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         # Cancelled: nothing is kept, and the next one works.
         app.screen.query_one("#limit", Input).value = "3"
         app.screen.query_one("#candidates", Input).value = "いシ"
-        process = app.engine("evaluate")._running._process
-        process.send_signal(signal.SIGSTOP)  # an evaluation as long as it takes
+        engine = await suspended_engine(app)
         await pilot.press("e")
         await until(pilot, shows(app, "x Cancel"))
         await pilot.press("x")
         await until(pilot, lambda: "x Cancel" not in screen_text(app))
-        process.send_signal(signal.SIGCONT)
+        engine.resume()
         assert not app.screen.busy and not app.screen.query_one(ProgressLine).display
         path.focus()
         await pilot.press("enter")
