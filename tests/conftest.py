@@ -88,3 +88,38 @@ def one_line_error():
             assert str(word) in last, f"{word!r} not in {last!r}"
 
     return check
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Write a picture: a black bar for each character, at a height of its own."""
+    import numpy as np
+    from PIL import Image
+
+    def write(name, height=4, size=(40, 40), **options):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.full((size[1], size[0]), 255, dtype=np.uint8)
+        values[5 : 5 + height, 8:32] = 0
+        Image.fromarray(values).save(path, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path, picture):
+    """A folder of five labelled pictures, and of what else may lie in one."""
+    for name in (
+        "U+304B/b.png",
+        "U+304B/a.PNG",
+        "が/1.jpg",
+        "3055/x.jpeg",
+        "漢/1.png",
+        "not a label/1.png",
+        "loose.png",
+    ):
+        picture(f"labelled/{name}")
+    (tmp_path / "labelled" / "U+304B" / "notes.txt").write_text("")
+    (tmp_path / "labelled" / ".hidden").write_text("")
+    return tmp_path / "labelled"

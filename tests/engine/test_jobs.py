@@ -5,14 +5,12 @@ import pytest
 
 from kanatui.core.errors import FontError, ParameterError
 from kanatui.dataset.layout import lay_out, size_on_disk
-from kanatui.dataset.mastercache import MasterCache
 from kanatui.dataset.preview import spread
 from kanatui.dataset.recipe import Augment, Recipe
 from kanatui.dataset.stream import GlyphStream
 from kanatui.engine import jobs
 from kanatui.engine.context import Context
 from kanatui.fonts.faces import load_faces
-from kanatui.fonts.masters import font_masters
 from kanatui.plugins import registry as plugins
 
 FACES = ["klee-regular", "yusei-magic", "kouzan-gyosho"]
@@ -235,40 +233,3 @@ def test_a_job_that_nobody_wants_any_more_is_left(ask):
     for job in ("faces", "layout", "sheet", "rate"):
         with pytest.raises(Unwanted):
             jobs.find(job)(ask.context, {"recipe": recipe().to_dict(), "count": 1}, report)
-
-
-# --- masters in memory
-
-
-def layouts(*sizes):
-    return [lay_out(recipe(image_size=size), plugins.load()) for size in sizes]
-
-
-def same(one, other):
-    assert all(np.array_equal(a, b) for a, b in zip(one.images, other.images, strict=True))
-    assert np.array_equal(one.corners, other.corners) and np.array_equal(one.advance, other.advance)
-    assert np.array_equal(one.right, other.right)
-    assert (one.em, one.ascent, one.descent) == (other.em, other.ascent, other.descent)
-    assert one.advance.dtype == other.advance.dtype and one.corners.dtype == other.corners.dtype
-
-
-@pytest.mark.parametrize("limit", [0, 4_000, 2**30])
-def test_a_shelf_gives_the_same_masters_whatever_it_has_room_for(limit):
-    cache, (layout,) = MasterCache(limit), layouts(32)
-    for characters in ("う", "ういあ", "ああ"):
-        for face in layout.faces:
-            for em in (96, 128):
-                found = cache.masters(layout.sources["fonts"], face, characters, em)
-                same(found, font_masters(face, characters, em))
-    assert cache.bytes <= max(limit, 4_000)
-
-
-@pytest.mark.parametrize("limit", [0, 2**30])
-def test_a_full_shelf_still_learns_how_large_masters_are(limit):
-    cache, (layout,) = MasterCache(limit), layouts(32)
-    assert cache.longest(layout, 96) == 0
-    bites = sum(1 for _ in cache.fill(layout, 96))
-    assert bites == len(layout.faces)
-    longest = max(max(image.shape) for face in layout.faces for image in font_masters(face, "あいうヵ", 96).images)
-    assert cache.longest(layout, 96) == longest
-    assert sum(1 for _ in cache.fill(layout, 96)) == 0

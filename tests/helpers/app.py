@@ -9,7 +9,7 @@ from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe
 from kanatui.tui import app as shipped
 from kanatui.tui.dataset.draft import Draft
-from tests.helpers.processes import LONGEST
+from tests.helpers.processes import LONGEST, engines
 
 SMALL = Recipe("small", characters="あい", faces=("klee-regular",), image_size=32, images_per_character=50)
 
@@ -73,3 +73,11 @@ def shows(app, words):
 def tells(app, words):
     """A condition to wait for: it has told of something in these words, in a toast that may be gone again."""
     return lambda: any(words in told for told in app.told)
+
+
+async def suspended_engine(app, name):
+    """One of the app's engines, stopped, so that what it is asked next takes until it is resumed."""
+    await app.engine(name).ask("faces", characters="い")
+    (engine,) = engines(name)
+    engine.suspend()
+    return engine

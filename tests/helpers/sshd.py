@@ -38,9 +38,9 @@ class Sshd:
             os.makedirs("/run/sshd", exist_ok=True)  # sshd's own place for separating privileges
         command = [SSHD, "-D", "-E", folder / "log", "-f", folder / "config"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        wait_until(self._listens)
+        wait_until(self.listens)
 
-    def _listens(self):
+    def listens(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0

@@ -145,7 +145,7 @@ async def test_quitting_asks_before_it_ends_an_evaluation():
 
 
 async def test_quitting_can_stop_the_work(running, monkeypatch):
-    monkeypatch.setattr("kanatui.tui.activity._LONGEST_STOP", 0.2)
+    monkeypatch.setattr("kanatui.tui.activity.LONGEST_STOP", 0.2)
     app = make_app()
     async with app.run_test() as pilot:
         await pilot.press("ctrl+q")

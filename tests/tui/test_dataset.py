@@ -144,6 +144,11 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
 # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def row_of(listed, name):
+    texts = [str(option.prompt) for option in listed.options]
+    return next(row for row, text in enumerate(texts) if name in text.split())
+
+
 def plugins_of(screen):
     return [step.augment.plugin for step in screen.draft.steps]
 
@@ -163,7 +168,7 @@ async def test_steps_are_reordered_added_and_removed_by_keys(open_app):
         await pilot.press("a")
         await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
         listed = screen.app.screen.query_one(OptionList)
-        listed.highlighted = screen.app.screen._ids.index("blur")
+        listed.highlighted = row_of(listed, "blur")
         await pilot.press("enter")
         await until(pilot, lambda: plugins_of(screen) == ["size", "blur", "rotate", "noise"])
         await until(pilot, lambda: "sigma" in screen.text())
@@ -233,14 +238,14 @@ async def test_plugins_that_failed_or_are_not_trusted_are_shown(open_app, tmp_pa
         await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
         await until(pilot, lambda: "out of sorts" in screen.text())
         adding = screen.app.screen
-        rows = [source.name for source in adding._sources]
-        adding.query_one(OptionList).highlighted = len(adding._ids) + rows.index("wrong")
+        listed = adding.query_one(OptionList)
+        listed.highlighted = row_of(listed, "wrong")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(screen.app.screen, Details))
         await pilot.pause()
         assert "Traceback" in screen.text()
         await pilot.press("escape")
-        adding.query_one(OptionList).highlighted = len(adding._ids) + rows.index("negative")
+        listed.highlighted = row_of(listed, "negative")
         await pilot.press("t")
         await answer(pilot, Confirm, "t")
         await until(pilot, lambda: "negative" in screen.one(StepsPanel)._registry.augmentations)

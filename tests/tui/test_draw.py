@@ -322,7 +322,7 @@ async def test_another_model_reads_the_same_drawing(model):
         await at.draw(STROKES["ト"])
         await at.read()
         await at.press("m", "down", "enter")
-        await at.until(lambda: at.board._model == other.id)
+        await at.until(lambda: at.board.model == other.id)
         await at.until(lambda: at.canvas.has_focus)
         assert (await at.read())[0] == "ト"
 

@@ -24,8 +24,7 @@ from kanatui.tui.evaluate.confusions import ConfusionMap
 from kanatui.tui.evaluate.images import Closer
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
-from tests.helpers.app import make_app, screen_text, shows, tells, until
-from tests.helpers.processes import engines
+from tests.helpers.app import make_app, screen_text, shows, suspended_engine, tells, until
 
 CHARACTERS = "いシツへヘゃ"
 FACES = "noto-sans-cjk-jp-regular,noto-sans-cjk-jp-bold,noto-serif-cjk-jp-regular"
@@ -73,9 +72,6 @@ def silent(done, total, text):
 
 def made(run):
     return list_evaluations(run.path / "evaluations")
-
-
-# --- evaluating ---
 
 
 def test_an_evaluation_is_the_same_as_the_command_lines_and_is_kept(first):
@@ -180,14 +176,6 @@ def images_shown(app):
     return len(sheet(app)._images)
 
 
-async def suspended_engine(app):
-    """The process that evaluates, stopped, so that what it is asked next takes until it is resumed."""
-    await app.engine("evaluate").ask("faces", characters="い")
-    (engine,) = engines("evaluate")
-    engine.suspend()
-    return engine
-
-
 async def look_closer(app, pilot):
     """From the list, the map or the differences to their images, and from there to one of them."""
     await pilot.press("enter")
@@ -213,7 +201,7 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, "has not been evaluated yet"))
         app.evaluate_run(first.id)
         await until(pilot, lambda: app.screen._choices.run == first.id)
-        engine = await suspended_engine(app)
+        engine = await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x cancels"))
         engine.resume()
@@ -307,7 +295,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         assert app.focused is walked
 
         # Leaving in the middle of an evaluation is no trouble.
-        await suspended_engine(app)
+        await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x Cancel"))
 
@@ -372,7 +360,7 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         # Cancelled: nothing is kept, and the next one works.
         app.screen.query_one("#limit", Input).value = "3"
         app.screen.query_one("#candidates", Input).value = "いシ"
-        engine = await suspended_engine(app)
+        engine = await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x Cancel"))
         await pilot.press("x")

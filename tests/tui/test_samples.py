@@ -5,8 +5,7 @@ import pytest
 from textual.widgets import OptionList
 
 from kanatui.evaluation import samples
-from kanatui.kana.alphabet import HIRAGANA, KANA
-from kanatui.kana.romaji import name_of, parse_typed
+from kanatui.kana.alphabet import KANA
 from kanatui.tui.draw.picture import braille_lines
 from kanatui.tui.draw.practice import Practice, in_order, next_wanted
 from kanatui.tui.draw.readings import ReadingRow
@@ -87,43 +86,6 @@ async def test_a_drawing_that_cannot_be_kept_comes_back_to_the_board(home):
         await at.press("t", *"ki", "enter")
         await at.until(lambda: "! shows the details" in screen_text(at.app))
         await at.until(lambda: len(at.canvas.drawing.strokes) == len(STROKES["き"]))
-
-
-@pytest.mark.parametrize(
-    ("text", "prefer", "character"),
-    [
-        ("か", "hiragana", "か"),
-        ("か\u3099", "hiragana", "が"),
-        ("ka", "hiragana", "か"),
-        ("KA", "hiragana", "カ"),
-        ("ka", "katakana", "カ"),
-        ("shi", "hiragana", "し"),
-        ("si", "hiragana", "し"),
-        ("TU", "hiragana", "ツ"),
-        ("small tsu", "hiragana", "っ"),
-        ("xtu", "katakana", "ッ"),
-        ("vu", "hiragana", "ヴ"),
-        ("n", "hiragana", "ん"),
-        ("304b", "hiragana", "か"),
-        (" U+30F6 ", "hiragana", "ヶ"),
-        ("漢", "hiragana", "漢"),
-    ],
-)
-def test_typed_characters(text, prefer, character):
-    assert parse_typed(text, prefer) == character
-
-
-@pytest.mark.parametrize("text", ["", "kq", "かき", "U+110000", "!", "z"])
-def test_what_is_no_character_is_refused_in_one_line(text):
-    with pytest.raises(ValueError) as caught:
-        parse_typed(text)
-    assert "\n" not in str(caught.value)
-
-
-def test_every_kana_can_be_typed_by_its_name():
-    for character in KANA:
-        typed = name_of(character).upper() if character not in HIRAGANA else name_of(character)
-        assert parse_typed(typed) == character
 
 
 # --- practice
