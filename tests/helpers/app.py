@@ -77,7 +77,7 @@ def tells(app, words):
 
 async def suspended_engine(app, name):
     """One of the app's engines, stopped, so that what it is asked next takes until it is resumed."""
-    await app.engine(name).ask("faces", characters="い")
+    await app.engine(name).ask("layout", recipe=SMALL.to_dict())
     (engine,) = engines(name)
     engine.suspend()
     return engine

@@ -16,7 +16,7 @@ from kanatui.tui.settings import Settings
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 from kanatui.tui.widgets.keybar import KeyBar
-from tests.helpers.app import make_app, screen_text, until
+from tests.helpers.app import SMALL, make_app, screen_text, suspended_engine, until
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -24,7 +24,13 @@ SIZES = [(80, 24), (120, 40)]
 def make_run(name="one", state="running", **status):
     """A run directory as a training leaves it; a running one is kept locked by this process."""
     run = Run.create(name, {"recipe": "quick", "train": {}, "model": {}, "source": {}})
-    fields = {"state": state, "pid": os.getpid(), "heartbeat": time.time(), "progress": 0.63, "seconds_left": 72.0}
+    fields = {
+        "state": state,
+        "pid": os.getpid(),
+        "heartbeat": time.time() + 3600,
+        "progress": 0.63,
+        "seconds_left": 72.0,
+    }
     (run.path / "status.json").write_text(json.dumps(fields | status))
     return run
 
@@ -132,7 +138,8 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
 async def test_quitting_asks_before_it_ends_an_evaluation():
     app = make_app()
     async with app.run_test() as pilot:
-        asked = asyncio.create_task(app.engine("evaluate").ask("faces", characters="kana"))
+        engine = await suspended_engine(app, "evaluate")
+        asked = asyncio.create_task(app.engine("evaluate").ask("layout", recipe=SMALL.to_dict()))
         await until(pilot, lambda: app.engine("evaluate").busy)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
@@ -140,6 +147,7 @@ async def test_quitting_asks_before_it_ends_an_evaluation():
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
         assert app.return_code is None
+        engine.resume()
         await asked
         assert not app.engine("evaluate").busy
 
