@@ -187,8 +187,9 @@ async def test_a_killed_engine_is_reported_and_started_again(plugin):
 async def test_an_engine_that_was_killed_while_idle_is_simply_started_again(home):
     async with engine() as made:
         await made.ask("layout", recipe=recipe())
-        process_of(made).kill()
-        await until(lambda: not engines(made.name))
+        process = process_of(made)
+        process.kill()
+        await until(lambda: not process.is_running())  # until the client has taken note: before that it is a zombie
         assert (await made.ask("layout", recipe=recipe())).data["images"] == 150
 
 
