@@ -42,7 +42,7 @@ class PenStrokes(GlyphSource):
     version = "2"
 
     def faces(self):
-        folder = _folder()
+        folder = kanji_folder()
         path = folder / "03042.svg" if folder else None
         return [
             Writer(f"pen-{n:02d}", "pen", "regular", "CC-BY-SA-3.0", "", path, 0, "", self.id)
@@ -50,17 +50,17 @@ class PenStrokes(GlyphSource):
         ]
 
     def coverage(self, face, characters):
-        folder = _folder()
+        folder = kanji_folder()
         return np.array([(folder / f"{ord(c):05x}.svg").is_file() for c in characters], dtype=bool)
 
     def masters(self, face, characters, em):
         from kanatui.fonts.masters import stroke_masters
 
-        return stroke_masters(face, characters, em, functools.partial(_write, face.id), ASCENT)
+        return stroke_masters(face, characters, em, functools.partial(write, face.id), ASCENT)
 
 
 @functools.cache
-def _folder():
+def kanji_folder():
     """Return the folder of KanjiVG's files, or None if the package is not installed."""
     import importlib.metadata
 
@@ -83,14 +83,14 @@ def _digest(id):
 
 
 @functools.lru_cache(maxsize=512)
-def _strokes(character):
+def strokes_of(character):
     """Return a character's centre-lines in stroke order, float64 [n, 2] each, in ems from the box's corner."""
     import re
 
     from fontTools.pens.recordingPen import RecordingPen
     from fontTools.svgLib.path import parse_path
 
-    text = (_folder() / f"{ord(character):05x}.svg").read_text(encoding="utf-8")
+    text = (kanji_folder() / f"{ord(character):05x}.svg").read_text(encoding="utf-8")
     strokes = []
     for path in re.findall(r'<path [^>]*\bd="([^"]+)"', text):
         pen = RecordingPen()
@@ -165,14 +165,14 @@ class _Habits:
         )
 
 
-def _write(id, character):
+def write(id, character):
     """Return a character as this writer writes it: lines [n, 2] in ems from the box's corner, and the pen's width."""
     from kanatui.core.rng import Keys, mix64, word_key
 
     writer = np.array([word_key(id)], dtype=np.uint64)
     habits = _Habits.of(Keys(writer, "habits"))
     keys = Keys(mix64(writer ^ np.uint64(ord(character))), "strokes")
-    strokes = _strokes(character)
+    strokes = strokes_of(character)
     count = (len(strokes),)
     strays = zip(
         strokes,
@@ -190,7 +190,7 @@ def _write(id, character):
     )
     written = []
     for stroke, bow, bend, ends, wobble, phase, turn, grow, move, hooks, angles in strays:
-        line = _lengthened(_rounded(_bowed(stroke, bow, bend), habits.corners), ends)
+        line = lengthened(_rounded(_bowed(stroke, bow, bend), habits.corners), ends)
         line = _moved(_trembling(line, wobble, phase), turn, grow, move)
         written.append(_hooked(line, hooks, angles))
     joined = keys.uniform(shape=count)[0] < habits.joins
@@ -237,7 +237,7 @@ def _rounded(line, reach):
     return np.column_stack([np.convolve(axis, kernel, mode="valid") for axis in padded.T])
 
 
-def _lengthened(line, ends):
+def lengthened(line, ends):
     """Lengthen or shorten each end by some ems, at most by a quarter of the stroke."""
     along = _lengths(line)
     start, end = np.clip(ends, -0.25 * along[-1], 0.25 * along[-1])

@@ -13,21 +13,29 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402  # what stands above must hold before anything else begins
 
+SHARED = ("coverage", "digests", "faces", "masters")
+"""What every home's cache has in common: files named by what they were made of. Logs and orders belong to one home."""
+
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory, worker_id):
-    """One cache for all of pytest's processes: what one has drawn, the others need not."""
+def share_cache(tmp_path_factory, worker_id):
+    """Return what makes a home whose cache has what any of pytest's processes has drawn: the others need not."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "shared-cache"
-    folder.mkdir(exist_ok=True)
-    return folder
+    shared = (base if worker_id == "master" else base.parent) / "shared-cache"
+
+    def share(folder):
+        (folder / "cache").mkdir(parents=True)
+        for kind in SHARED:
+            (shared / kind).mkdir(parents=True, exist_ok=True)
+            (folder / "cache" / kind).symlink_to(shared / kind)
+        return folder
+
+    return share
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch, shared_cache):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    (folder / "cache").symlink_to(shared_cache)
+def home(tmp_path, monkeypatch, share_cache):
+    folder = share_cache(tmp_path / "home")
     monkeypatch.setenv("KANATUI_HOME", str(folder))
     monkeypatch.setenv("KANATUI_PLUGINS", "")  # set rather than removed: so it is put back after a test that sets it
     return folder
@@ -80,3 +88,38 @@ def one_line_error():
             assert str(word) in last, f"{word!r} not in {last!r}"
 
     return check
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Write a picture: a black bar for each character, at a height of its own."""
+    import numpy as np
+    from PIL import Image
+
+    def write(name, height=4, size=(40, 40), **options):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.full((size[1], size[0]), 255, dtype=np.uint8)
+        values[5 : 5 + height, 8:32] = 0
+        Image.fromarray(values).save(path, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path, picture):
+    """A folder of five labelled pictures, and of what else may lie in one."""
+    for name in (
+        "U+304B/b.png",
+        "U+304B/a.PNG",
+        "が/1.jpg",
+        "3055/x.jpeg",
+        "漢/1.png",
+        "not a label/1.png",
+        "loose.png",
+    ):
+        picture(f"labelled/{name}")
+    (tmp_path / "labelled" / "U+304B" / "notes.txt").write_text("")
+    (tmp_path / "labelled" / ".hidden").write_text("")
+    return tmp_path / "labelled"

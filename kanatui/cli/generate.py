@@ -92,9 +92,8 @@ def _print_plan(stream: GlyphStream, workers: int, rate: float | None) -> None:
     out.print(f"on disk   {bytes_text(bytes_needed(plan_manifest(stream)))}")
     if rate:
         seconds = len(stream) / (rate * workers)
-        out.print(
-            f"time      about {duration(seconds)} ({counted(workers, 'worker')}, {rate:,.0f} images/s each, measured now)"
-        )
+        pace = f"{counted(workers, 'worker')}, {rate:,.0f} images/s each"
+        out.print(f"time      about {duration(seconds)} ({pace}, measured now)")
 
 
 def _left_out(stream: GlyphStream) -> str:

@@ -116,12 +116,11 @@ def delete(name: str) -> None:
 
 def require_idle(name: str) -> None:
     """Raise DatasetError if a data set is being written."""
-    folder = paths.datasets() / name
     complete = False
     with contextlib.suppress(DatasetError):
         # The process that completed it may still be ending, which takes a second with torch loaded.
-        complete = read_manifest(folder).complete
-    if writer_of(folder) is not None or (not complete and process_of(name) is not None):
+        complete = read_manifest(paths.datasets() / name).complete
+    if not complete and process_of(name) is not None:
         raise DatasetError(f"{name}: it is being written; stop that first (kanatui datasets --stop {name})")
 
 

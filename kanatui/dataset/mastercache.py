@@ -65,6 +65,11 @@ class MasterCache:
         self._kept: collections.OrderedDict[_Key, _Kept] = collections.OrderedDict()
         self._longest: dict[tuple[object, ...], int] = {}
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of packed pixels that are kept now."""
+        return sum(kept.bytes for kept in self._kept.values())
+
     def masters(self, source: GlyphSource, face: Face, characters: str, em: int) -> Masters:
         """Return what ``source.masters(face, characters, em)`` does, asking it only for what is not here."""
         key = _key(face, em)
@@ -139,7 +144,7 @@ class MasterCache:
 
     def _make_room(self, newest: _Key) -> None:
         """Forget glyphs until the limit holds: of other sizes first, then of the faces used longest ago."""
-        over = sum(kept.bytes for kept in self._kept.values()) - self._limit
+        over = self.bytes - self._limit
         for key in sorted(self._kept, key=lambda key: key[2] == newest[2]):
             if over <= 0:
                 return

@@ -30,7 +30,7 @@ from kanatui.fonts import imagemagick
 from kanatui.plugins.table import ROW
 
 _ROWS_AT_ONCE = 65_536
-_POOL_WORTH = 20_000
+POOL_WORTH = 20_000
 """With fewer images than this, one process is done before others have started (3 s to import torch)."""
 _AHEAD = 2
 """Shards handed to each other process: the next is at hand when one is finished."""
@@ -169,7 +169,7 @@ def _write_table(job: Job) -> None:
 def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
     """Give an iterator over (shard, SHA-256) as they are finished, in any order."""
     remaining = sum(end - first for first, end in map(job.manifest.shard_range, job.todo))
-    if workers <= 1 or remaining < _POOL_WORTH or len(job.todo) < 2:
+    if workers <= 1 or remaining < POOL_WORTH or len(job.todo) < 2:
         yield ((shard, make_shard(job.stream, job.folder, job.manifest, shard)) for shard in job.todo)
         return
     pool = concurrent.futures.ProcessPoolExecutor(

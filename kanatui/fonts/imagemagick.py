@@ -35,7 +35,7 @@ _LEAST_AT_ONCE = 16
 _ARGUMENT_BYTES = 96 * 1024
 """Far below the 2 MiB that Linux allows, and still hundreds of glyphs."""
 
-_START_SECONDS = 30.0
+START_SECONDS = 30.0
 _SECONDS_PER_MEGAPIXEL = 10.0
 """Time limit of a child: 0.01 s a megapixel are usual, so this is reached only by one that hangs."""
 
@@ -140,7 +140,7 @@ class ImageMagick:
         return found[0] if found else ""
 
     def _ask(self, *arguments: str) -> str:
-        return _run(self.command, arguments, _START_SECONDS).decode(errors="replace")
+        return _run(self.command, arguments, START_SECONDS).decode(errors="replace")
 
     def _annotated(self, annotation: Annotation) -> list[str]:
         size = ["-pointsize", f"{annotation.point_size:.6f}"]
@@ -182,7 +182,7 @@ class ImageMagick:
             # Each image is written and dropped before the next: a policy that allows little memory is no hindrance.
             # Red samples stand for grey ones: `gray:` weighs three channels of every pixel, a fifth of the time in all.
             each = [["(", "-clone", "0", *image, "-write", "r:-", "+delete", ")"] for image in chunk]
-            limit = _START_SECONDS + _SECONDS_PER_MEGAPIXEL * len(chunk) * canvas**2 / 1e6
+            limit = START_SECONDS + _SECONDS_PER_MEGAPIXEL * len(chunk) * canvas**2 / 1e6
             raw = _run(self.command, [*start, *itertools.chain(*each), "null:"], limit)
             if len(raw) != len(chunk) * size**2:
                 raise ImageMagickError(
@@ -322,7 +322,7 @@ def _programs(names: Sequence[str]) -> Iterator[str]:
 def _identify(path: str) -> ImageMagick:
     """Ask a program who it is. ImageMagickError, which is not remembered, if it is not ImageMagick."""
     try:
-        said = _run(path, ["-version"], _START_SECONDS).decode(errors="replace")
+        said = _run(path, ["-version"], START_SECONDS).decode(errors="replace")
     except ImageMagickError as error:
         raise ImageMagickError(f"{path} is not ImageMagick ({str(error).removeprefix(f'{path}: ')})") from None
     match = _VERSION.search(said)

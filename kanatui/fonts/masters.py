@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kanatui.fonts.faces import Face
 
-_DRAWN_AT_ONCE = 256
+DRAWN_AT_ONCE = 256
 """Glyphs on their canvases: 85 MB at 384 pixels to the em, where 3,000 kanji at once would take a gigabyte."""
 
 Written = tuple[Sequence[npt.NDArray[np.floating]], float]
@@ -122,7 +122,7 @@ def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], 
 
 def _parts(characters: str) -> Iterator[str]:
     """Cut a text into parts whose glyphs are drawn at once."""
-    return (characters[start : start + _DRAWN_AT_ONCE] for start in range(0, len(characters), _DRAWN_AT_ONCE))
+    return (characters[start : start + DRAWN_AT_ONCE] for start in range(0, len(characters), DRAWN_AT_ONCE))
 
 
 def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -> Masters:

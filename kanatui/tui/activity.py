@@ -12,7 +12,7 @@ from kanatui.dataset.catalogue import Catalogue
 from kanatui.training.control import STOP, Mailbox
 from kanatui.training.runs import Run, Status, list_runs
 
-_LONGEST_STOP = 60.0
+LONGEST_STOP = 60.0
 """Seconds to wait for checkpoints when everything is stopped; what takes longer stops by itself."""
 
 
@@ -75,6 +75,6 @@ def stop_everything() -> None:
     for name in _generations():
         with contextlib.suppress(KanatuiError):
             generation.stop(name)
-    deadline = time.monotonic() + _LONGEST_STOP
+    deadline = time.monotonic() + LONGEST_STOP
     while time.monotonic() < deadline and (any(run.alive() for run in runs) or _generations()):
         time.sleep(0.1)

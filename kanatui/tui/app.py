@@ -113,8 +113,7 @@ class KanatuiApp(App[None]):
 
     async def on_unmount(self) -> None:
         """End the engines."""
-        for engine in self._engines.values():
-            await engine.close()
+        await asyncio.gather(*(engine.close() for engine in self._engines.values()))
         self._put_signals_back()
 
     @work(thread=True, exclusive=True, group="activity")

@@ -12,8 +12,8 @@ from typing import Any
 
 from textual.app import App
 
-_PATIENCE = 3.0
-"""Seconds for leaving in good order, engines ended."""
+_PATIENCE = 10.0
+"""Seconds for leaving in good order, engines ended: on a busy machine that takes more than three."""
 
 _EXIT_STATUS = 128  # to which a shell adds the signal's number
 

@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from kanatui.dataset.read import open_dataset
 from kanatui.dataset.recipe import read_recipe
 from kanatui.fonts import imagemagick
 from kanatui.plugins import registry as plugins
+from tests.helpers.processes import wait_until
 
 SMALL = ("quick", "--faces", "klee-regular", "-c", "あいう", "-n", "5")
 
@@ -178,8 +178,8 @@ def tiny_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_said_in_one_line(kanatui, one_line_error, tiny_disk, shared_cache):
-    (tiny_disk / "cache").symlink_to(shared_cache)
+def test_a_full_disk_is_said_in_one_line(kanatui, one_line_error, tiny_disk, share_cache):
+    share_cache(tiny_disk)
     (tiny_disk / "ballast").write_bytes(b"x" * (2 * 2**20 - 30_000))
     result = kanatui("generate", *SMALL, env={"KANATUI_HOME": str(tiny_disk)})
     one_line_error(result, 1, str(tiny_disk))
@@ -196,13 +196,6 @@ def test_a_defect_of_our_own_is_one_line_too(type_in, monkeypatch):
     monkeypatch.setattr(imagemagick, "find", lambda: 1 / 0)
     status, _, err = type_in("generate", *SMALL)
     assert status == 1 and err.strip().splitlines()[-1].startswith("kanatui: internal error: ZeroDivisionError")
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -26,10 +26,9 @@ TRAIN = [
 
 
 @pytest.fixture(scope="module")
-def trained_home(tmp_path_factory, shared_cache):
+def trained_home(tmp_path_factory, share_cache):
     """A home with one finished run."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "cache").symlink_to(shared_cache)
+    folder = share_cache(tmp_path_factory.mktemp("trained"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KANATUI_HOME", str(folder))
         assert run(TRAIN) == 0

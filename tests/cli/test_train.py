@@ -3,13 +3,13 @@
 import json
 import os
 import signal
-import time
 import tomllib
 
 import pytest
 
 from kanatui import cli
 from kanatui.training.runs import find_run, list_runs
+from tests.helpers.processes import wait_until
 
 FACE = "noto-sans-cjk-jp-medium"
 SMALL = [
@@ -47,13 +47,6 @@ def ok(type_in):
         return out + err
 
     return run
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 # ── wrong ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from kanatui.core.errors import DatasetError
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import Augment, Recipe, read_recipe
+from tests.helpers.processes import wait_until
 
 RECIPE = Recipe(
     "tiny",
@@ -22,8 +22,8 @@ RECIPE = Recipe(
     image_size=32,
     images_per_character=20,
 )
-LARGE = RECIPE.but(  # some seconds of work for one process, in 35 shards
-    image_size=128, images_per_character=6_000, augments=[Augment("size"), Augment("elastic")]
+LARGE = RECIPE.but(  # minutes of work for one process, in 350 shards: it does not end before it is stopped
+    image_size=128, images_per_character=60_000, augments=[Augment("size"), Augment("elastic")]
 )
 
 
@@ -31,13 +31,8 @@ def entry(name="tiny"):
     return next((entry for entry in Catalogue().look() if entry.name == name), None)
 
 
-def wait(predicate, seconds=90):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := predicate():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"waited in vain; the data sets: {Catalogue().look()}")
+def wait(predicate):
+    return wait_until(predicate, lambda: f"; the data sets: {Catalogue().look()}")
 
 
 @pytest.fixture

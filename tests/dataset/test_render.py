@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kanatui.core import paths
 from kanatui.dataset import render
 from kanatui.dataset.recipe import Augment, find_recipe
-from kanatui.dataset.render import Renderer, exact
+from kanatui.dataset.render import exact
 from kanatui.dataset.stream import GlyphStream
 from kanatui.fonts import masters
 from kanatui.fonts.faces import load_faces
@@ -109,7 +109,7 @@ def test_masters_do_not_depend_on_how_many_are_drawn_at_once(tmp_path, monkeypat
     face = next(face for face in load_faces() if face.id == "klee-regular")
     together = font_masters(face, "あいうえお", 72)
     monkeypatch.setenv("KANATUI_HOME", str(tmp_path / "other"))
-    monkeypatch.setattr(masters, "_DRAWN_AT_ONCE", 2)
+    monkeypatch.setattr(masters, "DRAWN_AT_ONCE", 2)
     apart = font_masters(face, "あいうえお", 72)
     assert all(np.array_equal(a, b) for a, b in zip(apart.images, together.images, strict=True))
     assert np.array_equal(apart.corners, together.corners)
@@ -124,10 +124,8 @@ def test_masters_carry_freetype_s_measures():
 
 
 def test_loading_masters_reports_progress():
-    source = stream(32, "random")
-    layout, reports = source.layout, []
-    renderer = Renderer(layout.faces, source._masters, source.characters, source.plan.coverage, 32)
-    renderer.load(lambda done, total: reports.append((done, total)))
+    reports = []
+    stream(32, "random").prepare(lambda done, total: reports.append((done, total)))
     assert reports[-1] == (169 * 4, 169 * 4) and len(reports) == 4
 
 

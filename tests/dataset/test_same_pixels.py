@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from kanatui.dataset.recipe import Augment, find_recipe
 from kanatui.dataset.stream import GlyphStream
 from kanatui.plugins import registry as plugins
 from kanatui.plugins import trust
+from tests.helpers.processes import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -72,7 +72,7 @@ def generate(name, recipe=None, workers=1, resume=False, limit=None, on_shard=No
 @pytest.fixture
 def small_shards(monkeypatch):
     monkeypatch.setattr(manifests, "SHARD_BYTES", 11 * 32 * 32)
-    monkeypatch.setattr(write, "_POOL_WORTH", 0)
+    monkeypatch.setattr(write, "POOL_WORTH", 0)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,8 +95,9 @@ def test_batches_change_nothing(batch):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_written_is_streamed(workers, small_shards):
-    dataset = open_dataset(generate(f"w{workers}", workers=workers))
-    assert len(dataset._shards) == 11
+    folder = generate(f"w{workers}", workers=workers)
+    assert len(list(folder.glob("shard-*.npy"))) == 11
+    dataset = open_dataset(folder)
     assert np.array_equal(dataset.images(np.arange(120)), every_image())
     order = np.random.default_rng(0).permutation(120)
     assert np.array_equal(dataset.images(order), every_image()[order])
@@ -125,14 +126,15 @@ def test_a_damaged_shard_is_made_again(small_shards):
 
 
 KILLED = """
-import sys
+import sys, time
 from kanatui.dataset import manifest, write
 manifest.SHARD_BYTES = 11 * 32 * 32
-write._POOL_WORTH = 0
+write.POOL_WORTH = 0
 sys.path.insert(0, {root!r})
 from tests.dataset.test_same_pixels import generate, small_recipe
 def slow(images, size):
     print("shard", flush=True)
+    time.sleep(600)  # it is killed here, its other processes at work
 generate("killed", workers=2, on_shard=slow)
 """
 
@@ -151,9 +153,7 @@ def test_a_killed_generation_resumes_to_the_same_bytes(number, small_shards, hom
     process.wait()
     folder = paths.datasets() / "killed"
     assert not json.loads((folder / "manifest.json").read_text())["complete"]
-    deadline = time.monotonic() + 120
-    while manifests.writer_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: not manifests.writer_of(folder))
     generate("killed", recipe=small_recipe(images_per_character=500), resume=True)
     assert digests(folder) == whole
 

@@ -18,6 +18,7 @@ from kanatui.core.errors import EngineError, Superseded
 from kanatui.engine import wire
 from kanatui.engine.client import Engine
 from kanatui.plugins import trust
+from tests.helpers.processes import engines, wait_until
 
 PLUGIN = '''
 """Steps that do what no plugin should."""
@@ -97,8 +98,7 @@ async def engine(name="preview"):
 
 
 def process_of(made):
-    own = psutil.Process().children()
-    (found,) = [child for child in own if child.cmdline()[-3:] == ["kanatui.engine", made.name, "1"]]
+    (found,) = engines(made.name)
     return found
 
 
@@ -106,14 +106,12 @@ def is_drawing_slowly(process):
     return any(child.name() == "sleep" for child in process.children(recursive=True))
 
 
-async def until(condition, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while True:
+async def until(condition):
+    def holds():
         with contextlib.suppress(psutil.Error, ValueError):  # the process has not started yet, or its child has ended
-            if condition():
-                return
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.02)
+            return condition()
+
+    await asyncio.to_thread(wait_until, holds)
 
 
 async def test_a_sheet_is_drawn_and_told(home):
@@ -150,7 +148,7 @@ async def test_a_newer_request_supersedes_an_older_one_in_its_slot(plugin):
     async with engine() as made:
         slow = recipe(("slow", {"seconds": 0.3}))
         older = [asyncio.create_task(made.ask("sheet", slot="sheet", recipe=slow, count=2, draw=i)) for i in range(4)]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # all four have asked
         other = asyncio.create_task(made.ask("layout", recipe=recipe()))
         newest = await made.ask("sheet", slot="sheet", recipe=recipe(), count=4)
         for task in older:
@@ -189,8 +187,9 @@ async def test_a_killed_engine_is_reported_and_started_again(plugin):
 async def test_an_engine_that_was_killed_while_idle_is_simply_started_again(home):
     async with engine() as made:
         await made.ask("layout", recipe=recipe())
-        process_of(made).kill()
-        await until(lambda: made._running.ended)
+        process = process_of(made)
+        process.kill()
+        await until(lambda: not process.is_running())  # until the client has taken note: before that it is a zombie
         assert (await made.ask("layout", recipe=recipe())).data["images"] == 150
 
 
@@ -236,7 +235,7 @@ async def test_interrupt_and_hang_up_are_the_app_s_affair(home):
 async def test_a_request_may_be_cancelled_while_the_process_starts(home, pause):
     async with engine() as made:
         task = asyncio.create_task(made.ask("layout", recipe=recipe()))
-        await asyncio.sleep(pause)
+        await asyncio.sleep(pause)  # to cancel at one moment or another is the point
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -263,10 +262,7 @@ from kanatui.engine.client import Engine
 asyncio.run(Engine("preview").ask("sheet", recipe={SLOW!r}, count=2))
 """
     app = psutil.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + 120
-    while not is_drawing_slowly(app):
-        assert time.monotonic() < deadline and app.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: is_drawing_slowly(app) or app.poll() is not None)
     family = app.children(recursive=True)
     assert len(family) == 2
     app.kill()

@@ -5,14 +5,12 @@ import pytest
 
 from kanatui.core.errors import FontError, ParameterError
 from kanatui.dataset.layout import lay_out, size_on_disk
-from kanatui.dataset.mastercache import MasterCache
 from kanatui.dataset.recipe import Augment, Recipe
 from kanatui.dataset.sparse import spread
 from kanatui.dataset.stream import GlyphStream
 from kanatui.engine import jobs
 from kanatui.engine.context import Context
 from kanatui.fonts.faces import load_faces
-from kanatui.fonts.masters import font_masters
 from kanatui.plugins import registry as plugins
 
 FACES = ["klee-regular", "yusei-magic", "kouzan-gyosho"]
@@ -36,7 +34,8 @@ GRID = {"mode": "grid", "images_per_character": 0}
 @pytest.fixture
 def ask():
     """Do a job in a context of this test's own; `ask.all()` does what its thread would do."""
-    context, told = Context(), []
+    context, told, wanted = Context(), [], []
+    context.prefetcher.want = lambda *layout: wanted.append(layout)
 
     def do(job, made=None, **arguments):
         told.clear()
@@ -45,9 +44,8 @@ def ask():
         return jobs.find(job)(context, arguments, lambda done, total, text="": told.append((done, total, text)))
 
     def everything():
-        prefetcher = context.prefetcher
-        while not prefetcher._wanted.empty():
-            prefetcher.fetch(*prefetcher._wanted.get())
+        while wanted:
+            context.prefetcher.fetch(*wanted.pop())
 
     do.all, do.told, do.context = everything, told, context
     return do
@@ -243,11 +241,12 @@ def test_a_broken_font_hides_no_other_face(ask, some_fonts):
     assert listed["yusei-magic"]["covered"] == 1
 
 
-def test_the_rate_is_measured_once_for_all_seeds(ask, monkeypatch):
+def test_the_rate_is_measured_once_for_all_seeds(ask):
     first = ask("rate", recipe(*STEPS)).data
     assert first["rate"] > 0 and first["workers"] >= 1
-    monkeypatch.setattr("kanatui.engine.jobs.preview._measure", lambda *_: pytest.fail("measured again"))
+    assert (0, 1, "measuring the rate") in ask.told
     assert ask("rate", recipe(*STEPS, seed=9, images_per_character=7)).data == first
+    assert (0, 1, "measuring the rate") not in ask.told
 
 
 def test_a_job_that_nobody_wants_any_more_is_left(ask):
@@ -260,41 +259,3 @@ def test_a_job_that_nobody_wants_any_more_is_left(ask):
     for job in ("faces", "layout", "sheet", "rate"):
         with pytest.raises(Unwanted):
             jobs.find(job)(ask.context, {"recipe": recipe().to_dict(), "count": 1}, report)
-
-
-# --- masters in memory
-
-
-def layouts(*sizes):
-    return [lay_out(recipe(image_size=size), plugins.load()) for size in sizes]
-
-
-def same(one, other):
-    assert all(np.array_equal(a, b) for a, b in zip(one.images, other.images, strict=True))
-    assert np.array_equal(one.corners, other.corners) and np.array_equal(one.advance, other.advance)
-    assert np.array_equal(one.right, other.right)
-    assert (one.em, one.ascent, one.descent) == (other.em, other.ascent, other.descent)
-    assert one.advance.dtype == other.advance.dtype and one.corners.dtype == other.corners.dtype
-
-
-@pytest.mark.parametrize("limit", [0, 4_000, 2**30])
-def test_a_cache_gives_the_same_masters_whatever_it_has_room_for(limit):
-    cache, (layout,) = MasterCache(limit), layouts(32)
-    for characters in ("う", "ういあ", "ああ"):
-        for face in layout.faces:
-            for em in (96, 128):
-                found = cache.masters(layout.glyph_sources["fonts"], face, characters, em)
-                same(found, font_masters(face, characters, em))
-    kept = sum(one.bytes for one in cache._kept.values())
-    assert kept <= max(limit, 4_000)
-
-
-@pytest.mark.parametrize("limit", [0, 2**30])
-def test_a_full_cache_still_learns_how_large_masters_are(limit):
-    cache, (layout,) = MasterCache(limit), layouts(32)
-    assert cache.longest(layout, 96) == 0
-    steps = sum(1 for _ in cache.fill(layout, 96))
-    assert steps == len(layout.faces)
-    longest = max(max(image.shape) for face in layout.faces for image in font_masters(face, "あいうヵ", 96).images)
-    assert cache.longest(layout, 96) == longest
-    assert sum(1 for _ in cache.fill(layout, 96)) == 0

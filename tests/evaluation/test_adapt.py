@@ -1,7 +1,10 @@
 """Adapting a model to somebody's samples: really trained, for seconds, on five characters."""
 
+import asyncio
 import json
 import shutil
+import time
+import types
 
 import numpy as np
 import pytest
@@ -21,47 +24,30 @@ from kanatui.training.session import train_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.widgets.dialogs import Ask
-from tests.helpers.app import make_app, screen_text, until
-
-CHARACTERS = "いコシつへ"
-TRAIN = [
-    "train", "quick", "--characters", CHARACTERS, "--faces", "klee-regular,noto-sans-cjk-jp-regular",
-    "--images-per-character", "60", "--epochs", "2", "--batch-size", "16", "--hold-out", "0.2", "--workers", "0",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained_runs(tmp_path_factory, shared_cache):
-    folder = tmp_path_factory.mktemp("base")
-    (folder / "cache").symlink_to(shared_cache)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KANATUI_HOME", str(folder))
-        assert run(TRAIN) == 0
-    return folder / "runs"
+from tests.helpers.app import make_app, screen_text, tells, until
+from tests.helpers.drawings import FIVE
 
 
 @pytest.fixture
-def base(trained_runs, home, monkeypatch):
-    """A trained run in the test's own home."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    shutil.copytree(trained_runs, home / "runs")
-    return find_run("1")
+def own_clock(monkeypatch):
+    """Minutes of training are those of its own work: a busy machine takes as many steps in them as a quiet one."""
+    monkeypatch.setattr("kanatui.training.meter.time", types.SimpleNamespace(monotonic=time.process_time))
 
 
 def draw_samples(count, seed=2):
     """Keep drawings of a hand that writes every character in a way of its own: arcs and bars that no font has."""
     random = np.random.default_rng(seed)
     for turn in range(count):
-        place = turn % len(CHARACTERS)
+        place = turn % len(FIVE)
         x = np.linspace(0.2, 0.8, 9)
         y = 0.3 + 0.08 * place + (0.06 * place) * np.sin(6 * x) + random.normal(0, 0.01)
         strokes = [Stroke(tuple(zip(x.tolist(), y.tolist(), strict=True)))]
         if place % 2:
             strokes.append(Stroke(((0.5, 0.2), (0.5 + random.normal(0, 0.02), 0.8))))
-        samples.keep(Drawing(tuple(strokes)), CHARACTERS[place])
+        samples.keep(Drawing(tuple(strokes)), FIVE[place])
 
 
-def test_adapting_helps_on_what_was_held_back_and_tells_before_and_after(base, capsys):
+def test_adapting_helps_on_what_was_held_back_and_tells_before_and_after(base, own_clock, capsys):
     draw_samples(60)
     assert run(["adapt", "1", "--minutes", "0.12", "--learning-rate", "0.004"]) == 0
     made = find_run("latest")
@@ -114,7 +100,7 @@ def test_an_adaptation_is_repeated_exactly_and_adapted_again(base):
 
 def test_a_folder_of_pictures_serves_as_samples_and_what_is_unfit_is_left_out(base, tmp_path, capsys):
     for turn in range(45):
-        folder = tmp_path / "mine" / CHARACTERS[turn % 5]
+        folder = tmp_path / "mine" / FIVE[turn % 5]
         folder.mkdir(parents=True, exist_ok=True)
         values = np.full((40, 40), 250, dtype=np.uint8)
         values[8 : 12 + turn, 10 : 14 + 4 * (turn % 5)] = 10
@@ -190,9 +176,9 @@ async def test_the_draw_screen_adapts_by_a_key_and_shows_the_run(base):
         assert made.config["train"]["minutes"] == 2.0
         assert made.config["adapt"]["from"] == base.id
         await until(pilot, lambda: "your samples: strict" in screen_text(app) or made.status().step > 3)
-        send_and_wait(made.path, STOP, 60.0, made.alive)
+        await asyncio.to_thread(send_and_wait, made.path, STOP, 60.0, made.alive)
         await until(pilot, lambda: not made.alive())
-        await until(pilot, lambda: any("which adapts, was stopped" in note.message for note in app._notifications))
+        await until(pilot, tells(app, "which adapts, was stopped"))
     assert made.status().state == "stopped"
 
 
@@ -205,5 +191,5 @@ async def test_too_few_drawings_are_a_message_on_the_draw_screen(base):
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press("enter")
-        await until(pilot, lambda: "draw about 37 more" in app._problem[0])
+        await until(pilot, tells(app, "draw about 37 more"))
     assert len(list_runs()) == 1

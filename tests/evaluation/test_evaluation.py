@@ -1,6 +1,5 @@
-import contextlib
-import gc
-import io
+"""Scores by their definition, of folders and of held-out images."""
+
 import json
 
 import numpy as np
@@ -14,40 +13,11 @@ from kanatui.core.errors import ImageError, RunError, UsageError, WeightsError
 from kanatui.evaluation.metrics import Score
 from kanatui.evaluation.readings import Readings
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, score_folder, score_source
-from kanatui.kana.alphabet import FOLD, KANA
-from kanatui.kana.folding import fold_groups, fold_matrix, fold_probabilities
-from kanatui.kana.sets import parse_label
+from kanatui.kana.folding import fold_groups
 from kanatui.model.weights import Classifier
-from kanatui.pictures.files import MOST_PIXELS, find_labelled, open_image, read_image
+from kanatui.pictures.files import find_labelled
 from kanatui.training.provenance import find_provenance, provenance_of
 from tests.helpers.tiny import CHARACTERS, TinySource
-
-# --- folding ---
-
-
-def test_groups_join_small_and_normal_and_look_alikes():
-    groups, index = fold_groups("あぁへヘりリカヵ漢")
-    assert groups == ["あぁ", "へヘ", "りリ", "カヵ", "漢"]
-    assert index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
-
-
-def test_a_small_kana_without_its_normal_form_is_a_group_of_its_own():
-    assert fold_groups("ゃか")[0] == ["ゃ", "か"]
-
-
-def test_all_kana_fold_as_the_table_says_without_chains():
-    groups, index = fold_groups(KANA)
-    assert len(groups) == len(set(FOLD.values())) == 169 - 10 - 12 - 4
-    assert all(FOLD[FOLD[character]] == FOLD[character] for character in KANA)
-    assert sorted("".join(groups)) == sorted(KANA)
-    assert all(character in groups[group] for character, group in zip(KANA, index, strict=True))
-
-
-def test_folded_probabilities_are_sums_over_groups():
-    probabilities = np.array([[0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
-    assert fold_probabilities(probabilities, "つあっリ") == pytest.approx(np.array([[0.4, 0.2, 0.4]]))
-    assert fold_matrix("つあっリ").tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
-
 
 # --- metrics ---
 
@@ -122,147 +92,7 @@ def test_no_readings_report_nothing():
     }  # fmt: skip
 
 
-# --- pictures and folders ---
-
-
-@pytest.fixture
-def picture(tmp_path):
-    """Write a picture: a black bar for each character, at a height of its own."""
-
-    def write(name, height=4, size=(40, 40), **options):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        values = np.full((size[1], size[0]), 255, dtype=np.uint8)
-        values[5 : 5 + height, 8:32] = 0
-        Image.fromarray(values).save(path, **options)
-        return path
-
-    return write
-
-
-def test_a_picture_is_turned_upright(picture):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn clockwise to view
-    path = picture("turned.jpg", exif=exif)
-    upright = np.asarray(open_image(path))
-    assert upright[20, 32] < 60 and upright[6, 20] > 200
-
-
-def broken(path, keep):
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * keep)])
-    return path
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
-@pytest.mark.parametrize("keep", [0.3, 0.9])
-def test_truncated_pictures_are_errors_that_name_the_file(picture, name, keep):
-    path = broken(picture(name, size=(400, 400)), keep)
-    with pytest.raises(ImageError, match=f"^{path}: ") as caught:
-        open_image(path)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.filterwarnings("error")
-def test_the_file_of_a_damaged_picture_is_closed(picture):
-    path = broken(picture("a.png", size=(400, 400)), 0.5)
-    for _ in range(3):
-        with contextlib.suppress(ImageError):
-            open_image(path)
-    gc.collect()
-
-
-def test_what_is_no_picture_is_an_error_that_says_so(tmp_path):
-    empty, text = tmp_path / "empty.png", tmp_path / "text.png"
-    empty.touch()
-    text.write_text("not a picture")
-    for path, words in (
-        (empty, "empty"),
-        (text, "not a picture"),
-        (tmp_path, "directory"),
-        (tmp_path / "no", "no such"),
-    ):
-        with pytest.raises(ImageError, match=f"^{path}: .*{words}"):
-            open_image(path)
-    postscript = tmp_path / "a.eps"
-    postscript.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
-    with pytest.raises(ImageError, match="not a picture"):
-        open_image(postscript)
-
-
-def huge_png(width, height):
-    """A few bytes that claim to be a very large picture."""
-    import struct
-    import zlib
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-@pytest.mark.parametrize("side", [9_000, 12_000, 60_000])
-@pytest.mark.filterwarnings("error")
-def test_huge_pictures_are_refused_before_they_are_read(side):
-    assert side**2 > MOST_PIXELS
-    with pytest.raises(ImageError, match=r"^big: .* more than 64 megapixels; scale it down"):
-        open_image(io.BytesIO(huge_png(side, side)), "big")
-
-
-def test_reading_names_the_picture_without_ink(tmp_path):
-    Image.new("L", (30, 30), 255).save(tmp_path / "white.png")
-    with pytest.raises(ImageError, match="white.png: no ink found"):
-        read_image(tmp_path / "white.png", 32)
-
-
-@pytest.mark.parametrize(
-    ("name", "character"),
-    [
-        ("あ", "あ"), ("3042", "あ"), ("U+3042", "あ"), ("u+30a1", "ァ"), ("か\u3099", "が"), ("U+20BB7", "𠮷"),
-        ("hello", None), ("", None), (".", None), ("U+110000", None), ("U+0007", None), ("あい", None), ("D800", None),
-    ],
-)  # fmt: skip
-def test_labels(name, character):
-    assert parse_label(name) == character
-
-
-@pytest.fixture
-def folder(tmp_path, picture):
-    for name in (
-        "U+304B/b.png",
-        "U+304B/a.PNG",
-        "が/1.jpg",
-        "3055/x.jpeg",
-        "漢/1.png",
-        "not a label/1.png",
-        "loose.png",
-    ):
-        picture(f"labelled/{name}")
-    (tmp_path / "labelled" / "U+304B" / "notes.txt").write_text("")
-    (tmp_path / "labelled" / ".hidden").write_text("")
-    return tmp_path / "labelled"
-
-
-def test_labelled_pictures_are_found_in_order_and_others_counted(folder):
-    found = find_labelled(folder)
-    assert [(path.name, label) for path, label in found.files] == [
-        ("a.PNG", "か"), ("b.png", "か"), ("1.jpg", "が"), ("x.jpeg", "さ"), ("1.png", "漢"),
-    ]  # fmt: skip
-    assert found.ignored == 3
-    assert [label for _, label in found.at_most(3).files] == ["か", "が", "さ"]
-    assert len(found.at_most(99).files) == 5
-
-
-def test_a_folder_without_labelled_pictures_says_what_is_expected(tmp_path):
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "plain" / "a.png").touch()
-    with pytest.raises(ImageError, match=r"plain: no labelled pictures; expected LABEL/\*.png"):
-        find_labelled(tmp_path / "plain")
-    with pytest.raises(ImageError, match="nowhere: no such folder"):
-        find_labelled(tmp_path / "nowhere")
-    with pytest.raises(ImageError, match="not a folder"):
-        find_labelled(tmp_path / "plain" / "a.png")
+# --- folders ---
 
 
 def test_pictures_that_cannot_be_scored_are_left_out_and_counted(folder):

@@ -1,11 +1,9 @@
 """Models on their own: export, the card as a document, the one that ships."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from kanatui.cli import run
 from kanatui.dataset.open import open_source
@@ -13,16 +11,8 @@ from kanatui.evaluation.evaluate import evaluate, open_pictures
 from kanatui.model import shipped
 from kanatui.model.card import read_card
 from kanatui.model.weights import load_weights
-from kanatui.training.runs import find_run
 from kanatui.tui.draw.models import models as models_to_draw_with
 from kanatui.tui.evaluate.finding import evaluations_of, runs_with_weights
-from tests.evaluation.test_adapt import trained_runs  # noqa: F401
-
-
-@pytest.fixture
-def base(trained_runs, home):  # noqa: F811
-    shutil.copytree(trained_runs, home / "runs")
-    return find_run("1")
 
 
 def silent(done, total, text):

@@ -1,7 +1,5 @@
 """What a font truly draws, whatever it promises."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 from __future__ import annotations
 
 import json
@@ -17,7 +15,9 @@ from kanatui.core import paths
 from kanatui.core.errors import FontError
 from kanatui.fonts.faces import coverage, load_faces
 from kanatui.kana.alphabet import KANA
-from tests.helpers.own_fonts import TRIANGLE, build_font, face_of, place, polygon, tricky  # noqa: F401
+from tests.helpers.own_fonts import TRIANGLE, build_font, face_of, polygon
+
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def test_a_character_counts_only_with_cmap_ink_and_not_as_the_box(tricky: Path) -> None:

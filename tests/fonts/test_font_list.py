@@ -1,7 +1,5 @@
 """The list of faces, where they are searched, how they are chosen, and the command that shows them."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 from __future__ import annotations
 
 import json
@@ -16,7 +14,9 @@ from kanatui.cli.fonts import fonts_command
 from kanatui.core.errors import FontError
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import coverage, font_folders, install_command, load_faces, select_faces, user_file
-from tests.helpers.own_fonts import ENTRY, TRIANGLE, build_font, face_of, place, polygon, tricky, write_list  # noqa: F401
+from tests.helpers.own_fonts import ENTRY, TRIANGLE, build_font, face_of, polygon, write_list
+
+pytestmark = pytest.mark.usefixtures("place")
 
 # --- The list
 

@@ -2,7 +2,6 @@ import dataclasses
 import os
 import stat
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from kanatui.core.errors import ImageMagickError
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import load_faces
 from kanatui.fonts.imagemagick import Annotation, find
+from tests.helpers.processes import wait_until
 
 
 @pytest.fixture
@@ -31,11 +31,9 @@ def stand_in(tmp_path, monkeypatch):
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{folder}:/bin")
         monkeypatch.setenv("KANATUI_IMAGEMAGICK", str(program))
-        imagemagick._identify.cache_clear()
         return program
 
-    yield make
-    imagemagick._identify.cache_clear()
+    return make
 
 
 @pytest.mark.parametrize("character", "あ@%\\'\"{}$`-+~&;<>()[]#!*?")
@@ -180,16 +178,13 @@ def test_too_few_bytes_are_noticed(stand_in):
 
 
 def test_a_child_that_hangs_is_ended_with_all_it_started(stand_in, monkeypatch, tmp_path):
-    monkeypatch.setattr(imagemagick, "_START_SECONDS", 1.0)
+    monkeypatch.setattr(imagemagick, "START_SECONDS", 1.0)
     marker = tmp_path / "pid"
     stand_in(IDENTIFY + f"sleep 600 & echo $! > {marker}; wait")
     with pytest.raises(ImageMagickError, match="no answer within"):
         find().glyphs("any", "あ", 64)
     pid = int(marker.read_text())
-    deadline = time.monotonic() + 10
-    while _alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _alive(pid)
+    wait_until(lambda: not _alive(pid))
 
 
 def _alive(pid):

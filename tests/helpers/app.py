@@ -1,12 +1,15 @@
 """What the tests of the app share."""
 
 import asyncio
+import contextlib
 import time
+from pathlib import Path
 
 from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe
-from kanatui.tui.app import KanatuiApp
+from kanatui.tui import app as shipped
 from kanatui.tui.dataset.draft import Draft
+from tests.helpers.processes import LONGEST, engines
 
 SMALL = Recipe("small", characters="あい", faces=("klee-regular",), image_size=32, images_per_character=50)
 
@@ -17,25 +20,48 @@ def keep_small_draft():
         Draft.of(SMALL).keep()
 
 
+class WatchedApp(shipped.KanatuiApp):
+    """The app, which also keeps all that it told of: a toast may be gone before a test has looked."""
+
+    CSS_PATH = [Path(shipped.__file__).parent / name for name in shipped.KanatuiApp.CSS_PATH]  # noqa: RUF012
+
+    def __init__(self, *arguments):
+        self.told = []
+        super().__init__(*arguments)
+
+    def notify(self, message, **options):
+        self.told.append(message)
+        super().notify(message, **options)
+
+    @contextlib.asynccontextmanager
+    async def run_test(self, **options):
+        """End its workers first, as quitting does: Textual's own way takes the widgets from under them."""
+        async with super().run_test(**options) as pilot:
+            try:
+                yield pilot
+            finally:
+                self.workers.cancel_all()
+
+
 def make_app(mode="", plain=False):
     keep_small_draft()
-    return KanatuiApp(plain, mode)
+    return WatchedApp(plain, mode)
 
 
-async def until(pilot, predicate, seconds=90.0):
+async def until(pilot, predicate):
     """Wait until a condition holds, letting the app work meanwhile; fail with the screen's text if it never does."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         await pilot.pause()
         if value := predicate():
             return value
         await asyncio.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain on:\n{screen_text(pilot.app)}")
+    raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")
 
 
 def screen_text(app):
     """What the terminal shows, as plain lines."""
-    strips = app.screen._compositor.render_strips()
+    strips = app.screen._compositor.render_strips()  # Textual has no public way to them
     return "\n".join(strip.text.rstrip() for strip in strips)
 
 
@@ -44,6 +70,14 @@ def shows(app, words):
     return lambda: words in screen_text(app)
 
 
-def complains(app, words):
-    """A condition to wait for: the last problem told of has these words."""
-    return lambda: words in app._problem[0]
+def tells(app, words):
+    """A condition to wait for: it has told of something in these words, in a toast that may be gone again."""
+    return lambda: any(words in told for told in app.told)
+
+
+async def suspended_engine(app, name):
+    """One of the app's engines, stopped, so that what it is asked next takes until it is resumed."""
+    await app.engine(name).ask("layout", recipe=SMALL.to_dict())
+    (engine,) = engines(name)
+    engine.suspend()
+    return engine

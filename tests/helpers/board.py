@@ -1,11 +1,11 @@
 """The drawing board for tests: the app opened at it, and a model that reads without having been trained."""
 
+import contextlib
 import functools
 import itertools
 import json
 
 import numpy as np
-import pytest
 import torch
 from textual.events import MouseDown, MouseMove, MouseUp
 
@@ -74,15 +74,10 @@ def templates():
     return np.stack([prepare(image, 48) for image in answer.arrays["images"]])
 
 
-@pytest.fixture
-def model(home, tmp_path, monkeypatch):
-    """A finished run whose model reads by comparing with a font's glyphs."""
-    folder = tmp_path / "plugins"
-    folder.mkdir()
+def make_template_model(folder):
+    """Make a finished run whose model reads by comparing with a font's glyphs; its plugin goes into a folder."""
     (folder / "template.py").write_text(PLUGIN)
     trust.trust(folder / "template.py")
-    monkeypatch.setenv("KANATUI_PLUGINS", str(folder))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     space = {}
     exec(compile(PLUGIN, "template", "exec"), space)
     module = space["Soft"](48, len(KNOWN))
@@ -102,84 +97,76 @@ def keys_along(start, end):
     return [KEYS[x, y] for x, y in steps.tolist()]
 
 
-@pytest.fixture
-def board(request):
-    """Open the app at the drawing board; with a model, wait until it can read."""
+class Opened:
+    """The app at the drawing board, and a hand that draws there."""
 
-    class Opened:
-        def __init__(self, app, pilot):
-            self.app, self.pilot = app, pilot
-            self.canvas = app.screen.query_one(Canvas)
-            self.readings = app.screen.query_one(Readings)
-            self.board = app.screen.query_one(Board)
+    def __init__(self, app, pilot):
+        self.app, self.pilot = app, pilot
+        self.canvas = app.screen.query_one(Canvas)
+        self.readings = app.screen.query_one(Readings)
+        self.board = app.screen.query_one(Board)
 
-        async def until(self, predicate, seconds=60.0):
-            return await until(self.pilot, predicate, seconds)
+    async def until(self, predicate):
+        return await until(self.pilot, predicate)
 
-        def report(self, kind, place, button=1, exact=False):
-            """Post a mouse event as a terminal reports it: for whole cells, or by pixels."""
-            region, side = self.canvas.region, self.canvas._side
-            x, y = region.x + place[0] * side, region.y + place[1] * side / 2
-            if not exact:
-                x, y = int(x), int(y)
-            event = kind(None, x, y, 0, 0, button, False, False, False, screen_x=x, screen_y=y)
-            self.app.post_message(event)
+    def report(self, kind, place, button=1, exact=False):
+        """Post a mouse event as a terminal reports it: for whole cells, or by pixels."""
+        region, side = self.canvas.region, self.canvas._side
+        x, y = region.x + place[0] * side, region.y + place[1] * side / 2
+        if not exact:
+            x, y = int(x), int(y)
+        event = kind(None, x, y, 0, 0, button, False, False, False, screen_x=x, screen_y=y)
+        self.app.post_message(event)
 
-        async def stroke(self, line, points=8, exact=False):
-            """Draw a stroke by mouse; a fast hand is reported at few places."""
-            corners = np.array(line)
-            walk = np.concatenate(
-                [np.linspace(a, b, points, endpoint=False) for a, b in itertools.pairwise(corners)] + [corners[-1:]]
-            )
-            before = len(self.canvas.drawing.strokes)
-            self.report(MouseDown, walk[0], exact=exact)
-            for place in walk[1:]:
-                self.report(MouseMove, place, exact=exact)
-            self.report(MouseUp, walk[-1], exact=exact)
-            await self.until(lambda: len(self.canvas.drawing.strokes) == before + 1)
+    async def stroke(self, line, points=8, exact=False):
+        """Draw a stroke by mouse; a fast hand is reported at few places."""
+        corners = np.array(line)
+        walk = np.concatenate(
+            [np.linspace(a, b, points, endpoint=False) for a, b in itertools.pairwise(corners)] + [corners[-1:]]
+        )
+        before = len(self.canvas.drawing.strokes)
+        self.report(MouseDown, walk[0], exact=exact)
+        for place in walk[1:]:
+            self.report(MouseMove, place, exact=exact)
+        self.report(MouseUp, walk[-1], exact=exact)
+        await self.until(lambda: len(self.canvas.drawing.strokes) == before + 1)
 
-        async def draw(self, lines, **how):
-            for line in lines:
-                await self.stroke(line, **how)
+    async def draw(self, lines, **how):
+        for line in lines:
+            await self.stroke(line, **how)
 
-        async def draw_by_keys(self, lines):
-            """Go along strokes by arrows and their diagonals, a pixel at a time, with the pen up between them."""
-            side = self.canvas._side
-            await self.press("left")  # the first only shows the cursor
-            here = np.array(self.canvas._cursor_pixel())
-            for line in lines:
-                corners = np.minimum((np.array(line) * side).astype(int), side - 1)
-                await self.press(*keys_along(here, corners[0]), "space")
-                for start, end in itertools.pairwise(corners):
-                    await self.press(*keys_along(start, end))
-                await self.press("space")
-                here = corners[-1]
+    async def draw_by_keys(self, lines):
+        """Go along strokes by arrows and their diagonals, a pixel at a time, with the pen up between them."""
+        side = self.canvas._side
+        await self.press("left")  # the first only shows the cursor
+        here = np.array(self.canvas._cursor_pixel())
+        for line in lines:
+            corners = np.minimum((np.array(line) * side).astype(int), side - 1)
+            await self.press(*keys_along(here, corners[0]), "space")
+            for start, end in itertools.pairwise(corners):
+                await self.press(*keys_along(start, end))
+            await self.press("space")
+            here = corners[-1]
 
-        async def read(self):
-            """Wait for the readings of what is drawn now."""
-            await self.until(lambda: self.board._read_up.is_set() and self.readings.shown)
-            return [reading.character for reading in self.readings.shown]
+    async def read(self):
+        """Wait for the readings of what is drawn now."""
+        await self.until(lambda: self.board._read_up.is_set() and self.readings.shown)
+        return [reading.character for reading in self.readings.shown]
 
-        async def ready(self):
-            await self.until(lambda: self.readings.known and self.readings.pictures)
+    async def ready(self):
+        await self.until(lambda: self.readings.known and self.readings.pictures)
 
-        async def press(self, *keys):
-            await self.pilot.press(*keys)
-            await self.pilot.pause()
+    async def press(self, *keys):
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
 
-    class Opening:
-        def __init__(self, size=(80, 24), **options):
-            self.app = make_app(mode="draw", **options)
-            self.running = self.app.run_test(size=size, notifications=True)
 
-        async def __aenter__(self):
-            pilot = await self.running.__aenter__()
-            await until(pilot, lambda: self.app.current_mode == "draw" and list(self.app.screen.query(Canvas)))
-            opened = Opened(self.app, pilot)
-            await opened.until(lambda: opened.canvas.has_focus and opened.canvas._side)
-            return opened
-
-        async def __aexit__(self, *error):
-            return await self.running.__aexit__(*error)
-
-    return Opening
+@contextlib.asynccontextmanager
+async def open_board(size=(80, 24), **options):
+    """Open the app at the drawing board; `ready` waits until a model can read."""
+    app = make_app(mode="draw", **options)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.current_mode == "draw" and list(app.screen.query(Canvas)))
+        at = Opened(app, pilot)
+        await at.until(lambda: at.canvas.has_focus and at.canvas._side)
+        yield at

@@ -1,11 +1,10 @@
 """The Dataset screen for tests: the app opened at it, with two faces and a small recipe."""
 
-import pytest
+import contextlib
+
 from textual.widgets import TabbedContent
 
-from kanatui.dataset.recipe import Augment, Recipe, find_recipe, save_recipe
-from kanatui.fonts import faces
-from kanatui.tui.dataset.draft import Draft
+from kanatui.dataset.recipe import Augment, Recipe
 from kanatui.tui.dataset.plan import PlanLine
 from kanatui.tui.dataset.preview import Preview
 from kanatui.tui.dataset.steps import StepsPanel
@@ -20,24 +19,6 @@ TINY = Recipe(
     image_size=32,
     images_per_character=40,
 )
-
-
-@pytest.fixture(scope="session")
-def few_fonts(tmp_path_factory):
-    """A font folder with two faces in it, so that looking at all of them is quick and most are missing."""
-    folder = tmp_path_factory.mktemp("fonts")
-    for face in faces.load_faces():
-        if face.id in FACES:
-            (folder / face.path.name).symlink_to(face.path)
-    return folder
-
-
-@pytest.fixture
-def tiny(home, few_fonts, monkeypatch):
-    """A home whose kept draft is the recipe TINY, saved as `tiny`."""
-    monkeypatch.setenv("KANATUI_FONT_PATH", str(few_fonts))
-    save_recipe(TINY, "tiny")
-    Draft.of(find_recipe("tiny")).keep()
 
 
 class Screen:
@@ -65,22 +46,16 @@ class Screen:
         return screen_text(self.app)
 
 
-@pytest.fixture
-async def open_app(tiny):
-    """Open the app and wait until the sheet, the plan and the faces are there."""
-    from contextlib import asynccontextmanager
-
-    @asynccontextmanager
-    async def opened(size=(120, 40), **options):
-        app = make_app(**options)
-        async with app.run_test(size=size) as pilot:
-            screen = Screen(app)
-            await until(pilot, lambda: app.screen.query(Preview) and screen.images is not None, 60)
-            await until(pilot, lambda: "images" in screen.plan)
-            await until(pilot, lambda: screen.one(StepsPanel)._registry is not None)
-            yield pilot, screen
-
-    return opened
+@contextlib.asynccontextmanager
+async def opened(size=(120, 40), **options):
+    """The app on the Dataset screen, once the sheet, the plan and the plugins are there."""
+    app = make_app(**options)
+    async with app.run_test(size=size) as pilot:
+        screen = Screen(app)
+        await until(pilot, lambda: app.screen.query(Preview) and screen.images is not None)
+        await until(pilot, lambda: "images" in screen.plan)
+        await until(pilot, lambda: screen.one(StepsPanel)._registry is not None)
+        yield pilot, screen
 
 
 async def go(pilot, tab):

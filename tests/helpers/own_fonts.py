@@ -6,22 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from kanatui.fonts.faces import Face
 
 BOX = ((100, 0), (100, 700), (600, 700), (600, 0))
-
-
-@pytest.fixture(autouse=True)
-def place(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own, and font folders in which only its fonts lie."""
-    (home / "cache").unlink()
-    (tmp_path / "fonts").mkdir()
-    monkeypatch.setenv("KANATUI_FONT_PATH", str(tmp_path / "fonts"))
-    return tmp_path
 
 
 def polygon(*points: tuple[float, float]) -> Any:
@@ -55,11 +45,10 @@ def build_font(path: Path, cmap: dict[str, str], **glyphs: Any) -> Path:
 TRIANGLE = ((100, 0), (500, 800), (900, 0))
 
 
-@pytest.fixture
-def tricky(place: Path) -> Path:
-    """A font whose cmap promises more than its glyphs hold; く is the one character it does not list."""
+def build_tricky_font(path: Path) -> Path:
+    """Write a font whose cmap promises more than its glyphs hold; く is the one character it does not list."""
     return build_font(
-        place / "fonts" / "tricky.ttf",
+        path,
         {
             "あ": "a",
             "か": "empty",

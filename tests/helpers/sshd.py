@@ -5,7 +5,8 @@ import os
 import shutil
 import socket
 import subprocess
-import time
+
+from tests.helpers.processes import wait_until
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -37,17 +38,12 @@ class Sshd:
             os.makedirs("/run/sshd", exist_ok=True)  # sshd's own place for separating privileges
         command = [SSHD, "-D", "-E", folder / "log", "-f", folder / "config"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        self._wait()
+        wait_until(self.listens)
 
-    def _wait(self):
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, (self.folder / "log").read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("sshd does not listen")
+    def listens(self):
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def command(self, *remote):
         """How to run something there, on a terminal."""

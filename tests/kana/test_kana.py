@@ -1,10 +1,16 @@
+"""The characters, their names, what folds into what, and how they are written in folders and by hand."""
+
 import unicodedata
 
+import numpy as np
 import pytest
 
 from kanatui.core.errors import UsageError
 from kanatui.kana import alphabet
-from kanatui.kana.sets import parse_characters
+from kanatui.kana.alphabet import FOLD, HIRAGANA, KANA
+from kanatui.kana.folding import fold_groups, fold_matrix, fold_probabilities
+from kanatui.kana.romaji import NAMES, name_of, parse_typed
+from kanatui.kana.sets import parse_characters, parse_label
 
 
 def test_there_are_169_kana():
@@ -28,6 +34,14 @@ def test_folding_is_one_step_and_total():
     assert len(set(alphabet.FOLD.values())) == 169 - 22 - 4
 
 
+@pytest.mark.parametrize("character", alphabet.KANA)
+def test_names_agree_with_unicode(character):
+    spoken = unicodedata.name(character).split()[-1].lower()
+    name = NAMES[character].removeprefix("x")
+    hepburn = {"shi": "si", "chi": "ti", "tsu": "tu", "fu": "hu", "ji": "zi"}
+    assert hepburn.get(name, name) == spoken
+
+
 def test_character_sets_are_parsed(tmp_path):
     file = tmp_path / "mine.txt"
     file.write_text("か き\nか\n", encoding="utf-8")
@@ -49,3 +63,75 @@ def test_a_character_file_that_is_not_text_is_named(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="picture.txt"):
         parse_characters(str(file))
+
+
+def test_groups_join_small_and_normal_and_look_alikes():
+    groups, index = fold_groups("あぁへヘりリカヵ漢")
+    assert groups == ["あぁ", "へヘ", "りリ", "カヵ", "漢"]
+    assert index.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+
+
+def test_a_small_kana_without_its_normal_form_is_a_group_of_its_own():
+    assert fold_groups("ゃか")[0] == ["ゃ", "か"]
+
+
+def test_all_kana_fold_as_the_table_says_without_chains():
+    groups, index = fold_groups(KANA)
+    assert len(groups) == len(set(FOLD.values())) == 169 - 10 - 12 - 4
+    assert all(FOLD[FOLD[character]] == FOLD[character] for character in KANA)
+    assert sorted("".join(groups)) == sorted(KANA)
+    assert all(character in groups[group] for character, group in zip(KANA, index, strict=True))
+
+
+def test_folded_probabilities_are_sums_over_groups():
+    probabilities = np.array([[0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
+    assert fold_probabilities(probabilities, "つあっリ") == pytest.approx(np.array([[0.4, 0.2, 0.4]]))
+    assert fold_matrix("つあっリ").tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "character"),
+    [
+        ("あ", "あ"), ("3042", "あ"), ("U+3042", "あ"), ("u+30a1", "ァ"), ("か\u3099", "が"), ("U+20BB7", "𠮷"),
+        ("hello", None), ("", None), (".", None), ("U+110000", None), ("U+0007", None), ("あい", None), ("D800", None),
+    ],
+)  # fmt: skip
+def test_labels(name, character):
+    assert parse_label(name) == character
+
+
+@pytest.mark.parametrize(
+    ("text", "prefer", "character"),
+    [
+        ("か", "hiragana", "か"),
+        ("か\u3099", "hiragana", "が"),
+        ("ka", "hiragana", "か"),
+        ("KA", "hiragana", "カ"),
+        ("ka", "katakana", "カ"),
+        ("shi", "hiragana", "し"),
+        ("si", "hiragana", "し"),
+        ("TU", "hiragana", "ツ"),
+        ("small tsu", "hiragana", "っ"),
+        ("xtu", "katakana", "ッ"),
+        ("vu", "hiragana", "ヴ"),
+        ("n", "hiragana", "ん"),
+        ("304b", "hiragana", "か"),
+        (" U+30F6 ", "hiragana", "ヶ"),
+        ("漢", "hiragana", "漢"),
+    ],
+)
+def test_typed_characters(text, prefer, character):
+    assert parse_typed(text, prefer) == character
+
+
+@pytest.mark.parametrize("text", ["", "kq", "かき", "U+110000", "!", "z"])
+def test_what_is_no_character_is_refused_in_one_line(text):
+    with pytest.raises(ValueError) as caught:
+        parse_typed(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_kana_can_be_typed_by_its_name():
+    for character in KANA:
+        typed = name_of(character).upper() if character not in HIRAGANA else name_of(character)
+        assert parse_typed(typed) == character

@@ -52,7 +52,7 @@ def test_every_writer_writes_all_kana(faces):
 def test_all_keep_to_the_em_box(faces):
     for face in faces[::8]:
         for character in KANA:
-            lines, pen = MODULE._write(face.id, character)
+            lines, pen = MODULE.write(face.id, character)
             places = np.concatenate(lines)
             assert 0.02 <= pen <= 0.1
             assert places.min() >= -1e-9 and places.max() <= 1 + 1e-9, (face.id, character)
@@ -71,10 +71,10 @@ def test_a_writer_writes_a_character_always_alike_and_each_otherwise(faces, monk
 
 def test_hands_stay_near_what_is_taught(faces):
     """Every stroke is there, in its order and near its place; ways on which the pen is not lifted come after them."""
-    taught = MODULE._strokes("ホ")
+    taught = MODULE.strokes_of("ホ")
     means = []
     for face in faces:
-        written, _ = MODULE._write(face.id, "ホ")
+        written, _ = MODULE.write(face.id, "ホ")
         assert len(taught) <= len(written) < 2 * len(taught)
         moved = [np.abs(a.mean(axis=0) - b.mean(axis=0)).max() for a, b in zip(written, taught, strict=False)]
         assert max(moved) < 0.35
@@ -83,14 +83,14 @@ def test_hands_stay_near_what_is_taught(faces):
 
 
 def test_some_join_strokes_and_most_do_not(faces):
-    joined = [len(MODULE._write(face.id, "ホ")[0]) > 4 for face in faces]
+    joined = [len(MODULE.write(face.id, "ホ")[0]) > 4 for face in faces]
     assert 0 < sum(joined) < len(faces) / 2
 
 
 @pytest.mark.parametrize("ends", [(0.3, 0.3), (-0.3, -0.3), (0.02, -0.02), (0.0, 0.0)])
 def test_strokes_are_lengthened_along_themselves_by_a_quarter_at_most(ends):
     line = np.column_stack([np.linspace(0.0, 0.4, 9), np.full(9, 0.5)])
-    longer = MODULE._lengthened(line, np.array(ends))
+    longer = MODULE.lengthened(line, np.array(ends))
     start, end = np.clip(ends, -0.1, 0.1)
     assert longer[0] == pytest.approx([-start, 0.5])
     assert longer[-1] == pytest.approx([0.4 + end, 0.5])
@@ -134,7 +134,7 @@ def test_small_kana_are_smaller(faces):
 
 
 def test_without_the_package_the_faces_are_missing_and_the_others_still_draw(monkeypatch):
-    monkeypatch.setattr(MODULE, "_folder", lambda: None)
+    monkeypatch.setattr(MODULE, "kanji_folder", lambda: None)
     layout = lay_out(recipe(characters="あ", faces=["pen", "klee-regular"]), REGISTRY)
     assert [face.id for face in layout.faces] == ["klee-regular"]
     assert layout.missing_faces and all(face.style == "pen" for face in layout.missing_faces)

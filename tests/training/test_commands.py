@@ -1,7 +1,6 @@
 """Commands to a training: they arrive whole, in order, and are answered."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +9,7 @@ from kanatui.core.errors import RunError
 from kanatui.training.control import Mailbox, send_and_wait
 from kanatui.training.recorder import Recorder
 from kanatui.training.runs import Run
+from tests.helpers.processes import LONGEST, wait_until
 
 
 def test_commands_arrive_whole_in_order_and_once(tmp_path):
@@ -62,8 +62,7 @@ def test_whoever_sends_a_command_hears_the_answer():
     box = Mailbox(run.control)
 
     def obey():
-        while not (commands := box.take()):
-            time.sleep(0.01)
+        commands = wait_until(box.take)
         accepted = commands[0].command == "pause"
         recorder.event("command", sequence=commands[0].sequence, command="pause", accepted=accepted, note="no", step=3)
 
@@ -71,12 +70,12 @@ def test_whoever_sends_a_command_hears_the_answer():
         thread = threading.Thread(target=obey)
         thread.start()
         if command == "pause":
-            assert send_and_wait(run.path, command, 10.0, run.alive)["step"] == 3
+            assert send_and_wait(run.path, command, LONGEST, run.alive)["step"] == 3
         else:
             with pytest.raises(RunError, match="001-quick: no"):
-                send_and_wait(run.path, command, 10.0, run.alive)
+                send_and_wait(run.path, command, LONGEST, run.alive)
         thread.join()
     assert send_and_wait(run.path, "pause", 0.1, run.alive) is None
     recorder.close()
     with pytest.raises(RunError, match="ended before it could stop after epoch"):
-        send_and_wait(run.path, "stop_after_epoch", 10.0, run.alive)
+        send_and_wait(run.path, "stop_after_epoch", LONGEST, run.alive)

@@ -16,6 +16,7 @@ from kanatui.training.splits import split_source
 from kanatui.training.trainer import Trainer
 from kanatui.training.usage import Usage
 from kanatui.training.validate import Judge
+from tests.helpers.processes import wait_until
 from tests.helpers.tiny import CHARACTERS, TinyModel, TinySource, open_tiny
 
 RAGGED = [40, 40, 40, 40, 40, 25, 40, 40, 13]
@@ -266,10 +267,7 @@ def test_usage_counts_the_processes_that_make_batches():
     child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     child.start()
     try:
-        deadline = time.monotonic() + 120
-        while usage.read()["memory"] < alone + 1e6:  # it takes a moment to become a python
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: usage.read()["memory"] >= alone + 1e6)  # it takes a moment to become a python
     finally:
         child.kill()
         child.join()

@@ -16,7 +16,7 @@ from kanatui.tui.settings import Settings
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 from kanatui.tui.widgets.keybar import KeyBar
-from tests.helpers.app import make_app, screen_text, until
+from tests.helpers.app import SMALL, make_app, screen_text, suspended_engine, until
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -24,7 +24,13 @@ SIZES = [(80, 24), (120, 40)]
 def make_run(name="one", state="running", **status):
     """A run directory as a training leaves it; a running one is kept locked by this process."""
     run = Run.create(name, {"recipe": "quick", "train": {}, "model": {}, "source": {}})
-    fields = {"state": state, "pid": os.getpid(), "heartbeat": time.time(), "progress": 0.63, "seconds_left": 72.0}
+    fields = {
+        "state": state,
+        "pid": os.getpid(),
+        "heartbeat": time.time() + 3600,
+        "progress": 0.63,
+        "seconds_left": 72.0,
+    }
     (run.path / "status.json").write_text(json.dumps(fields | status))
     return run
 
@@ -109,7 +115,7 @@ async def test_quitting_without_work_under_way_just_quits():
     app = make_app()
     async with app.run_test() as pilot:
         await pilot.press("ctrl+q")
-        await until(pilot, lambda: app._exit)
+        await until(pilot, lambda: app.return_code == 0)
 
 
 async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running):
@@ -121,37 +127,39 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
         assert app.focused.id == "answer-detach"
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
-        assert not app._exit
+        assert app.return_code is None
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("enter")
-        await until(pilot, lambda: app._exit)
+        await until(pilot, lambda: app.return_code == 0)
     assert Mailbox(running.control).take() == []
 
 
 async def test_quitting_asks_before_it_ends_an_evaluation():
     app = make_app()
     async with app.run_test() as pilot:
-        asked = asyncio.create_task(app.engine("evaluate").ask("faces", characters="kana"))
+        engine = await suspended_engine(app, "evaluate")
+        asked = asyncio.create_task(app.engine("evaluate").ask("layout", recipe=SMALL.to_dict()))
         await until(pilot, lambda: app.engine("evaluate").busy)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         assert "An evaluation is under way" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
-        assert not app._exit
+        assert app.return_code is None
+        engine.resume()
         await asked
         assert not app.engine("evaluate").busy
 
 
 async def test_quitting_can_stop_the_work(running, monkeypatch):
-    monkeypatch.setattr("kanatui.tui.activity._LONGEST_STOP", 0.2)
+    monkeypatch.setattr("kanatui.tui.activity.LONGEST_STOP", 0.2)
     app = make_app()
     async with app.run_test() as pilot:
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("s")
-        await until(pilot, lambda: app._exit)
+        await until(pilot, lambda: app.return_code == 0)
     assert [command.command for command in Mailbox(running.control).take()] == ["stop"]
 
 

@@ -1,7 +1,5 @@
 """The Dataset screen: the recipe, faces, augmentations, and all of it in every size."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 import numpy as np
 from textual.widgets import Input, OptionList
 
@@ -13,7 +11,7 @@ from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import ParameterForm
 from tests.helpers.app import make_app, screen_text, until
-from tests.helpers.dataset_screen import TINY, answer, few_fonts, go, open_app, tiny  # noqa: F401
+from tests.helpers.dataset_screen import TINY, answer, go
 
 # ── recipe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,6 +144,11 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
 # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def row_of(listed, name):
+    texts = [str(option.prompt) for option in listed.options]
+    return next(row for row, text in enumerate(texts) if name in text.split()[:2])
+
+
 def plugins_of(screen):
     return [step.augment.plugin for step in screen.draft.steps]
 
@@ -165,7 +168,7 @@ async def test_steps_are_reordered_added_and_removed_by_keys(open_app):
         await pilot.press("a")
         await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
         listed = screen.app.screen.query_one(OptionList)
-        listed.highlighted = screen.app.screen._ids.index("blur")
+        listed.highlighted = row_of(listed, "blur")
         await pilot.press("enter")
         await until(pilot, lambda: plugins_of(screen) == ["size", "blur", "rotate", "noise"])
         await until(pilot, lambda: "sigma" in screen.text())
@@ -235,19 +238,19 @@ async def test_plugins_that_failed_or_are_not_trusted_are_shown(open_app, tmp_pa
         await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
         await until(pilot, lambda: "out of sorts" in screen.text())
         adding = screen.app.screen
-        rows = [source.name for source in adding._sources]
-        adding.query_one(OptionList).highlighted = len(adding._ids) + rows.index("wrong")
+        listed = adding.query_one(OptionList)
+        listed.highlighted = row_of(listed, "wrong")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(screen.app.screen, Details))
         await pilot.pause()
         assert "Traceback" in screen.text()
         await pilot.press("escape")
-        adding.query_one(OptionList).highlighted = len(adding._ids) + rows.index("negative")
+        listed.highlighted = row_of(listed, "negative")
         await pilot.press("t")
         await answer(pilot, Confirm, "t")
         await until(pilot, lambda: "negative" in screen.one(StepsPanel)._registry.augmentations)
         screen.app.screen_stack[0].edit(screen.draft.added("negative", 2))
-        await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128, 60)
+        await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128)
     plugins.reload()
 
 
@@ -256,7 +259,7 @@ async def test_a_step_whose_plugin_is_gone_is_marked(open_app):
     Draft.of(find_recipe("tiny")).keep()
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "unknown augmentation 'vanished'" in screen_text(app), 60)
+        await until(pilot, lambda: "unknown augmentation 'vanished'" in screen_text(app))
         await go(pilot, "steps")
         await until(pilot, lambda: "✗ no such plugin" in screen_text(app))
 

@@ -1,7 +1,5 @@
 """The Draw screen: drawing by mouse and by keys, and reading what is drawn."""
 
-# ruff: noqa: F811  # fixtures are imported
-
 import json
 
 import numpy as np
@@ -16,8 +14,8 @@ from kanatui.pictures.drawing import PEN_WIDTHS, Drawing, Stroke
 from kanatui.training.events import EventWriter
 from kanatui.training.runs import Run
 from kanatui.tui.draw.canvas import _frame
-from tests.helpers.app import screen_text
-from tests.helpers.board import KNOWN, SIZES, board, model  # noqa: F401
+from tests.helpers.app import screen_text, tells
+from tests.helpers.board import SIZES, open_board
 from tests.helpers.drawings import STROKES, drawn
 
 
@@ -28,8 +26,8 @@ def ink(canvas):
 # --- the board
 
 
-async def test_a_stroke_by_mouse_has_no_gaps_however_few_places_are_reported(board):
-    async with board() as at:
+async def test_a_stroke_by_mouse_has_no_gaps_however_few_places_are_reported():
+    async with open_board() as at:
         await at.stroke([(0.2, 0.5), (0.8, 0.5)], points=1)
         side = at.canvas._side
         row = ink(at.canvas)[side // 2 - 1 : side // 2 + 2].any(axis=0)
@@ -39,9 +37,9 @@ async def test_a_stroke_by_mouse_has_no_gaps_however_few_places_are_reported(boa
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("exact", [False, True], ids=["cells", "pixels"])
-async def test_what_is_drawn_is_what_the_hand_did(board, size, exact):
+async def test_what_is_drawn_is_what_the_hand_did(size, exact):
     off = []
-    async with board(size) as at:
+    async with open_board(size) as at:
         at.app.supports_smooth_scrolling = exact
         for character in ("か", "の", "コ", "メ"):
             at.canvas.clear()
@@ -59,8 +57,8 @@ def _mean_distance(one, other):
     return (distance_transform_edt(~one)[other].mean() + distance_transform_edt(~other)[one].mean()) / 2
 
 
-async def test_only_changed_cells_are_painted_again(board):
-    async with board((120, 40)) as at:
+async def test_only_changed_cells_are_painted_again():
+    async with open_board((120, 40)) as at:
         await at.stroke([(0.2, 0.2), (0.8, 0.2)])
         painted = []
         render = at.canvas.render_line
@@ -71,8 +69,8 @@ async def test_only_changed_cells_are_painted_again(board):
         assert min(painted) > at.canvas.size.height * 0.6
 
 
-async def test_keys_draw_move_and_lift(board):
-    async with board() as at:
+async def test_keys_draw_move_and_lift():
+    async with open_board() as at:
         side = at.canvas._side
         await at.press("left", *["left"] * 5, "space", *["right"] * 8, *["shift+down"] * 2, *["pagedown"] * 3, "space")
         (stroke,) = at.canvas.drawing.strokes
@@ -88,8 +86,8 @@ async def test_keys_draw_move_and_lift(board):
         assert at.canvas._cursor_pixel()[0] == 0
 
 
-async def test_the_pen_says_whether_it_is_down_and_how_wide_it_is(board):
-    async with board() as at:
+async def test_the_pen_says_whether_it_is_down_and_how_wide_it_is():
+    async with open_board() as at:
         assert "pen 3/5" in screen_text(at.app) and "DOWN" not in screen_text(at.app)
         await at.press("space", "plus")
         assert "pen 4/5 DOWN" in screen_text(at.app)
@@ -102,8 +100,8 @@ async def test_the_pen_says_whether_it_is_down_and_how_wide_it_is(board):
         assert "eraser" in screen_text(at.app)
 
 
-async def test_undo_takes_strokes_back_one_by_one_and_clear_all(board):
-    async with board() as at:
+async def test_undo_takes_strokes_back_one_by_one_and_clear_all():
+    async with open_board() as at:
         await at.draw(STROKES["き"])
         before = at.canvas._pixels.copy()
         await at.stroke([(0.1, 0.9), (0.9, 0.9)])
@@ -119,8 +117,8 @@ async def test_undo_takes_strokes_back_one_by_one_and_clear_all(board):
         assert at.canvas.empty
 
 
-async def test_the_eraser_rubs_out_and_is_undone_like_a_stroke(board):
-    async with board() as at:
+async def test_the_eraser_rubs_out_and_is_undone_like_a_stroke():
+    async with open_board() as at:
         await at.stroke([(0.2, 0.5), (0.8, 0.5)])
         before = at.canvas._pixels.copy()
         await at.press("e")
@@ -131,8 +129,8 @@ async def test_the_eraser_rubs_out_and_is_undone_like_a_stroke(board):
         assert (at.canvas._pixels == before).all()
 
 
-async def test_a_lost_release_and_a_second_press_leave_no_stroke_open(board):
-    async with board() as at:
+async def test_a_lost_release_and_a_second_press_leave_no_stroke_open():
+    async with open_board() as at:
         at.report(MouseDown, (0.3, 0.3))
         at.report(MouseMove, (0.5, 0.3))
         at.report(MouseMove, (0.6, 0.6), button=0)
@@ -144,8 +142,8 @@ async def test_a_lost_release_and_a_second_press_leave_no_stroke_open(board):
         await at.until(lambda: len(at.canvas.drawing.strokes) == 3)
 
 
-async def test_resizing_in_mid_stroke_goes_on_with_the_stroke(board):
-    async with board() as at:
+async def test_resizing_in_mid_stroke_goes_on_with_the_stroke():
+    async with open_board() as at:
         await at.press("space", *["right"] * 5)
         for size in ((120, 40), (80, 24), (120, 40)):
             await at.pilot.resize_terminal(*size)
@@ -156,8 +154,8 @@ async def test_resizing_in_mid_stroke_goes_on_with_the_stroke(board):
         assert last[0] > first[0] and last[1] > first[1]
 
 
-async def test_resizing_keeps_the_drawing(board):
-    async with board() as at:
+async def test_resizing_keeps_the_drawing():
+    async with open_board() as at:
         await at.draw(STROKES["ロ"])
         drawing = at.canvas.drawing
         for size in ((120, 40), (20, 6), (3, 2), (200, 60), (80, 24)):
@@ -180,16 +178,16 @@ def test_the_frame_is_symmetrical_and_no_dots_touch(side):
         assert edge[0] and edge[-1] and not (edge[1:] & edge[:-1]).any()
 
 
-async def test_plain_characters_show_the_drawing_without_colour(board):
-    async with board(plain=True) as at:
+async def test_plain_characters_show_the_drawing_without_colour():
+    async with open_board(plain=True) as at:
         await at.draw(STROKES["コ"])
         await at.press("left")
         text = screen_text(at.app)
         assert "####" in text and "+" in text and "▀" not in text
 
 
-async def test_escape_leaves_the_board_so_that_digits_are_screens_again(board):
-    async with board() as at:
+async def test_escape_leaves_the_board_so_that_digits_are_screens_again():
+    async with open_board() as at:
         await at.draw(STROKES["コ"])
         await at.press("1")
         assert at.app.current_mode == "draw"
@@ -202,8 +200,8 @@ async def test_escape_leaves_the_board_so_that_digits_are_screens_again(board):
         await at.until(lambda: at.app.current_mode == "dataset")
 
 
-async def test_without_a_model_it_says_how_to_get_one_and_drawings_can_be_kept(board):
-    async with board() as at:
+async def test_without_a_model_it_says_how_to_get_one_and_drawings_can_be_kept():
+    async with open_board() as at:
         await at.until(lambda: "No model yet. Press 2" in screen_text(at.app))
         await at.draw(STROKES["か"])
         await at.press("enter")
@@ -217,10 +215,10 @@ async def test_without_a_model_it_says_how_to_get_one_and_drawings_can_be_kept(b
 # --- reading
 
 
-async def test_drawings_by_mouse_are_read(board, model):
+async def test_drawings_by_mouse_are_read(model):
     """Strokes as a hand makes them, reported cell by cell, read by comparison with a font: no training involved."""
     right, among = [], []
-    async with board() as at:
+    async with open_board() as at:
         await at.ready()
         for character, lines in STROKES.items():
             at.canvas.clear()
@@ -235,9 +233,9 @@ async def test_drawings_by_mouse_are_read(board, model):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_drawings_by_mouse_are_read_by_the_shipped_model(shipped_model, board, size):
+async def test_drawings_by_mouse_are_read_by_the_shipped_model(shipped_model, size):
     wrong = {}
-    async with board(size) as at:
+    async with open_board(size) as at:
         await at.ready()
         assert at.board.model == shipped.DEFAULT and "default, ships with kanatui" in screen_text(at.app)
         for character, lines in STROKES.items():
@@ -251,8 +249,8 @@ async def test_drawings_by_mouse_are_read_by_the_shipped_model(shipped_model, bo
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_five_readings_with_bars_names_and_pictures(board, model, size):
-    async with board(size) as at:
+async def test_five_readings_with_bars_names_and_pictures(model, size):
+    async with open_board(size) as at:
         await at.ready()
         assert "template · 90.0 %" in screen_text(at.app)
         assert "Draw with the mouse" in screen_text(at.app)
@@ -267,8 +265,8 @@ async def test_five_readings_with_bars_names_and_pictures(board, model, size):
             assert f"{place} {at.readings.shown[place - 1].character}" in text
 
 
-async def test_keys_alone_draw_a_character_that_is_read(board, model):
-    async with board() as at:
+async def test_keys_alone_draw_a_character_that_is_read(model):
+    async with open_board() as at:
         await at.ready()
         side = at.canvas._side
         at.canvas._cursor = (0.42, 0.14)
@@ -278,9 +276,9 @@ async def test_keys_alone_draw_a_character_that_is_read(board, model):
         assert (await at.read())[0] == "ト"
 
 
-async def test_curves_and_corners_drawn_by_keys_are_read_by_the_shipped_model(shipped_model, board):
+async def test_curves_and_corners_drawn_by_keys_are_read_by_the_shipped_model(shipped_model):
     read = {}
-    async with board((120, 40)) as at:
+    async with open_board((120, 40)) as at:
         await at.ready()
         for character in "つコけナロ":
             at.canvas.clear()
@@ -291,15 +289,15 @@ async def test_curves_and_corners_drawn_by_keys_are_read_by_the_shipped_model(sh
     assert read == {character: character for character in read} and len(read) == 5
 
 
-async def test_size_on_the_board_tells_small_from_normal(board, model):
-    async with board() as at:
+async def test_size_on_the_board_tells_small_from_normal(model):
+    async with open_board() as at:
         await at.ready()
         await at.draw([[(0.22 + x * 0.55, 0.41 + y * 0.55) for x, y in line] for line in STROKES["つ"]])
         assert (await at.read())[:2] == ["っ", "つ"]
 
 
-async def test_a_script_restricts_the_readings(board, model):
-    async with board() as at:
+async def test_a_script_restricts_the_readings(model):
+    async with open_board() as at:
         await at.ready()
         await at.draw(STROKES["か"])
         assert {c in HIRAGANA for c in await at.read()} == {True, False}
@@ -312,27 +310,27 @@ async def test_a_script_restricts_the_readings(board, model):
         await at.until(lambda: not at.readings.shown)
 
 
-async def test_another_model_reads_the_same_drawing(board, model):
+async def test_another_model_reads_the_same_drawing(model):
     import shutil
 
     other = Run.create("other", {})
     shutil.copytree(model.path / "checkpoints", other.path / "checkpoints")
     (other.path / "status.json").write_text(json.dumps({"state": "stopped"}))
-    async with board() as at:
+    async with open_board() as at:
         await at.ready()
         assert at.app.screen.query_one("#model", Select).value == model.id  # the finished one, though it is older
         await at.draw(STROKES["ト"])
         await at.read()
         await at.press("m", "down", "enter")
-        await at.until(lambda: at.board._model == other.id)
+        await at.until(lambda: at.board.model == other.id)
         await at.until(lambda: at.canvas.has_focus)
         assert (await at.read())[0] == "ト"
 
 
-async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(board, model):
+async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(model):
     model.checkpoint("best").write_bytes(b"no weights")
-    async with board() as at:
-        await at.until(lambda: "not a weights file" in at.app._problem[0])  # its toast may be gone again
+    async with open_board() as at:
+        await at.until(tells(at.app, "not a weights file"))
         await at.draw(STROKES["ト"])
         await at.press("enter")
         await at.until(lambda: "no such reading" in screen_text(at.app))
@@ -341,7 +339,7 @@ async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(
 @pytest.mark.parametrize(
     ("drawings", "generated", "takes"), [(0.87, 0.972, True), (0.82, 0.98, False), (0.87, 0.96, False)]
 )
-async def test_an_adaptation_that_helped_reads_from_then_on(board, model, drawings, generated, takes):
+async def test_an_adaptation_that_helped_reads_from_then_on(model, drawings, generated, takes):
     import shutil
 
     made = Run.create("adapted", {})
@@ -351,13 +349,13 @@ async def test_an_adaptation_that_helped_reads_from_then_on(board, model, drawin
     events.write("validation", step=0, samples={"folded": 0.826}, held_out={"folded": 0.975})
     events.write("validation", step=900, samples={"folded": drawings}, held_out={"folded": generated})
     events.close()
-    async with board((120, 40)) as at:
+    async with open_board((120, 40)) as at:
         await at.ready()
         at.board._model = model.id
         at.app.screen._follow(made.id)
         figures = f"held-back drawings 82.6 % → {100 * drawings:.1f} %, generated 97.5 % → {100 * generated:.1f} %"
         verdict = "adapted" if takes else "adapting made it worse"
-        await at.until(lambda: any(f"{verdict}: {figures} · " in note.message for note in at.app._notifications))
+        await at.until(tells(at.app, f"{verdict}: {figures} · "))
         wanted = made.id if takes else model.id
         await at.until(lambda: at.app.screen.query_one("#model", Select).value == wanted)
         assert at.board.model == wanted

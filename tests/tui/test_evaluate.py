@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ from kanatui.tui.evaluate.confusions import ConfusionMap
 from kanatui.tui.evaluate.images import Closer
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
-from tests.helpers.app import complains, make_app, screen_text, shows, until
+from tests.helpers.app import make_app, screen_text, shows, suspended_engine, tells, until
 
 CHARACTERS = "いシツへヘゃ"
 FACES = "noto-sans-cjk-jp-regular,noto-sans-cjk-jp-bold,noto-serif-cjk-jp-regular"
@@ -37,10 +36,9 @@ TRAIN = [
 
 
 @pytest.fixture(scope="module")
-def trained_runs(tmp_path_factory, shared_cache):
+def trained_runs(tmp_path_factory, share_cache):
     """A folder of two finished runs on the same data; the second has learnt less."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "cache").symlink_to(shared_cache)
+    folder = share_cache(tmp_path_factory.mktemp("trained"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KANATUI_HOME", str(folder))
         assert run([*TRAIN, "--epochs", "3"]) == 0
@@ -74,9 +72,6 @@ def silent(done, total, text):
 
 def made(run):
     return list_evaluations(run.path / "evaluations")
-
-
-# --- evaluating ---
 
 
 def test_an_evaluation_is_the_same_as_the_command_lines_and_is_kept(first):
@@ -181,6 +176,14 @@ def images_shown(app):
     return len(sheet(app)._images)
 
 
+async def look_closer(app, pilot):
+    """From the list, the map or the differences to their images, and from there to one of them."""
+    await pilot.press("enter")
+    await until(pilot, lambda: app.focused is sheet(app))
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(app.screen, Closer))
+
+
 async def test_without_runs_the_screen_says_what_to_do(home):
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -198,8 +201,10 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, "has not been evaluated yet"))
         app.evaluate_run(first.id)
         await until(pilot, lambda: app.screen._choices.run == first.id)
+        engine = await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x cancels"))
+        engine.resume()
         await until(pilot, lambda: app.screen._loaded is not None)
         (evaluation,) = made(first)
         assert evaluation.run == first.id and evaluation.kind == "held_out"
@@ -235,15 +240,14 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         readings = app.screen._loaded.readings
         place = readings.cell(worst.truth, worst.read)[0]
         sure = f"{worst.read} {100 * readings.records['probabilities'][place, 0]:.0f} %"
-        assert sheet(app)._captions[0] == sure
-        await pilot.press("enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Closer))
+        await until(pilot, shows(app, sure))
+        await look_closer(app, pilot)
         assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
         await pilot.press("right", "escape")
         await until(pilot, lambda: not isinstance(app.screen, Closer))
-        assert sheet(app).cursor == 1 % worst.count
+        await until(pilot, lambda: sheet(app).cursor == 1 % worst.count)
         await pilot.press("escape")
-        assert app.focused is app.screen.query_one(ConfusionMap)
+        await until(pilot, lambda: app.focused is app.screen.query_one(ConfusionMap))
 
 
 async def test_the_map_is_walked_and_stays_aligned(first):
@@ -291,7 +295,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         assert app.focused is walked
 
         # Leaving in the middle of an evaluation is no trouble.
-        app.engine("evaluate")._running._process.send_signal(signal.SIGSTOP)
+        await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x Cancel"))
 
@@ -325,8 +329,7 @@ async def test_two_runs_side_by_side(first):
         await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
         assert sheet(app)._captions[0][2:4] in ("A:", "B:") or sheet(app)._captions[0][2] in "AB"
         app.screen._compare.table.focus()
-        await pilot.press("enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Closer))
+        await look_closer(app, pilot)
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
 
 
@@ -344,26 +347,25 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         path = app.screen.query_one("#path", Input)
         await until(pilot, lambda: path.display)
         await pilot.press("e")
-        await until(pilot, complains(app, "name the folder first"))
+        await until(pilot, tells(app, "name the folder first"))
         path.value = str(labelled / "い")
         await pilot.press("e")
-        await until(pilot, complains(app, "no labelled pictures"))
+        await until(pilot, tells(app, "no labelled pictures"))
         path.value = str(labelled)
         app.screen.query_one("#limit", Input).value = "0"
         await pilot.press("e")
-        await until(pilot, complains(app, "not a number from 1 up"))
+        await until(pilot, tells(app, "not a number from 1 up"))
         assert len(made(first)) == 1
 
         # Cancelled: nothing is kept, and the next one works.
         app.screen.query_one("#limit", Input).value = "3"
         app.screen.query_one("#candidates", Input).value = "いシ"
-        process = app.engine("evaluate")._running._process
-        process.send_signal(signal.SIGSTOP)  # an evaluation as long as it takes
+        engine = await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x Cancel"))
         await pilot.press("x")
         await until(pilot, lambda: "x Cancel" not in screen_text(app))
-        process.send_signal(signal.SIGCONT)
+        engine.resume()
         assert not app.screen.busy and not app.screen.query_one(ProgressLine).display
         path.focus()
         await pilot.press("enter")
@@ -391,6 +393,6 @@ async def test_a_damaged_evaluation_is_a_message(first):
     app = make_app("evaluate")
     async with app.run_test(size=(100, 30)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, complains(app, "evaluate again"))
+        await until(pilot, tells(app, "evaluate again"))
         app.evaluate_run("009-none")
-        await until(pilot, complains(app, "run 009-none has no weights yet"))
+        await until(pilot, tells(app, "run 009-none has no weights yet"))

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from kanatui.cli.bench.terminal import Terminal
 from kanatui.training.control import STOP, Mailbox
 from kanatui.training.runs import list_runs
 from tests.helpers.app import keep_small_draft
+from tests.helpers.processes import LONGEST, wait_until
 from tests.helpers.sshd import Sshd
 
 TINY = """
@@ -26,7 +26,7 @@ plugin = "rotate"
 degrees = [-12.0, 12.0]
 
 [train]
-minutes = 5.0
+minutes = 60.0
 validation_images = 60
 threads = 1
 workers = 0
@@ -55,22 +55,13 @@ def opened():
     wait_until(lambda: not any(run.alive() for run in list_runs()))
 
 
-def wait_until(condition, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it never came to that")
-
-
 def start_training(terminal):
     """In the app: Train, new, start."""
     terminal.wait_for("[1 Dataset]")
     since = terminal.press("2")
     terminal.wait_for("[2 Train]", since)
     since = terminal.press("n")
-    terminal.wait_for("Start training", since)
+    terminal.wait_for("compact_cnn", since)  # the last that the form is filled with: what a start needs is there
     terminal.press("\x13")  # ctrl+s
     run = wait_until(lambda: next((run for run in list_runs() if run.status().step > 0), None))
     terminal.wait_for("● run 1")
@@ -92,7 +83,7 @@ def test_a_training_goes_on_whatever_happens_to_the_apps_that_show_it(tiny_defau
             terminal.hang_up()
         else:
             terminal.process.send_signal(getattr(signal, ending))
-        terminal.process.wait(20)
+        terminal.process.wait(LONGEST)
         assert goes_on(run), ending
         terminal = Terminal.app()
         opened.append(terminal)

@@ -47,7 +47,7 @@ async def test_form_shows_defaults_and_refuses_what_is_wrong():
     async with opened(shown=False) as (app, pilot):
         await pilot.press("n")
         form = app.screen.query_one(NewRun)
-        await until(pilot, lambda: form._model_form is not None)
+        await until(pilot, lambda: form.query("#new-parameters ParameterForm"))
         assert form.query_one("#new-source", Select).value == "recipe:handwriting"
         form.query_one("#new-source", Select).value = "recipe:article"
         await until(pilot, lambda: form.query_one("#new-model", Select).value == "article_cnn")
@@ -78,7 +78,7 @@ async def test_a_failing_start_is_told_in_the_form():
         await until(pilot, lambda: "tiny, as edited under Dataset" in screen_text(app))
         await pilot.press("ctrl+s")
         say = app.screen.query_one("#new-say", Static)
-        await until(pilot, lambda: str(say.content).startswith("✗ no face matches 'no-such-face'"), 60)
+        await until(pilot, lambda: str(say.content).startswith("✗ no face matches 'no-such-face'"))
         await until(pilot, lambda: not app.screen.query_one(NewRun).starting)
         assert app.screen.part == "new"
 
@@ -86,11 +86,11 @@ async def test_a_failing_start_is_told_in_the_form():
 async def test_start_stop_continue_a_real_training():
     async with opened(shown=False) as (app, pilot):
         await app.screen.train_with(RECIPE | {"train": RECIPE["train"] | {"epochs": 400}}, None)
-        await until(pilot, lambda: app.screen.query_one(NewRun)._model_form is not None)
-        form = app.screen.query_one(NewRun)._model_form
+        await until(pilot, lambda: app.screen.query("#new-parameters ParameterForm"))
+        form = app.screen.query_one("#new-parameters ParameterForm")
         next(field for field in form.query("Field") if field.parameter.name == "width").query_one(Input).value = "4"
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row, 120)
+        await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row)
         run = app.screen.live.row.run
         assert run.id == "001-tiny" and run.config["model"] == {"width": 4}
         await until(pilot, lambda: app.screen.live.follower.history.step)
@@ -101,12 +101,12 @@ async def test_start_stop_continue_a_real_training():
         await pilot.press("g", "s")
         await until(pilot, lambda: "Stop run 1 tiny now?" in screen_text(app))
         await pilot.press("s")
-        await until(pilot, lambda: on_train(app).live.row.state == "stopped", 60)
+        await until(pilot, lambda: on_train(app).live.row.state == "stopped")
         stopped_at = run.status().step
         await pilot.press("c")
-        await until(pilot, lambda: app.screen.live.row.state == "running", 120)
+        await until(pilot, lambda: app.screen.live.row.state == "running")
         await until(pilot, lambda: app.screen.live.follower.history.start.get("step") == stopped_at)
         await pilot.press("s")
         await until(pilot, lambda: "Stop run 1 tiny now?" in screen_text(app))
         await pilot.press("s")
-        await until(pilot, lambda: on_train(app).live.row.state == "stopped", 60)
+        await until(pilot, lambda: on_train(app).live.row.state == "stopped")

@@ -10,6 +10,7 @@ import pytest
 from kanatui.cli.bench.terminal import Terminal
 from kanatui.tui.launch import TerminalFile
 from tests.helpers.app import keep_small_draft
+from tests.helpers.processes import LONGEST
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_the_app_opens_without_a_command_and_quits_by_key(open_app):
     since = terminal.press("4")
     terminal.wait_for("[4 Draw]", since)
     terminal.press("\x11")  # ctrl+q
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(LONGEST) == 0
     assert "\x1b[?1049l" in terminal.text()[-400:]  # the alternate screen is left
 
 
@@ -41,7 +42,7 @@ def test_a_signal_ends_it_with_the_terminal_in_order(open_app, number):
     terminal = open_app()
     terminal.wait_for("[1 Dataset]")
     terminal.process.send_signal(number)
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(LONGEST) == 0
     assert "\x1b[?1049l" in terminal.text()[-400:]
     assert "Traceback" not in terminal.text()
 
@@ -50,7 +51,7 @@ def test_a_closed_terminal_ends_it(open_app, home):
     terminal = open_app()
     terminal.wait_for("[1 Dataset]")
     terminal.hang_up()
-    terminal.process.wait(20)
+    terminal.process.wait(LONGEST)
     assert "Traceback" not in (home / "app.log").read_text()
 
 
@@ -70,7 +71,7 @@ def test_without_a_terminal_it_says_what_to_do(kanatui, one_line_error):
 def test_a_terminal_of_no_size_and_any_resizing_are_safe(open_app):
     terminal = open_app(columns=0, lines=0)
     for size in ((80, 24), (0, 0), (1, 1), (200, 60), (5, 2), (120, 40)):
-        time.sleep(0.2)
+        time.sleep(0.2)  # some sizes come before the app is up, some after
         terminal.resize(*size)
         os.kill(terminal.process.pid, signal.SIGWINCH)
     terminal.wait_for("[1 Dataset]")
@@ -119,5 +120,5 @@ def test_nothing_is_painted_while_nothing_happens(open_app):
     terminal.wait_for("about")
     terminal.wait_until_quiet(4.0, most=90.0)  # the first look at all the faces of a machine tells how far it is
     before = terminal.painted
-    time.sleep(3.0)
+    time.sleep(3.0)  # nothing is to come: there is no event to wait for, and each timer of the app has its turn
     assert terminal.painted == before
