@@ -66,7 +66,8 @@ async def test_a_generation_outlives_the_app_is_stopped_and_goes_on(open_app):
 
 async def test_a_generation_that_fails_says_why_and_shows_its_log(open_app, monkeypatch):
     async with open_app() as (pilot, screen):
-        monkeypatch.setenv("KANATUI_IMAGEMAGICK", "gone")  # for the process that generates; the app's engine has it
+        await until(pilot, lambda: "about" in screen.plan)  # what the app's engines have to say is said
+        monkeypatch.setenv("KANATUI_IMAGEMAGICK", "gone")  # for the process that generates
         await pilot.press("g")
         await answer(pilot, Ask, "enter")
         await until(pilot, lambda: "✗ tiny failed" in screen.text())
