@@ -1,7 +1,7 @@
 """Take the README's pictures of the four screens: ``python docs/screenshots.py [RUN]``.
 
-They show what is in ``$KANATUI_HOME``: the default recipe, a run (the latest finished one), what it misreads of its
-held-out images, and a drawing that it reads. The app writes the SVG itself.
+They show what is in ``$KANATUI_HOME``: the default recipe, a run (the latest finished one), its misread held-out
+images, and a drawing that it reads. The app writes the SVG itself.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ DRAWING = "き"
 
 
 async def settle(pilot, seconds):
-    """Let the app work for a while."""
+    """Give the app time to finish its work."""
     await asyncio.sleep(seconds)
     await pilot.pause()
 
 
 async def take(app, pilot, name, seconds=3.0):
-    """Wait and write the screen as it is."""
+    """Wait, then write the screen to a file."""
     await settle(pilot, seconds)
     (FOLDER / f"{name}.svg").write_text(app.export_screenshot(title=f"kanatui: {name}"), encoding="utf-8")
     print(f"wrote docs/screens/{name}.svg")
@@ -39,7 +39,7 @@ async def main(reference):
     app = KanatuiApp()
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot, 5.0)
-        await pilot.press("full_stop", "full_stop")  # the tab of the augmentations
+        await pilot.press("full_stop", "full_stop")  # the Augmentations tab
         await take(app, pilot, "dataset", 8.0)
         app.show_run(run.id)
         await take(app, pilot, "train")

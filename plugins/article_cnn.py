@@ -1,8 +1,8 @@
 """The published article's network: two convolutions and three dense layers.
 
-From part 2 of "I tried to make Kana's handwriting recognition". The article does not tell the padding of its
-convolutions; none is assumed. At its 256 px that leaves 16 maps of 61 × 61, and nearly all of the 61 million weights
-are in the first dense layer.
+From part 2 of "I tried to make Kana's handwriting recognition". The article does not say how its
+convolutions are padded; no padding is assumed. At 256 px that leaves 16 feature maps of 61 × 61, and nearly all of the
+61 million weights are in the first dense layer.
 """
 
 from kanatui import Bool, Float, Model, hookimpl
@@ -10,8 +10,8 @@ from kanatui import Bool, Float, Model, hookimpl
 
 class ArticleCNN(Model):
     id = "article_cnn"
-    softmax = Bool(False, help="train through a softmax, as the article did by mistake; learning is slower")
-    dropout = Float(0.3, min=0.0, max=0.9, step=0.05, help="share dropped after each layer but the last")
+    softmax = Bool(False, help="apply a softmax before the loss, as the article did by mistake; learning is slower")
+    dropout = Float(0.3, min=0.0, max=0.9, step=0.05, help="share of values dropped after each layer except the last")
 
     def build(self, image_size, num_classes):
         from torch import nn
@@ -43,7 +43,7 @@ class ArticleCNN(Model):
 
 
 def _softmax_in_training(network, inputs, outputs):
-    # Whoever reads a trained model's outputs takes the softmax of them, and must not take it twice.
+    # Code that uses a trained model applies softmax to its outputs; it must not be applied twice.
     return outputs.softmax(dim=1) if network.training else outputs
 
 

@@ -5,8 +5,8 @@ from kanatui import Numbers, Placement, Range, hookimpl
 
 class Aspect(Placement):
     id = "aspect"
-    ratio = Range((0.8, 1.25), min=0.25, max=4.0, step=0.05, help="width over height, drawn evenly, 1 as designed")
-    steps = Numbers((0.8, 1.0, 1.25), min=0.25, max=4.0, help="ratios that a grid multiplies by")
+    ratio = Range((0.8, 1.25), min=0.25, max=4.0, step=0.05, help="width / height, uniform; 1 is as designed")
+    steps = Numbers((0.8, 1.0, 1.25), min=0.25, max=4.0, help="ratios used in a grid")
 
     def grid(self, table):
         return table.cross(aspect=self.steps)

@@ -1,4 +1,4 @@
-"""Blur as an unsharp camera or scanner does, with a Gaussian."""
+"""Blur with a Gaussian, as an out-of-focus camera or scanner does."""
 
 import math
 
@@ -9,11 +9,11 @@ from kanatui import Pixel, Range, hookimpl
 
 class Blur(Pixel):
     id = "blur"
-    sigma = Range((0.0, 1.2), min=0.0, max=8.0, step=0.1, unit="px at 64", help="standard deviation, drawn evenly")
+    sigma = Range((0.0, 1.2), min=0.0, max=8.0, step=0.1, unit="px at 64", help="standard deviation, uniform")
 
     def draw(self, keys, size):
         sigma = keys.uniform(*self.sigma).astype(np.float64) * size / 64
-        # As far as the widest blur allowed reaches, so that every batch makes the same sums.
+        # Always the reach of the widest blur allowed, so that every batch computes the same sums.
         reach = np.arange(math.ceil(3 * self.sigma[1] * size / 64) + 1)
         weights = np.exp(-0.5 * (reach / np.maximum(sigma, 1e-3)[:, None]) ** 2)
         weights /= 2 * weights.sum(axis=1, keepdims=True) - 1

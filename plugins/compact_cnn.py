@@ -1,9 +1,9 @@
-"""A small residual network, made for training on two processor cores.
+"""A small residual network for training on two processor cores.
 
-The image is halved at once and stays coarse, where convolutions are cheap and most like a matrix product; three
+The first layer halves the image, because convolutions on coarse maps are cheap and closest to a matrix product. Three
 residual blocks follow (He et al., "Deep residual learning for image recognition", CVPR 2016). The last maps are
-averaged over a 3 × 3 grid rather than over everything, so that the classifier still sees where the ink is and how far
-it reaches: small and normal kana differ in nothing else.
+averaged over a 3 × 3 grid rather than over the whole image, so that the classifier still sees where the ink is and how
+far it extends: small and normal kana differ in nothing else.
 """
 
 import functools
@@ -18,7 +18,7 @@ REACH = 64
 
 class CompactCNN(Model):
     id = "compact_cnn"
-    width = Int(24, min=4, max=256, step=4, help="maps after the first layer; weights and time grow with its square")
+    width = Int(24, min=4, max=256, step=4, help="feature maps of the stem; weights and time grow with its square")
     dropout = Float(0.2, min=0.0, max=0.9, step=0.05, help="share of the last layer's inputs dropped in training")
 
     def build(self, image_size, num_classes):
@@ -39,13 +39,13 @@ class CompactCNN(Model):
             dropout=nn.Dropout(self.dropout),
             classify=nn.Linear(4 * width * GRID * GRID, num_classes),
         )
-        # Channels last trains a quarter faster than PyTorch's own order (AMD Zen 5; float32, 40 to 64 px).
+        # channels_last trains a quarter faster than PyTorch's default order (AMD Zen 5; float32, 40 to 64 px).
         return nn.Sequential(network).to(memory_format=torch.channels_last)
 
 
 @functools.cache
 def _residual_block():
-    """Define the block's class once torch is wanted; listing plugins must not import it."""
+    """Define the block's class only when torch is needed; listing plugins must not import it."""
     from torch import nn
 
     class ResidualBlock(nn.Module):
@@ -60,7 +60,7 @@ def _residual_block():
             )
             self.skip = nn.Identity()
             if maps_in != maps_out:
-                # Averaging first lets every pixel of a strided block count.
+                # Averaging first uses every pixel; a strided 1 × 1 convolution would skip some.
                 self.skip = nn.Sequential(
                     nn.AvgPool2d(stride, ceil_mode=True),
                     nn.Conv2d(maps_in, maps_out, 1, bias=False),

@@ -1,7 +1,7 @@
-"""Erase a strip somewhere, as a dry pen, a fold or a bad scan does.
+"""Erase a strip at a random place, as a dry pen, a fold or a bad scan does.
 
-After Zhong et al., "Random Erasing Data Augmentation", AAAI 2020, filled with paper. A strip at any angle rather than
-their rectangle: a patch large enough to matter would take whole voicing marks away, and with them the label.
+After Zhong et al., "Random Erasing Data Augmentation", AAAI 2020, but filled with paper, and a strip at any angle
+instead of a rectangle: a patch large enough to matter would remove whole voicing marks and so make the label wrong.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from kanatui import Pixel, Range, hookimpl
 
 class Erase(Pixel):
     id = "erase"
-    width = Range((1.0, 4.0), min=0.0, max=64.0, step=0.5, unit="px at 64", help="across the strip, drawn evenly")
-    length = Range((8.0, 32.0), min=0.0, max=96.0, step=1.0, unit="px at 64", help="along the strip, drawn evenly")
+    width = Range((1.0, 4.0), min=0.0, max=64.0, step=0.5, unit="px at 64", help="across the strip, uniform")
+    length = Range((8.0, 32.0), min=0.0, max=96.0, step=1.0, unit="px at 64", help="along the strip, uniform")
 
     def draw(self, keys, size):
         direction = keys.normal(shape=(2,))
@@ -35,7 +35,7 @@ class Erase(Pixel):
 
 
 def _cover(distance, width):
-    """Return how much of a pixel at this signed distance from the middle of a band lies within it: no stairs."""
+    """Return how much of a pixel at this signed distance from the middle of a band is inside it (antialiasing)."""
     return ((width + 1) / 2 - distance.abs_()).clamp_(min=0.0).minimum(width.clamp(max=1.0))
 
 

@@ -1,6 +1,6 @@
-"""Let the ink grow faint in places, or break off, as a light hand, a dry pen or a hard threshold does.
+"""Make the ink faint or broken in places, as light pressure, a dry pen or a hard threshold does.
 
-The spots are a smooth field of normal numbers; the ink fades where it is above ``onset``.
+The spots are a smooth field of normally distributed numbers; the ink fades where the field is above ``onset``.
 """
 
 import math
@@ -10,9 +10,9 @@ from kanatui import Pixel, Range, hookimpl
 
 class Fade(Pixel):
     id = "fade"
-    grain = Range((2.0, 10.0), min=1.0, max=64.0, step=0.5, unit="px at 64", help="size of the spots, drawn evenly")
-    onset = Range((0.0, 1.2), min=-3.0, max=3.0, step=0.1, unit="σ", help="spots above it fade: 0 is half of them")
-    slope = Range((0.3, 3.0), min=0.0, max=10.0, step=0.1, unit="per σ", help="share of the ink lost above it")
+    grain = Range((2.0, 10.0), min=1.0, max=64.0, step=0.5, unit="px at 64", help="size of the spots, uniform")
+    onset = Range((0.0, 1.2), min=-3.0, max=3.0, step=0.1, unit="σ", help="ink above it fades: at 0, half of it")
+    slope = Range((0.3, 3.0), min=0.0, max=10.0, step=0.1, unit="per σ", help="share of ink lost above it, uniform")
 
     def draw(self, keys, size):
         cells = math.ceil(64 / self.grain[0]) + 2
@@ -20,7 +20,7 @@ class Fade(Pixel):
             "cells": 64 / keys.uniform(*self.grain, shape=(1,)),
             "onset": keys.uniform(*self.onset, shape=(1, 1, 1)),
             "slope": keys.uniform(*self.slope, shape=(1, 1, 1)),
-            "knots": keys.normal(1.5, shape=(1, cells, cells)),  # linear interpolation leaves two thirds of it
+            "knots": keys.normal(1.5, shape=(1, cells, cells)),  # linear interpolation reduces it to two thirds
         }
 
     def apply(self, images, drawn):

@@ -1,4 +1,4 @@
-"""The faces of fonts.toml, drawn by ImageMagick."""
+"""The faces listed in fonts.toml, drawn by ImageMagick."""
 
 from kanatui import GlyphSource, hookimpl
 

@@ -1,8 +1,8 @@
-"""Write with a pen: the strokes of every kana as centre-lines, bent by many imaginary hands, drawn by ImageMagick.
+"""Simulate handwriting: centre-lines of every kana's strokes, distorted by imaginary writers, drawn by ImageMagick.
 
-Fonts agree on where strokes begin, end and meet; hands do not: they overshoot a corner, stop short of a line, put one
-stroke too high. So each face here is a *writer*, with a pen and habits of its own, who writes every stroke a little
-wrong. The strokes are KanjiVG's (Ulrich Apel, https://kanjivg.tagaini.net, CC BY-SA 3.0), from the package `kanjivg`.
+Fonts agree on where strokes begin, end and meet. People do not: they overshoot a corner, stop short of a line, or put a
+stroke too high. So each face here is a *writer* with its own pen and habits, who writes every stroke slightly
+inaccurately. The strokes come from KanjiVG (Ulrich Apel, https://kanjivg.tagaini.net, CC BY-SA 3.0), package `kanjivg`.
 """
 
 import dataclasses
@@ -16,24 +16,24 @@ from kanatui.fonts.faces import Face
 from kanatui.kana.alphabet import SMALL
 
 WRITERS = 32
-ASCENT = 0.88  # of Japanese fonts; the box of KanjiVG is taken for their em box
+ASCENT = 0.88  # of Japanese fonts; KanjiVG's box is treated as their em box
 _BOX = 109.0  # KanjiVG's units along the em
 _ENLARGED = 1.18  # KanjiVG's kana fill 0.6 to 0.7 of their box, those of fonts 0.7 to 0.85 of theirs
 _SMALLER = 0.82  # KanjiVG's small kana are 0.87 of the normal ones, those of fonts 0.72
-_LOW = np.array([0.5, 0.6])  # towards where they stand
-_STEP = 0.025  # ems between the points that a stroke is sampled at
-_HOOK = 0.12  # ems, the longest
-_LONGEST_WAY = 0.4  # ems over which two strokes are joined
-_LOOP = 1.25  # a stroke this many times as long as its chord has no bow that could be drawn flatter
+_LOW = np.array([0.5, 0.6])  # the point that small kana shrink towards
+_STEP = 0.025  # ems between the sampled points of a stroke
+_HOOK = 0.12  # ems, at most
+_LONGEST_WAY = 0.4  # ems, the longest gap over which two strokes are joined
+_LOOP = 1.25  # strokes longer than this many times their chord are not straightened or bent
 
 
 @dataclasses.dataclass(frozen=True)
 class Writer(Face):
-    """A face that is written: it has no font file, and its ``path`` only says where the strokes are."""
+    """A face without a font file; its ``path`` only says where the strokes are."""
 
     @property
     def digest(self):
-        """SHA-256 of what decides its glyphs (release of the strokes, id, plugin's version), 64 hex digits."""
+        """SHA-256 of what determines its glyphs (release of the strokes, id, plugin version), 64 hex digits."""
         return _digest(self.id)
 
 
@@ -79,12 +79,12 @@ def _digest(id):
     return hashlib.sha256(f"{id} {PenStrokes.version} {importlib.metadata.version('kanjivg')}".encode()).hexdigest()
 
 
-# --- Strokes as they are
+# --- Original strokes
 
 
 @functools.lru_cache(maxsize=512)
 def strokes_of(character):
-    """Return a character's centre-lines in the order of writing, float64 [n, 2] each, in ems from the box's corner."""
+    """Return a character's centre-lines in stroke order, float64 [n, 2] each, in ems from the box's corner."""
     import re
 
     from fontTools.pens.recordingPen import RecordingPen
@@ -117,24 +117,24 @@ def _lengths(line):
 
 
 def _evenly(line, step=_STEP * _BOX):
-    """Sample a line at equal distances of about ``step``."""
+    """Sample a line at equal intervals of about ``step``."""
     along = _lengths(line)
     places = np.linspace(0.0, along[-1], max(3, round(along[-1] / step) + 1))
     return np.column_stack([np.interp(places, along, axis) for axis in line.T])
 
 
-# --- Strokes as they are written
+# --- Strokes of a writer
 
 
 @dataclasses.dataclass(frozen=True)
 class _Habits:
-    """How a writer writes; lengths in ems. The last seven say how far strokes typically stray."""
+    """How a writer writes; lengths in ems. The last six are typical deviations of strokes."""
 
     pen: float
     corners: float
     bow: float
-    hooks: float  # share of the ends of strokes that have one
-    joins: float  # share of the ways between strokes on which the pen is not lifted
+    hooks: float  # share of stroke ends with a hook
+    joins: float  # share of the gaps between strokes where the pen is not lifted
     turn: float
     grow: float
     move: float
@@ -144,7 +144,7 @@ class _Habits:
 
     @classmethod
     def of(cls, keys):
-        """Draw a writer: a careful one strays little, a hasty one far, and in some ways more than in others."""
+        """Generate a writer: a careful one deviates little, a hasty one a lot, and in some ways more than in others."""
         haste = keys.uniform(0.3, 1.3)
 
         def up_to(most):
@@ -200,9 +200,9 @@ def write(id, character):
 
 
 def _within_the_box(lines):
-    """Write smaller what is larger than the em box, and move inside what leaves it: hands keep to the squares too.
+    """Shrink what is larger than the em box and move inside what is outside it; people keep to the squares too.
 
-    One glyph that reached further would enlarge the masters of all faces, which share one size in memory.
+    One larger glyph would enlarge the masters of all faces, which share one size in memory.
     """
     low, high = (end(np.concatenate(lines), axis=0) for end in (np.min, np.max))
     scale = 1.0 / max(1.0, *(high - low))
@@ -213,7 +213,7 @@ def _within_the_box(lines):
 
 
 def _bowed(line, factor, bend):
-    """Draw a simple stroke straighter or rounder by a factor, and bend it to one side by a share of its length."""
+    """Multiply a simple stroke's curvature by a factor, and bend it to one side by a share of its length."""
     chord = line[-1] - line[0]
     length = np.hypot(*chord)
     if length == 0.0 or _lengths(line)[-1] > _LOOP * length:
@@ -228,7 +228,7 @@ def _bowed(line, factor, bend):
 
 
 def _rounded(line, reach):
-    """Round corners off: each point becomes the mean of what lies within ``reach`` ems of it; the ends stay."""
+    """Round corners: each point becomes the mean of the points within ``reach`` ems of it; the ends stay."""
     window = round(reach / _STEP)
     if window < 1:
         return line
@@ -238,7 +238,7 @@ def _rounded(line, reach):
 
 
 def lengthened(line, ends):
-    """Go on beyond each end, or stop short of it, by some ems, at most by a quarter of the stroke."""
+    """Lengthen or shorten each end by some ems, at most by a quarter of the stroke."""
     along = _lengths(line)
     start, end = np.clip(ends, -0.25 * along[-1], 0.25 * along[-1])
     first, last = max(0.0, -start), along[-1] + min(0.0, end)
@@ -248,33 +248,33 @@ def lengthened(line, ends):
 
 
 def _beyond(before, end, by, turn=0.0):
-    """Return the point ``by`` ems behind an end, off its direction by an angle: [1, 2]; or none, [0, 2], if by ≤ 0."""
+    """Return the point ``by`` ems beyond an end, off its direction by an angle, [1, 2]; or none, [0, 2], if by ≤ 0."""
     step = (end - before) @ _rotation(turn)
     return (end + step / max(np.hypot(*step), 1e-9) * by)[None] if by > 0 else np.empty((0, 2))
 
 
 def _hooked(line, sizes, angles):
-    """Let the pen come from and go to somewhere else: a short straight line at each end, or none of length 0."""
+    """Add hooks where the pen lands and lifts: a short straight line at each end, or none where the size is 0."""
     start = _beyond(line[1], line[0], sizes[0], angles[0])
     return np.concatenate([start, line, _beyond(line[-2], line[-1], sizes[1], angles[1])])
 
 
 def _trembling(line, wobble, phase):
-    """Let the hand tremble: three slow waves in each direction."""
+    """Add a tremble: three slow waves in each direction."""
     place = _lengths(line)[:, None]
-    waves = np.array([8.0, 16.0, 32.0])  # radians an em
+    waves = np.array([8.0, 16.0, 32.0])  # radians per em
     moves = [(size * np.sin(waves * place + start)).sum(axis=1) for size, start in zip(wobble, phase, strict=True)]
     return line + np.column_stack(moves)
 
 
 def _moved(line, turn, grow, move):
-    """Turn a stroke about its middle by an angle, stretch it by a factor each way, and shift it."""
+    """Rotate a stroke about its middle, scale it by a factor in x and in y, and shift it."""
     centre = (line.min(axis=0) + line.max(axis=0)) / 2
     return (line - centre) * grow @ _rotation(turn) + centre + move
 
 
 def _rotation(angle):
-    """Return the matrix by which rows (x, y) are multiplied to turn them."""
+    """Return the matrix that rotates rows (x, y) when they are multiplied by it."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos, sin], [-sin, cos]])
 

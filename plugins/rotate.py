@@ -5,8 +5,8 @@ from kanatui import Numbers, Placement, Range, hookimpl
 
 class Rotate(Placement):
     id = "rotate"
-    degrees = Range((-8.0, 8.0), min=-45.0, max=45.0, step=1.0, unit="°", help="drawn evenly, clockwise positive")
-    steps = Numbers((-4.0, 4.0, -8.0, 8.0), min=-45.0, max=45.0, unit="°", help="angles that a grid multiplies by")
+    degrees = Range((-8.0, 8.0), min=-45.0, max=45.0, step=1.0, unit="°", help="uniform; positive is clockwise")
+    steps = Numbers((-4.0, 4.0, -8.0, 8.0), min=-45.0, max=45.0, unit="°", help="angles used in a grid")
 
     def grid(self, table):
         return table.cross(rotation=self.steps)

@@ -1,10 +1,10 @@
-"""Write with a thinner or thicker pen: grey-scale morphology by fractions of a pixel.
+"""Make strokes thinner or thicker: grey-scale morphology by fractions of a pixel.
 
-Thickening is dilation by an octagon. Thinning peels the edge from eight sides in turn, once for each pixel, and takes
-from a pixel only what its neighbours further in can carry: a hair-line stays whole where erosion would erase it. On
+Thickening is dilation by an octagon. Thinning removes the edge from eight sides in turn, once per pixel of depth, and
+takes from a pixel only as much as its inner neighbours hold: hairlines that erosion would erase stay connected. On
 binary images this is parallel thinning by simple points (Rosenfeld, "A characterization of parallel thinning
-algorithms", Information and Control 29, 1975), with the ends of lines kept; on grey ones it is that at all thresholds
-together.
+algorithms", Information and Control 29, 1975), with line ends kept; on grey images it is the same at all thresholds at
+once.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from kanatui import Pixel, Range, hookimpl
 
 class StrokeWidth(Pixel):
     id = "stroke_width"
-    grow = Range((-1.5, 1.5), min=-6.0, max=6.0, step=0.1, unit="px at 64", help="how far edges move out, drawn evenly")
+    grow = Range((-1.5, 1.5), min=-6.0, max=6.0, step=0.1, unit="px at 64", help="how far edges move out, uniform")
 
     def draw(self, keys, size):
         return {"grow": keys.uniform(*self.grow, shape=(1, 1, 1)) * (size / 64)}
@@ -24,8 +24,8 @@ class StrokeWidth(Pixel):
     def apply(self, images, drawn):
         import torch
 
-        # Eight bits a pixel, the depth of the finished image, are four times as fast as floats; and NumPy, where two
-        # threads of torch's take 1.3 to 2.6 times as long, for the sums are too small to share.
+        # Eight bits per pixel, the depth of the finished image, are four times as fast as floats. NumPy, because two
+        # torch threads take 1.3 to 2.6 times as long: the sums are too small to share.
         count, _, height, width = images.shape
         levels = np.zeros((count, height + 2, width + 2), dtype=np.uint8)
         levels[:, 1:-1, 1:-1] = (images[:, 0] * 255).round_().numpy()
@@ -50,7 +50,7 @@ def _neighbours(layer):
     """Return the pixels of [n, H, W] as a flat view, and views of their 8 neighbours clockwise from the north-west.
 
     Flat views of the whole batch are four times as fast as slices by row. Only the margin of zeros, one pixel wide, has
-    neighbours that are not its own, and it stays zero.
+    wrong neighbours (from other rows or images), and it stays zero.
     """
     row = layer.shape[-1]
     flat = layer.reshape(-1)
@@ -63,7 +63,7 @@ def _thicken(layer, depth):
     thicker = layer.copy()
     pixels, _ = _neighbours(thicker)
     _, around = _neighbours(layer)
-    # Cross, square, cross, …: together an octagon, nearer to a round pen than either.
+    # Alternating cross and square make an octagon, which is closer to a round pen than either.
     for neighbour in around if depth % 2 else around[1::2]:
         np.maximum(pixels, neighbour, out=pixels)
     thicker[:, [0, -1]] = 0
@@ -80,7 +80,7 @@ def _thin(layer, depth):
         np.maximum(out_left, out, out=outside)
         np.maximum(outside, out_right, out=outside)
         if side % 2:
-            # With nothing beside or behind it but the next pixel inwards, this is the end of a line.
+            # If its only neighbour beside it or behind it is the next pixel inwards, this is the end of a line.
             np.maximum(left, right, out=loss)
             np.maximum(loss, in_left, out=loss)
             np.maximum(loss, in_right, out=loss)

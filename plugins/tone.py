@@ -1,13 +1,13 @@
-"""Fade the ink and grey the paper, more on one side than on the other, as scans do."""
+"""Lighten the ink and darken the paper, with a gradient across the paper, as scans do."""
 
 from kanatui import Pixel, Range, hookimpl
 
 
 class Tone(Pixel):
     id = "tone"
-    ink = Range((0.6, 1.0), min=0.0, max=1.0, step=0.05, help="brightness of the ink, drawn evenly")
-    paper = Range((0.0, 0.15), min=0.0, max=1.0, step=0.05, help="brightness of the paper in the middle, drawn evenly")
-    slope = Range((0.0, 0.1), min=0.0, max=1.0, step=0.05, help="how much more at one edge, drawn evenly")
+    ink = Range((0.6, 1.0), min=0.0, max=1.0, step=0.05, help="brightness of the ink, uniform")
+    paper = Range((0.0, 0.15), min=0.0, max=1.0, step=0.05, help="brightness of the paper in the middle, uniform")
+    slope = Range((0.0, 0.1), min=0.0, max=1.0, step=0.05, help="how much brighter the paper is at one edge, uniform")
 
     def draw(self, keys, size):
         slope = keys.uniform(*self.slope)

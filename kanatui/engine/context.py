@@ -1,4 +1,4 @@
-"""What an engine keeps between jobs, because making it again would take longer than a person wants to wait."""
+"""What an engine keeps between jobs, so that a person need not wait for it again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LAYOUTS_KEPT = 8
 
 
 class Report(Protocol):
-    """Tells how far a job is, and ends the job, by an exception to be let through, if nobody wants it any more."""
+    """Reports how far a job is. Raises an exception, which the job must let through, once nobody wants its answer."""
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
         """Say that ``done`` of ``total`` is done."""
@@ -73,7 +73,7 @@ class Context:
         return Preview(self.masters)
 
     def layout(self, recipe: Recipe, report: Report) -> Layout:
-        """Lay a recipe out; what was asked for lately is at hand. Raises what :func:`.lay_out` does."""
+        """Lay a recipe out; the last few layouts are kept. Raises what :func:`.lay_out` does."""
         key = json.dumps(recipe.to_dict(), sort_keys=True)
         if key not in self._layouts:
             checking = functools.partial(report, text="checking what the faces draw")
@@ -91,7 +91,7 @@ class Context:
 
 
 class _Remembering(GlyphSource):
-    """A glyph source that is asked everything but once: reading what is cached on disk takes 10 to 100 ms each time."""
+    """A glyph source that remembers its answers: reading them from the cache on disk takes 10 to 100 ms each time."""
 
     def __init__(self, source: GlyphSource) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Fetching masters before they are asked for, behind everything else that the machine has to do."""
+"""Fetches masters in the background before a job asks for them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ minutes beside a training, and until they are done a sheet of other images takes
 
 
 class Prefetcher:
-    """A thread that fills a masters with what the recipe that was looked at last will need."""
+    """A thread that fills the cache with the masters of the recipe that was looked at last."""
 
     def __init__(self, masters: MasterCache) -> None:
-        """Fill ``masters``, once :meth:`start` is called."""
+        """Take the cache that :meth:`start` fills."""
         self._masters = masters
         self._wanted: queue.SimpleQueue[tuple[Layout, int]] = queue.SimpleQueue()
         self.paused = threading.Lock()
-        """Held while a job runs: no new bite is begun then."""
+        """Held while a job runs: no more masters are fetched then."""
 
     def want(self, layout: Layout, em: int) -> None:
         """Ask for all masters of a layout, in place of those that were wanted before."""
         self._wanted.put((layout, em))
 
     def start(self) -> None:
-        """Begin, in a thread that ends with the process."""
+        """Start a thread that ends with the process."""
         threading.Thread(target=self._run, name="masters", daemon=True).start()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""How far a training is, how fast it learns, and when it is judged: three ways of dividing it up."""
+"""What divides up a training: progress, learning rate and validations by epochs, by the clock, or as a replay says."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _REPORT_EVERY = 0.5
 _REPORTS = 100
 """Step events in a time budget at the least, for in one the learning rate changes with them."""
 
-_MOST_JUDGING = 0.1
+_MOST_VALIDATING = 0.1
 """Share of a time budget: on two cores 4,096 images of 48 px take as long as a dozen steps."""
 
 
 class Budget(Protocol):
-    """One training from its first step to its last."""
+    """What divides up one training, from its first step to its last."""
 
     @property
     def steps(self) -> int:
@@ -36,16 +36,16 @@ class Budget(Protocol):
         """Return the learning rate of the step that follows the first ``step``."""
 
     def adjust(self, share: float) -> None:
-        """Let the clock change the rate; only here, so that the events tell every rate that was used."""
+        """Let the clock change the rate. It changes nowhere else, so that the events hold every rate that was used."""
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """Say whether the held-out images are to be scored after a step.
 
         Args:
             before: the share done before the step.
             share: the share done after it.
             step: its number, from 1.
-            judging: share of the time so far that was spent on judging.
+            validating: share of the time so far that was spent on validation.
         """
 
 
@@ -69,7 +69,7 @@ class Epochs:
     def adjust(self, share: float) -> None:
         """Nothing goes by the clock."""
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """Evenly over the steps."""
         return _passes(before, share, self._options.validations)
 
@@ -97,13 +97,13 @@ class Minutes:
         """Let the rate follow the clock."""
         self._rate = _rate(self._options, share)
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """Evenly over the time and at the end; before the end it takes a tenth of the time at most."""
-        return _passes(before, share, self._options.validations) and (share >= 1.0 or judging < _MOST_JUDGING)
+        return _passes(before, share, self._options.validations) and (share >= 1.0 or validating < _MOST_VALIDATING)
 
 
-class Again:
-    """Another run's budget, as its events tell it."""
+class Replayed:
+    """What another run did, as its events say."""
 
     report_every = _REPORT_EVERY
 
@@ -123,7 +123,7 @@ class Again:
     def adjust(self, share: float) -> None:
         """Nothing goes by the clock."""
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """After the same steps."""
         return step in self._validations
 
@@ -131,7 +131,7 @@ class Again:
 def choose_budget(options: TrainingOptions, steps_per_epoch: int, replay: Replay | None) -> Budget:
     """Return the budget that options ask for, or that of the run to repeat."""
     if replay is not None:
-        return Again(replay, options, steps_per_epoch)
+        return Replayed(replay, options, steps_per_epoch)
     return Minutes(options) if options.minutes else Epochs(options, steps_per_epoch)
 
 

@@ -260,7 +260,7 @@ class Trainer:
 
     def _validation_is_due(self, before: float) -> bool:
         judging = self._judged / max(self._clock.seconds, 1e-9)
-        return bool(self._held) and self._budget.judges(before, self._share, self.progress.step, judging)
+        return bool(self._held) and self._budget.validates(before, self._share, self.progress.step, judging)
 
     def _validate(self) -> None:
         self._report()

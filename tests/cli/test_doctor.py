@@ -22,6 +22,8 @@ from kanatui.cli.doctor import doctor_command
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import load_faces
 
+IMPORT = "from kanatui.cli import checks"
+
 
 @pytest.fixture
 def no_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +141,7 @@ def test_torch_is_named_with_its_device() -> None:
 
 def test_a_torch_that_cannot_be_imported_fails(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libtorch.so: cannot open shared object file')\n")
-    code = "from kanatui.cli.checks import check_torch; found = check_torch(); print(found.state, found.detail, found.remedy)"
+    code = f"{IMPORT}; found = checks.check_torch(); print(found.state, found.detail, found.remedy)"
     result = python(code, env={"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])})
     assert result.startswith("fail cannot be imported (libtorch.so: ")
     assert "-m pip install" in result
@@ -207,7 +209,7 @@ def test_colours(environment: dict[str, str], state: str, words: str, monkeypatc
 
 
 def test_another_encoding_than_utf8_is_told() -> None:
-    code = "from kanatui.cli import checks; found = checks.check_unicode(); print(found.state, found.remedy)"
+    code = f"{IMPORT}; found = checks.check_unicode(); print(found.state, found.remedy)"
     result = python(code, env={"PYTHONIOENCODING": "latin-1"})
     assert result == "warning export LC_ALL=C.UTF-8\n"
 
@@ -240,7 +242,7 @@ def in_terminal(code: str, reply: bytes, columns: int = 80, rows: int = 24) -> t
     return said.decode().rpartition("result:")[2].strip(), same
 
 
-ASK = "from kanatui.cli import checks; found = checks.check_unicode(); print('result:', found.state, found.detail)"
+ASK = f"{IMPORT}; found = checks.check_unicode(); print('result:', found.state, found.detail)"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_the_terminal_is_asked_how_wide_a_kana_is(reply: bytes, expected: str) -
     ],
 )
 def test_the_size_of_the_terminal(columns: int, rows: int, expected: str) -> None:
-    code = "from kanatui.cli.checks import check_terminal; found = check_terminal(); print('result:', found.state, found.detail)"
+    code = f"{IMPORT}; found = checks.check_terminal(); print('result:', found.state, found.detail)"
     assert in_terminal(code, b"", columns, rows)[0] == expected
 
 
