@@ -22,8 +22,8 @@ RECIPE = Recipe(
     image_size=32,
     images_per_character=20,
 )
-LARGE = RECIPE.but(  # minutes of work for one process, in 350 shards: it does not end before it is stopped
-    image_size=128, images_per_character=60_000, augments=[Augment("size"), Augment("elastic")]
+LARGE = RECIPE.but(  # a minute of work in 140 shards, just too few images for other processes to be started first
+    image_size=256, images_per_character=6_000, augments=[Augment("size"), Augment("elastic")]
 )
 
 

@@ -21,10 +21,10 @@ def wait_until(condition, describe=lambda: ""):
 
 def engines(*names):
     """The engines that this process has started, those of some names or all of them."""
-    found = {}
+    found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):  # one that ends meanwhile
             command = child.cmdline()
-            if "kanatui.engine" in command:
-                found[command[command.index("kanatui.engine") + 1]] = child
-    return [process for name, process in found.items() if not names or name in names]
+            if "kanatui.engine" in command and (not names or command[command.index("kanatui.engine") + 1] in names):
+                found.append(child)
+    return found

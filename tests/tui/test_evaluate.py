@@ -340,7 +340,7 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         app.evaluate_run(first.id)
         await until(pilot, lambda: getattr(app.screen, "_loaded", None))
         assert app.screen._loaded.evaluation == old, "the newest earlier evaluation is open at once"
-        assert "5 pictures in labelled" in screen_text(app)
+        await until(pilot, shows(app, "5 pictures in labelled"))
 
         # A folder that is not named, that is wrong, and a number that is none.
         app.screen.query_one("#source", Select).value = "folder"
@@ -373,7 +373,7 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         new = app.screen._loaded.evaluation
         assert (new.total.images, new.candidates, new.limit) == (3, "いシ", 3)
         assert len(made(first)) == 2, "the one that was cancelled left nothing"
-        assert "2 of characters that are no candidates" in screen_text(app)
+        await until(pilot, shows(app, "2 of characters that are no candidates"))
 
         # Another one is shown by choosing it; what is deleted gives way to what is left.
         app.screen.query_one("#evaluation", Select).value = str(old.path)
