@@ -8,6 +8,9 @@ import sys
 # Several processes of torch on few cores slow each other down tenfold while each spins in wait for its own threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Beside busy processes a background job of kanatui's gets a tenth of a core; a test would wait for minutes.
+os.environ.setdefault("KANATUI_NICENESS", "0")
+
 # Whatever starts the tests in the background makes them ignore Ctrl-C, and with them every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

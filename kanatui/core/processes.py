@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kanatui.core import storage
+from kanatui.core.errors import UsageError
 
 NICENESS = 10
-"""Niceness of what runs in the background, 0 … 19. On an idle machine it costs nothing; with all cores busy the app,
-the shell and the connection that they come through are served first."""
+"""Niceness of what runs in the background unless ``$KANATUI_NICENESS`` says otherwise. On an idle machine it costs
+nothing; with all cores busy the app, the shell and the connection that they come through are served first."""
+
+_HIGHEST_NICENESS = 19
 
 
 def usable_cores() -> int:
@@ -27,14 +30,16 @@ def usable_cores() -> int:
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """Run ``kanatui ARGUMENTS…`` in a session of its own, standard input closed, output appended to ``log``.
 
-    It runs at :data:`NICENESS`.
+    It runs at :func:`niceness`.
 
     Returns:
         the process, which the caller may watch but need not wait for.
 
     Raises:
         StorageError: the log cannot be written.
+        UsageError: ``$KANATUI_NICENESS`` makes no sense.
     """
+    nice = niceness()
     with storage.storing(log), open(log, "ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "kanatui", *arguments],
@@ -43,16 +48,24 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _be_nice(process.pid)
+    _be_nice(process.pid, nice)
     return process
 
 
-def _be_nice(pid: int) -> None:
+def niceness() -> int:
+    """Return the niceness of what runs in the background, 0 … 19. UsageError if ``$KANATUI_NICENESS`` is no such."""
+    text = os.environ.get("KANATUI_NICENESS") or str(NICENESS)
+    if not text.isdecimal() or int(text) > _HIGHEST_NICENESS:
+        raise UsageError(f"KANATUI_NICENESS={text}: use a whole number from 0 (as quick as all else) to 19")
+    return int(text)
+
+
+def _be_nice(pid: int, nice: int) -> None:
     with contextlib.suppress(OSError):  # it has ended already, or is nicer than that
-        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
     # Where Linux groups processes by session, the group's niceness counts: sched(7), "The autogroup feature".
     with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def begin_worker() -> None:
