@@ -1,4 +1,4 @@
-"""How far a training is, how fast it learns, and when it is judged: three ways of dividing it up."""
+"""How far a training is, how fast it learns, and when it is validated: three ways of dividing it up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REPORT_EVERY = 0.5
 _REPORTS = 100
 """Step events in a time budget at the least, for in one the learning rate changes with them."""
 
-_MOST_JUDGING = 0.1
+_MOST_VALIDATING = 0.1
 """Share of a time budget: on two cores 4,096 images of 48 px take as long as a dozen steps."""
 
 
@@ -38,14 +38,14 @@ class Budget(Protocol):
     def adjust(self, share: float) -> None:
         """Let the clock change the rate; only here, so that the events tell every rate that was used."""
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """Say whether the held-out images are to be scored after a step.
 
         Args:
             before: the share done before the step.
             share: the share done after it.
             step: its number, from 1.
-            judging: share of the time so far that was spent on judging.
+            validating: share of the time so far that was spent on validations.
         """
 
 
@@ -69,7 +69,7 @@ class Epochs:
     def adjust(self, share: float) -> None:
         """Nothing goes by the clock."""
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """Evenly over the steps."""
         return _passes(before, share, self._options.validations)
 
@@ -97,9 +97,9 @@ class Minutes:
         """Let the rate follow the clock."""
         self._rate = _rate(self._options, share)
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """Evenly over the time and at the end; before the end it takes a tenth of the time at most."""
-        return _passes(before, share, self._options.validations) and (share >= 1.0 or judging < _MOST_JUDGING)
+        return _passes(before, share, self._options.validations) and (share >= 1.0 or validating < _MOST_VALIDATING)
 
 
 class Again:
@@ -123,7 +123,7 @@ class Again:
     def adjust(self, share: float) -> None:
         """Nothing goes by the clock."""
 
-    def judges(self, before: float, share: float, step: int, judging: float) -> bool:
+    def validates(self, before: float, share: float, step: int, validating: float) -> bool:
         """After the same steps."""
         return step in self._validations
 
