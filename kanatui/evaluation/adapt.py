@@ -19,7 +19,6 @@ import numpy as np
 from kanatui.core import storage
 from kanatui.core.errors import ImageError, KanatuiError, RunError
 from kanatui.core.units import percent
-from kanatui.dataset.mixed import Pictures
 from kanatui.evaluation.samples import Sample
 from kanatui.evaluation.samples import samples as find_samples
 from kanatui.model.card import read_card
@@ -29,6 +28,7 @@ from kanatui.training.provenance import Provenance, provenance_of
 from kanatui.training.runs import Run, find_weights, usual_weights
 
 if TYPE_CHECKING:
+    from kanatui.dataset.mixed import Pictures
     from kanatui.training.events import Event
 
 MINUTES = 1.0
@@ -98,6 +98,8 @@ def collect(
     Returns:
         those that show one of ``characters``, ``size`` pixels each; and why each other one was left out.
     """
+    from kanatui.dataset.mixed import Pictures  # torch, which who only asks what adapting changed need not wait for
+
     images, shown, keys, left_out = [], [], [], []
     for done, sample in enumerate(samples, start=1):
         try:

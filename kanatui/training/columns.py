@@ -64,7 +64,12 @@ COLUMNS = (
     _of_status("step"),
     _of_status("elapsed", heading="trained", show=duration),
     _of_status("seconds_left"),
-    _of_status("best", show=lambda best: f"{percent(best['strict'])} / {percent(best['folded'])}", app=True),
+    Column(
+        "best",
+        lambda run, status: dict(status.best) if status.best else None,
+        show=lambda best: f"{percent(best['strict'])} / {percent(best['folded'])}",
+        app=True,
+    ),
     Column("age", lambda run, status: max(0.0, time.time() - run.created), heading="age", show=duration, json=False),
     Column(
         "given_title",

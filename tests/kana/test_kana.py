@@ -5,7 +5,7 @@ import pytest
 from kanatui.core.errors import UsageError
 from kanatui.kana import alphabet
 from kanatui.kana.romaji import NAMES
-from kanatui.kana.sets import parse_characters
+from kanatui.kana.sets import parse_characters, spell_characters
 
 
 def test_there_are_169_kana():
@@ -58,3 +58,15 @@ def test_a_character_file_that_is_not_text_is_named(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="picture.txt"):
         parse_characters(str(file))
+
+
+@pytest.mark.parametrize("characters", [alphabet.KANA, "い", "つへい", "あいうA,漢", "ABZ"])
+def test_characters_spelled_out_mean_the_same_whatever_the_sets_are(characters, monkeypatch):
+    spelled = spell_characters(characters)
+    monkeypatch.setattr(alphabet, "SETS", {})
+    assert parse_characters(spelled) == characters
+
+
+def test_neighbours_are_spelled_as_ranges():
+    assert spell_characters(alphabet.KANA) == "U+3041-U+3093,U+30A1-U+30F6"
+    assert spell_characters("いつ") == "U+3044,U+3064"
