@@ -36,12 +36,12 @@ def _rows() -> list[dict[str, Any]]:
     from kanatui.training.models import list_models
 
     rows = []
-    for model in sorted(list_models(), key=lambda model: model.run.number if model.run else -1):
+    for model in sorted(list_models(), key=lambda model: (model.run.number, model.run.id) if model.run else (-1, "")):
         with contextlib.suppress(KanatuiError):  # a damaged file is no model
             card = read_card(model.weights)
             about = {key: card.get(key) for key in ("recipe", "image_size", "characters", "scores", "date")}
-            about |= {"architecture": card["model"]["id"], "file": str(model.weights)}
-            rows.append({"model": model.reference, **about})
+            named = {"model": model.reference, "architecture": card["model"]["id"]}
+            rows.append({**named, **about, "file": str(model.weights)})
     return rows
 
 

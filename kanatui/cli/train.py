@@ -123,14 +123,14 @@ def _train_new(
     from kanatui.training.config import make_config
     from kanatui.training.device import choose_device
     from kanatui.training.distributed import join
-    from kanatui.training.runs import Run, plain_name
+    from kanatui.training.runs import Run, plain_run_name
 
     recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in recipe_keys(options)})
     chosen, parameters = settle(recipe, options, assignments)
     device = choose_device(chosen.device)
     source = _open(data, recipe)
     config = make_config(source.spec(), source.characters, source.face_ids, chosen, parameters, recipe.name)
-    name = name or plain_name(Path(data or recipe.name).stem)
+    name = name or plain_run_name(Path(data or recipe.name).stem)
     with join(device) as group:
         if detach and group.size > 1:
             raise UsageError("--detach: cannot be given under torchrun")

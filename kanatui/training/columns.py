@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kanatui.core.errors import RunError
 from kanatui.core.units import duration, percent
 from kanatui.training.runs import Run, Status
 
@@ -30,9 +31,16 @@ class Column:
     optional: bool = False
     """Whether the table leaves it out where it is empty for all runs."""
 
+    def plain(self, run: Run, status: Status) -> Any:
+        """Return the value; None where a damaged configuration does not tell it."""
+        try:
+            return self.value(run, status)
+        except RunError:
+            return None
+
     def text(self, run: Run, status: Status) -> str:
         """Return what people read; "" where there is nothing to tell."""
-        value = self.value(run, status)
+        value = self.plain(run, status)
         return "" if value is None else self.show(value)
 
 
@@ -83,7 +91,7 @@ COLUMNS = (
 
 def plain(run: Run, status: Status) -> dict[str, Any]:
     """Return a run for programs."""
-    return {column.name: column.value(run, status) for column in COLUMNS if column.json}
+    return {column.name: column.plain(run, status) for column in COLUMNS if column.json}
 
 
 def table(runs: list[tuple[Run, Status]]) -> tuple[list[str], list[list[str]]]:

@@ -12,7 +12,7 @@ from kanatui.training.runs import Run, Status, list_runs
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class ModelEntry:
     """One model that can read."""
 
     reference: str
@@ -42,15 +42,15 @@ class Model:
         return {name: float(best[name]) for name in ("strict", "folded")} if best and "folded" in best else {}
 
 
-def list_models() -> list[Model]:
+def list_models() -> list[ModelEntry]:
     """Return all models: the one that ships first, then those of runs, the newest first.
 
     StorageError if the folder of runs cannot be read.
     """
     found = []
     with contextlib.suppress(KanatuiError):
-        found.append(Model(shipped.DEFAULT, shipped.default_weights()))
+        found.append(ModelEntry(shipped.DEFAULT, shipped.default_weights()))
     for run in reversed(list_runs()):
         with contextlib.suppress(KanatuiError):
-            found.append(Model(run.id, run.weights(), run, run.status()))
+            found.append(ModelEntry(run.id, run.weights(), run, run.status()))
     return found

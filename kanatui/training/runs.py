@@ -42,8 +42,8 @@ from kanatui.training.events import EventReader
 if TYPE_CHECKING:
     from kanatui.training.previews import BatchPreview
 
-NAME_RULE = "up to 40 letters, digits, dots, - and _, a letter or digit first"
-"""What the name of a run may be made of, in words (:func:`is_name`)."""
+RUN_NAME_RULE = "up to 40 letters, digits, dots, - and _, a letter or digit first"
+"""What the name of a run may be made of, in words (:func:`is_run_name`)."""
 
 SILENCE = 120.0
 """Seconds without a heartbeat after which a training counts as crashed.
@@ -99,8 +99,8 @@ class Run:
             RunError: the name is not made of up to 40 letters, digits, dots, - and _.
             StorageError: it cannot be written.
         """
-        if not is_name(name):
-            raise RunError(f"run name {name!r}: use {NAME_RULE}")
+        if not is_run_name(name):
+            raise RunError(f"run name {name!r}: use {RUN_NAME_RULE}")
         folder = storage.make_folder(paths.runs())
         with _locked(folder / ".lock"):
             number = max((run.number for run in list_runs()), default=0) + 1
@@ -301,12 +301,12 @@ class Run:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def is_name(text: str) -> bool:
-    """Say whether a run may have this name: :data:`NAME_RULE`."""
+def is_run_name(text: str) -> bool:
+    """Say whether a run may have this name: :data:`RUN_NAME_RULE`."""
     return _NAME.fullmatch(text) is not None
 
 
-def plain_name(text: str) -> str:
+def plain_run_name(text: str) -> str:
     """Return a name for a run after something else's, a recipe's or a data set's: letters and digits are kept."""
     kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
     return kept.strip("-")[:_LONGEST_NAME].strip("-") or "run"

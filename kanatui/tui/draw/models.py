@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kanatui.core.units import percent
-from kanatui.training.models import Model, list_models
+from kanatui.training.models import ModelEntry, list_models
 
 NONE_YET = "No model yet. Press 2, then n, and train one: the recipe quick takes about a minute."
 
@@ -16,5 +16,5 @@ def models() -> list[tuple[str, str]]:
     return [(_label(model), model.reference) for model in sorted(list_models(), key=lambda model: not model.finished)]
 
 
-def _label(model: Model) -> str:
+def _label(model: ModelEntry) -> str:
     return f"{model.title} · {percent(model.scores['folded'])}" if model.scores else model.title

@@ -9,7 +9,7 @@ from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
 from kanatui.core.units import percent
 from kanatui.model.shipped import DEFAULT
-from kanatui.training.models import Model, list_models
+from kanatui.training.models import ModelEntry, list_models
 from kanatui.tui.evaluate.loaded import LoadedEvaluation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def models() -> list[tuple[str, str]]:
     return [(_label(model), model.reference) for model in sorted(found, key=lambda model: model.run is None)]
 
 
-def _label(model: Model) -> str:
+def _label(model: ModelEntry) -> str:
     name = model.run.id if model.run else model.title
     scores = model.scores
     return f"{name} · {100 * scores['strict']:.1f} / {percent(scores['folded'])}" if scores else name

@@ -9,7 +9,7 @@ from typing import Any
 from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Recipe
 from kanatui.training.options import TrainingOptions
-from kanatui.training.runs import plain_name
+from kanatui.training.runs import plain_run_name
 
 FIRST = ("minutes", "epochs", "batch_size", "learning_rate", "device")
 """The options that most trainings set; the others are behind "more"."""
@@ -66,7 +66,7 @@ class Source:
     @property
     def run_name(self) -> str:
         """What a run is called to which nobody gives a name."""
-        return plain_name(self.name or self.recipe.name)
+        return plain_run_name(self.name or self.recipe.name)
 
     def same_as(self, other: Source) -> bool:
         """Say whether both are the same down to the last augmentation, which ``==`` of recipes leaves out."""

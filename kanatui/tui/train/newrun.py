@@ -16,7 +16,7 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
-from kanatui.training.runs import NAME_RULE, Run, is_name
+from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
 from kanatui.tui.train.starting import begin_training, prepare
 from kanatui.tui.widgets.form import ParameterForm, checked
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _EDITED = "edited:"
 _HINT = "ctrl+s starts; the training goes on when the app is closed"
-_WRONG_NAME = f"name: {NAME_RULE}"
+_WRONG_NAME = f"name: {RUN_NAME_RULE}"
 
 
 class NewRun(Vertical):
@@ -274,7 +274,7 @@ def _field(label: str, control: Select[str] | Input) -> ComposeResult:
 
 
 def _name_is_wrong(name: str) -> bool:
-    return bool(name.strip()) and not is_name(name.strip())
+    return bool(name.strip()) and not is_run_name(name.strip())
 
 
 def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
