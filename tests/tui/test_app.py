@@ -129,19 +129,22 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
     assert Mailbox(running.control).take() == []
 
 
-async def test_quitting_asks_before_it_ends_an_evaluation():
+@pytest.mark.parametrize(
+    ("engine", "words"), [("evaluate", "An evaluation is under way"), ("train", "A training is being prepared")]
+)
+async def test_quitting_asks_before_it_ends_what_an_engine_does(engine, words):
     app = make_app()
     async with app.run_test() as pilot:
-        asked = asyncio.create_task(app.engine("evaluate").ask("faces", characters="kana"))
-        await until(pilot, lambda: app.engine("evaluate").busy)
+        asked = asyncio.create_task(app.engine(engine).ask("faces", characters="kana"))
+        await until(pilot, lambda: app.engine(engine).busy)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
-        assert "An evaluation is under way" in screen_text(app)
+        assert words in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
         assert not app._exit
         await asked
-        assert not app.engine("evaluate").busy
+        assert not app.engine(engine).busy
 
 
 async def test_quitting_can_stop_the_work(running, monkeypatch):
