@@ -32,22 +32,16 @@ def _rows() -> list[dict[str, Any]]:
     import contextlib
 
     from kanatui.core.errors import KanatuiError
-    from kanatui.model import shipped
     from kanatui.model.card import read_card
-    from kanatui.training.runs import list_runs
+    from kanatui.training.models import list_models
 
-    files: dict[str, Path] = {}
-    with contextlib.suppress(KanatuiError):
-        files[shipped.DEFAULT] = shipped.default_weights()
-    for run in list_runs():
-        with contextlib.suppress(KanatuiError):
-            files[run.id] = run.weights()
     rows = []
-    for name, file in files.items():
+    for model in sorted(list_models(), key=lambda model: (model.run.number, model.run.id) if model.run else (-1, "")):
         with contextlib.suppress(KanatuiError):  # a damaged file is no model
-            card = read_card(file)
+            card = read_card(model.weights)
             about = {key: card.get(key) for key in ("recipe", "image_size", "characters", "scores", "date")}
-            rows.append({"model": name, "architecture": card["model"]["id"], **about, "file": str(file)})
+            named = {"model": model.reference, "architecture": card["model"]["id"]}
+            rows.append({**named, **about, "file": str(model.weights)})
     return rows
 
 

@@ -10,7 +10,6 @@ import click
 from kanatui.cli.console import err, out, print_json
 from kanatui.cli.watch import display
 from kanatui.core.errors import RunError, UsageError
-from kanatui.core.units import duration, percent
 from kanatui.training.event_text import outcome
 
 if TYPE_CHECKING:
@@ -70,18 +69,12 @@ def _delete(run: Run, yes: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    import dataclasses
-
+    from kanatui.training import columns
     from kanatui.training.runs import list_runs
 
     found = [(run, run.status()) for run in list_runs()]
     if as_json:
-        print_json(
-            [
-                {"id": run.id, "title": run.title, "note": run.note, "path": str(run.path)} | dataclasses.asdict(status)
-                for run, status in found
-            ]
-        )
+        print_json([columns.plain(run, status) for run, status in found])
     elif not found:
         out.print("no runs yet; kanatui train starts one")
     else:
@@ -89,25 +82,19 @@ def _list(as_json: bool) -> None:
 
 
 def _print_table(found: list[tuple[Run, Status]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    titles = ["" if run.title == run.name else escape(run.title) for run, _ in found]
-    columns = ("run", "state", "done", "strict", "folded", "trained", "age", *(["title"] if any(titles) else []))
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for (run, status), title in zip(found, titles, strict=True):
-        table.add_row(run.id, *_cells(run, status), *([title] if any(titles) else []))
+    from kanatui.training import columns
+
+    headings, rows = columns.table(found)
+    table = Table(*headings, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
     out.print(table)
     for run, status in found:
         if status.state in ("crashed", "failed"):
             out.print(f"{run.id} {status.state}: {status.reason}", markup=False, soft_wrap=True)
-
-
-def _cells(run: Run, status: Status) -> list[str]:
-    best = status.best or {}
-    scores = [percent(best[key]) if key in best else "" for key in ("strict", "folded")]
-    age = duration(max(0.0, time.time() - run.created))
-    return [status.state, f"{100 * status.progress:.0f} %", *scores, duration(status.elapsed), age]
 
 
 @click.command("attach")

@@ -120,27 +120,22 @@ def _refuse_with(
 def _train_new(
     data: str | None, name: str | None, assignments: tuple[str, ...], options: dict[str, Any], detach: bool
 ) -> None:
+    from kanatui.training.config import make_config
     from kanatui.training.device import choose_device
     from kanatui.training.distributed import join
-    from kanatui.training.runs import Run
-    from kanatui.training.session import make_config
+    from kanatui.training.runs import Run, plain_run_name
 
     recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in recipe_keys(options)})
     chosen, parameters = settle(recipe, options, assignments)
     device = choose_device(chosen.device)
     source = _open(data, recipe)
-    config = make_config(_pinned(source), chosen, parameters, recipe.name)
-    name = name or _plain_name(data or recipe.name)
+    config = make_config(source.spec(), source.characters, source.face_ids, chosen, parameters, recipe.name)
+    name = name or plain_run_name(Path(data or recipe.name).stem)
     with join(device) as group:
         if detach and group.size > 1:
             raise UsageError("--detach: cannot be given under torchrun")
         run = Run(group.share(Run.create(name, config).path if group.first else Path()))
         start_run(run, detach, source, group, fresh=True)
-
-
-def _plain_name(text: str) -> str:
-    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in Path(text).stem)
-    return kept.strip("-")[:40].strip("-") or "run"
 
 
 def _recipe_of_data(data: str) -> Recipe:
@@ -156,12 +151,6 @@ def _open(data: str | None, recipe: Recipe) -> ImageSource:
 
         return open_dataset(find_dataset(data))
     return open_stream(recipe)
-
-
-def _pinned(source: ImageSource) -> dict[str, Any]:
-    """Say how to open the source again; fonts installed meanwhile must not change the images of a run continued."""
-    spec = source.spec()
-    return spec | {"recipe": spec["recipe"] | {"faces": list(source.face_ids)}} if "recipe" in spec else spec
 
 
 def settle(
@@ -200,7 +189,7 @@ def settle(
     except ParameterError as error:
         raise UsageError(f"--model-set {assignment}: {error}") from None
     model(**parameters)
-    return chosen, {key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}
+    return chosen, parameters
 
 
 def _parse(name: str, typed: Any) -> Any:

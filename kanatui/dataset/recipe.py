@@ -15,6 +15,7 @@ import tomlkit
 from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, ParameterError, RecipeError, UsageError
 from kanatui.core.params import Choice, Configurable, Float, Int, Text, Words
+from kanatui.kana.sets import spell_characters
 from kanatui.plugins.bases import Pixel, Placement
 from kanatui.plugins.registry import Registry
 
@@ -105,6 +106,15 @@ class Recipe(Configurable):
         augments = changes.pop("augments", self.augments)
         train = changes.pop("train", self.train)
         return Recipe(changes.pop("name", self.name), augments, train, **(self.values | changes))
+
+    def pinned(self, characters: str, faces: Sequence[str]) -> Recipe:
+        """Return the recipe for the characters and faces that it came to on a machine, whatever there is elsewhere.
+
+        Args:
+            characters: those that are drawn, in order.
+            faces: their ids.
+        """
+        return self.but(characters=spell_characters(characters), faces=list(faces))
 
     def steps(self, registry: Registry) -> list[tuple[Placement | Pixel, float]]:
         """Make the augmentations, in order, each with its probability.

@@ -52,12 +52,10 @@ class Variant:
         """Return the configuration of its run. KanatuiError if the recipe cannot be carried out here."""
         from kanatui.dataset.layout import lay_out
         from kanatui.plugins.registry import load
-        from kanatui.training.session import make_config
+        from kanatui.training.config import config_of_layout
 
         registry = load()
-        faces = [face.id for face in lay_out(self.recipe, registry).faces]
-        spec = {"recipe": self.recipe.but(faces=faces).to_dict(), "plugins": list(registry.folders)}
-        return make_config(spec, self.options, self.parameters, self.recipe.name)
+        return config_of_layout(lay_out(self.recipe, registry), registry, self.options, self.parameters)
 
 
 @dataclasses.dataclass(frozen=True)

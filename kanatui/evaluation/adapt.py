@@ -19,16 +19,16 @@ import numpy as np
 from kanatui.core import storage
 from kanatui.core.errors import ImageError, KanatuiError, RunError
 from kanatui.core.units import percent
-from kanatui.dataset.mixed import Pictures
-from kanatui.evaluation.export import streamed
 from kanatui.evaluation.samples import Sample
 from kanatui.evaluation.samples import samples as find_samples
 from kanatui.model.card import read_card
+from kanatui.training.config import make_config
 from kanatui.training.options import TrainingOptions
 from kanatui.training.provenance import Provenance, provenance_of
 from kanatui.training.runs import Run, find_weights, usual_weights
 
 if TYPE_CHECKING:
+    from kanatui.dataset.mixed import Pictures
     from kanatui.training.events import Event
 
 MINUTES = 1.0
@@ -73,22 +73,17 @@ def create(
     found = find_samples(samples)
     pictures, left_out = collect(found, card["characters"], card["image_size"], on_progress)
     _require_enough(pictures, samples)
-    plugins = list(origin.source.get("plugins", ()))
+    recipe, plugins = origin.recipe(), list(origin.source.get("plugins", ()))
     options = _options(origin, card, minutes, learning_rate)
     run = Run.create(name or _NAME, {})
     try:
         first, kept = run.path / "first.safetensors", run.path / "samples.npz"
         storage.write_bytes(first, weights.read_bytes())
         pictures.save(kept)
-        run.configure(
-            {
-                "recipe": card.get("recipe", ""),
-                "train": {key: list(v) if isinstance(v, tuple) else v for key, v in options.values.items()},
-                "model": card["model"]["parameters"],
-                "source": streamed(origin.source) | {"plugins": plugins, "samples": str(kept)},
-                "adapt": {"from": origin.id, "weights": str(first)} | _counts(pictures),
-            }
-        )
+        source = {"recipe": recipe.to_dict(), "plugins": plugins, "samples": str(kept)}
+        parameters = card["model"]["parameters"]
+        config = make_config(source, card["characters"], recipe.faces, options, parameters, card.get("recipe", ""))
+        run.configure(config | {"adapt": {"from": origin.id, "weights": str(first)} | _counts(pictures)})
     except (KanatuiError, OSError):
         run.discard()
         raise
@@ -103,6 +98,8 @@ def collect(
     Returns:
         those that show one of ``characters``, ``size`` pixels each; and why each other one was left out.
     """
+    from kanatui.dataset.mixed import Pictures  # torch, which who only asks what adapting changed need not wait for
+
     images, shown, keys, left_out = [], [], [], []
     for done, sample in enumerate(samples, start=1):
         try:

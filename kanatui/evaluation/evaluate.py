@@ -139,15 +139,9 @@ def _counting(report: Report, total: int) -> Callable[[int], None]:
 
 def fingerprint(origin: Provenance) -> str:
     """Return what is equal for trainings on the same images, streamed or written. RunError if nothing tells them."""
-    from kanatui.dataset.manifest import read_manifest
-    from kanatui.dataset.recipe import Recipe
-
-    spec = origin.source
-    if "dataset" in spec:
-        return read_manifest(Path(spec["dataset"])).recipe_sha256
-    made = Recipe.from_dict(spec["recipe"]).fingerprint()
-    if "samples" in spec:  # the same generated images have other places among the images
-        made = hashlib.sha256(made.encode() + Path(spec["samples"]).read_bytes()).hexdigest()
+    made = origin.recipe().fingerprint()
+    if "samples" in origin.source:  # the same generated images have other places among the images
+        made = hashlib.sha256(made.encode() + Path(origin.source["samples"]).read_bytes()).hexdigest()
     return made
 
 

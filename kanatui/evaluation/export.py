@@ -21,10 +21,11 @@ import safetensors.numpy
 
 from kanatui.core import storage
 from kanatui.core.errors import RunError, StorageError, WeightsError
-from kanatui.dataset.recipe import Recipe, read_recipe
+from kanatui.dataset.recipe import Recipe
 from kanatui.evaluation.store import Evaluation, list_evaluations
 from kanatui.kana.alphabet import SETS
 from kanatui.model.card import KEY, one_line, read_card
+from kanatui.training.provenance import provenance_of
 from kanatui.training.runs import Run
 
 _CONFUSIONS = 12
@@ -50,12 +51,13 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     if not weights.is_file():
         raise RunError(f"run {run.id} has no weights yet; wait for its first checkpoint")
     card = read_card(weights)
-    config = run.config
-    source = streamed(config.get("source"))
+    origin = provenance_of(weights)
+    config, recipe = origin.config, origin.recipe().to_dict()
+    source = {"recipe": recipe, "plugins": []}  # no folder of this machine, and nobody's samples
     card |= {
         "config": {name: config[name] for name in ("recipe", "train", "model") if name in config} | {"source": source},
         "training": training_of(run),
-        "faces": _faces(source["recipe"]),
+        "faces": _faces(recipe),
         "evaluations": _evaluations(run, int(card.get("scores", {}).get("step", 0))),
     }
     if "adapt" in config:
@@ -67,17 +69,6 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     text = json.dumps(card, ensure_ascii=False, default=str)
     storage.write_bytes(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
     return card
-
-
-def streamed(spec: Any) -> dict[str, Any]:
-    """Return how to make the images of a source's ``spec()`` from their recipe, even where they lay on disk.
-
-    No folder of this machine is named in it, and no samples. RunError if the spec is none.
-    """
-    if not isinstance(spec, Mapping) or not {"dataset", "recipe"} & spec.keys():
-        raise RunError("nothing tells which images the model was trained on; train it anew")
-    recipe = spec["recipe"] if "recipe" in spec else read_recipe(Path(spec["dataset"]) / "recipe.toml").to_dict()
-    return {"recipe": dict(recipe), "plugins": []}
 
 
 def training_of(run: Run) -> dict[str, Any]:

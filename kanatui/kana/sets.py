@@ -33,6 +33,20 @@ def parse_characters(spec: str) -> str:
     return "".join(characters)
 
 
+def spell_characters(characters: str) -> str:
+    """Return a spec that always means these characters, in this order, however the named sets grow.
+
+    Code points, because characters themselves could also be the name of a file: ``U+3041-U+3093,U+30AB``.
+    """
+    runs: list[list[int]] = []
+    for code in map(ord, characters):
+        if runs and code == runs[-1][1] + 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    return ",".join(f"U+{low:04X}" if low == high else f"U+{low:04X}-U+{high:04X}" for low, high in runs)
+
+
 def _part(part: str) -> str:
     if part.lower() in SETS:
         return SETS[part.lower()]

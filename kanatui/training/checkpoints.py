@@ -78,7 +78,7 @@ class Keeper:
         self._saved, self.step = time.monotonic(), progress.step
         if self._writes:
             save_state(self.state, progress, learner)
-            self.save_weights("last", learner.judged, progress.elapsed, {"step": progress.step})
+            self.save_weights("last", learner.inference_model, progress.elapsed, {"step": progress.step})
             self._taking = time.monotonic() - self._saved
         return self._writes
 

@@ -1,4 +1,4 @@
-"""What a training has been told to do: commands are obeyed here and answered as events."""
+"""Handles the commands that are sent to a training, and answers each with an event."""
 
 from __future__ import annotations
 

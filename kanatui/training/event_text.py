@@ -39,8 +39,8 @@ def _describe(event: Mapping[str, Any]) -> str:
     return ""
 
 
-def deciding(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scores by which a validation is judged: of one's own samples, else of held-out faces or images."""
+def ranking_scores(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scores that rank validations: of one's own samples, else of held-out faces, else of images."""
     scores: Mapping[str, Any] = event.get("samples") or event.get("faces") or event["held_out"]
     return scores
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import subprocess
 import time
-from collections.abc import Callable
 
 from kanatui.core import processes, storage
 from kanatui.core.errors import RunError
@@ -23,14 +23,49 @@ _LONGEST_END = 5.0
 _POLL = 0.05
 
 
-def start(run: Run, still_waiting: Callable[[Status], None] | None = None) -> Status:
-    """Train a run in the background, in a session of its own, and wait until it has begun.
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """A training that was started, and may still be preparing."""
 
-    An interrupt while waiting ends it again.
+    run: Run
+    process: subprocess.Popen[bytes]
+
+    def look(self) -> Status | None:
+        """Return how it stands once it has begun, None before.
+
+        Raises:
+            RunError: it failed at the start; the message is the training's own.
+        """
+        ended = self.process.poll() is not None
+        status = self.run.status()
+        if status.pid == self.process.pid and status.state not in ("starting", "crashed"):
+            if status.state == "failed":
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_LONGEST_END)  # until then it holds the run, which the caller may want to remove
+                raise RunError(f"run {self.run.id} failed: {status.reason}")
+            return status
+        if ended:
+            said = storage.last_line(self.run.log) or f"see {self.run.log}"
+            raise RunError(f"run {self.run.id} ended at its start: {said}")
+        return None
+
+
+def begin(run: Run) -> Launch:
+    """Start a training in the background, in a session of its own: it outlives who started it.
 
     Args:
         run: its configuration says everything; one that has checkpoints is continued.
-        still_waiting: called now and then until it has begun.
+
+    Raises:
+        RunError: another process is at work on it.
+        StorageError: its log cannot be written.
+    """
+    run.require_idle()
+    return Launch(run, processes.start(["train", INTERNAL_OPTION, str(run.path)], run.log))
+
+
+def start(run: Run) -> Status:
+    """Do as :func:`begin` does, and wait until the training has begun. An interrupt while waiting ends it again.
 
     Returns:
         how it stands.
@@ -39,30 +74,15 @@ def start(run: Run, still_waiting: Callable[[Status], None] | None = None) -> St
         RunError: another process is at work on it, or it failed at the start; the message is the training's own.
         StorageError: its log cannot be written.
     """
-    run.require_idle()
-    process = processes.start(["train", INTERNAL_OPTION, str(run.path)], run.log)
-    try:
-        return _wait_for(run, process, still_waiting)
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-
-
-def _wait_for(run: Run, process: subprocess.Popen[bytes], still_waiting: Callable[[Status], None] | None) -> Status:
+    launched = begin(run)
     deadline = time.monotonic() + _LONGEST_START
-    while time.monotonic() < deadline:
-        ended = process.poll() is not None
-        status = run.status()
-        if status.pid == process.pid and status.state not in ("starting", "crashed"):
-            if status.state == "failed":
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_LONGEST_END)  # until then it holds the run, which the caller may want to remove
-                raise RunError(f"run {run.id} failed: {status.reason}")
-            return status
-        if ended:
-            raise RunError(f"run {run.id} ended at its start: {storage.last_line(run.log) or f'see {run.log}'}")
-        if still_waiting:
-            still_waiting(status)
-        time.sleep(_POLL)
+    try:
+        while time.monotonic() < deadline:
+            if status := launched.look():
+                return status
+            time.sleep(_POLL)
+    except KeyboardInterrupt:
+        launched.process.terminate()
+        launched.process.wait()
+        raise
     return run.status()

@@ -31,8 +31,8 @@ class Learner:
         self._trained: torch.nn.Module | None = None
 
     @property
-    def judged(self) -> torch.nn.Module:
-        """What is judged and kept: the averaged weights where there are any."""
+    def inference_model(self) -> torch.nn.Module:
+        """What is validated and kept: the averaged weights where there are any."""
         module: torch.nn.Module = self.model if self.average is None else self.average.module
         return module
 

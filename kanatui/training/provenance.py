@@ -10,7 +10,10 @@ from typing import Any
 from typing_extensions import override
 
 from kanatui.core import paths
-from kanatui.core.errors import RunError
+from kanatui.core.errors import RunError, WeightsError
+from kanatui.dataset.manifest import read_manifest
+from kanatui.dataset.recipe import Recipe, read_recipe
+from kanatui.kana.sets import spell_characters
 from kanatui.model import shipped
 from kanatui.model.card import read_card
 from kanatui.training.runs import Run, find_run
@@ -23,7 +26,7 @@ class Provenance:
     id: str
     """The run's, or ``default``, or the path of a weights file that lies elsewhere."""
     config: Mapping[str, Any]
-    """The training's configuration (:func:`kanatui.training.session.make_config`), empty if nothing tells it."""
+    """The training's configuration (:func:`kanatui.training.config.make_config`), empty if nothing tells it."""
     evaluations: Path
     """The folder in which evaluations of the model are kept."""
     run: Run | None = None
@@ -34,8 +37,25 @@ class Provenance:
         """The ``spec()`` of the images that it was trained on. RunError if nothing tells it."""
         spec = self.config.get("source")
         if not isinstance(spec, Mapping):
-            raise RunError(f"{self}: nothing tells which images it was trained on; use pictures (--images DIR)")
+            raise RunError(
+                f"{self}: nothing tells which images it was trained on; train it anew, or use pictures (--images DIR)"
+            )
         return spec
+
+    def recipe(self) -> Recipe:
+        """Return the recipe of these images, its characters and faces pinned, also where they lie on disk.
+
+        Raises:
+            RunError: nothing tells which images they were.
+            DatasetError, RecipeError: their data set is gone or damaged.
+            ParameterError: the recipe makes no sense.
+        """
+        source = self.source
+        if "dataset" not in source:
+            return Recipe.from_dict(source["recipe"])
+        folder = Path(source["dataset"])
+        manifest = read_manifest(folder)
+        return read_recipe(folder / "recipe.toml").pinned(manifest.characters, manifest.faces)
 
     @override
     def __str__(self) -> str:
@@ -48,8 +68,10 @@ def provenance_of(weights: Path) -> Provenance:
     if (folder / "config.toml").is_file():
         return _of_run(Run(folder))
     id = shipped.DEFAULT if weights == shipped.DEFAULT_FILE else str(weights.resolve())
-    config = read_card(weights).get("config")
-    return Provenance(id, config if isinstance(config, Mapping) else {}, paths.home() / "evaluations")
+    card = read_card(weights)
+    config = card.get("config")
+    config = _with_characters(config, card["characters"]) if isinstance(config, Mapping) else {}
+    return Provenance(id, config, paths.home() / "evaluations")
 
 
 def find_provenance(reference: str) -> Provenance:
@@ -62,4 +84,24 @@ def find_provenance(reference: str) -> Provenance:
 
 
 def _of_run(run: Run) -> Provenance:
-    return Provenance(run.id, run.config, run.path / "evaluations", run)
+    return Provenance(run.id, config_of(run), run.path / "evaluations", run)
+
+
+def config_of(run: Run) -> Mapping[str, Any]:
+    """Return a run's configuration, its characters those that its weights read. RunError if it cannot be read.
+
+    Runs of earlier versions name a set of characters, which may have grown since.
+    """
+    config = run.config
+    try:
+        return _with_characters(config, read_card(run.weights())["characters"])
+    except (RunError, WeightsError):  # not begun to train yet
+        return config
+
+
+def _with_characters(config: Mapping[str, Any], characters: str) -> Mapping[str, Any]:
+    source = config.get("source")
+    if not isinstance(source, Mapping) or not isinstance(source.get("recipe"), Mapping):
+        return config
+    recipe = {**source["recipe"], "characters": spell_characters(characters)}
+    return {**config, "source": {**source, "recipe": recipe}}

@@ -25,6 +25,7 @@ from kanatui.core import storage
 from kanatui.core.errors import RunError, WeightsError
 from kanatui.model.card import read_card
 from kanatui.training.events import Event
+from kanatui.training.provenance import config_of
 from kanatui.training.runs import Run
 
 _FILE = "replay.json"
@@ -93,7 +94,7 @@ def create_replay(run: Run, name: str | None = None) -> Run:
         StorageError: it cannot be written.
     """
     replay = replay_of(run)
-    config = {key: value for key, value in run.config.items() if key not in ("name", "created")}
+    config = {key: value for key, value in config_of(run).items() if key not in ("name", "created")}
     repeating = Run.create(name or run.name, config | {"replay": run.id})
     replay.save(repeating)
     return repeating

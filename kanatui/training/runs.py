@@ -42,6 +42,9 @@ from kanatui.training.events import EventReader
 if TYPE_CHECKING:
     from kanatui.training.previews import BatchPreview
 
+RUN_NAME_RULE = "up to 40 letters, digits, dots, - and _, a letter or digit first"
+"""What the name of a run may be made of, in words (:func:`is_run_name`)."""
+
 SILENCE = 120.0
 """Seconds without a heartbeat after which a training counts as crashed.
 
@@ -52,7 +55,8 @@ ACTIVE = ("starting", "running", "paused")
 STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
 
 _ID = re.compile(r"(\d+)-(.+)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_LONGEST_NAME = 40
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST_NAME - 1}}}")
 _ABOUT = "about.toml"
 _LONGEST_TITLE = 80
 _LONGEST_NOTE = 4000
@@ -95,8 +99,8 @@ class Run:
             RunError: the name is not made of up to 40 letters, digits, dots, - and _.
             StorageError: it cannot be written.
         """
-        if not _NAME.fullmatch(name):
-            raise RunError(f"run name {name!r}: use up to 40 letters, digits, dots, - and _, a letter or digit first")
+        if not is_run_name(name):
+            raise RunError(f"run name {name!r}: use {RUN_NAME_RULE}")
         folder = storage.make_folder(paths.runs())
         with _locked(folder / ".lock"):
             number = max((run.number for run in list_runs()), default=0) + 1
@@ -295,6 +299,17 @@ class Run:
         """Remove a run that never began to train, so that a failed start leaves nothing behind."""
         if not self.checkpoint("state").exists() and not self.alive():
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def is_run_name(text: str) -> bool:
+    """Say whether a run may have this name: :data:`RUN_NAME_RULE`."""
+    return _NAME.fullmatch(text) is not None
+
+
+def plain_run_name(text: str) -> str:
+    """Return a name for a run after something else's, a recipe's or a data set's: letters and digits are kept."""
+    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
+    return kept.strip("-")[:_LONGEST_NAME].strip("-") or "run"
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ from kanatui.training.distributed import Alone
 from kanatui.training.events import Event
 from kanatui.training.feed import Opener
 from kanatui.training.options import TrainingOptions
+from kanatui.training.provenance import config_of
 from kanatui.training.recorder import Observer, Recorder, Silence, Sink
 from kanatui.training.replay import read_replay
 from kanatui.training.runs import Run
@@ -47,20 +48,6 @@ class Prepares(Protocol):
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Do it now."""
-
-
-def make_config(
-    source: Mapping[str, Any], options: TrainingOptions, parameters: Mapping[str, Any], recipe: str = ""
-) -> dict[str, Any]:
-    """Return a run's configuration, as :meth:`.Run.create` writes it.
-
-    Args:
-        source: an image source's ``spec()``.
-        parameters: the model plugin's, those that differ from its defaults.
-        recipe: its name, for people.
-    """
-    train = {name: list(value) if isinstance(value, tuple) else value for name, value in options.values.items()}
-    return {"recipe": recipe, "train": train, "model": dict(parameters), "source": dict(source)}
 
 
 def open_split(config: Mapping[str, Any], source: ImageSource) -> Split:
@@ -163,7 +150,7 @@ def build_model(
 def _train(
     run: Run, group: Alone, sink: Sink, commands: Control, source: ImageSource | None, opener: Opener
 ) -> Outcome:
-    config = run.config
+    config = config_of(run)
     options = _options(config)
     device = choose_device(options.device)
     prepare_device(device, options.threads)
@@ -205,7 +192,7 @@ def _train(
         opener=opener,
         replay=read_replay(run.path),
         handler=handler,
-        judge_first=bool(adapts),
+        validate_first=bool(adapts),
     )
     return trainer.train()
 

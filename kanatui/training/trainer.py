@@ -19,7 +19,7 @@ from kanatui.training.commands import CommandHandler
 from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.device import auto_workers, describe_device
 from kanatui.training.distributed import Alone
-from kanatui.training.event_text import deciding
+from kanatui.training.event_text import ranking_scores
 from kanatui.training.feed import Batch, Opener, open_feed
 from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
@@ -68,7 +68,7 @@ class Trainer:
         opener: Opener = open_source,
         replay: Replay | None = None,
         handler: CommandHandler | None = None,
-        judge_first: bool = False,
+        validate_first: bool = False,
     ) -> None:
         """Set up.
 
@@ -83,7 +83,7 @@ class Trainer:
             opener: makes the source from its ``spec()`` in worker processes.
             replay: the run to repeat; it was given the same model, source, split and options.
             handler: what has been obeyed before the first step.
-            judge_first: score the model before the first step, too; its weights came from another training.
+            validate_first: score the model before the first step, too; its weights came from another training.
 
         Raises:
             RunError: the state in ``checkpoints`` is damaged or of another training.
@@ -115,9 +115,9 @@ class Trainer:
         self._clock = Stopwatch()
         self._meter = Meter()
         self._usage = Usage(device)
-        self._judges_first = judge_first and not self.progress.step
+        self._validates_first = validate_first and not self.progress.step
         self._late: list[Command] = []
-        self._judged = 0.0
+        self._validation_seconds = 0.0
         self._share = 0.0
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +153,7 @@ class Trainer:
         self._meter.add(loss, len(batch.labels) * self.group.size, batch.waited)
 
     def _look_around(self) -> None:
-        """What is due after a step: obey, report, judge, save."""
+        """What is due after a step: obey, report, validate, save."""
         before, share = self._share, self._own_share()
         report_is_due = self._meter.age >= self._budget.report_every or share >= 1.0
         self._share, report_is_due, commands = self.group.agree(share, report_is_due, self._commands())
@@ -199,7 +199,7 @@ class Trainer:
         if self.progress.augments is not None:  # changed before the checkpoint that this goes on from
             self._tell_augments()
         self._sink.update(state="running", **self._standing())
-        if self._judges_first and (scores := self._score()):
+        if self._validates_first and (scores := self._score()):
             self._sink.event("validation", step=0, epoch=0, best=False, **scores)
 
     def _open_feed(self) -> None:
@@ -256,11 +256,11 @@ class Trainer:
         if augments is not None and augments != self.progress.augments:
             self._augment(augments)
 
-    # ── judging and saving ────────────────────────────────────────────────────────────────────────────────────────
+    # ── validating and saving ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _validation_is_due(self, before: float) -> bool:
-        judging = self._judged / max(self._clock.seconds, 1e-9)
-        return bool(self._held) and self._budget.validates(before, self._share, self.progress.step, judging)
+        validating = self._validation_seconds / max(self._clock.seconds, 1e-9)
+        return bool(self._held) and self._budget.validates(before, self._share, self.progress.step, validating)
 
     def _validate(self) -> None:
         self._report()
@@ -270,24 +270,24 @@ class Trainer:
     def _score(self) -> dict[str, dict[str, float]]:
         """Score the model on all that is held out; {} if a command ended that early."""
         started = self._clock.seconds
-        model = self.learner.judged
-        scores = {name: self._judge.score(model, held, self._still_judging) for name, held in self._held.items()}
+        model = self.learner.inference_model
+        scores = {name: self._judge.score(model, held, self._keep_validating) for name, held in self._held.items()}
         self.learner.model.train()
-        self._judged += self._clock.seconds - started
+        self._validation_seconds += self._clock.seconds - started
         self._meter.restart()
         return {} if None in scores.values() else {name: score for name, score in scores.items() if score}
 
     def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        judged = deciding(scores)
-        found = {"step": self.progress.step, "strict": judged["strict"], "folded": judged["folded"]}
+        ranked = ranking_scores(scores)
+        found = {"step": self.progress.step, "strict": ranked["strict"], "folded": ranked["folded"]}
         best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
         if best:
             self.progress.best = found
-            self._keeper.save_weights("best", self.learner.judged, self._clock.seconds, found)
+            self._keeper.save_weights("best", self.learner.inference_model, self._clock.seconds, found)
         self._sink.event("validation", step=self.progress.step, epoch=self.epoch, best=best, **scores)
         self._sink.update(best=self.progress.best)
 
-    def _still_judging(self) -> bool:
+    def _keep_validating(self) -> bool:
         """Obey meanwhile, so that a long validation does not keep anybody waiting; told to stop, leave it."""
         self._beat()
         commands = self._control.take()

@@ -37,7 +37,12 @@ _LOOK_EVERY = 1.0
 _SETTLES_IN = 2.0
 """Seconds after which a new screen has what it shows."""
 
-_EVALUATING = "An evaluation is under way, and ends with the app"
+_ENDS_WITH_APP = {
+    "evaluate": "An evaluation is under way, and ends with the app",
+    "train": "A training is being prepared, and does not start if the app ends now",
+    "adapt": "Samples are being prepared, and no training starts if the app ends now",
+}
+"""What is lost if the app ends while an engine is busy, by the engine's name."""
 
 _PLAIN_THEME = "ansi-dark"
 """With NO_COLOR: the terminal's own two colours."""
@@ -222,15 +227,16 @@ class KanatuiApp(App[None]):
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer
         """Leave the app; with work under way, ask whether that goes on."""
         under_way = await asyncio.to_thread(work_under_way)
-        evaluating = "evaluate" in self._engines and self._engines["evaluate"].busy
-        if evaluating and not under_way:
+        lost = [
+            f"{text}." for name, text in _ENDS_WITH_APP.items() if name in self._engines and self._engines[name].busy
+        ]
+        if lost and not under_way:
             answers = {"leave": "Leave", "cancel": "Cancel"}
-            if await self.push_screen_wait(Confirm(f"{_EVALUATING}.", answers, default="cancel")) != "leave":
+            if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":
                 return
         if under_way:
-            question = f"Still at work: {', '.join(under_way)}.\nIt can go on without the app, which finds it again."
-            if evaluating:
-                question += f"\n{_EVALUATING}."
+            at_work = f"Still at work: {', '.join(under_way)}.\nIt can go on without the app, which finds it again."
+            question = "\n".join([at_work, *lost])
             answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
             answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))
             if answer not in ("detach", "stop"):

@@ -39,9 +39,29 @@ def test_planning_needs_no_torch(module):
     assert "torch" not in imported_by(f"import kanatui.{module}")
 
 
-@pytest.mark.parametrize("module", ["runs", "events", "control", "launch", "options", "event_text", "replay"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "runs",
+        "events",
+        "control",
+        "launch",
+        "options",
+        "event_text",
+        "replay",
+        "config",
+        "columns",
+        "models",
+        "provenance",
+    ],
+)
 def test_watching_a_training_needs_no_torch(module):
     assert "torch" not in imported_by(f"import kanatui.training.{module}")
+
+
+@pytest.mark.parametrize("mode", ["dataset", "train", "evaluate", "draw"])
+def test_the_app_has_no_torch_in_its_own_process(mode):
+    assert "torch" not in imported_by(f"import kanatui.tui.app, kanatui.tui.{mode}.screen")
 
 
 def test_the_images_of_a_batch_are_read_without_torch():

@@ -12,7 +12,7 @@ from kanatui.model import shipped
 from kanatui.model.card import read_card
 from kanatui.model.weights import load_weights
 from kanatui.tui.draw.models import models as models_to_draw_with
-from kanatui.tui.evaluate.finding import evaluations_of, runs_with_weights
+from kanatui.tui.evaluate.finding import evaluations_of, models
 
 
 def silent(done, total, text):
@@ -61,7 +61,7 @@ def test_the_shipped_model_is_listed_judged_and_looked_through_like_a_run(base, 
     assert run(["models", "--json"]) == 0
     assert [row["model"] for row in json.loads(capsys.readouterr().out)] == ["default"]
     assert [reference for _, reference in models_to_draw_with()] == ["default"]
-    assert [reference for _, reference in runs_with_weights()] == ["default"]
+    assert [reference for _, reference in models()] == ["default"]
     assert run(["evaluate", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["run"] == data["data"] == "default" and data["images"] > 0

@@ -8,10 +8,11 @@ import torch
 import torch.distributed as dist
 
 from kanatui.plugins.registry import load
+from kanatui.training.config import make_config
 from kanatui.training.distributed import join
 from kanatui.training.options import TrainingOptions
 from kanatui.training.runs import Run
-from kanatui.training.session import make_config, train_run
+from kanatui.training.session import train_run
 from tests.helpers.tiny import TinyModel, TinySource
 
 
@@ -28,7 +29,8 @@ def main(report):
 
     source.images = watched
     with join(torch.device("cpu")) as group:
-        run = Run.create("pair", make_config(source.spec(), options, {})) if group.first else None
+        config = make_config(source.spec(), source.characters, source.face_ids, options, {})
+        run = Run.create("pair", config) if group.first else None
         run = Run(group.share(run.path if run else None))
         outcome = train_run(run, group=group, source=source)
         everyone = [None] * group.size

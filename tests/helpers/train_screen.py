@@ -61,7 +61,7 @@ def crashed_run():
 
 
 class Training(threading.Thread):
-    """A training without a network: the real recorder, mailbox and helm, a step each 50 ms."""
+    """A training without a network: the real recorder, mailbox and command handler, a step each 50 ms."""
 
     def __init__(self, refuse=""):
         super().__init__(daemon=True)
@@ -72,7 +72,7 @@ class Training(threading.Thread):
 
     def run(self):
         recorder = Recorder(self.run_)
-        helm = CommandHandler(recorder)
+        handler = CommandHandler(recorder)
         step = 0
 
         def augment(arguments):
@@ -81,11 +81,11 @@ class Training(threading.Thread):
             recorder.event("augment", step=step + 1, augments=arguments["augments"])
             return f"from step {step + 1} on"
 
-        helm.handlers["augment"] = augment
+        handler.handlers["augment"] = augment
         control = Control(Mailbox(self.run_.control))
         recorder.event("start", step=0, device="cpu", precision="float32", weights=10, batches=100)
         recorder.update(state="running")
-        while helm.ending is None and not self.over.is_set():
+        while handler.ending is None and not self.over.is_set():
             step += 1
             fields = {"step": step, "epoch": 0, "progress": 0.25, "elapsed": step / 20, "seconds_left": 15.0}
             measured = {"loss": 1 / step, "rate": 0.01, "images_per_second": 900.0, "memory": 5e8, "cpu": 180.0}
@@ -97,17 +97,17 @@ class Training(threading.Thread):
                 write_batch(self.run_.previews, batch)
             self.ready.set()
             time.sleep(0.05)
-            helm.obey(control.take(), step)
-            if helm.paused:
+            handler.obey(control.take(), step)
+            if handler.paused:
                 recorder.event("paused", step=step)
                 recorder.update(state="paused")
-                while helm.paused and helm.ending is None and not self.over.is_set():
+                while handler.paused and handler.ending is None and not self.over.is_set():
                     time.sleep(0.02)
-                    helm.obey(control.take(), step)
+                    handler.obey(control.take(), step)
                     recorder.update()
                 recorder.event("resumed", step=step)
                 recorder.update(state="running")
-        recorder.finish("stopped", helm.ending or "")
+        recorder.finish("stopped", handler.ending or "")
         recorder.close()
 
 

@@ -10,7 +10,7 @@ from kanatui.kana import alphabet
 from kanatui.kana.alphabet import FOLD, HIRAGANA, KANA
 from kanatui.kana.folding import fold_groups, fold_matrix, fold_probabilities
 from kanatui.kana.romaji import NAMES, name_of, parse_typed
-from kanatui.kana.sets import parse_characters, parse_label
+from kanatui.kana.sets import parse_characters, parse_label, spell_characters
 
 
 def test_there_are_169_kana():
@@ -135,3 +135,15 @@ def test_every_kana_can_be_typed_by_its_name():
     for character in KANA:
         typed = name_of(character).upper() if character not in HIRAGANA else name_of(character)
         assert parse_typed(typed) == character
+
+
+@pytest.mark.parametrize("characters", [alphabet.KANA, "い", "つへい", "あいうA,漢", "ABZ"])
+def test_characters_spelled_out_mean_the_same_whatever_the_sets_are(characters, monkeypatch):
+    spelled = spell_characters(characters)
+    monkeypatch.setattr(alphabet, "SETS", {})
+    assert parse_characters(spelled) == characters
+
+
+def test_neighbours_are_spelled_as_ranges():
+    assert spell_characters(alphabet.KANA) == "U+3041-U+3093,U+30A1-U+30F6"
+    assert spell_characters("いつ") == "U+3044,U+3064"

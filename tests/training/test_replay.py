@@ -13,13 +13,14 @@ from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.source import Augmentable
 from kanatui.dataset.stream import GlyphStream
 from kanatui.plugins.registry import load
+from kanatui.training.config import make_config
 from kanatui.training.control import Mailbox
 from kanatui.training.feed import make_batch, open_feed
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.replay import Replay, create_replay, read_replay, replay_of
 from kanatui.training.runs import Run
-from kanatui.training.session import make_config, train_run
+from kanatui.training.session import train_run
 from kanatui.training.splits import split_source
 from tests.helpers.tiny import TinyModel, TinySource
 
@@ -120,8 +121,8 @@ def tiny_plugin(monkeypatch):
 
 def new_run(source=None, **options):
     plain = {"model": "tiny_cnn", "batch_size": 16, "threads": 1, "workers": 0, "hold_out": 0.2, "precision": "float32"}
-    spec = (source or GlyphStream(a_recipe(), load())).spec()
-    return Run.create("tiny", make_config(spec, TrainingOptions(**plain | options), {}, "small"))
+    source, train = source or GlyphStream(a_recipe(), load()), TrainingOptions(**plain | options)
+    return Run.create("tiny", make_config(source.spec(), source.characters, source.face_ids, train, {}, "small"))
 
 
 class Watcher:

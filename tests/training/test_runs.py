@@ -17,7 +17,7 @@ from kanatui.training.control import Mailbox
 from kanatui.training.events import EventReader, EventWriter
 from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.recorder import Recorder
-from kanatui.training.runs import SILENCE, Run, find_run, find_weights, list_runs
+from kanatui.training.runs import SILENCE, Run, find_run, find_weights, is_run_name, list_runs, plain_run_name
 
 # ── finding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -43,6 +43,12 @@ def test_names_are_plain(name):
     with pytest.raises(RunError, match="run name"):
         Run.create(name, {})
     assert list_runs() == []
+
+
+@pytest.mark.parametrize("text", ["quick", "my recipe (2)", "あ", "-- ", "x" * 60])
+def test_a_name_made_of_anything_is_plain(text):
+    assert is_run_name(plain_run_name(text))
+    assert Run.create(plain_run_name(text), {}).name in ("quick", "my-recipe--2", "run", "x" * 40)
 
 
 def test_a_run_is_found_by_what_one_would_type():

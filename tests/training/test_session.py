@@ -14,11 +14,12 @@ from kanatui import hookimpl
 from kanatui.core.errors import ParameterError, PluginError, RunError, StorageError
 from kanatui.model.weights import load_weights, read_card
 from kanatui.plugins.registry import load
+from kanatui.training.config import make_config
 from kanatui.training.control import Mailbox
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.runs import Run, find_weights
-from kanatui.training.session import build_model, make_config, open_split, train_run
+from kanatui.training.session import build_model, open_split, train_run
 from kanatui.training.splits import split_source
 from tests.helpers.tiny import TinyModel, TinySource
 
@@ -33,7 +34,8 @@ def tiny_plugin(monkeypatch):
 
 def new_run(parameters=None, **options):
     chosen = {"model": "tiny_cnn", "epochs": 2, "batch_size": 32, "threads": 1, "workers": 0, "hold_out": 0.2}
-    config = make_config(TinySource().spec(), TrainingOptions(**chosen | options), parameters or {}, "tiny")
+    source, train = TinySource(), TrainingOptions(**chosen | options)
+    config = make_config(source.spec(), source.characters, source.face_ids, train, parameters or {}, "tiny")
     return Run.create("tiny", config)
 
 

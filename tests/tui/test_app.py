@@ -135,21 +135,24 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
     assert Mailbox(running.control).take() == []
 
 
-async def test_quitting_asks_before_it_ends_an_evaluation():
+@pytest.mark.parametrize(
+    ("engine", "words"), [("evaluate", "An evaluation is under way"), ("train", "A training is being prepared")]
+)
+async def test_quitting_asks_before_it_ends_what_an_engine_does(engine, words):
     app = make_app()
     async with app.run_test() as pilot:
-        engine = await suspended_engine(app, "evaluate")
-        asked = asyncio.create_task(app.engine("evaluate").ask("layout", recipe=SMALL.to_dict()))
-        await until(pilot, lambda: app.engine("evaluate").busy)
+        process = await suspended_engine(app, engine)
+        asked = asyncio.create_task(app.engine(engine).ask("layout", recipe=SMALL.to_dict()))
+        await until(pilot, lambda: app.engine(engine).busy)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
-        assert "An evaluation is under way" in screen_text(app)
+        assert words in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Confirm))
         assert app.return_code is None
-        engine.resume()
+        process.resume()
         await asked
-        assert not app.engine("evaluate").busy
+        assert not app.engine(engine).busy
 
 
 async def test_quitting_can_stop_the_work(running, monkeypatch):

@@ -352,7 +352,7 @@ async def test_an_adaptation_that_helped_reads_from_then_on(model, drawings, gen
     async with open_board((120, 40)) as at:
         await at.ready()
         at.board._model = model.id
-        at.app.screen._follow(made.id)
+        at.app.screen._follow(made)
         figures = f"held-back drawings 82.6 % → {100 * drawings:.1f} %, generated 97.5 % → {100 * generated:.1f} %"
         verdict = "adapted" if takes else "adapting made it worse"
         await at.until(tells(at.app, f"{verdict}: {figures} · "))

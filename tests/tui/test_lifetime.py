@@ -55,7 +55,7 @@ def opened():
     wait_until(lambda: not any(run.alive() for run in list_runs()))
 
 
-def start_training(terminal):
+def press_start(terminal):
     """In the app: Train, new, start."""
     terminal.wait_for("[1 Dataset]")
     since = terminal.press("2")
@@ -63,6 +63,11 @@ def start_training(terminal):
     since = terminal.press("n")
     terminal.wait_for("compact_cnn", since)  # the last that the form is filled with: what a start needs is there
     terminal.press("\x13")  # ctrl+s
+
+
+def start_training(terminal):
+    """Start a training in the app, and wait for its first steps."""
+    press_start(terminal)
     run = wait_until(lambda: next((run for run in list_runs() if run.status().step > 0), None))
     terminal.wait_for("● run 1")
     return run
@@ -97,6 +102,17 @@ def test_a_training_goes_on_whatever_happens_to_the_apps_that_show_it(tiny_defau
     terminal.press("\r")
     wait_until(lambda: run.status().state == "stopped")
     assert run.checkpoint("state").is_file()
+
+
+def test_a_training_goes_on_if_the_app_ends_while_it_prepares(tiny_default, opened):
+    terminal = Terminal.app(columns=80, lines=24)
+    opened.append(terminal)
+    press_start(terminal)
+    run = wait_until(lambda: next((run for run in list_runs() if run.alive()), None))
+    assert run.status().step == 0
+    terminal.process.kill()
+    terminal.process.wait(20)
+    assert wait_until(lambda: run.status().step > 0) and goes_on(run)
 
 
 def test_a_cut_ssh_connection_does_not_touch_a_training(tiny_default, opened, tmp_path, home):

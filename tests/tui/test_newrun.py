@@ -1,13 +1,17 @@
 """The Train screen: the form for a new run, and real trainings started from it."""
 
-from pathlib import Path
+import json
 
 from textual.widgets import Input, Select, Static
 
 from kanatui.core import paths
-from kanatui.core.params import Int
-from kanatui.dataset.recipe import Recipe, find_recipe
-from kanatui.tui.train.choices import Defaults, Source, arguments
+from kanatui.dataset.recipe import Recipe, find_recipe, read_recipe
+from kanatui.engine.context import Context
+from kanatui.engine.jobs.training import configure
+from kanatui.kana.sets import parse_characters
+from kanatui.plugins.registry import load
+from kanatui.training.runs import list_runs
+from kanatui.tui.train.choices import Defaults, Source, job_arguments
 from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.widgets.form import ParameterForm
 from tests.helpers.app import screen_text, until
@@ -16,31 +20,43 @@ from tests.helpers.train_screen import RECIPE, on_train, opened
 # ── a new run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def told(source=None, name="", model="compact_cnn", parameters=None, options=None):
-    source = source or Source("recipe", "quick", find_recipe("quick"))
+def chosen(source=None, model="compact_cnn", parameters=None, options=None):
+    """What the engine is asked for, and the configuration that it answers with."""
+    source = source or Source("edited", "tiny", Recipe.from_dict(RECIPE))
     defaults = Defaults.of(source.recipe.train)
-    declared = {"width": Int(24, min=1)}
-    chosen = {key: value for key, value in defaults.options.items() if key != "model"} | (options or {})
-    return arguments(source, name, model, declared, {"width": 24} | (parameters or {}), chosen, defaults)
+    declared = load().model(model).parameters()
+    values = {name: parameter.default for name, parameter in declared.items()} | (parameters or {})
+    given = {key: value for key, value in defaults.options.items() if key != "model"} | (options or {})
+    wanted = job_arguments(source, model, declared, values, given, defaults)
+    return wanted, configure(Context(), json.loads(json.dumps(wanted)), lambda *told, **more: None).data
 
 
-def test_the_command_line_has_only_what_differs():
-    assert told() == ["quick"]
+def test_a_configuration_has_what_was_chosen_its_faces_and_its_characters():
     options = {"minutes": 0.0, "epochs": 3, "hold_out_faces": ("klee-*",)}
-    words = "quick --name n --model-set width=32 --epochs 3 --minutes 0 --hold-out-faces klee-*"
-    assert told(name="n", parameters={"width": 32}, options=options) == words.split()
-    assert told(model="article_cnn")[:3] == ["quick", "--model", "article_cnn"]
+    wanted, config = chosen(parameters={"width": 32}, options=options)
+    assert wanted["parameters"] == config["model"] == {"width": 32}
+    assert config["train"] | {"epochs": 3, "hold_out_faces": ["klee-*"], "batch_size": 16} == config["train"]
+    recipe = Recipe.from_dict(config["source"]["recipe"])
+    assert config["recipe"] == recipe.name == "tiny"
+    assert parse_characters(recipe.characters) == "あいう" and list(recipe.faces) == RECIPE["faces"]
+    _, config = chosen(model="article_cnn")
+    assert config["train"]["model"] == "article_cnn" and config["model"] == {}
 
 
-def test_an_edited_recipe_travels_in_a_file(home):
-    recipe = Recipe.from_dict(RECIPE)
-    (path,) = told(Source("edited", "tiny", recipe), parameters={}, options={})
-    assert Path(path).is_relative_to(paths.cache())
-    assert find_recipe(path).to_dict() == recipe.to_dict()
+def test_another_seed_is_one_for_images_and_training():
+    _, config = chosen(options={"seed": 5})
+    assert config["train"]["seed"] == config["source"]["recipe"]["seed"] == 5
 
 
-def test_a_data_set_is_told_by_name():
-    assert told(Source("dataset", "mine", find_recipe("quick")))[:2] == ["--data", "mine"]
+def test_a_data_set_is_named_by_its_folder(kanatui):
+    kanatui(
+        "generate", "quick", "--characters", "あい", "-n", "20", "--faces", "klee-regular", "--name", "mine", check=0
+    )
+    recipe = read_recipe(paths.datasets() / "mine" / "recipe.toml")
+    source = Source("dataset", "mine", recipe)
+    _, config = chosen(source)
+    assert config["source"] == {"dataset": str((paths.datasets() / "mine").resolve())}
+    assert (source.run_name, config["recipe"]) == ("mine", "quick")
 
 
 async def test_form_shows_defaults_and_refuses_what_is_wrong():
@@ -80,7 +96,19 @@ async def test_a_failing_start_is_told_in_the_form():
         say = app.screen.query_one("#new-say", Static)
         await until(pilot, lambda: str(say.content).startswith("✗ no face matches 'no-such-face'"))
         await until(pilot, lambda: not app.screen.query_one(NewRun).starting)
-        assert app.screen.part == "new"
+        assert app.screen.part == "new" and list_runs() == []
+
+
+async def test_a_training_that_fails_as_it_begins_is_told_and_leaves_no_run():
+    async with opened(shown=False) as (app, pilot):
+        await app.screen.train_with(RECIPE | {"train": RECIPE["train"] | {"hold_out_faces": ["nobody"]}}, None)
+        await until(pilot, lambda: app.screen.query_one(NewRun)._model_form is not None)
+        await until(pilot, lambda: "tiny, as edited under Dataset" in screen_text(app))
+        await pilot.press("ctrl+s")
+        say = app.screen.query_one("#new-say", Static)
+        await until(pilot, lambda: str(say.content).startswith("✗ run 001-tiny failed: train.hold_out_faces: no face"))
+        await until(pilot, lambda: not app.screen.query_one(NewRun).starting)
+        assert app.screen.part == "new" and list_runs() == []
 
 
 async def test_start_stop_continue_a_real_training():

@@ -14,6 +14,8 @@ JOBS = {
     "before_after": "kanatui.engine.jobs.preview:before_after",
     "evaluate": "kanatui.engine.jobs.evaluate:evaluate",
     "pictures": "kanatui.engine.jobs.evaluate:pictures",
+    "configure": "kanatui.engine.jobs.training:configure",
+    "adapt": "kanatui.engine.jobs.training:adapt",
     "reader": "kanatui.engine.jobs.recognize:reader",
     "recognize": "kanatui.engine.jobs.recognize:recognize",
     "glyphs": "kanatui.engine.jobs.recognize:glyphs",

@@ -1,13 +1,9 @@
-"""Which models can read drawings: the one that ships, and the runs that have weights."""
+"""Which models can read drawings, as the board offers them."""
 
 from __future__ import annotations
 
-import contextlib
-
-from kanatui.core.errors import KanatuiError
 from kanatui.core.units import percent
-from kanatui.model.shipped import DEFAULT, default_weights
-from kanatui.training.runs import list_runs
+from kanatui.training.models import ModelEntry, list_models
 
 NONE_YET = "No model yet. Press 2, then n, and train one: the recipe quick takes about a minute."
 
@@ -17,18 +13,8 @@ def models() -> list[tuple[str, str]]:
 
     The one that ships comes first, then finished runs, then others that have weights, the newest first.
     """
-    found: list[tuple[str, str]] = []
-    finished: list[tuple[str, str]] = []
-    others: list[tuple[str, str]] = []
-    with contextlib.suppress(KanatuiError):
-        default_weights()
-        found.append(("default, ships with kanatui", DEFAULT))
-    for run in reversed(list_runs()):
-        with contextlib.suppress(KanatuiError):
-            run.weights()
-            status = run.status()
-            score = f" · {percent(float(status.best['folded']))}" if status.best else ""
-            name = run.id if run.title == run.name else f"{run.number:03d} {run.title}"
-            entry = (f"{name}{score}", run.id)
-            (finished if status.state == "finished" else others).append(entry)
-    return [*found, *finished, *others]
+    return [(_label(model), model.reference) for model in sorted(list_models(), key=lambda model: not model.finished)]
+
+
+def _label(model: ModelEntry) -> str:
+    return f"{model.title} · {percent(model.scores['folded'])}" if model.scores else model.title

@@ -20,7 +20,7 @@ from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.screen import KanatuiScreen
-from kanatui.tui.train.starting import start_training
+from kanatui.tui.train.starting import begin_training, prepare
 from kanatui.tui.widgets.dialogs import Ask
 
 _ENDED = {"stopped": "was stopped", "failed": "failed", "crashed": "crashed"}
@@ -120,27 +120,25 @@ class DrawScreen(KanatuiScreen):
             return
         self._set_adapting(True)
         try:
-            run = await start_training([board.model, "--minutes", minutes.strip()], board.say, "adapt")
+            engine = self.kanatui.engine("adapt")
+            made = await prepare(engine, "adapt", board.say, model=board.model, minutes=_MINUTES.parse(minutes))
+            run = await asyncio.to_thread(find_run, made["run"])
+            await begin_training(run, board.say)
         except KanatuiError as error:
             board.say("")
             self.kanatui.problem(error)
         else:
-            board.say(f"run {run} adapts it; press 2 to watch")
-            self.kanatui.show_run(run)
+            board.say(f"run {run.id} adapts it; press 2 to watch")
+            self.kanatui.show_run(run.id)
             self._follow(run)
         finally:
             self._set_adapting(False)
 
     @work
-    async def _follow(self, run_id: str) -> None:
+    async def _follow(self, run: Run) -> None:
         """Wait for an adaptation to end, and read with what came of it unless that is worse."""
-        try:
-            run = await asyncio.to_thread(find_run, run_id)
-            while (status := await asyncio.to_thread(run.status)).active:
-                await asyncio.sleep(_POLL)
-        except KanatuiError as error:  # as when the run was deleted meanwhile
-            self.kanatui.problem(error)
-            return
+        while (status := await asyncio.to_thread(run.status)).active:
+            await asyncio.sleep(_POLL)
         if status.state == "finished":
             await self._tell_of(run)
         else:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
 from kanatui.core.units import percent
-from kanatui.model.shipped import DEFAULT, default_weights
+from kanatui.model.shipped import DEFAULT
+from kanatui.training.models import ModelEntry, list_models
 from kanatui.tui.evaluate.loaded import LoadedEvaluation
 
 if TYPE_CHECKING:
@@ -16,25 +17,22 @@ if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
 
 
-def runs_with_weights() -> list[tuple[str, str]]:
-    """Return the models that can be evaluated as (text with the best strict and folded score, id).
+def models() -> list[tuple[str, str]]:
+    """Return the models that can be evaluated as (text with the best strict and folded score, reference).
 
     Runs come newest first; the model that ships with kanatui, if it does, comes last.
     """
-    from kanatui.training.runs import list_runs
+    try:
+        found = list_models()
+    except KanatuiError:
+        return []
+    return [(_label(model), model.reference) for model in sorted(found, key=lambda model: model.run is None)]
 
-    found = []
-    with contextlib.suppress(KanatuiError):
-        for run in reversed(list_runs()):
-            with contextlib.suppress(KanatuiError):
-                run.weights()
-                best = run.status().best or {}
-                scores = f" · {100 * best['strict']:.1f} / {percent(best['folded'])}" if "folded" in best else ""
-                found.append((f"{run.id}{scores}", run.id))
-    with contextlib.suppress(KanatuiError):
-        default_weights()
-        found.append(("default, ships with kanatui", DEFAULT))
-    return found
+
+def _label(model: ModelEntry) -> str:
+    name = model.run.id if model.run else model.title
+    scores = model.scores
+    return f"{name} · {100 * scores['strict']:.1f} / {percent(scores['folded'])}" if scores else name
 
 
 def evaluations_of(run: str) -> list[Evaluation]:

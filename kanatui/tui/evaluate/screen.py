@@ -19,7 +19,7 @@ from kanatui.tui.evaluate.characters import CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
-from kanatui.tui.evaluate.finding import compare_with, evaluations_of, runs_with_weights
+from kanatui.tui.evaluate.finding import compare_with, evaluations_of, models
 from kanatui.tui.evaluate.images import ImagesPanel
 from kanatui.tui.evaluate.loaded import LoadedEvaluation, Shown, headline, shown
 from kanatui.tui.evaluate.progress import ProgressLine
@@ -102,7 +102,7 @@ class EvaluateScreen(KanatuiScreen):
     @override
     async def on_shown(self) -> None:
         """Look for runs with weights; there may be new ones."""
-        runs = await asyncio.to_thread(runs_with_weights)
+        runs = await asyncio.to_thread(models)
         self._choices.offer_runs(runs)
         self._compare.offer(runs)
         if not runs:

@@ -1,16 +1,15 @@
-"""What a new training is to be: defaults, and how the command line is told."""
+"""What a new training is to be: what there is to choose from, and the choice."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from kanatui.core import paths, storage
 from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Recipe
 from kanatui.training.options import TrainingOptions
+from kanatui.training.runs import plain_run_name
 
 FIRST = ("minutes", "epochs", "batch_size", "learning_rate", "device")
 """The options that most trainings set; the others are behind "more"."""
@@ -64,51 +63,36 @@ class Source:
     name: str
     recipe: Recipe
 
+    @property
+    def run_name(self) -> str:
+        """What a run is called to which nobody gives a name."""
+        return plain_run_name(self.name or self.recipe.name)
+
     def same_as(self, other: Source) -> bool:
         """Say whether both are the same down to the last augmentation, which ``==`` of recipes leaves out."""
         return (self.kind, self.name, self.recipe.to_dict()) == (other.kind, other.name, other.recipe.to_dict())
 
 
-def arguments(
+def job_arguments(
     source: Source,
-    name: str,
     model: str,
     declared: Mapping[str, Parameter[Any]],
     parameters: Mapping[str, Any],
     options: Mapping[str, Any],
     defaults: Defaults,
-) -> list[str]:
-    """Return what stands behind ``kanatui train``: the source, and what differs from its defaults.
+) -> dict[str, Any]:
+    """Return what the engine's job ``configure`` is given.
 
     Args:
-        name: the run's, "" for the source's.
+        model: the plugin's id.
         declared: the model's parameters.
         parameters: their values.
         options: of :class:`.TrainingOptions`, without the model.
-
-    Raises:
-        StorageError: an edited recipe cannot be written.
+        defaults: the source's.
     """
-    told = ["--data", source.name] if source.kind == "dataset" else [_recipe_argument(source)]
-    if name:
-        told += ["--name", name]
-    if model != defaults.model:
-        told += ["--model", model]
-    before = defaults.parameters_of(model)
-    for key, value in parameters.items():
-        if value != declared[key].check(before.get(key, declared[key].default)):
-            told += ["--model-set", f"{key}={declared[key].format(value)}"]
-    for key, value in options.items():
-        if value != defaults.options[key]:
-            told += [f"--{key.replace('_', '-')}", TrainingOptions.parameters()[key].format(value)]
-    return told
-
-
-def _recipe_argument(source: Source) -> str:
-    if source.kind == "recipe":
-        return source.name
-    # The run keeps its own copy of the recipe; this file only carries it there.
-    folder = storage.make_folder(paths.cache() / "starts")
-    path: Path = folder / f"{source.recipe.name or 'edited'}.toml"
-    storage.write_bytes(path, source.recipe.to_toml().encode())
-    return str(path)
+    recipe = source.recipe
+    if options["seed"] != defaults.options["seed"]:
+        recipe = recipe.but(seed=options["seed"])  # one seed for the images and the training, as with --seed
+    images = {"dataset": source.name} if source.kind == "dataset" else {"recipe": recipe.to_dict()}
+    changed = {key: value for key, value in parameters.items() if value != declared[key].check(declared[key].default)}
+    return {**images, "options": {**options, "model": model}, "parameters": changed}

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kanatui.training.event_text import deciding, describe
+from kanatui.training.event_text import describe, ranking_scores
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.train.series import Series
@@ -83,7 +83,7 @@ class History:
         if kind == "start":
             self._begin(event)
         elif kind == "validation":
-            self._judge(event)
+            self._take_scores(event)
         elif kind == "command":
             self.answers[event["sequence"]] = event
             while len(self.answers) > _MOST_ANSWERS:
@@ -117,9 +117,9 @@ class History:
         if self.augment and int(self.augment["step"]) > step:
             self.augment = {}
 
-    def _judge(self, event: Event) -> None:
-        judged = deciding(event)
-        self.scores = {name: float(judged[name]) for name in SCORES} | {"step": float(event["step"])}
+    def _take_scores(self, event: Event) -> None:
+        ranked = ranking_scores(event)
+        self.scores = {name: float(ranked[name]) for name in SCORES} | {"step": float(event["step"])}
         if event.get("best"):
             self.best = self.scores
         for name in SCORES:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,17 +16,18 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
-from kanatui.tui.train.choices import BUDGET, Defaults, Source, arguments, first_options, more_options
-from kanatui.tui.train.starting import start_training
+from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
+from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
+from kanatui.tui.train.starting import begin_training, prepare
 from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
+    from kanatui.tui.app import KanatuiApp
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _EDITED = "edited:"
 _HINT = "ctrl+s starts; the training goes on when the app is closed"
-_WRONG_NAME = "up to 40 letters, digits, dots, - and _, a letter or digit first"
+_WRONG_NAME = f"name: {RUN_NAME_RULE}"
 
 
 class NewRun(Vertical):
@@ -139,7 +139,7 @@ class NewRun(Vertical):
         self._source, self._defaults = source, defaults
         self._sources_taken += 1
         self._say(_HINT)
-        self.query_one("#new-name", Input).placeholder = source.recipe.name or source.name or "run"
+        self.query_one("#new-name", Input).placeholder = source.run_name
         for form in (self.query_one("#new-first", ParameterForm), self.query_one("#new-rest", ParameterForm)):
             for name in form.values:
                 form.set_value(name, defaults.options[name])
@@ -197,7 +197,7 @@ class NewRun(Vertical):
     def _named(self, event: Input.Changed) -> None:
         event.stop()
         if _name_is_wrong(event.value):
-            self._say(f"name: {_WRONG_NAME}", wrong=True)
+            self._say(_WRONG_NAME, wrong=True)
         else:
             self._say("")
 
@@ -225,13 +225,15 @@ class NewRun(Vertical):
         self._set_starting(True)
         try:
             self._say("starting …")
-            told = await asyncio.to_thread(self._arguments)
-            run_id = await start_training(told, self._say)
+            name, wanted = self._wanted()
+            config = await prepare(cast("KanatuiApp", self.app).engine("train"), "configure", self._say, **wanted)
+            run = await asyncio.to_thread(Run.create, name, config)
+            await begin_training(run, self._say)
         except KanatuiError as error:
             self._say(str(error), wrong=True)
         else:
             self._say("")
-            self.post_message(self.Started(run_id))
+            self.post_message(self.Started(run.id))
         finally:
             self._set_starting(False)
 
@@ -246,12 +248,13 @@ class NewRun(Vertical):
         if marked:
             return marked[0]
         if _name_is_wrong(self.query_one("#new-name", Input).value):
-            return f"name: {_WRONG_NAME}"
+            return _WRONG_NAME
         if self._source is None:
             return "choose what to train on"
         return "" if self._model_form is not None else "choose a model"
 
-    def _arguments(self) -> list[str]:
+    def _wanted(self) -> tuple[str, dict[str, Any]]:
+        """Return the run's name, and what its configuration is made from."""
         assert self._source is not None
         assert self._model_form is not None
         assert self._registry is not None
@@ -259,16 +262,9 @@ class NewRun(Vertical):
             **self.query_one("#new-first", ParameterForm).values,
             **self.query_one("#new-rest", ParameterForm).values,
         }
-        model = self._model
-        return arguments(
-            self._source,
-            self.query_one("#new-name", Input).value.strip(),
-            model,
-            self._registry.model(model).parameters(),
-            self._model_form.values,
-            options,
-            self._defaults,
-        )
+        declared, parameters = self._registry.model(self._model).parameters(), self._model_form.values
+        name = self.query_one("#new-name", Input).value.strip() or self._source.run_name
+        return name, job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
 
 
 def _field(label: str, control: Select[str] | Input) -> ComposeResult:
@@ -278,7 +274,7 @@ def _field(label: str, control: Select[str] | Input) -> ComposeResult:
 
 
 def _name_is_wrong(name: str) -> bool:
-    return bool(name.strip()) and not _NAME.fullmatch(name.strip())
+    return bool(name.strip()) and not is_run_name(name.strip())
 
 
 def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kanatui.core.units import percent
-from kanatui.training.event_text import deciding
+from kanatui.training.columns import app_texts
+from kanatui.training.event_text import ranking_scores
 from kanatui.training.runs import Run, Status, list_runs
 
 _BITE = 1 << 20
@@ -48,6 +48,8 @@ class Row:
     status: Status
     folded: tuple[float, ...]
     """The folded score of each validation, 0 … 1."""
+    details: tuple[str, ...] = ()
+    """What else the list shows (:mod:`kanatui.training.columns`)."""
 
     @property
     def state(self) -> str:
@@ -68,11 +70,6 @@ class Row:
         if status.state in ("running", "paused", "stopped"):
             return f"{status.state} {100 * status.progress:.0f} %"
         return f"{status.state}: {status.reason}" if status.reason else status.state
-
-    def best(self) -> str:
-        """Say the best strict and folded scores; "" before the first validation."""
-        best = self.status.best
-        return f"{percent(best['strict'])} / {percent(best['folded'])}" if best else ""
 
 
 class Gatherer:
@@ -97,7 +94,8 @@ class Gatherer:
         if known and known[0] == stamp and not known[1].status.active:
             return known[1]
         curve = self._curves.setdefault(run.id, _Curve(run.path / "events.jsonl"))
-        row = Row(run, run.title, run.note, run.status(), curve.read())
+        status = run.status()
+        row = Row(run, run.title, run.note, status, curve.read(), app_texts(run, status))
         self._known[run.id] = (stamp, row)
         return row
 
@@ -135,7 +133,7 @@ class _Curve:
 def _folded(line: bytes) -> tuple[int, float] | None:
     try:
         event = json.loads(line)
-        return int(event["step"]), float(deciding(event)["folded"])
+        return int(event["step"]), float(ranking_scores(event)["folded"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

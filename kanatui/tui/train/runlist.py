@@ -150,10 +150,10 @@ class RunList(Vertical):
         head = Content(f"{row.run.number} {row.title}{note}").markup
         state = Content(row.standing()).markup
         curve = spark(row.folded, plain=plain)
-        scores = "  ".join(part for part in (curve, row.best()) if part)
+        details = "  ".join(part for part in (curve, *row.details) if part)
         sign = SYMBOLS[row.state]
         first = f"[{COLOURS[row.state]}]{sign}[/] {mark}[b]{head}[/]"
-        second = f"   [{COLOURS[row.state]}]{state}[/]" + (f"\n   {Content(scores).markup}" if scores else "")
+        second = f"   [{COLOURS[row.state]}]{state}[/]" + (f"\n   {Content(details).markup}" if details else "")
         return f"{first}\n{second}"
 
     @on(Options.Marked)

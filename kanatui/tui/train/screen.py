@@ -21,7 +21,7 @@ from kanatui.tui.train.live import Live
 from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.train.rows import Row
 from kanatui.tui.train.runlist import Options, RunList
-from kanatui.tui.train.starting import start_training
+from kanatui.tui.train.starting import begin_training
 from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.wordbar import WordBar
 
@@ -269,7 +269,7 @@ class TrainScreen(KanatuiScreen):
         self.part = "live"
         live.say("continuing …")
         try:
-            await start_training(["--resume", row.run.id], lambda text: live.say(f"continuing: {text}"))
+            await begin_training(row.run, lambda text: live.say(f"continuing: {text}"), fresh=False)
         except KanatuiError as error:
             live.say(f"✗ {error}")
             self.kanatui.problem(error)

@@ -1,0 +1,55 @@
+"""Jobs that prepare a training, which the app then starts: nothing is trained here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from kanatui.engine.context import Context, Report
+from kanatui.engine.wire import Answer
+
+
+def configure(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Make a new run's configuration (:func:`kanatui.training.config.make_config`), which is the answer.
+
+    Arguments: a ``recipe`` (``Recipe.to_dict()``), or the name of a ``dataset``; ``options`` of
+    :class:`.TrainingOptions`; ``parameters`` of the model, those that differ from its defaults.
+    """
+    from kanatui.training.options import TrainingOptions
+
+    options, parameters = TrainingOptions(**arguments["options"]), arguments["parameters"]
+    context.registry.model(options.model)(**parameters)  # refused here, what makes no sense leaves no run behind
+    if "dataset" in arguments:
+        return Answer(_of_dataset(arguments["dataset"], options, parameters))
+    from kanatui.dataset.layout import lay_out
+    from kanatui.dataset.recipe import Recipe
+    from kanatui.training.config import config_of_layout
+
+    checking = functools.partial(report, text="checking faces")
+    layout = lay_out(Recipe.from_dict(arguments["recipe"]), context.registry, checking)
+    return Answer(config_of_layout(layout, context.registry, options, parameters))
+
+
+def _of_dataset(name: str, options: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    from kanatui.dataset.read import find_dataset, open_dataset
+    from kanatui.dataset.recipe import read_recipe
+    from kanatui.training.config import make_config
+
+    data = open_dataset(find_dataset(name))
+    recipe = read_recipe(data.folder / "recipe.toml")
+    return make_config(data.spec(), data.characters, data.face_ids, options, parameters, recipe.name)
+
+
+def adapt(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+    """Make a run that adapts a ``model`` to the drawings that were kept, for ``minutes``: {"run": its id}."""
+    from kanatui.evaluation.adapt import create
+
+    preparing = functools.partial(report, text="preparing samples")
+    run, _ = create(arguments["model"], minutes=arguments["minutes"], on_progress=preparing)
+    try:
+        report(1, 1)
+    except BaseException:  # cancelled meanwhile: nobody would train it
+        run.discard()
+        raise
+    return Answer({"run": run.id})

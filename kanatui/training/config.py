@@ -1,0 +1,57 @@
+"""What a run is configured with: everything that it takes to make the same images and train the same model again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kanatui.dataset.layout import Layout
+from kanatui.dataset.recipe import Recipe
+from kanatui.plugins.registry import Registry
+from kanatui.training.options import TrainingOptions
+
+
+def make_config(
+    source: Mapping[str, Any],
+    characters: str,
+    faces: Sequence[str],
+    options: TrainingOptions,
+    parameters: Mapping[str, Any],
+    recipe: str = "",
+) -> dict[str, Any]:
+    """Return a run's configuration, as :meth:`.Run.create` writes it.
+
+    A recipe is pinned to ``characters`` and ``faces``: fonts that are installed later, or a named set of characters
+    that grows, must not change the images of a run that is continued or evaluated. A written data set cannot change.
+
+    Args:
+        source: an image source's ``spec()``.
+        characters: the source's.
+        faces: the ids of the source's.
+        parameters: the model plugin's, those that differ from its defaults.
+        recipe: its name, for people.
+
+    Raises:
+        ParameterError: the recipe in the spec makes no sense.
+    """
+    if "recipe" in source:
+        source = {**source, "recipe": Recipe.from_dict(source["recipe"]).pinned(characters, faces).to_dict()}
+    return {
+        "recipe": recipe,
+        "train": _plain(options.values),
+        "model": _plain(parameters),
+        "source": dict(source),
+    }
+
+
+def config_of_layout(
+    layout: Layout, registry: Registry, options: TrainingOptions, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the configuration of a run that trains on a recipe as it was laid out with a registry's plugins."""
+    spec = {"recipe": layout.recipe.to_dict(), "plugins": list(registry.folders)}
+    faces = [face.id for face in layout.faces]
+    return make_config(spec, layout.plan.characters, faces, options, parameters, layout.recipe.name)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
