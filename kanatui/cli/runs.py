@@ -10,8 +10,9 @@ import click
 from kanatui.cli.console import err, out, print_json
 from kanatui.cli.watch import display
 from kanatui.core.errors import RunError, UsageError
-from kanatui.core.units import duration, percent
-from kanatui.training.event_text import outcome
+from kanatui.core.units import duration
+from kanatui.model.metrics import VALIDATED
+from kanatui.training.event_text import metrics_text, outcome
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run, Status
@@ -24,9 +25,7 @@ def say_what_next(run: Run, state: str) -> None:
     """Print the best scores of a run that has ended, and what one may do with it."""
     best = run.status().best
     if best:
-        out.print(
-            f"best at step {best['step']:,}: strict {100 * best['strict']:.1f} %, folded {100 * best['folded']:.1f} %"
-        )
+        out.print(f"best at step {best['step']:,}: {metrics_text(best)}")
     if state == "finished":
         out.print(f"judge it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
     else:
@@ -93,7 +92,8 @@ def _print_table(found: list[tuple[Run, Status]]) -> None:
     from rich.table import Table
 
     titles = ["" if run.title == run.name else escape(run.title) for run, _ in found]
-    columns = ("run", "state", "done", "strict", "folded", "trained", "age", *(["title"] if any(titles) else []))
+    metrics = (metric.heading for metric in VALIDATED)
+    columns = ("run", "state", "done", *metrics, "trained", "age", *(["title"] if any(titles) else []))
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for (run, status), title in zip(found, titles, strict=True):
         table.add_row(run.id, *_cells(run, status), *([title] if any(titles) else []))
@@ -105,7 +105,7 @@ def _print_table(found: list[tuple[Run, Status]]) -> None:
 
 def _cells(run: Run, status: Status) -> list[str]:
     best = status.best or {}
-    scores = [percent(best[key]) if key in best else "" for key in ("strict", "folded")]
+    scores = [metric.text(best[metric.key]) if metric.key in best else "" for metric in VALIDATED]
     age = duration(max(0.0, time.time() - run.created))
     return [status.state, f"{100 * status.progress:.0f} %", *scores, duration(status.elapsed), age]
 

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import ImageError, RunError, UsageError
-from kanatui.evaluation.metrics import Report
 from kanatui.evaluation.probabilities import candidates, classify, classify_pictures
-from kanatui.evaluation.readings import Readings
+from kanatui.model.predictions import Predictions
 from kanatui.pictures.files import LabelledFolder, open_image
 from kanatui.pictures.prepare import prepare
 
@@ -69,7 +68,7 @@ def choose_pictures(
 
 def read_folder(
     classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
-) -> tuple[Readings, tuple[str, ...]]:
+) -> tuple[Predictions, tuple[str, ...]]:
     """Read labelled pictures of any size and kind, prepared as for recognition.
 
     A picture without ink counts as misread. One that cannot be opened is not scored.
@@ -84,7 +83,7 @@ def read_folder(
         What was read, each image by its place in ``folder.files``; and an error message for each picture that could
         not be opened.
     """
-    readings = Readings(classifier.characters)
+    predictions = Predictions(classifier.characters)
     errors: list[str] = []
     for batch in _batches(list(enumerate(folder.files)), classifier.image_size):
         images, labels, places = [], [], []
@@ -100,20 +99,12 @@ def read_folder(
                 labels.append(label)
                 places.append(place)
             except ImageError:
-                readings.add_unread(label, place)
+                predictions.add_unread(label, place)
         if images:
-            readings.add(classify_pictures(classifier, np.stack(images), characters), labels, places)
+            predictions.add(classify_pictures(classifier, np.stack(images), characters), labels, places)
         if on_advance:
             on_advance(len(batch))
-    return readings, tuple(errors)
-
-
-def score_folder(
-    classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
-) -> tuple[Report, tuple[str, ...]]:
-    """Count what :func:`read_folder` reads."""
-    readings, errors = read_folder(classifier, folder, characters, on_advance)
-    return readings.report(), errors
+    return predictions, tuple(errors)
 
 
 def read_source(
@@ -122,10 +113,10 @@ def read_source(
     indices: Indices,
     characters: str | None = None,
     on_advance: OnAdvance | None = None,
-) -> Readings:
+) -> Predictions:
     """Read generated images, just as they were trained on.
 
-    Readings name each image by its index in the source.
+    Predictions name each image by its index in the source.
 
     Args:
         classifier: the model.
@@ -141,23 +132,12 @@ def read_source(
     indices = indices[allowed[source.labels(indices)]]
     if not len(indices):
         raise UsageError("--characters: no held-out image shows any of them")
-    readings = Readings(classifier.characters)
+    predictions = Predictions(classifier.characters)
     for batch in _batches(indices, classifier.image_size):
-        readings.add(classify(classifier, source.images(batch), characters), source.labels(batch), batch)
+        predictions.add(classify(classifier, source.images(batch), characters), source.labels(batch), batch)
         if on_advance:
             on_advance(len(batch))
-    return readings
-
-
-def score_source(
-    classifier: Classifier,
-    source: ImageSource,
-    indices: Indices,
-    characters: str | None = None,
-    on_advance: OnAdvance | None = None,
-) -> Report:
-    """Count what :func:`read_source` reads."""
-    return read_source(classifier, source, indices, characters, on_advance).report()
+    return predictions
 
 
 def open_held_out(

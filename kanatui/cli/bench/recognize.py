@@ -10,8 +10,9 @@ from PIL import Image
 
 from kanatui.cli.bench.figures import Figure
 from kanatui.cli.bench.process import own_home, run_kanatui
-from kanatui.cli.bench.rounds import OnStage, alternate, rate
+from kanatui.cli.bench.rounds import alternate, rate
 from kanatui.dataset.recipe import DEFAULT, find_recipe
+from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
 from kanatui.evaluation.recognize import recognize
 from kanatui.model.weights import load_weights, save_weights

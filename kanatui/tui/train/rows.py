@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kanatui.core.units import percent
+from kanatui.model.metrics import VALIDATED
 from kanatui.training.event_text import deciding
 from kanatui.training.runs import Run, Status, list_runs
 
@@ -70,9 +70,9 @@ class Row:
         return f"{status.state}: {status.reason}" if status.reason else status.state
 
     def best(self) -> str:
-        """Say the best strict and folded scores; "" before the first validation."""
+        """Say the metrics of the best validation; "" before the first one."""
         best = self.status.best
-        return f"{percent(best['strict'])} / {percent(best['folded'])}" if best else ""
+        return " / ".join(metric.text(best[metric.key]) for metric in VALIDATED) if best else ""
 
 
 class Gatherer:
