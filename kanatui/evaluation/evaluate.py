@@ -17,6 +17,7 @@ from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.evaluation.store import KINDS, Evaluation, save
+from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
 from kanatui.pictures.files import find_labelled, read_image
 
@@ -54,22 +55,22 @@ def evaluate(
         raise UsageError(f"unknown source {kind!r}; there are: {', '.join(KINDS)}")
     report(0, 0, "opening the model")
     weights = find_weights(model)
-    classifier = load_weights(weights)
+    card = read_card(weights)
     own = provenance_of(weights)
     began = time.monotonic()
     if kind == "folder":
-        read = _read_folder(classifier, Path(source["path"]).expanduser(), characters, limit, report)
+        read = _read_folder(weights, card["characters"], Path(source["path"]).expanduser(), characters, limit, report)
     else:
         owner = find_provenance(source["run"]) if source.get("run") else own
-        read = _read_held_out(classifier, owner, own, kind == "faces", characters, limit, report)
+        read = _read_held_out(load_weights(weights), owner, own, kind == "faces", characters, limit, report)
     about, predictions, files = read
     about = dataclasses.replace(
         about,
         model=str(weights),
         run=own.id,
-        step=int(classifier.card.get("scores", {}).get("step", 0)),
-        characters=classifier.characters,
-        image_size=classifier.image_size,
+        step=int(card.get("scores", {}).get("step", 0)),
+        characters=card["characters"],
+        image_size=card["image_size"],
         candidates=characters or "",
         limit=limit or 0,
         seconds=round(time.monotonic() - began, 1),
@@ -85,12 +86,12 @@ def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
 
 
 def _read_folder(
-    classifier: Classifier, path: Path, characters: str | None, limit: int | None, report: OnStage
+    weights: Path, known: str, path: Path, characters: str | None, limit: int | None, report: OnStage
 ) -> Outcome:
     folder = path.resolve()
     found = find_labelled(folder)
-    chosen, skipped = choose_pictures(found, classifier.characters, characters, limit)
-    predictions, errors = read_folder(classifier, chosen, characters, _counting(report, len(chosen.files)))
+    chosen, skipped = choose_pictures(found, known, characters, limit)
+    predictions, errors = read_folder(weights, chosen, characters, _counting(report, len(chosen.files)))
     skipped = dataclasses.replace(skipped, unreadable=errors)
     files = [str(file.relative_to(folder)) for file, _ in chosen.files]
     about = _about("folder", str(folder), str(folder), available=len(found.files), skipped=skipped.to_dict())

@@ -19,8 +19,8 @@ from kanatui.core.errors import ImageError
 from kanatui.core.processes import begin_worker, usable_cores
 from kanatui.pictures.files import read_image
 
-Prepared = npt.NDArray[np.uint8] | str
-"""A picture as :func:`kanatui.pictures.prepare.prepare` gives it, uint8 [size, size]; or why there is none."""
+Prepared = npt.NDArray[np.uint8] | ImageError
+"""A picture as :func:`kanatui.pictures.prepare.prepare` gives it, uint8 [size, size]; or the error that says why."""
 
 _TOGETHER = 16
 """Files to a task, some 25 ms of work."""
@@ -65,7 +65,7 @@ class Preparation:
             self._pool.shutdown(cancel_futures=True)
 
     def __iter__(self) -> Iterator[Prepared]:
-        """Give each file's picture, or why there is none."""
+        """Give each file's picture, or the error that says why there is none."""
         if self._pool is None:
             yield from (_prepared(file, self._size) for task in self._tasks for file in task)
             return
@@ -112,4 +112,4 @@ def _prepared(file: Path, size: int) -> Prepared:
     try:
         return read_image(file, size)
     except ImageError as error:
-        return str(error)
+        return error

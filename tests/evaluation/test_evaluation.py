@@ -17,9 +17,11 @@ from kanatui.kana.alphabet import FOLD, KANA
 from kanatui.kana.folding import fold_groups, fold_matrix, fold_probabilities
 from kanatui.kana.sets import parse_label
 from kanatui.model.predictions import Predictions
-from kanatui.model.weights import Classifier
+from kanatui.model.weights import Classifier, save_weights
 from kanatui.pictures.files import MOST_PIXELS, find_labelled, open_image, read_image
+from kanatui.plugins.registry import load
 from kanatui.training.provenance import find_provenance, provenance_of
+from kanatui.training.session import build_model
 from tests.helpers.tiny import CHARACTERS, TinySource
 
 # --- folding ---
@@ -282,6 +284,19 @@ def test_pictures_that_cannot_be_scored_are_left_out_and_counted(folder):
 # --- scoring ---
 
 
+@pytest.fixture
+def says_ka(tmp_path):
+    """Write a model that takes everything for か."""
+    module, parameters = build_model(load(), "compact_cnn", {}, 16, len(CHARACTERS))
+    last = [layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.eye(len(CHARACTERS))[CHARACTERS.index("か")] * 5.0
+    model = {"id": "compact_cnn", "parameters": parameters}
+    path = tmp_path / "says.safetensors"
+    save_weights(path, module, {"model": model, "characters": CHARACTERS, "image_size": 16})
+    return path
+
+
 class Constant(torch.nn.Module):
     """Thinks that everything is the same character."""
 
@@ -299,13 +314,13 @@ def says(character, size=16, characters=CHARACTERS):
     return Classifier(module, characters, size, {}, torch.device("cpu"))
 
 
-def test_scoring_a_folder_counts_blank_pictures_as_misread_and_reports_broken_ones(folder):
+def test_scoring_a_folder_counts_blank_pictures_as_misread_and_reports_broken_ones(folder, says_ka):
     Image.new("L", (20, 20), 255).save(folder / "が" / "2.png")
     bad = folder / "が" / "3.png"
     bad.write_bytes(b"broken")
     chosen, _ = choose_pictures(find_labelled(folder), CHARACTERS)
     steps = []
-    predictions, errors = read_folder(says("か"), chosen, None, steps.append)
+    predictions, errors = read_folder(says_ka, chosen, None, steps.append)
     scores = Scores.of(predictions)
     assert scores.total == scored(5, 2, 2, 4)
     assert [(c.truth, c.read) for c in scores.confusions] == [("が", "か"), ("が", ""), ("さ", "か")]

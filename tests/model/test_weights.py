@@ -102,12 +102,23 @@ def test_a_classifier_comes_back(weights, module, registry):
     assert classifier.logits(images[:0]).shape == (0, 3)
 
 
-def test_many_images_are_classified_in_passes(weights, monkeypatch, registry):
-    classifier = load_weights(weights, registry=registry)
-    images = np.random.default_rng(0).integers(0, 256, (9, 24, 24), dtype=np.uint8)
+def test_many_images_are_classified_in_small_passes(monkeypatch):
+    passes = []
+
+    class Brightness(torch.nn.Module):
+        def forward(self, images):
+            passes.append(len(images))
+            bright = images.mean(dim=(1, 2, 3))
+            return torch.stack([bright, -bright], dim=1)
+
+    images = np.random.default_rng(0).integers(0, 256, (21, 24, 24), dtype=np.uint8)
+    classifier = Classifier(Brightness(), "あい", 24, {}, torch.device("cpu"))
     whole = classifier.logits(images)
-    monkeypatch.setattr("kanatui.model.weights._PIXELS_AT_ONCE", 2 * 24 * 24)
+    monkeypatch.setattr("kanatui.model.weights._PIXELS_AT_ONCE", 1)
+    passes.clear()
     assert torch.allclose(classifier.logits(images), whole, atol=1e-5)
+    assert passes == [16, 5], "never fewer than 16, however large they are"
+    assert classifier.logits(images[:0]).shape == (0, 2)
 
 
 def test_writing_replaces_the_whole_file_or_nothing(weights, module, monkeypatch, tmp_path):
