@@ -178,7 +178,7 @@ def test_evaluations_are_kept_beside_the_run_where_the_app_finds_them(trained, l
     data = json.loads(ran(["evaluate", "latest", "--images", labelled, "-c", "hiragana", "--json"], capsys).out)
     newest = list_evaluations(trained / "evaluations")[0]
     assert data["kept"] == str(newest.path) and newest.candidates.startswith("ぁ")
-    assert newest.total.to_dict() == {key: data[key] for key in ("images", "strict", "folded", "top5")}
+    assert newest.total.to_dict().items() <= data.items()
 
 
 def test_without_a_name_the_shipped_model_is_taken_else_the_newest_run(trained, tmp_path, monkeypatch, capsys):
