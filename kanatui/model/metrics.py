@@ -15,6 +15,8 @@ from kanatui.core.units import percent
 if TYPE_CHECKING:
     from kanatui.model.predictions import Predictions
 
+_BINS = 15  # of the expected calibration error, as in its paper
+
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
@@ -50,10 +52,26 @@ def _top5(predictions: Predictions) -> float:
     return float((records["classes"] == records["truth"][:, None]).any(axis=1).mean())
 
 
+def _calibration_error(predictions: Predictions) -> float:
+    """Return the expected calibration error: by how much probabilities and the share read rightly differ; 0 is best.
+
+    Images are put into 15 bins of equal width by the probability of their likeliest character, 0 where nothing could be
+    read; each bin's difference between mean probability and share read rightly counts by its number of images. From
+    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 2.
+    """
+    import numpy as np
+
+    sure = predictions.records["probabilities"][:, 0].astype(np.float64)
+    bins = np.clip(np.ceil(sure * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    gaps = np.bincount(bins, weights=predictions.right(folded=False) - sure)
+    return float(np.abs(gaps).sum() / len(predictions))
+
+
 METRICS = (
     Metric("strict", "strict", _strict, validated=True),
     Metric("folded", "folded", _folded, validated=True),
     Metric("top5", "top 5", _top5),
+    Metric("ece", "ECE", _calibration_error, per_character=False),
 )
 """All metrics, in the order in which they are shown."""
 

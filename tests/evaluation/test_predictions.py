@@ -81,6 +81,20 @@ def test_cells_of_the_confusion_matrix(predictions):
     assert predictions.cell("か", "か").tolist() == [7, 8, 0], "of those read rightly the least sure come first"
 
 
+def test_the_calibration_error_is_how_far_probabilities_are_from_the_truth(predictions):
+    sure = Predictions("かき")
+    sure.add(np.array([[0.75, 0.25]] * 4, dtype=np.float32), [0, 0, 0, 1], range(4))
+    assert Scores.of(sure).total["ece"] == pytest.approx(0), "three in four were right, as it said"
+    sure.add(np.array([[0.99, 0.01]] * 4, dtype=np.float32), [1] * 4, range(4, 8))
+    assert Scores.of(sure).total["ece"] == pytest.approx(0.99 / 2), "bins do not make up for each other"
+
+    # Each in a bin of its own, the first alone read rightly; what could not be read counts as read with probability 0.
+    scores = Scores.of(predictions)
+    assert scores.total["ece"] == pytest.approx(((1 - 0.9) + 0.6 + 0.8 + 0.7 + 0.55 + 0.95 + 0) / 7, abs=1e-6)
+    assert scores.by_script.keys() == {"hiragana", "other"} and scores.by_script["other"]["ece"] == 0.0
+    assert "ece" in scores.to_dict() and "ece" not in scores.per_character["か"].values
+
+
 # --- files ---
 
 
