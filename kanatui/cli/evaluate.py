@@ -45,8 +45,8 @@ def evaluate_command(
 
     MODEL is a run's id, number or unique prefix, latest, a weights file, or default, the model that ships with kanatui,
     which is taken if none is named. Strict scores count every character; folded ones take look-alikes (small and
-    normal kana, へ and ヘ) as one. ECE, the expected calibration error, says how far its probabilities are from how often
-    it is right; 0 is best. The app's Evaluate screen shows what was read, image by image.
+    normal kana, へ and ヘ) as one. ECE, the expected calibration error, says how far the model's probabilities are from
+    how often it is right: 0 is best. The app's Evaluate screen shows what was read, image by image.
     """
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores

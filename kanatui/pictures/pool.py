@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import multiprocessing
 from collections import deque
@@ -46,7 +45,7 @@ class Preparation:
         """How many beside this one prepare. A picture takes about as long to be read (five looks): the other half."""
         self._size = size
         self._tasks = (files[start : start + _TOGETHER] for start in range(0, len(files), _TOGETHER))
-        self._coming: deque[_Task] = deque()
+        self._coming: deque[Future[list[Prepared]]] = deque()
         self._pool: ProcessPoolExecutor | None = None
         if self.processes:
             # Spawned, for a fork would inherit torch's threads and locks.
@@ -70,38 +69,13 @@ class Preparation:
             yield from (_prepared(file, self._size) for task in self._tasks for file in task)
             return
         while self._coming:
-            while not self._coming[0].done and self._help():
-                pass
             yield from self._coming.popleft().result()
             self._fill()
 
     def _fill(self) -> None:
         assert self._pool
         for files in itertools.islice(self._tasks, _AHEAD * self.processes - len(self._coming)):
-            self._coming.append(_Task(files, self._pool.submit(_prepare_all, files, self._size)))
-
-    def _help(self) -> bool:
-        """Do the last task that no process has begun, rather than wait; return whether there was one."""
-        for task in reversed(self._coming):
-            if task.future.cancel():
-                task.own = _prepare_all(task.files, self._size)
-                return True
-        return False
-
-
-@dataclasses.dataclass
-class _Task:
-    files: Sequence[Path]
-    future: Future[list[Prepared]]
-    own: list[Prepared] | None = None
-    """What was made in this process."""
-
-    @property
-    def done(self) -> bool:
-        return self.own is not None or self.future.done()
-
-    def result(self) -> list[Prepared]:
-        return self.future.result() if self.own is None else self.own
+            self._coming.append(self._pool.submit(_prepare_all, files, self._size))
 
 
 def _prepare_all(files: Sequence[Path], size: int) -> list[Prepared]:
