@@ -20,7 +20,7 @@ from kanatui.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kanatui.evaluation.ablation import Outcome, Variant
+    from kanatui.evaluation.ablation import Trial, Variant
 
 _POINTS = 100  # scores are shown in hundredths
 
@@ -76,16 +76,16 @@ def ablate_command(
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"--variant {twice}: there are two of this name")
     first = options["seed"] or 0
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+    trials: dict[str, list[Trial]] = {name: [] for name in names}
     # Seed by seed, so that what was interrupted can be compared as far as it came.
     for place, seed in enumerate(range(first, first + seeds)):
         for number, variant in enumerate(variants, start=1 + place * len(variants)):
             title = f"{number}/{seeds * len(variants)} {variant.name}, seed {seed}"
-            outcomes[variant.name].append(_outcome(variant, seed, pictures, title))
+            trials[variant.name].append(_trial(variant, seed, pictures, title))
     if as_json:
-        print_json(_plain(variants, outcomes))
+        print_json(_plain(variants, trials))
     else:
-        out.print(_table(outcomes, ablation.columns(pictures)))
+        out.print(_table(trials, ablation.columns(pictures)))
         out.print(f"percent, mean ± standard deviation of {seeds} seeds; ↑↓ against “{ablation.BASE}”")
 
 
@@ -123,7 +123,7 @@ def _variant(name: str, options: dict[str, Any]) -> Variant:
     return Variant(name, recipe, chosen, parameters)
 
 
-def _outcome(variant: Variant, seed: int, pictures: Path | None, title: str) -> Outcome:
+def _trial(variant: Variant, seed: int, pictures: Path | None, title: str) -> Trial:
     from kanatui.evaluation import ablation
 
     with display(title) as shown:
@@ -136,7 +136,7 @@ def _tell(status: Any, title: str, done: int, total: int, what: str) -> None:
     status.update(f"{title}: {what}" + (f" {done:,}/{total:,}" if total else ""))
 
 
-def _table(outcomes: dict[str, list[Outcome]], columns: Sequence[str]) -> Table:
+def _table(trials: dict[str, list[Trial]], columns: Sequence[str]) -> Table:
     from rich.table import Table
 
     from kanatui.evaluation.ablation import spread
@@ -145,26 +145,26 @@ def _table(outcomes: dict[str, list[Outcome]], columns: Sequence[str]) -> Table:
     table.add_column("variant")
     for column in (*columns, "images/s"):
         table.add_column(column, justify="right")
-    base = next(iter(outcomes.values()))
-    for name, found in outcomes.items():
+    base = next(iter(trials.values()))
+    for name, found in trials.items():
         cells = []
         for column in columns:
-            mean, deviation = spread([_POINTS * outcome.scores[column] for outcome in found])
-            change = mean - spread([_POINTS * outcome.scores[column] for outcome in base])[0]
+            mean, deviation = spread([_POINTS * trial.scores[column] for trial in found])
+            change = mean - spread([_POINTS * trial.scores[column] for trial in base])[0]
             arrow = "" if found is base or abs(change) < 0.05 else f" {'↑' if change > 0 else '↓'}{abs(change):.1f}"
             cells.append(f"{mean:.1f} ± {deviation:.1f}{arrow}")
-        table.add_row(name, *cells, f"{spread([outcome.rate for outcome in found])[0]:,.0f}")
+        table.add_row(name, *cells, f"{spread([trial.rate for trial in found])[0]:,.0f}")
     return table
 
 
-def _plain(variants: Sequence[Variant], outcomes: dict[str, list[Outcome]]) -> list[dict[str, Any]]:
+def _plain(variants: Sequence[Variant], trials: dict[str, list[Trial]]) -> list[dict[str, Any]]:
     return [
         {
             "variant": variant.name,
             "recipe": variant.recipe.to_dict(),
             "train": variant.options.values,
             "model": dict(variant.parameters),
-            "runs": [dataclasses.asdict(outcome) for outcome in outcomes[variant.name]],
+            "runs": [dataclasses.asdict(trial) for trial in trials[variant.name]],
         }
         for variant in variants
     ]

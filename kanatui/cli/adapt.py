@@ -10,7 +10,7 @@ import click
 
 from kanatui.cli.console import complain, counting, out
 from kanatui.cli.train import start_run
-from kanatui.core.units import percent
+from kanatui.model.metrics import VALIDATED
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run
@@ -65,10 +65,10 @@ def show_changes(run: Run) -> None:
     if not found:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("", "images", "strict", "folded"):
+    for heading in ("", "images", *(metric.heading for metric in VALIDATED)):
         table.add_column(heading, justify="right" if heading else "left")
     for kind, change in found.items():
-        scores = [f"{percent(change.before[score])} → {percent(change.after[score])}" for score in ("strict", "folded")]
+        scores = [f"{m.text(change.before[m.key])} → {m.text(change.after[m.key])}" for m in VALIDATED]
         table.add_row(_CALLED[kind], f"{change.after['images']:,}", *scores)
     out.print(table)
 

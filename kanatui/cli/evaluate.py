@@ -9,13 +9,13 @@ import click
 
 from kanatui.cli.console import complain, err, out, print_json, stages
 from kanatui.cli.options import chosen_characters, chosen_weights
-from kanatui.core.units import percent
 from kanatui.evaluation import HELD_OUT_IMAGES
+from kanatui.model.metrics import METRICS, VALIDATED
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kanatui.evaluation.metrics import Report
+    from kanatui.evaluation.scores import Scores
     from kanatui.evaluation.scoring import Skipped
     from kanatui.evaluation.store import Evaluation
 
@@ -45,9 +45,11 @@ def evaluate_command(
 
     MODEL is a run's id, number or unique prefix, latest, a weights file, or default, the model that ships with kanatui,
     which is taken if none is named. Strict scores count every character; folded ones take look-alikes (small and
-    normal kana, へ and ヘ) as one. The app's Evaluate screen shows what was read, image by image.
+    normal kana, へ and ヘ) as one. ECE, the expected calibration error, says how far the model's probabilities are from
+    how often it is right: 0 is best. The app's Evaluate screen shows what was read, image by image.
     """
     from kanatui.evaluation.evaluate import evaluate
+    from kanatui.evaluation.scores import Scores
     from kanatui.evaluation.scoring import Skipped
 
     if folder and held_out_faces:
@@ -57,7 +59,7 @@ def evaluate_command(
         source = {"kind": "folder", "path": str(folder)}
     with stages({"reading": "images"}) as report:
         done = evaluate(str(chosen_weights(model)), source, chosen_characters(spec), limit, report)
-    scores = done.load()[0].report()
+    scores = Scores.of(done.load()[0])
     if as_json:
         print_json(scores.to_dict() | _about(done))
     else:
@@ -83,23 +85,23 @@ def _about(done: Evaluation) -> dict[str, Any]:
     }
 
 
-def _show(report: Report, done: Evaluation, worst: int) -> None:
+def _show(scores: Scores, done: Evaluation, worst: int) -> None:
     out.print(f"model {done.model}", markup=False, soft_wrap=True)
     what = f"{done.source}: {done.where}"
-    if done.available > report.total.images:
-        what += f", {report.total.images:,} of {done.available:,} images"
+    if done.available > scores.total.images:
+        what += f", {scores.total.images:,} of {done.available:,} images"
     if done.faces:
         what += f" ({', '.join(done.faces)})"
     if done.candidates:
         what += f", {len(done.candidates)} candidates"
     out.print(what, markup=False, soft_wrap=True)
-    out.print(_scores(report))
-    if worst and report.confusions:
+    out.print(_totals(scores))
+    if worst and scores.confusions:
         from rich.table import Table
 
         side_by_side = Table.grid(padding=(0, 4))
         side_by_side.add_row("\nmost confused (~ look-alike)", "\nweakest (by folded score)", style="bold")
-        side_by_side.add_row(_confusions(report, worst), _weakest(report, worst))
+        side_by_side.add_row(_confusions(scores, worst), _weakest(scores, worst))
         out.print(side_by_side)
     if done.note:
         out.print(done.note, markup=False, soft_wrap=True)
@@ -114,30 +116,27 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _scores(report: Report) -> Table:
-    table = _table("", "images", "strict", "folded", "top 5")
-    scripts = report.by_script
-    rows = {"all": report.total} | (scripts if len(scripts) > 1 else {})
+def _totals(scores: Scores) -> Table:
+    table = _table("", "images", *(metric.heading for metric in METRICS))
+    rows = {"all": scores.total} | (dict(scores.by_script) if len(scores.by_script) > 1 else {})
     for name, score in rows.items():
-        shares = score.to_dict()
-        table.add_row(name, f"{score.images:,}", *(percent(shares[key]) for key in ("top1", "top1_folded", "top5")))
+        table.add_row(name, f"{score.images:,}", *score.texts())
     return table
 
 
-def _confusions(report: Report, count: int) -> Table:
+def _confusions(scores: Scores, count: int) -> Table:
     table = _table("truth", "read as", "images")
-    for confusion in report.confusions[:count]:
+    for confusion in scores.confusions[:count]:
         read = confusion.read or "nothing"
         table.add_row(confusion.truth, f"~ {read}" if confusion.folded else read, f"{confusion.count:,}")
     return table
 
 
-def _weakest(report: Report, count: int) -> Table:
-    table = _table("character", "images", "strict", "folded")
-    scores = {character: score.to_dict() for character, score in report.per_character.items()}
-    for character in sorted(scores, key=lambda c: (scores[c]["top1_folded"], scores[c]["top1"]))[:count]:
-        shares = scores[character]
-        table.add_row(character, f"{shares['images']:,}", percent(shares["top1"]), percent(shares["top1_folded"]))
+def _weakest(scores: Scores, count: int) -> Table:
+    table = _table("character", "images", *(metric.heading for metric in VALIDATED))
+    found = scores.per_character
+    for character in sorted(found, key=lambda c: (found[c]["folded"], found[c]["strict"]))[:count]:
+        table.add_row(character, f"{found[character].images:,}", *found[character].texts(VALIDATED))
     return table
 
 

@@ -9,7 +9,8 @@ import click
 
 from kanatui.cli.console import out, print_json
 from kanatui.cli.options import chosen_weights
-from kanatui.core.units import bytes_text, percent
+from kanatui.core.units import bytes_text
+from kanatui.model.metrics import VALIDATED
 
 
 @click.group("models", invoke_without_command=True)
@@ -50,11 +51,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("model", "recipe", "reads", "strict", "folded", "size", "date"):
+    for heading in ("model", "recipe", "reads", *(metric.heading for metric in VALIDATED), "size", "date"):
         table.add_column(heading)
     for row in rows:
         scores = row["scores"] or {}
-        shares = [percent(scores[key]) if key in scores else "–" for key in ("strict", "folded")]
+        shares = [metric.text(scores[metric.key]) if metric.key in scores else "–" for metric in VALIDATED]
         reads = f"{len(row['characters'])} at {row['image_size']} px"
         size = bytes_text(Path(row["file"]).stat().st_size)
         cells = (row["model"], row["recipe"] or "", reads, *shares, size, row["date"] or "")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
+import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,10 @@ from kanatui.core.units import percent
 
 if TYPE_CHECKING:
     from kanatui.evaluation.recognize import Reading
-    from kanatui.model.weights import Classifier
-    from kanatui.pictures.pool import Prepared
 
-_AT_ONCE = 128
-"""Pictures that the model sees together: activations of 48 px stay in the processor's cache."""
-
+_MANY = 128  # from more files on, their progress is shown
 _IN_FULL = 3  # up to so many files get a table each, more a line each
 _BAR = 24  # columns
-_LONGEST_INPUT = 256 << 20  # bytes of standard input
 _STANDARD_INPUT = "-"
 
 
@@ -44,28 +38,30 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
 
     Pictures may have any size, dark ink or light. Look-alikes are ranked together.
     """
+    from kanatui.core.errors import ImageError
+    from kanatui.evaluation.files import read_files
+    from kanatui.evaluation.recognize import rank
     from kanatui.model.card import read_card
-    from kanatui.pictures.pool import Preparation
 
     characters = chosen_characters(spec)
     weights = chosen_weights(reference)
+    known = read_card(weights)["characters"]
+    sources = [sys.stdin.buffer if name == _STANDARD_INPUT else Path(name) for name in files]
     results: list[dict[str, Any]] = []
     failed = 0
     with contextlib.ExitStack() as entered:
-        # Begun before torch is imported, which takes a second on one core.
-        named = [Path(name) for name in files if name != _STANDARD_INPUT]
-        preparation = entered.enter_context(Preparation(named, read_card(weights)["image_size"]))
-        classifier = _load(weights, preparation.processes)
-        many = len(files) > _AT_ONCE
-        advance = entered.enter_context(progress("reading", len(files), "images")) if many else None
-        for name, outcome in _read(classifier, files, iter(preparation), top, characters):
-            failed += isinstance(outcome, str)
-            if as_json:
-                results.append(_as_data(name, outcome))
-            if isinstance(outcome, str):
-                complain(outcome)
-            elif not as_json:
-                _print_readings(name, outcome, in_full=len(files) <= _IN_FULL)
+        outcomes = entered.enter_context(contextlib.closing(read_files(weights, sources, characters)))
+        advance = entered.enter_context(progress("reading", len(files), "images")) if len(files) > _MANY else None
+        for name, outcome in zip(files, outcomes, strict=True):
+            if isinstance(outcome, ImageError):
+                failed += 1
+                complain(str(outcome))
+                results.append({"file": name, "error": str(outcome)})
+            else:
+                (readings,) = rank(outcome[None], known, top, characters)
+                results.append({"file": name, "readings": [dataclasses.asdict(reading) for reading in readings]})
+                if not as_json:
+                    _print_readings(name, readings, in_full=len(files) <= _IN_FULL)
             if advance:
                 advance()
     if as_json:
@@ -73,67 +69,6 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
     if failed and len(files) > 1:
         complain(f"{failed:,} of {len(files):,} pictures could not be read")
     return 1 if failed else 0
-
-
-def _load(weights: Path, others: int) -> Classifier:
-    """Load the model, leaving as many cores as there are ``others`` at work."""
-    gc.disable()  # importing torch makes no garbage, and a tenth of its time was looking for some
-    try:
-        import torch
-
-        from kanatui.model.weights import load_weights
-
-        if others:
-            # Threads that wait for each other spin, which takes the cores from those who prepare.
-            torch.set_num_threads(max(1, torch.get_num_threads() - others))
-        return load_weights(weights)
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def _read(
-    classifier: Classifier, names: Sequence[str], files: Iterator[Prepared], top: int, characters: str | None
-) -> Iterator[tuple[str, list[Reading] | str]]:
-    """Give each picture's readings, or the message that says why there are none."""
-    import numpy as np
-
-    from kanatui.evaluation.probabilities import classify_pictures
-    from kanatui.evaluation.recognize import rank
-
-    for start in range(0, len(names), _AT_ONCE):
-        batch = names[start : start + _AT_ONCE]
-        pictures = [_read_input(classifier.image_size) if name == _STANDARD_INPUT else next(files) for name in batch]
-        prepared = [picture for picture in pictures if not isinstance(picture, str)]
-        readings: Iterator[list[Reading]] = iter(())
-        if prepared:
-            probabilities = classify_pictures(classifier, np.stack(prepared), characters)
-            readings = iter(rank(probabilities, classifier.characters, top, characters))
-        for name, picture in zip(batch, pictures, strict=True):
-            yield name, picture if isinstance(picture, str) else next(readings)
-
-
-def _read_input(size: int) -> Prepared:
-    import io
-
-    from kanatui.core.errors import ImageError
-    from kanatui.pictures.files import read_image
-
-    data = sys.stdin.buffer.read(_LONGEST_INPUT)
-    try:
-        if not data:
-            raise ImageError("standard input: empty; pipe a picture into it")
-        return read_image(io.BytesIO(data), size, "standard input")
-    except ImageError as error:
-        return str(error)
-
-
-def _as_data(name: str, outcome: list[Reading] | str) -> dict[str, Any]:
-    import dataclasses
-
-    if isinstance(outcome, str):
-        return {"file": name, "error": outcome}
-    return {"file": name, "readings": [dataclasses.asdict(reading) for reading in outcome]}
 
 
 def _print_readings(name: str, readings: list[Reading], in_full: bool) -> None:

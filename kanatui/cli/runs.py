@@ -10,7 +10,7 @@ import click
 from kanatui.cli.console import err, out, print_json
 from kanatui.cli.watch import display
 from kanatui.core.errors import RunError, UsageError
-from kanatui.training.event_text import outcome
+from kanatui.training.event_text import metrics_text, outcome
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run, Status
@@ -23,9 +23,7 @@ def say_what_next(run: Run, state: str) -> None:
     """Print the best scores of a run that has ended, and what one may do with it."""
     best = run.status().best
     if best:
-        out.print(
-            f"best at step {best['step']:,}: strict {100 * best['strict']:.1f} %, folded {100 * best['folded']:.1f} %"
-        )
+        out.print(f"best at step {best['step']:,}: {metrics_text(best)}")
     if state == "finished":
         out.print(f"judge it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
     else:

@@ -13,6 +13,7 @@
     ├── RunError                    a training run is missing, running, or in the wrong state
     ├── WeightsError                a weights file is missing, damaged or does not fit
     ├── ImageError                  a picture cannot be read
+    │   └── NoInkError              nothing is on it
     ├── EngineError                 the app's work in the background failed, or its process died
     │   └── Superseded              a newer request made this one pointless
     └── StorageError                the disk is full, read-only or not writable
@@ -68,6 +69,10 @@ class WeightsError(KanatuiError):
 
 class ImageError(KanatuiError):
     """A picture is missing, truncated, too large, or not a picture."""
+
+
+class NoInkError(ImageError):
+    """A picture can be opened, but there is nothing on it."""
 
 
 class StorageError(KanatuiError):

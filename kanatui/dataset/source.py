@@ -12,6 +12,8 @@ Images = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 OnProgress = Callable[[int, int], None]
 """Called with how much is done and how much there is in all."""
+OnStage = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is (0: not known), and what is being done; may raise to end the work."""
 
 
 class ImageSource(Protocol):

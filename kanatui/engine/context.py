@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LAYOUTS_KEPT = 8
 
 
-class Report(Protocol):
+class Reporter(Protocol):
     """Reports how far a job is. Raises an exception, which the job must let through, once nobody wants its answer."""
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
@@ -72,7 +72,7 @@ class Context:
 
         return SparseRenderer(self.masters)
 
-    def layout(self, recipe: Recipe, report: Report) -> Layout:
+    def layout(self, recipe: Recipe, report: Reporter) -> Layout:
         """Lay a recipe out; the last few layouts are kept. Raises what :func:`.lay_out` does."""
         key = json.dumps(recipe.to_dict(), sort_keys=True)
         if key not in self._layouts:
@@ -83,7 +83,7 @@ class Context:
         self._layouts.move_to_end(key)
         return self._layouts[key]
 
-    def stream(self, recipe: Recipe, report: Report) -> SparseStream:
+    def stream(self, recipe: Recipe, report: Reporter) -> SparseStream:
         """Return a recipe's images, drawn with no more masters than those need. Raises what :func:`.lay_out` does."""
         from kanatui.dataset.sparse import SparseStream
 
@@ -118,5 +118,5 @@ class _Remembering(GlyphSource):
         return self._source.masters(face, characters, em)
 
 
-Job = Callable[[Context, Mapping[str, Any], Report], Answer]
+Job = Callable[[Context, Mapping[str, Any], Reporter], Answer]
 """A job: the context, the request's arguments, and how to report progress. It may raise anything."""

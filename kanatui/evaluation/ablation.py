@@ -22,6 +22,7 @@ from kanatui.kana.alphabet import SETS
 from kanatui.training.options import TrainingOptions
 
 if TYPE_CHECKING:
+    from kanatui.dataset.source import OnStage
     from kanatui.evaluation.store import Evaluation
     from kanatui.training.events import Event
     from kanatui.training.runs import Run
@@ -59,7 +60,7 @@ class Variant:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Trial:
     """What one training came to; shares of images, 0 … 1."""
 
     seed: int
@@ -114,14 +115,14 @@ def _key(recipe: Recipe, config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:_PREFIX]
 
 
-def judge(run: Run, seed: int, pictures: Path | None, report: Callable[[int, int, str], None]) -> Outcome:
+def judge(run: Run, seed: int, pictures: Path | None, report: OnStage) -> Trial:
     """Score a finished run; readings are kept beside it and not made twice.
 
     Args:
         run: the run.
         seed: its seed.
         pictures: labelled pictures, LABEL/*.png, or None.
-        report: told of the progress (:data:`kanatui.evaluation.evaluate.Report`).
+        report: told of the progress (:data:`kanatui.dataset.source.OnStage`).
 
     Raises:
         KanatuiError: the images cannot be opened.
@@ -130,26 +131,24 @@ def judge(run: Run, seed: int, pictures: Path | None, report: Callable[[int, int
     rate = status.step * int(run.config["train"]["batch_size"]) / max(status.elapsed, 1e-9)
     held = _evaluation(run, {"kind": "held_out"}, "", report).total.to_dict()
     if pictures is None:
-        values = [held["top1"], held["top1_folded"]]
+        values = [held["strict"], held["folded"]]
     else:
         folder = {"kind": "folder", "path": str(pictures.resolve())}
         free = _evaluation(run, folder, "", report)
-        scripts = {name: score.to_dict()["top1_folded"] for name, score in free.by_script.items()}
+        scripts = {name: score["folded"] for name, score in free.by_script.items()}
         given = [_evaluation(run, folder, SETS[name], report).total.to_dict() for name in _SCRIPTS if name in scripts]
         total = free.total.to_dict()
         values = [
-            held["top1_folded"],
-            total["top1"],
-            total["top1_folded"],
+            held["folded"],
+            total["strict"],
+            total["folded"],
             *(scripts.get(name, float("nan")) for name in _SCRIPTS),
-            sum(score["images"] * score["top1_folded"] for score in given) / max(sum(s["images"] for s in given), 1),
+            sum(score["images"] * score["folded"] for score in given) / max(sum(s["images"] for s in given), 1),
         ]
-    return Outcome(seed, rate, dict(zip(columns(pictures), values, strict=True)))
+    return Trial(seed, rate, dict(zip(columns(pictures), values, strict=True)))
 
 
-def _evaluation(
-    run: Run, source: Mapping[str, Any], candidates: str, report: Callable[[int, int, str], None]
-) -> Evaluation:
+def _evaluation(run: Run, source: Mapping[str, Any], candidates: str, report: OnStage) -> Evaluation:
     """Return an evaluation of the run's best weights, made now unless it is there."""
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.store import list_evaluations

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import RunError
-from kanatui.evaluation.readings import Places, Readings
 from kanatui.evaluation.store import Evaluation
+from kanatui.model.predictions import Places, Predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Comparison:
         self,
         first: Evaluation,
         second: Evaluation,
-        readings: tuple[Readings, Readings],
+        predictions: tuple[Predictions, Predictions],
         files: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
         """Put the two together.
 
         Args:
             first: what the first one read; likewise ``second``.
-            readings: of the first and the second.
+            predictions: of the first and the second.
             files: a folder's pictures, of the first and the second.
 
         Raises:
@@ -52,8 +52,8 @@ class Comparison:
         if first.data != second.data:
             raise RunError(f"not the same images: {_describe(first)}, but {_describe(second)}; evaluate both on one")
         self.first, self.second = first, second
-        self.readings = readings
-        orders = [_order(one, names) for one, names in zip(readings, files, strict=True)]
+        self.predictions = predictions
+        orders = [_order(one, names) for one, names in zip(predictions, files, strict=True)]
         self._orders: tuple[Places, Places] = (orders[0][1], orders[1][1])
         if orders[0][0] != orders[1][0]:
             raise RunError(
@@ -63,17 +63,15 @@ class Comparison:
 
     def right(self, folded: bool) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Say which images the first and the second read rightly, bool [n] each, both in the same order."""
-        one, other = (
-            readings.right(folded)[order] for readings, order in zip(self.readings, self._orders, strict=True)
-        )
+        one, other = (made.right(folded)[order] for made, order in zip(self.predictions, self._orders, strict=True))
         return one, other
 
     def shares(self, folded: bool) -> dict[str, Share]:
         """Count for each character, "" for all of them; characters in the first model's order."""
         first, second = self.right(folded)
-        truth = self.readings[0].records["truth"][self._orders[0]]
+        truth = self.predictions[0].records["truth"][self._orders[0]]
         columns = (first & second, first & ~second, ~first & second, ~first & ~second)
-        characters = self.readings[0].characters
+        characters = self.predictions[0].characters
         counts = np.stack([np.bincount(truth[flags], minlength=len(characters)) for flags in columns], axis=1)
         shares = {
             character: Share(*row) for character, row in zip(characters, counts.tolist(), strict=True) if any(row)
@@ -90,22 +88,22 @@ class Comparison:
         wanted = first != second
         one, other = self._orders
         if truth:
-            wanted &= self.readings[0].records["truth"][one] == self.readings[0].characters.index(truth)
+            wanted &= self.predictions[0].records["truth"][one] == self.predictions[0].characters.index(truth)
         places = np.flatnonzero(wanted)
         surely, others_surely = (
-            readings.said(folded)[1][order] for readings, order in zip(self.readings, self._orders, strict=True)
+            made.said(folded)[1][order] for made, order in zip(self.predictions, self._orders, strict=True)
         )
         mistake = np.where(first, others_surely, surely)[places]
         ranked = places[np.lexsort((-mistake, second[places]))]
         return list(zip(one[ranked].tolist(), other[ranked].tolist(), strict=True))
 
 
-def _order(readings: Readings, files: Sequence[str]) -> tuple[list[tuple[str | int, str]], Places]:
+def _order(predictions: Predictions, files: Sequence[str]) -> tuple[list[tuple[str | int, str]], Places]:
     """Return what identifies each image, sorted, and the records in that order."""
-    truth, images = readings.records["truth"].tolist(), readings.records["image"].tolist()
+    truth, images = predictions.records["truth"].tolist(), predictions.records["image"].tolist()
     keys: list[str | int] = [files[image] for image in images] if files else images
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    return [(keys[place], readings.characters[truth[place]]) for place in order], np.array(order, dtype=np.int64)
+    return [(keys[place], predictions.characters[truth[place]]) for place in order], np.array(order, dtype=np.int64)
 
 
 def _describe(evaluation: Evaluation) -> str:

@@ -14,24 +14,23 @@ import numpy.typing as npt
 
 from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
-from kanatui.evaluation.readings import Readings
+from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.evaluation.store import KINDS, Evaluation, save
+from kanatui.model.card import read_card
+from kanatui.model.predictions import Predictions
 from kanatui.pictures.files import find_labelled, read_image
 
 if TYPE_CHECKING:
-    from kanatui.dataset.source import ImageSource
+    from kanatui.dataset.source import ImageSource, OnStage
     from kanatui.model.weights import Classifier
     from kanatui.training.provenance import Provenance
-
-Report = Callable[[int, int, str], None]
-"""Called with how much is done, how much there is, and what is being done; whatever it raises ends the evaluation."""
 
 _SAME_SPLIT = ("hold_out", "hold_out_faces", "split_seed")
 
 
 def evaluate(
-    model: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: Report
+    model: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: OnStage
 ) -> Evaluation:
     """Let a model read images, and save what came of it.
 
@@ -45,7 +44,7 @@ def evaluate(
 
     Raises:
         KanatuiError: the model or the images cannot be opened or do not fit each other; nothing is saved.
-        StorageError: the readings cannot be written.
+        StorageError: the predictions cannot be written.
     """
     from kanatui.model.weights import load_weights
     from kanatui.training.provenance import find_provenance, provenance_of
@@ -56,30 +55,30 @@ def evaluate(
         raise UsageError(f"unknown source {kind!r}; there are: {', '.join(KINDS)}")
     report(0, 0, "opening the model")
     weights = find_weights(model)
-    classifier = load_weights(weights)
+    card = read_card(weights)
     own = provenance_of(weights)
     began = time.monotonic()
     if kind == "folder":
-        read = _read_folder(classifier, Path(source["path"]).expanduser(), characters, limit, report)
+        read = _read_folder(weights, card["characters"], Path(source["path"]).expanduser(), characters, limit, report)
     else:
         owner = find_provenance(source["run"]) if source.get("run") else own
-        read = _read_held_out(classifier, owner, own, kind == "faces", characters, limit, report)
-    about, readings, files = read
+        read = _read_held_out(load_weights(weights), owner, own, kind == "faces", characters, limit, report)
+    about, predictions, files = read
     about = dataclasses.replace(
         about,
         model=str(weights),
         run=own.id,
-        step=int(classifier.card.get("scores", {}).get("step", 0)),
-        characters=classifier.characters,
-        image_size=classifier.image_size,
+        step=int(card.get("scores", {}).get("step", 0)),
+        characters=card["characters"],
+        image_size=card["image_size"],
         candidates=characters or "",
         limit=limit or 0,
         seconds=round(time.monotonic() - began, 1),
     )
-    return save(own.evaluations, about, readings, readings.report(), files)
+    return save(own.evaluations, about, predictions, Scores.of(predictions), files)
 
 
-Outcome = tuple[Evaluation, Readings, list[str]]
+Outcome = tuple[Evaluation, Predictions, list[str]]
 
 
 def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
@@ -87,16 +86,16 @@ def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
 
 
 def _read_folder(
-    classifier: Classifier, path: Path, characters: str | None, limit: int | None, report: Report
+    weights: Path, known: str, path: Path, characters: str | None, limit: int | None, report: OnStage
 ) -> Outcome:
     folder = path.resolve()
     found = find_labelled(folder)
-    chosen, skipped = choose_pictures(found, classifier.characters, characters, limit)
-    readings, errors = read_folder(classifier, chosen, characters, _counting(report, len(chosen.files)))
+    chosen, skipped = choose_pictures(found, known, characters, limit)
+    predictions, errors = read_folder(weights, chosen, characters, _counting(report, len(chosen.files)))
     skipped = dataclasses.replace(skipped, unreadable=errors)
     files = [str(file.relative_to(folder)) for file, _ in chosen.files]
     about = _about("folder", str(folder), str(folder), available=len(found.files), skipped=skipped.to_dict())
-    return about, readings, files
+    return about, predictions, files
 
 
 def _read_held_out(
@@ -106,14 +105,14 @@ def _read_held_out(
     by_face: bool,
     characters: str | None,
     limit: int | None,
-    report: Report,
+    report: OnStage,
 ) -> Outcome:
     def preparing(done: int, total: int) -> None:
         report(done, total, "drawing the faces")
 
     source, images, faces = open_held_out(owner, classifier, by_face, preparing)
     chosen = images.sample(limit or HELD_OUT_IMAGES)
-    readings = read_source(classifier, source, chosen, characters, _counting(report, len(chosen)))
+    predictions = read_source(classifier, source, chosen, characters, _counting(report, len(chosen)))
     about = _about(
         "faces" if by_face else "held_out",
         owner.id,
@@ -122,10 +121,10 @@ def _read_held_out(
         faces=faces if by_face else (),
         note=_note(owner, own),
     )
-    return about, readings, []
+    return about, predictions, []
 
 
-def _counting(report: Report, total: int) -> Callable[[int], None]:
+def _counting(report: OnStage, total: int) -> Callable[[int], None]:
     done = 0
 
     def advance(more: int) -> None:
@@ -169,13 +168,13 @@ def open_pictures(
         uint8 [n, S, S], black where a picture is gone; and a message for each that is.
 
     Raises:
-        RunError: the readings are missing, or the images are made otherwise by now.
+        RunError: the predictions are missing, or the images are made otherwise by now.
         KanatuiError: the source cannot be opened any more.
     """
     from kanatui.training.provenance import find_provenance
 
-    readings, files = evaluation.load()
-    places = readings.records["image"][np.asarray(records, dtype=np.int64)]
+    predictions, files = evaluation.load()
+    places = predictions.records["image"][np.asarray(records, dtype=np.int64)]
     if evaluation.kind == "folder":
         return _open_files([Path(evaluation.where) / files[place] for place in places], evaluation.image_size)
     owner = find_provenance(evaluation.where)

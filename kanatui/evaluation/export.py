@@ -22,6 +22,7 @@ import safetensors.numpy
 from kanatui.core import storage
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.dataset.recipe import Recipe
+from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, list_evaluations
 from kanatui.kana.alphabet import SETS
 from kanatui.model.card import KEY, one_line, read_card
@@ -108,14 +109,14 @@ def _evaluations(run: Run, step: int) -> list[dict[str, Any]]:
 
 
 def _scores(evaluation: Evaluation) -> dict[str, Any]:
-    report = evaluation.load()[0].report()
-    wrong = [confusion for confusion in report.confusions if not confusion.folded][:_CONFUSIONS]
+    scores = Scores.of(evaluation.load()[0])
+    wrong = [confusion for confusion in scores.confusions if not confusion.folded][:_CONFUSIONS]
     return {
         "kind": evaluation.kind,
         "of": Path(evaluation.where).name,
         "candidates": _candidates(evaluation),
         "made": evaluation.made,
-        "scores": {"all": report.total.to_dict()} | {name: s.to_dict() for name, s in report.by_script.items()},
+        "scores": {"all": scores.total.to_dict()} | {name: s.to_dict() for name, s in scores.by_script.items()},
         "confusions": [[confusion.truth, confusion.read, confusion.count] for confusion in wrong],
     }
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from kanatui.core.units import duration, percent
+from kanatui.core.units import duration
 from kanatui.evaluation.store import KINDS
+from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
 - It reads one character a picture. It finds no characters on a page and reads no words; it knows no kanji, digits or
@@ -71,15 +72,18 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _reads(card: Mapping[str, Any]) -> str:
     rows = []
-    for evaluation in card.get("evaluations", []):
+    evaluations = card.get("evaluations", [])
+    metrics = [m for m in METRICS if all(m.key in score for each in evaluations for score in each["scores"].values())]
+    for evaluation in evaluations:
         what = KINDS[evaluation["kind"]] + (f", {evaluation['of']}" if evaluation["kind"] == "folder" else "")
         scores = evaluation["scores"]
         for script, score in scores.items():
             if len(scores) == 2 and script != "all":  # one script alone: the same figures again
                 continue
-            shares = (percent(score[key]) for key in ("top1", "top1_folded", "top5"))
+            shares = (metric.text(score[metric.key]) for metric in metrics)
             rows.append((what, evaluation["candidates"], script, f"{score['images']:,}", *shares))
-    table = _table(("images", "candidates", "script", "n", "strict", "folded", "top 5"), rows) if rows else ""
+    headings = ("images", "candidates", "script", "n", *(metric.heading for metric in metrics))
+    table = _table(headings, rows) if rows else ""
     return f"{table}\n\nStrict counts every character; folded takes look-alikes as one." if table else ""
 
 

@@ -15,18 +15,6 @@ if TYPE_CHECKING:
 
 Probabilities = npt.NDArray[np.float32]
 
-_PIXELS_AT_ONCE = 32 * 48**2
-"""Pixels to a pass for each thread of the processor.
-
-Larger activations (7 MB for 128 images of 48 px) are given back to the system after each layer, and every page of
-them is fetched anew: 100,000 page faults in reading 512 images, 600 with 32 at once. Of ``compact_cnn`` at 48 px one
-thread took 387 µs an image with 128 at once, 268 with 32 and 300 with 16 (medians of seven rounds, before batch
-normalisation was made part of the convolutions).
-"""
-
-_LEAST_AT_ONCE = 16
-"""Images to a pass, however large they are: some models have a last layer whose weights are read anew in each."""
-
 
 def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None) -> Probabilities:
     """Return probabilities float32 [n, C] over all of the model's classes, zero outside ``characters``.
@@ -39,27 +27,15 @@ def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters
     Raises:
         UsageError: the model knows none of ``characters``.
     """
-    return _among(candidates(classifier.characters, characters), _logits(classifier, prepared))
+    return _among(candidates(classifier.characters, characters), classifier.logits(prepared).numpy())
 
 
 def classify_pictures(
     classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
 ) -> Probabilities:
-    """Do as :func:`classify` for real pictures, each looked at several times (:mod:`.views`)."""
-    from kanatui.evaluation.probabilities import views
-
+    """Do as :func:`classify` for real pictures, each looked at several times (:func:`views`)."""
     allowed = candidates(classifier.characters, characters)
-    return _among(allowed, np.mean([_logits(classifier, seen) for seen in views(prepared)], axis=0))
-
-
-def _logits(classifier: Classifier, prepared: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    import torch
-
-    count = max(1, len(prepared))
-    if classifier.device.type == "cpu":
-        count = max(_LEAST_AT_ONCE, _PIXELS_AT_ONCE * torch.get_num_threads() // prepared.shape[-1] ** 2)
-    parts = [classifier.logits(prepared[start : start + count]) for start in range(0, max(1, len(prepared)), count)]
-    return torch.cat(parts).numpy()
+    return _among(allowed, np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
 
 
 def _among(allowed: npt.NDArray[np.bool_], logits: npt.NDArray[np.float32]) -> Probabilities:

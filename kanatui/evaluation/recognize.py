@@ -1,4 +1,4 @@
-"""Reading pictures: an image in, ranked characters out.
+"""Readings: from probabilities to ranked characters, and from a drawing on the board.
 
 The size that a character was meant to have cannot be seen in a free picture, nor whether へ is hiragana or katakana.
 So readings are ranked by the probability of their look-alike group (:mod:`kanatui.kana.folding`), and within a
@@ -12,7 +12,7 @@ but whether a kana is a small or a normal one is judged by size and place alone:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +23,6 @@ from kanatui.kana.alphabet import FOLD, SMALL
 from kanatui.kana.folding import fold_groups, fold_probabilities
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from kanatui.model.weights import Classifier
     from kanatui.pictures.drawing import Drawing
 
@@ -46,35 +44,6 @@ class Reading:
     """Of this very character, 0 … 1."""
     folded: float
     """Of this character or one that looks like it."""
-
-
-def recognize(
-    classifier: Classifier,
-    images: Iterable[Image.Image | npt.NDArray[np.generic]],
-    top: int = 5,
-    characters: str | None = None,
-) -> list[list[Reading]]:
-    """Read pictures of single characters.
-
-    Args:
-        classifier: the model.
-        images: Pillow images of any mode, or arrays as :func:`kanatui.pictures.prepare.prepare` takes them.
-        top: how many readings to give of each.
-        characters: the candidates, where the script is known; None for all that the model knows.
-
-    Returns:
-        For each image its readings, the likeliest first (ranked as in this module's docstring).
-
-    Raises:
-        ImageError: a picture holds no ink.
-        UsageError: the model knows none of ``characters``.
-    """
-    from kanatui.pictures.prepare import prepare
-
-    prepared = [prepare(image, classifier.image_size) for image in images]
-    if not prepared:
-        return []
-    return rank(classify_pictures(classifier, np.stack(prepared), characters), classifier.characters, top, characters)
 
 
 def rank(probabilities: Probabilities, known: str, top: int = 5, characters: str | None = None) -> list[list[Reading]]:

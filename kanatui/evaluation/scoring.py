@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core.errors import ImageError, RunError, UsageError
-from kanatui.evaluation.metrics import Report
-from kanatui.evaluation.probabilities import candidates, classify, classify_pictures
-from kanatui.evaluation.readings import Readings
-from kanatui.pictures.files import LabelledFolder, open_image
-from kanatui.pictures.prepare import prepare
+from kanatui.core.errors import ImageError, NoInkError, RunError, UsageError
+from kanatui.evaluation.files import read_files
+from kanatui.evaluation.probabilities import candidates, classify
+from kanatui.model.card import read_card
+from kanatui.model.predictions import Predictions
+from kanatui.pictures.files import LabelledFolder
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource, OnProgress
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 OnAdvance = Callable[[int], None]
 """Called with how many more images were read."""
 
-_PIXELS_AT_ONCE = 1 << 20  # 256 images of 64 px
+_PIXELS_AT_ONCE = 1 << 20
+"""Pixels to take from a source at once: 256 images of 64 px."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -68,52 +71,36 @@ def choose_pictures(
 
 
 def read_folder(
-    classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
-) -> tuple[Readings, tuple[str, ...]]:
+    weights: Path, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
+) -> tuple[Predictions, tuple[str, ...]]:
     """Read labelled pictures of any size and kind, prepared as for recognition.
 
     A picture without ink counts as misread. One that cannot be opened is not scored.
 
     Args:
-        classifier: the model.
+        weights: the model's file.
         folder: pictures of characters that it knows (:func:`choose_pictures`).
         characters: the candidates; None for all.
-        on_advance: called after each batch.
+        on_advance: called after each picture.
 
     Returns:
         What was read, each image by its place in ``folder.files``; and an error message for each picture that could
         not be opened.
     """
-    readings = Readings(classifier.characters)
+    predictions = Predictions(read_card(weights)["characters"])
     errors: list[str] = []
-    for batch in _batches(list(enumerate(folder.files)), classifier.image_size):
-        images, labels, places = [], [], []
-        for place, (path, character) in batch:
-            label = classifier.characters.index(character)
-            try:
-                picture = open_image(path)
-            except ImageError as error:
-                errors.append(str(error))
-                continue
-            try:
-                images.append(prepare(picture, classifier.image_size))
-                labels.append(label)
-                places.append(place)
-            except ImageError:
-                readings.add_unread(label, place)
-        if images:
-            readings.add(classify_pictures(classifier, np.stack(images), characters), labels, places)
-        if on_advance:
-            on_advance(len(batch))
-    return readings, tuple(errors)
-
-
-def score_folder(
-    classifier: Classifier, folder: LabelledFolder, characters: str | None = None, on_advance: OnAdvance | None = None
-) -> tuple[Report, tuple[str, ...]]:
-    """Count what :func:`read_folder` reads."""
-    readings, errors = read_folder(classifier, folder, characters, on_advance)
-    return readings.report(), errors
+    with contextlib.closing(read_files(weights, [file for file, _ in folder.files], characters)) as outcomes:
+        for place, outcome in enumerate(outcomes):
+            label = predictions.characters.index(folder.files[place][1])
+            if isinstance(outcome, NoInkError):
+                predictions.add_unread(label, place)
+            elif isinstance(outcome, ImageError):
+                errors.append(str(outcome))
+            else:
+                predictions.add(outcome[None], [label], [place])
+            if on_advance:
+                on_advance(1)
+    return predictions, tuple(errors)
 
 
 def read_source(
@@ -122,10 +109,10 @@ def read_source(
     indices: Indices,
     characters: str | None = None,
     on_advance: OnAdvance | None = None,
-) -> Readings:
+) -> Predictions:
     """Read generated images, just as they were trained on.
 
-    Readings name each image by its index in the source.
+    Predictions name each image by its index in the source.
 
     Args:
         classifier: the model.
@@ -141,23 +128,14 @@ def read_source(
     indices = indices[allowed[source.labels(indices)]]
     if not len(indices):
         raise UsageError("--characters: no held-out image shows any of them")
-    readings = Readings(classifier.characters)
-    for batch in _batches(indices, classifier.image_size):
-        readings.add(classify(classifier, source.images(batch), characters), source.labels(batch), batch)
+    predictions = Predictions(classifier.characters)
+    at_once = max(1, _PIXELS_AT_ONCE // classifier.image_size**2)
+    for start in range(0, len(indices), at_once):
+        batch = indices[start : start + at_once]
+        predictions.add(classify(classifier, source.images(batch), characters), source.labels(batch), batch)
         if on_advance:
             on_advance(len(batch))
-    return readings
-
-
-def score_source(
-    classifier: Classifier,
-    source: ImageSource,
-    indices: Indices,
-    characters: str | None = None,
-    on_advance: OnAdvance | None = None,
-) -> Report:
-    """Count what :func:`read_source` reads."""
-    return read_source(classifier, source, indices, characters, on_advance).report()
+    return predictions
 
 
 def open_held_out(
@@ -200,9 +178,3 @@ def _misfit(origin: Provenance, source: ImageSource, classifier: Classifier) -> 
     what = f"{len(source.characters)} characters at {source.image_size} px"
     reads = f"{len(classifier.characters)} at {classifier.image_size} px"
     return RunError(f"{origin}: its images are of {what}, the model reads {reads}; use pictures (--images DIR)")
-
-
-def _batches(items: Sequence[Any] | Indices, image_size: int) -> Iterator[Any]:
-    count = max(1, _PIXELS_AT_ONCE // image_size**2)
-    for start in range(0, len(items), count):
-        yield items[start : start + count]

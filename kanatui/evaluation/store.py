@@ -1,4 +1,4 @@
-"""Evaluations on disk: `NAME.json` says what was read by which model and how well, `NAME.npz` holds the readings.
+"""Evaluations on disk: `NAME.json` says what was read by which model and how well, `NAME.npz` holds the predictions.
 
 They lie in `evaluations/` of the run whose model was judged, so that they are there when the app is opened again and
 go when the run is deleted. Nothing here needs torch, and nothing that is loaded can run code.
@@ -20,11 +20,13 @@ import numpy as np
 
 from kanatui.core import storage
 from kanatui.core.errors import RunError
-from kanatui.evaluation.metrics import UNREAD, Report, Score
-from kanatui.evaluation.readings import RECORD, Readings
+from kanatui.evaluation.scores import Score, Scores
+from kanatui.model.predictions import RECORD, UNREAD, Predictions
 
-FORMAT = 1
-"""Raised when evaluations come to be kept differently; others are left out of lists."""
+FORMAT = 2
+"""Raised when evaluations come to be kept differently. Format 1, with counts in place of shares, is read too."""
+
+_FORMATS = (1, FORMAT)
 
 KINDS = {"held_out": "held-out images", "faces": "held-out faces", "folder": "pictures"}
 """The kinds of sources, and what they are called."""
@@ -50,7 +52,7 @@ class Evaluation:
     data: str
     """Equal for equal data: the fingerprint of the recipe behind the images, or the folder."""
     candidates: str = ""
-    """The characters that readings were restricted to, "" for all."""
+    """The characters that predictions were restricted to, "" for all."""
     limit: int = 0
     """At most so many images were to be read, 0 for as many as usual."""
     available: int = 0
@@ -82,8 +84,8 @@ class Evaluation:
             return f"{KINDS[self.kind]} in {Path(self.where).name}"
         return KINDS[self.kind] + (f" of {self.where}" if self.where != self.run else "")
 
-    def load(self) -> tuple[Readings, list[str]]:
-        """Read the readings, and the files of a folder's pictures (by the records' ``image``), relative to it.
+    def load(self) -> tuple[Predictions, list[str]]:
+        """Read the predictions, and the files of a folder's pictures (by the records' ``image``), relative to it.
 
         RunError if they are missing or damaged.
         """
@@ -95,7 +97,7 @@ class Evaluation:
                 raise ValueError("its records make no sense")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"{file}: missing or damaged ({error}); evaluate again") from None
-        return Readings(self.characters, records), names.split("\0") if names else []
+        return Predictions(self.characters, records), names.split("\0") if names else []
 
     def delete(self) -> None:
         """Remove its files. StorageError if that fails."""
@@ -112,14 +114,14 @@ def _within(records: np.ndarray[Any, Any], characters: int) -> bool:
     return all(records[name].min() >= low and records[name].max() < characters for name, low in least.items())
 
 
-def save(folder: Path, about: Evaluation, readings: Readings, report: Report, files: list[str]) -> Evaluation:
+def save(folder: Path, about: Evaluation, predictions: Predictions, scores: Scores, files: list[str]) -> Evaluation:
     """Write an evaluation, and return it with its scores, time and place.
 
     Args:
         folder: made if it is missing.
         about: what was read.
-        readings: what came of it.
-        report: its scores.
+        predictions: what came of it.
+        scores: the predictions'.
         files: a folder's pictures relative to it, [] for generated images.
 
     Raises:
@@ -130,14 +132,15 @@ def save(folder: Path, about: Evaluation, readings: Readings, report: Report, fi
     path = _free(folder, f"{now:%Y%m%d-%H%M%S}-{about.kind}")
     packed = io.BytesIO()
     names = np.frombuffer("\0".join(files).encode("utf-8", "surrogateescape"), dtype=np.uint8)
-    np.savez_compressed(packed, records=readings.records, files=names)
-    # The header is written last: where it is, the readings are whole.
+    np.savez_compressed(packed, records=predictions.records, files=names)
+    # The header is written last: where it is, the predictions are whole.
     storage.write_bytes(path.with_suffix(".npz"), packed.getvalue())
     done = dataclasses.replace(
-        about, made=now.isoformat(timespec="seconds"), total=report.total, by_script=report.by_script, path=path
+        about, made=now.isoformat(timespec="seconds"), total=scores.total, by_script=scores.by_script, path=path
     )
     data = dataclasses.asdict(done)
     del data["path"]
+    data |= {"total": done.total.to_dict(), "by_script": {name: s.to_dict() for name, s in done.by_script.items()}}
     storage.write_json(path, data)
     return done
 
@@ -155,14 +158,22 @@ def read_evaluation(path: Path) -> Evaluation:
     """Read what an evaluation's JSON file says. RunError if it is missing, damaged or of another version."""
     try:
         data = json.loads(path.read_bytes())
-        if data.get("format") != FORMAT:
-            raise ValueError(f"format {data.get('format')}, not {FORMAT}")
-        data["total"] = Score(**data["total"])
-        data["by_script"] = {script: Score(**score) for script, score in data["by_script"].items()}
+        format = data.get("format")
+        if format not in _FORMATS:
+            raise ValueError(f"format {format}, not {FORMAT}")
+        data["total"] = _score(data["total"], format)
+        data["by_script"] = {script: _score(score, format) for script, score in data["by_script"].items()}
         data["faces"] = tuple(data["faces"])
         return Evaluation(**data, path=path)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{path}: not an evaluation, or damaged ({error}); evaluate again") from None
+
+
+def _score(data: Mapping[str, Any], format: int) -> Score:
+    score = Score.from_dict(data)
+    if format == 1:
+        return Score(score.images, {key: count / max(score.images, 1) for key, count in score.values.items()})
+    return score
 
 
 def list_evaluations(folder: Path) -> list[Evaluation]:

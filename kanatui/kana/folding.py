@@ -7,6 +7,8 @@ group of its own.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,21 +20,34 @@ def fold_groups(characters: str) -> tuple[list[str], npt.NDArray[np.int64]]:
 
     Returns:
         The groups, each as the string of its members, in order of first appearance; and int64 [C], the group of each
-        character.
+        character, not to be written to.
     """
+    groups, index = _grouped(characters)
+    return list(groups), index
+
+
+@functools.lru_cache(maxsize=8)  # reading files asks for every picture
+def _grouped(characters: str) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     members: dict[str, str] = {}
     for character in characters:
         key = FOLD.get(character, character)
         members[key] = members.get(key, "") + character
     place = {key: number for number, key in enumerate(members)}
     index = np.array([place[FOLD.get(character, character)] for character in characters], dtype=np.int64)
-    return list(members.values()), index
+    index.flags.writeable = False
+    return tuple(members.values()), index
 
 
+@functools.lru_cache(maxsize=8)
 def fold_matrix(characters: str) -> npt.NDArray[np.float32]:
-    """Return float32 [C, G], one where a character belongs to a group: ``probabilities @ fold_matrix`` folds."""
+    """Return float32 [C, G], one where a character belongs to a group: ``probabilities @ fold_matrix`` folds.
+
+    It is kept for the next call, and cannot be written to.
+    """
     groups, index = fold_groups(characters)
-    return np.eye(len(groups), dtype=np.float32)[index]
+    matrix = np.eye(len(groups), dtype=np.float32)[index]
+    matrix.flags.writeable = False
+    return matrix
 
 
 def fold_probabilities(probabilities: npt.NDArray[np.floating], characters: str) -> npt.NDArray[np.float32]:

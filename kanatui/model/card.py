@@ -18,6 +18,7 @@ from kanatui.core.errors import WeightsError
 
 FORMAT = 1
 KEY = "kanatui"
+_METRICS_ONCE = {"top1": "strict", "top1_folded": "folded"}
 _LONGEST_CARD = 1 << 20
 _MOST_CHARACTERS = 100_000
 _LARGEST_IMAGE = 4096
@@ -51,7 +52,16 @@ def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
         _require(isinstance(model["id"], str) and isinstance(model.setdefault("parameters", {}), dict), "model")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: its card makes no sense ({one_line(error)})") from None
-    return dict(card)
+    return {**card, "evaluations": _renamed(card["evaluations"])} if "evaluations" in card else dict(card)
+
+
+def _renamed(data: Any) -> Any:
+    """Call metrics by their names of today; earlier versions wrote others into the scores of a card's evaluations."""
+    if isinstance(data, list):
+        return [_renamed(each) for each in data]
+    if isinstance(data, dict):
+        return {_METRICS_ONCE.get(key, key): _renamed(value) for key, value in data.items()}
+    return data
 
 
 def _require(condition: bool, field: str) -> None:

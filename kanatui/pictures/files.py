@@ -82,13 +82,13 @@ def _upright(image: Image.Image) -> Image.Image:
 def read_image(file: Path | IO[bytes], size: int, name: str = "") -> npt.NDArray[np.uint8]:
     """Open a picture and prepare it for a model (:func:`kanatui.pictures.prepare.prepare`): uint8 [size, size].
 
-    ImageError, naming the file, if it cannot be opened or holds no ink.
+    ImageError, naming the file, if it cannot be opened; NoInkError if it holds no ink.
     """
     image = open_image(file, name)
     try:
         return prepare(image, size)
     except ImageError as error:
-        raise ImageError(f"{name or file}: {error}") from None
+        raise type(error)(f"{name or file}: {error}") from None
 
 
 def _too_large(name: str, what: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import multiprocessing
 from collections import deque
@@ -19,8 +18,8 @@ from kanatui.core.errors import ImageError
 from kanatui.core.processes import begin_worker, usable_cores
 from kanatui.pictures.files import read_image
 
-Prepared = npt.NDArray[np.uint8] | str
-"""A picture as :func:`kanatui.pictures.prepare.prepare` gives it, uint8 [size, size]; or why there is none."""
+Prepared = npt.NDArray[np.uint8] | ImageError
+"""A picture as :func:`kanatui.pictures.prepare.prepare` gives it, uint8 [size, size]; or the error that says why."""
 
 _TOGETHER = 16
 """Files to a task, some 25 ms of work."""
@@ -46,7 +45,7 @@ class Preparation:
         """How many beside this one prepare. A picture takes about as long to be read (five looks): the other half."""
         self._size = size
         self._tasks = (files[start : start + _TOGETHER] for start in range(0, len(files), _TOGETHER))
-        self._coming: deque[_Task] = deque()
+        self._coming: deque[Future[list[Prepared]]] = deque()
         self._pool: ProcessPoolExecutor | None = None
         if self.processes:
             # Spawned, because a fork would inherit torch's threads and locks.
@@ -65,43 +64,18 @@ class Preparation:
             self._pool.shutdown(cancel_futures=True)
 
     def __iter__(self) -> Iterator[Prepared]:
-        """Give each file's picture, or why there is none."""
+        """Give each file's picture, or the error that says why there is none."""
         if self._pool is None:
             yield from (_prepared(file, self._size) for task in self._tasks for file in task)
             return
         while self._coming:
-            while not self._coming[0].done and self._help():
-                pass
             yield from self._coming.popleft().result()
             self._fill()
 
     def _fill(self) -> None:
         assert self._pool
         for files in itertools.islice(self._tasks, _AHEAD * self.processes - len(self._coming)):
-            self._coming.append(_Task(files, self._pool.submit(_prepare_all, files, self._size)))
-
-    def _help(self) -> bool:
-        """Do the last task that no process has begun, rather than wait; return whether there was one."""
-        for task in reversed(self._coming):
-            if task.future.cancel():
-                task.own = _prepare_all(task.files, self._size)
-                return True
-        return False
-
-
-@dataclasses.dataclass
-class _Task:
-    files: Sequence[Path]
-    future: Future[list[Prepared]]
-    own: list[Prepared] | None = None
-    """What was made in this process."""
-
-    @property
-    def done(self) -> bool:
-        return self.own is not None or self.future.done()
-
-    def result(self) -> list[Prepared]:
-        return self.future.result() if self.own is None else self.own
+            self._coming.append(self._pool.submit(_prepare_all, files, self._size))
 
 
 def _prepare_all(files: Sequence[Path], size: int) -> list[Prepared]:
@@ -112,4 +86,4 @@ def _prepared(file: Path, size: int) -> Prepared:
     try:
         return read_image(file, size)
     except ImageError as error:
-        return str(error)
+        return error

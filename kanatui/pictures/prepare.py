@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from kanatui.core.errors import ImageError
+from kanatui.core.errors import ImageError, NoInkError
 from kanatui.pictures.blemishes import Grey, Mask, pen_width, without_border_lines, without_specks, without_spikes
 
 FILL = 0.68
@@ -46,7 +46,7 @@ def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDAr
         uint8 [size, size]; the ink's longer side fills :data:`FILL` of the frame, its proportions are kept.
 
     Raises:
-        ImageError: the picture holds no ink.
+        NoInkError: the picture holds no ink.
     """
     picture = grey(image if isinstance(image, Image.Image) else _from_array(image))
     box = (0.0, 0.0, float(picture.width), float(picture.height))
@@ -84,7 +84,7 @@ class Ink:
 
 
 def find_ink(work: Grey) -> Ink:
-    """Separate ink from paper in a grey picture float32 [H, W] of any polarity. ImageError if there is none."""
+    """Separate ink from paper in a grey picture float32 [H, W] of any polarity. NoInkError if there is none."""
     _require_contrast(work)
     work = without_spikes(work)
     span = _require_contrast(work)
@@ -95,7 +95,7 @@ def find_ink(work: Grey) -> Ink:
     mask, level = _inked(contrast, threshold, floor)
     mask = without_specks(without_border_lines(mask), contrast / level, uneven)
     if not mask.any():
-        raise ImageError("no ink found")
+        raise NoInkError("no ink found")
     near = ndimage.maximum_filter(mask.view(np.uint8), 3)
     alpha = np.clip((contrast - 0.4 * threshold) / (level - 0.4 * threshold), 0.0, 1.0) * near
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -104,10 +104,10 @@ def find_ink(work: Grey) -> Ink:
 
 
 def _require_contrast(work: Grey) -> float:
-    """Return how far the brightest pixel is from the darkest. ImageError if not at all, or not finitely."""
+    """Return how far the brightest pixel is from the darkest. NoInkError if not at all, or not finitely."""
     span = float(work.max()) - float(work.min())
     if not 0.0 < span < np.inf:
-        raise ImageError("no ink found: the picture is of one colour")
+        raise NoInkError("no ink found: the picture is of one colour")
     return span
 
 
@@ -138,7 +138,7 @@ def _opaque(image: Image.Image) -> Image.Image:
     sample = np.asarray(image.resize((32, 32), Image.Resampling.BOX), dtype=np.float64).reshape(-1, 4)
     colours, opacity = sample[:, :3], sample[:, 3] / 255
     if not opacity.any():
-        raise ImageError("no ink found: the picture is wholly transparent")
+        raise NoInkError("no ink found: the picture is wholly transparent")
     if opacity.mean() >= 0.5:
         paper = np.median(colours[opacity >= 0.5], axis=0)
     else:
@@ -240,7 +240,7 @@ def _inked(contrast: Grey, threshold: float, floor: float) -> tuple[Mask, float]
     """
     sure = contrast > threshold
     if not sure.any():
-        raise ImageError("no ink found")
+        raise NoInkError("no ink found")
     level = float(np.median(contrast[sure]))
     about = ndimage.maximum_filter(contrast, 2 * round(max(pen_width(sure), 1.0)) + 1)
     likely = contrast > np.clip(threshold / level * about, floor, threshold)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kanatui.core.errors import RunError
-from kanatui.core.units import duration, percent
+from kanatui.core.units import duration
+from kanatui.model.metrics import VALIDATED, Metric
 from kanatui.training.runs import Run, Status
 
 
@@ -52,8 +53,14 @@ def _of_status(name: str, **options: Any) -> Column:
     return Column(name, lambda run, status: getattr(status, name), **options)
 
 
-def _best(name: str) -> Column:
-    return Column(name, lambda run, status: (status.best or {}).get(name), heading=name, show=percent, json=False)
+def _best(metric: Metric) -> Column:
+    return Column(
+        metric.key,
+        lambda run, status: (status.best or {}).get(metric.key),
+        heading=metric.heading,
+        show=metric.text,
+        json=False,
+    )
 
 
 COLUMNS = (
@@ -66,8 +73,7 @@ COLUMNS = (
     _of_status("pid"),
     _of_status("heartbeat"),
     _of_status("progress", heading="done", show=lambda share: f"{100 * share:.0f} %"),
-    _best("strict"),
-    _best("folded"),
+    *map(_best, VALIDATED),
     _of_status("epoch"),
     _of_status("step"),
     _of_status("elapsed", heading="trained", show=duration),
@@ -75,7 +81,7 @@ COLUMNS = (
     Column(
         "best",
         lambda run, status: dict(status.best) if status.best else None,
-        show=lambda best: f"{percent(best['strict'])} / {percent(best['folded'])}",
+        show=lambda best: " / ".join(metric.text(best[metric.key]) for metric in VALIDATED),
         app=True,
     ),
     Column("age", lambda run, status: max(0.0, time.time() - run.created), heading="age", show=duration, json=False),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kanatui.core.units import duration, percent
+from kanatui.core.units import duration
+from kanatui.model.metrics import VALIDATED
 
 
 def describe(event: Mapping[str, Any]) -> str:
@@ -64,12 +65,13 @@ def preparing(event: Mapping[str, Any]) -> str:
 
 def _scores(event: Mapping[str, Any]) -> str:
     names = {"held_out": "held-out images", "faces": "held-out faces", "samples": "your samples"}
-    parts = [
-        f"{name}: strict {percent(event[key]['strict'])}, folded {percent(event[key]['folded'])}"
-        for key, name in names.items()
-        if key in event
-    ]
+    parts = [f"{name}: {metrics_text(event[key])}" for key, name in names.items() if key in event]
     return f"step {event['step']:,}: {'; '.join(parts)}{' · best' if event.get('best') else ''}"
+
+
+def metrics_text(scores: Mapping[str, Any]) -> str:
+    """Write what a validation found: strict 94.4 %, folded 99.3 %."""
+    return ", ".join(f"{metric.heading} {metric.text(scores[metric.key])}" for metric in VALIDATED)
 
 
 def _answer(event: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ probe           ``seconds`` a step in each number format, ``chosen``
 step            ``step epoch progress elapsed seconds_left loss rate images_per_second``, ``waiting`` (share of time),
                 ``memory`` (bytes), ``cpu`` (per cent of a core) and ``gpu_memory`` (bytes) of all its processes
 epoch           ``epoch`` (how many are complete) and ``step``
-validation      ``step``; ``held_out`` and/or ``faces``: ``images loss strict folded``; ``best`` so far or not
+validation      ``step``; ``held_out`` and/or ``faces``: ``images``, ``loss`` and the metrics; ``best`` so far or not
 checkpoint      ``step``
 augment         ``step`` (the first that uses them) and ``augments``, all of them, as ``[[augment]]`` of a recipe
 command         ``sequence command accepted note``: the answer to a file in `control/`

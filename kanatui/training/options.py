@@ -9,7 +9,7 @@ from kanatui.core.params import Choice, Configurable, Float, Int, Text, Words
 
 
 class TrainingOptions(Configurable):
-    """How a network is trained. The model's own parameters are kept apart from these (see :mod:`.config`).
+    """How a network is trained. The model's own parameters are kept apart from these.
 
     Raises :class:`ParameterError` for unknown names, values out of range, and both ``epochs`` and ``minutes`` set.
     """

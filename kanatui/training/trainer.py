@@ -13,6 +13,7 @@ import torch
 from kanatui.core.errors import RunError
 from kanatui.dataset.open import open_source
 from kanatui.dataset.source import Augmentable, ImageSource
+from kanatui.model.metrics import VALIDATED
 from kanatui.training.budget import choose_budget
 from kanatui.training.checkpoints import Keeper, Progress, load_state, signature
 from kanatui.training.commands import CommandHandler
@@ -279,7 +280,7 @@ class Trainer:
 
     def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         ranked = ranking_scores(scores)
-        found = {"step": self.progress.step, "strict": ranked["strict"], "folded": ranked["folded"]}
+        found = {"step": self.progress.step} | {metric.key: ranked[metric.key] for metric in VALIDATED}
         best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
         if best:
             self.progress.best = found

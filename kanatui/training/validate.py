@@ -9,7 +9,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from kanatui.dataset.source import ImageSource
-from kanatui.kana.folding import fold_groups, fold_matrix
+from kanatui.model.metrics import VALIDATED, compute
+from kanatui.model.predictions import Predictions
 from kanatui.training.splits import ImageSet
 
 _MOST_BYTES = 1 << 27
@@ -39,20 +40,18 @@ class Judge:
     """Scores models on held-out images."""
 
     def __init__(self, characters: str, device: torch.device, autocast: Callable[[], torch.autocast]) -> None:
-        self._fold = torch.from_numpy(fold_matrix(characters)).to(device)
-        self._group = torch.from_numpy(fold_groups(characters)[1]).to(device)
+        self._characters = characters
         self._device = device
         self._autocast = autocast
 
     @torch.inference_mode()
     def score(self, model: torch.nn.Module, held: HeldOut, go_on: Callable[[], bool]) -> dict[str, float] | None:
-        """Return ``images``, ``loss``, and the shares (0 … 1) read right: ``strict``, and ``folded`` as in DESIGN.
+        """Return ``images``, ``loss`` and the metrics of :data:`~kanatui.model.metrics.VALIDATED` (shares, 0 … 1).
 
-        Folded adds up the probabilities of characters that look alike (:mod:`kanatui.kana.folding`). ``go_on`` is asked
-        after each batch; None comes back if it says no.
+        ``go_on`` is asked after each batch; None comes back if it says no.
         """
         model.eval()
-        totals = torch.zeros(3, dtype=torch.float64)
+        predictions, loss = Predictions(self._characters), 0.0
         at_once = max(1, _AT_ONCE // held.images[0].numel())
         for start in range(0, len(held.labels), at_once):
             images, labels = held.images[start : start + at_once], held.labels[start : start + at_once]
@@ -60,12 +59,10 @@ class Judge:
             with self._autocast():
                 logits = model(images.to(self._device).unsqueeze(1).float().div_(255.0))
             logits = logits.float()
-            folded = logits.softmax(dim=1) @ self._fold
-            loss = cross_entropy(logits, truth, reduction="sum")
-            strict = (logits.argmax(dim=1) == truth).sum()
-            alike = (folded.argmax(dim=1) == self._group[truth]).sum()
-            totals += torch.stack([loss, strict, alike]).double().cpu()
+            loss += float(cross_entropy(logits, truth, reduction="sum"))
+            places = range(start, start + len(labels))
+            predictions.add(logits.softmax(dim=1).cpu().numpy(), labels.numpy(), places)
             if not go_on():
                 return None
-        loss_, strict_, folded_ = (totals / len(held.labels)).tolist()
-        return {"images": len(held.labels), "loss": loss_, "strict": strict_, "folded": folded_}
+        count = len(predictions)
+        return {"images": count, "loss": loss / count, **compute(predictions, VALIDATED)}

@@ -88,15 +88,15 @@ def one_line(output, *words):
 
 def test_evaluate_scores_the_held_out_images(trained, capsys):
     data = json.loads(ran(["evaluate", "latest", "--json"], capsys).out)
-    assert set(data) >= {"images", "top1", "top1_folded", "top5", "per_character", "confusions", "by_script"}
+    assert set(data) >= {"images", "strict", "folded", "top5", "per_character", "confusions", "by_script"}
     assert data["run"] == "001-quick" and data["kind"] == "held_out"
     # A tenth of 150 numbers, less those drawn with the face that is held out too.
     assert 50 < data["images"] == data["of"] < 8 * 15
-    assert data["top1"] <= data["top1_folded"] <= 1.0 and data["top1"] <= data["top5"]
-    assert data["top1_folded"] > 0.6, "it has hardly learnt anything"
+    assert data["strict"] <= data["folded"] <= 1.0 and data["strict"] <= data["top5"]
+    assert data["folded"] > 0.6, "it has hardly learnt anything"
     assert set(data["per_character"]) == set(CHARACTERS)
     wrong = sum(confusion["count"] for confusion in data["confusions"])
-    assert wrong == round(data["images"] * (1 - data["top1"]))
+    assert wrong == round(data["images"] * (1 - data["strict"]))
     weights = trained / "checkpoints" / "best.safetensors"
     again = json.loads(ran(["evaluate", weights, "--json"], capsys).out)
     assert again.pop("kept") != data.pop("kept") and again == data
@@ -112,7 +112,7 @@ def test_evaluate_scores_held_out_faces_and_a_bounded_number(trained, capsys):
 def test_evaluate_scores_pictures_of_any_size_and_polarity(trained, labelled, capsys):
     data = json.loads(ran(["evaluate", "latest", "--images", labelled, "--json"], capsys).out)
     assert data["images"] == 24 and data["kind"] == "folder" and data["data"] == str(labelled)
-    assert data["top1_folded"] > 0.6
+    assert data["folded"] > 0.6
     assert data["skipped"] == {"unknown": 0, "outside": 0, "ignored": 0, "unreadable": []}
 
 
@@ -121,7 +121,7 @@ def test_restricting_the_candidates_helps_and_leaves_the_others_out(trained, lab
     assert set(data["per_character"]) == {"い", "む", "へ"} and data["images"] == 9
     assert data["skipped"]["outside"] == 15
     assert {confusion["read"] for confusion in data["confusions"]} <= {"い", "む", "へ", ""}
-    assert data["per_character"]["へ"]["top1"] > 0.6  # ヘ is no candidate
+    assert data["per_character"]["へ"]["strict"] > 0.6  # ヘ is no candidate
 
 
 def test_evaluate_on_screen_fits_eighty_columns(trained, labelled, capsys):
@@ -177,7 +177,7 @@ def test_evaluations_are_kept_beside_the_run_where_the_app_finds_them(trained, l
     data = json.loads(ran(["evaluate", "latest", "--images", labelled, "-c", "hiragana", "--json"], capsys).out)
     newest = list_evaluations(trained / "evaluations")[0]
     assert data["kept"] == str(newest.path) and newest.candidates.startswith("ぁ")
-    assert newest.total.to_dict() == {key: data[key] for key in ("images", "top1", "top1_folded", "top5")}
+    assert newest.total.to_dict().items() <= data.items()
 
 
 def test_without_a_name_the_shipped_model_is_taken_else_the_newest_run(trained, tmp_path, monkeypatch, capsys):

@@ -10,16 +10,23 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kanatui.core.errors import ImageError, RunError, UsageError, WeightsError
-from kanatui.evaluation.metrics import Score
-from kanatui.evaluation.readings import Readings
-from kanatui.evaluation.scoring import choose_pictures, open_held_out, score_folder, score_source
+from kanatui.evaluation.scores import Scores
+from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.kana.folding import fold_groups
-from kanatui.model.weights import Classifier
+from kanatui.model.predictions import Predictions
+from kanatui.model.weights import Classifier, save_weights
 from kanatui.pictures.files import find_labelled
+from kanatui.plugins.registry import load
 from kanatui.training.provenance import find_provenance, provenance_of
+from kanatui.training.session import build_model
 from tests.helpers.tiny import CHARACTERS, TinySource
 
 # --- metrics ---
+
+
+def counted(score):
+    """Of a score, the images, and how many were right by each of the metrics that count images."""
+    return (score.images, *(round(score.images * score[key]) for key in ("strict", "folded", "top5")))
 
 
 def plainly(probabilities, labels, characters):
@@ -32,7 +39,7 @@ def plainly(probabilities, labels, characters):
         top5 += label in order[:5]
         sums = [sum(row[c] for c in range(len(characters)) if index[c] == g) for g in range(len(groups))]
         folded += int(np.argmax(sums)) == index[label]
-    return Score(len(labels), strict, folded, top5)
+    return len(labels), strict, folded, top5
 
 
 @given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 9))
@@ -42,29 +49,29 @@ def test_scores_agree_with_their_definition_however_batched(seed, count, batch):
     random = np.random.default_rng(seed)
     probabilities = random.integers(0, 6, (count, len(characters))).astype(np.float32) / 8  # exact sums, many ties
     labels = random.integers(0, len(characters), count)
-    readings = Readings(characters)
+    predictions = Predictions(characters)
     for start in range(0, count, batch):
         part = slice(start, start + batch)
-        readings.add(probabilities[part], labels[part], np.arange(count)[part])
-    report = readings.report()
-    assert report.total == plainly(probabilities, labels, characters)
-    assert sum(score.images for score in report.per_character.values()) == count
-    assert sum(confusion.count for confusion in report.confusions) == count - report.total.strict
+        predictions.add(probabilities[part], labels[part], np.arange(count)[part])
+    scores = Scores.of(predictions)
+    assert counted(scores.total) == plainly(probabilities, labels, characters)
+    assert sum(score.images for score in scores.per_character.values()) == count
+    assert sum(confusion.count for confusion in scores.confusions) == count - round(count * scores.total["strict"])
 
 
 def certain(reads, characters):
     return np.eye(len(characters), dtype=np.float32)[[characters.index(c) for c in reads]]
 
 
-def test_report_names_confusions_scripts_and_characters():
+def test_scores_name_confusions_scripts_and_characters():
     characters = "かつっカヘへ漢"
     truths, reads = "かかかつっカへ漢漢", "かカカつつかヘ漢か"
-    readings = Readings(characters)
-    readings.add(certain(reads, characters), [characters.index(c) for c in truths], range(len(truths)))
-    readings.add_unread(characters.index("か"), len(truths))
-    report = readings.report()
-    assert report.total == Score(10, 3, 5, 7)  # of the wrong ones, those that a tie puts among the first five
-    assert [(c.truth, c.read, c.count, c.folded) for c in report.confusions] == [
+    predictions = Predictions(characters)
+    predictions.add(certain(reads, characters), [characters.index(c) for c in truths], range(len(truths)))
+    predictions.add_unread(characters.index("か"), len(truths))
+    scores = Scores.of(predictions)
+    assert counted(scores.total) == (10, 3, 5, 7)  # of the wrong ones, those that a tie puts among the first five
+    assert [(c.truth, c.read, c.count, c.folded) for c in scores.confusions] == [
         ("か", "カ", 2, False),
         ("か", "", 1, False),
         ("っ", "つ", 1, True),
@@ -72,24 +79,23 @@ def test_report_names_confusions_scripts_and_characters():
         ("へ", "ヘ", 1, True),
         ("漢", "か", 1, False),
     ]
-    assert list(report.per_character) == ["か", "つ", "っ", "カ", "へ", "漢"]
-    assert report.per_character["っ"] == Score(1, 0, 1, 1)
-    assert {name: score.images for name, score in report.by_script.items()} == {
+    assert list(scores.per_character) == ["か", "つ", "っ", "カ", "へ", "漢"]
+    assert counted(scores.per_character["っ"]) == (1, 0, 1, 1)
+    assert {name: score.images for name, score in scores.by_script.items()} == {
         "hiragana": 7,
         "katakana": 1,
         "other": 2,
     }
-    data = json.loads(json.dumps(report.to_dict()))
-    assert data["images"] == 10 and data["top1"] == 0.3 and data["top1_folded"] == 0.5 and data["top5"] == 0.7
-    assert data["per_character"]["か"] == {"images": 4, "top1": 0.25, "top1_folded": 0.25, "top5": 0.75}
+    data = json.loads(json.dumps(scores.to_dict()))
+    assert data["images"] == 10 and data["strict"] == 0.3 and data["folded"] == 0.5 and data["top5"] == 0.7
+    assert data["per_character"]["か"] == {"images": 4, "strict": 0.25, "folded": 0.25, "top5": 0.75}
     assert data["confusions"][0] == {"truth": "か", "read": "カ", "count": 2, "folded": False}
 
 
-def test_no_readings_report_nothing():
-    report = Readings("かき").report()
-    assert report.to_dict() == {
-        "images": 0, "top1": 0, "top1_folded": 0, "top5": 0, "by_script": {}, "per_character": {}, "confusions": [],
-    }  # fmt: skip
+def test_of_no_images_every_score_is_zero():
+    scores = Scores.of(Predictions("かき"))
+    assert scores.total.images == 0 and set(scores.total.values.values()) == {0}
+    assert not scores.by_script and not scores.per_character and not scores.confusions
 
 
 # --- folders ---
@@ -109,6 +115,19 @@ def test_pictures_that_cannot_be_scored_are_left_out_and_counted(folder):
 # --- scoring ---
 
 
+@pytest.fixture
+def says_ka(tmp_path):
+    """Write a model that takes everything for か."""
+    module, parameters = build_model(load(), "compact_cnn", {}, 16, len(CHARACTERS))
+    last = [layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.eye(len(CHARACTERS))[CHARACTERS.index("か")] * 5.0
+    model = {"id": "compact_cnn", "parameters": parameters}
+    path = tmp_path / "says.safetensors"
+    save_weights(path, module, {"model": model, "characters": CHARACTERS, "image_size": 16})
+    return path
+
+
 class Constant(torch.nn.Module):
     """Thinks that everything is the same character."""
 
@@ -126,15 +145,16 @@ def says(character, size=16, characters=CHARACTERS):
     return Classifier(module, characters, size, {}, torch.device("cpu"))
 
 
-def test_scoring_a_folder_counts_blank_pictures_as_misread_and_reports_broken_ones(folder):
+def test_scoring_a_folder_counts_blank_pictures_as_misread_and_reports_broken_ones(folder, says_ka):
     Image.new("L", (20, 20), 255).save(folder / "が" / "2.png")
     bad = folder / "が" / "3.png"
     bad.write_bytes(b"broken")
     chosen, _ = choose_pictures(find_labelled(folder), CHARACTERS)
     steps = []
-    report, errors = score_folder(says("か"), chosen, None, steps.append)
-    assert report.total == Score(5, 2, 2, 4)
-    assert [(c.truth, c.read) for c in report.confusions] == [("が", "か"), ("が", ""), ("さ", "か")]
+    predictions, errors = read_folder(says_ka, chosen, None, steps.append)
+    scores = Scores.of(predictions)
+    assert counted(scores.total) == (5, 2, 2, 4)
+    assert [(c.truth, c.read) for c in scores.confusions] == [("が", "か"), ("が", ""), ("さ", "か")]
     assert len(errors) == 1 and str(bad) in errors[0]
     assert sum(steps) == len(chosen.files) == 6
 
@@ -154,19 +174,19 @@ class Matching(torch.nn.Module):
 def test_scoring_a_source_tells_look_alikes_only_when_folded():
     source = TinySource(counts=6)
     classifier = Classifier(Matching(source), CHARACTERS, 16, {}, torch.device("cpu"))
-    report = score_source(classifier, source, np.arange(len(source)))
-    assert report.total.images == 54 and report.total.folded == 54
-    assert report.total.strict == 54 - 12  # ゃ is read as や, and ヘ as へ
-    assert {(c.truth, c.read) for c in report.confusions} == {("ゃ", "や"), ("ヘ", "へ")}
+    scores = Scores.of(read_source(classifier, source, np.arange(len(source))))
+    assert scores.total.images == 54 and scores.total["folded"] == 1.0
+    assert scores.total["strict"] == (54 - 12) / 54  # ゃ is read as や, and ヘ as へ
+    assert {(c.truth, c.read) for c in scores.confusions} == {("ゃ", "や"), ("ヘ", "へ")}
 
 
 def test_restricting_the_candidates_leaves_other_characters_out():
     source = TinySource(counts=6)
     classifier = Classifier(Matching(source), CHARACTERS, 16, {}, torch.device("cpu"))
-    report = score_source(classifier, source, np.arange(len(source)), "ゃヘか")
-    assert list(report.per_character) == ["か", "ゃ", "ヘ"] and report.total.strict == 18
+    scores = Scores.of(read_source(classifier, source, np.arange(len(source)), "ゃヘか"))
+    assert list(scores.per_character) == ["か", "ゃ", "ヘ"] and scores.total["strict"] == 1.0
     with pytest.raises(UsageError, match="no held-out image"):
-        score_source(classifier, source, np.arange(6), "ヘ")
+        read_source(classifier, source, np.arange(6), "ヘ")
 
 
 def test_a_run_that_does_not_say_what_it_was_trained_on(tmp_path):

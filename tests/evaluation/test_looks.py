@@ -55,21 +55,3 @@ def test_probabilities_are_those_of_the_mean_logits(pictures):
     assert classify_pictures(classifier, pictures) == pytest.approx(expected, abs=1e-6)
     assert classify_pictures(classifier, pictures, "い").tolist() == [[0.0, 1.0]] * 3
     assert not np.allclose(classify(classifier, pictures), expected, atol=1e-3)
-
-
-def test_many_pictures_go_through_the_model_in_small_passes(monkeypatch, pictures):
-    many = np.tile(pictures, (7, 1, 1))
-    passes = []
-    monkeypatch.setattr("kanatui.evaluation.probabilities._PIXELS_AT_ONCE", 1)
-
-    class Counting(Brightness):
-        def logits(self, images):
-            passes.append(len(images))
-            return super().logits(images)
-
-    assert classify(Counting(), many) == pytest.approx(np.tile(classify(Brightness(), pictures), (7, 1)), abs=1e-6)
-    assert passes == [16, 5]
-    Counting.device = torch.device("cuda")
-    assert classify(Counting(), many).shape == (21, 2)
-    assert classify(Counting(), many[:0]).shape == (0, 2)
-    assert passes == [16, 5, 21, 0]

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from kanatui.core.errors import ImageError, UsageError
+from kanatui.core.errors import ImageError, NoInkError, UsageError
+from kanatui.evaluation.files import read_prepared
 from kanatui.evaluation.probabilities import classify
-from kanatui.evaluation.recognize import SERIOUS, rank, recognize
+from kanatui.evaluation.recognize import SERIOUS, rank
 from kanatui.model.weights import Classifier
+from kanatui.pictures.prepare import prepare
 
 KNOWN = "つっフへヘか"
 
@@ -30,6 +32,12 @@ def picture():
     values = np.full((60, 50), 240, dtype=np.uint8)
     values[20:24, 10:40] = 30
     return values
+
+
+def recognize(classifier, pictures, top=5, characters=None):
+    prepared = (prepare(picture, classifier.image_size) for picture in pictures)
+    found = np.stack(list(read_prepared(classifier, prepared, characters)))
+    return rank(found, classifier.characters, top, characters)
 
 
 def order(probabilities, **options):
@@ -67,7 +75,7 @@ def test_restricted_candidates_share_the_whole_probability():
 def test_top_limits_the_list_and_many_images_are_read_at_once():
     lists = recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture(), 255 - picture()], top=2)
     assert [len(readings) for readings in lists] == [2, 2]
-    assert recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), []) == []
+    assert list(read_prepared(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [])) == []
 
 
 def test_candidates_unknown_to_the_model_are_an_error():
@@ -75,6 +83,9 @@ def test_candidates_unknown_to_the_model_are_an_error():
         recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture()], characters="漢字")
 
 
-def test_a_picture_without_ink_is_an_error():
-    with pytest.raises(ImageError, match="no ink"):
-        recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [np.full((9, 9), 7, dtype=np.uint8)])
+def test_errors_keep_their_place_among_the_pictures():
+    missing, blank = ImageError("a.png: no such file"), NoInkError("b.png: no ink found")
+    seen = prepare(picture(), 24)
+    found = list(read_prepared(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [missing, seen, blank, seen]))
+    assert found[0] is missing and found[2] is blank
+    assert found[1] == pytest.approx(found[3]) and found[1].shape == (len(KNOWN),)

@@ -110,6 +110,24 @@ def test_many_images_are_classified_like_few(weights, registry):
     assert torch.allclose(classifier.logits(images), torch.cat(parts), atol=1e-5)
 
 
+def test_large_images_are_classified_sixteen_at_a_time():
+    passes = []
+
+    class Brightness(torch.nn.Module):
+        def forward(self, images):
+            passes.append(len(images))
+            bright = images.mean(dim=(1, 2, 3))
+            return torch.stack([bright, -bright], dim=1)
+
+    images = np.random.default_rng(0).integers(0, 256, (21, 320, 320), dtype=np.uint8)
+    classifier = Classifier(Brightness(), "あい", 320, {}, torch.device("cpu"))
+    classifier.logits(images[:2])  # the first call tries the network out
+    passes.clear()
+    assert classifier.logits(images).shape == (21, 2)
+    assert passes == [16, 5]
+    assert classifier.logits(images[:0]).shape == (0, 2)
+
+
 def test_writing_replaces_the_whole_file_or_nothing(weights, module, monkeypatch, tmp_path):
     before = weights.read_bytes()
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
-from kanatui.core.errors import ImageError
+from kanatui.core.errors import ImageError, NoInkError
 from kanatui.pictures.prepare import FILL, LEAST_PEN, find_ink, find_paper, grey, pen_width, prepare
 
 # Strokes in a unit square, as a hand would write them.
@@ -245,7 +245,7 @@ def test_lines_and_blots_alone_are_no_crash():
 def test_one_spot_on_empty_paper_is_no_ink():
     picture = np.full((64, 64), PAPER, dtype=np.uint8)
     picture[30, 30] = INK
-    with pytest.raises(ImageError, match="of one colour"):
+    with pytest.raises(NoInkError, match="of one colour"):
         prepare(picture, 48)
 
 

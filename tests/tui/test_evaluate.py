@@ -13,7 +13,8 @@ from kanatui.cli import run
 from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.dataset.open import open_source
 from kanatui.evaluation.evaluate import evaluate, open_pictures
-from kanatui.evaluation.scoring import open_held_out, score_source
+from kanatui.evaluation.scores import Scores
+from kanatui.evaluation.scoring import open_held_out, read_source
 from kanatui.evaluation.store import list_evaluations
 from kanatui.model.weights import load_weights
 from kanatui.pictures.files import prepare
@@ -79,13 +80,13 @@ def test_an_evaluation_is_the_same_as_the_command_lines_and_is_kept(first):
     done = evaluate("1", {"kind": "held_out"}, None, 60, lambda *step: told.append(step))
     classifier = load_weights(first.weights())
     source, images, _ = open_held_out(provenance_of(first.weights()), classifier)
-    report = score_source(classifier, source, images.sample(60))
-    assert done.total == report.total and dict(done.by_script) == report.by_script
+    scores = Scores.of(read_source(classifier, source, images.sample(60)))
+    assert done.total == scores.total and dict(done.by_script) == scores.by_script
     assert (done.run, done.where, done.kind, done.limit) == (first.id, first.id, "held_out", 60)
     assert 0 < done.total.images <= 60 < done.available == len(images) and done.step > 0
     assert made(first) == [done]
-    readings, files = done.load()
-    assert readings.report() == report and files == []
+    predictions, files = done.load()
+    assert Scores.of(predictions) == scores and files == []
     assert told[-1] == (done.total.images, done.total.images, "reading")
     assert {text for _, _, text in told} >= {"opening the model", "reading"}
 
@@ -99,9 +100,9 @@ def test_pictures_are_opened_again_as_the_model_saw_them(first, labelled):
     assert (images == source.images(done.load()[0].records["image"][records])).all() and errors == []
 
     done = evaluate("1", {"kind": "folder", "path": str(labelled)}, None, None, silent)
-    readings, files = done.load()
+    predictions, files = done.load()
     assert done.total.images == 5 and sorted(files) == ["い/0.png", "い/1.png", "へ/3.png", "へ/blank.png", "シ/2.png"]
-    places = [readings.records["image"].tolist().index(files.index(name)) for name in ("シ/2.png", "へ/blank.png")]
+    places = [predictions.records["image"].tolist().index(files.index(name)) for name in ("シ/2.png", "へ/blank.png")]
     (labelled / "シ" / "2.png").rename(labelled / "kept.png")
     images, errors = open_pictures(done, places, open_source)
     assert not images.any() and len(errors) == 2 and "2.png" in errors[0] and "no ink" in errors[1]
@@ -208,38 +209,38 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, lambda: app.screen._loaded is not None)
         (evaluation,) = made(first)
         assert evaluation.run == first.id and evaluation.kind == "held_out"
-        report = app.screen._loaded.report
-        total = report.total.to_dict()
-        await until(pilot, shows(app, f"strict {100 * total['top1']:.1f} %"))
-        assert f"folded {100 * total['top1_folded']:.1f} %" in screen_text(app)
+        scores = app.screen._loaded.scores
+        total = scores.total
+        await until(pilot, shows(app, f"strict {100 * total['strict']:.1f} %"))
+        assert f"folded {100 * total['folded']:.1f} %" in screen_text(app)
         assert "hiragana" in screen_text(app) and "katakana" in screen_text(app)
 
         # Characters, worst first, below the row of all of them.
         listed = [row[0][0] for row in rows(app, "#characters")][1:]
-        folded = [report.per_character[character].to_dict()["top1_folded"] for character in listed]
+        folded = [scores.per_character[character]["folded"] for character in listed]
         assert sorted(listed) == sorted(CHARACTERS) and folded == sorted(folded)
-        wrong = app.screen._loaded.readings.misread(folded=True)
+        wrong = app.screen._loaded.predictions.misread(folded=True)
         assert len(wrong), "the model should not be perfect, or there is nothing to look at"
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
         assert f"all: {len(wrong):,} misread" in screen_text(app)
 
         # Strict instead of folded.
         await pilot.press("f")
-        wrong = app.screen._loaded.readings.misread()
+        wrong = app.screen._loaded.predictions.misread()
         await until(pilot, shows(app, f"all: {len(wrong):,} misread"))
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
 
         # The map: the worst confusion first, its images beside it, and a closer look at one.
         await pilot.press("m")
-        worst = report.confusions[0]
-        among = report.per_character[worst.truth].images
+        worst = scores.confusions[0]
+        among = scores.per_character[worst.truth].images
         said = f"{worst.truth} read as {worst.read}: {worst.count} of {among}"
         await until(pilot, lambda: text_of(app, "#about").startswith(said))
         assert text_of(app, "#cell").startswith(said)
         await until(pilot, lambda: images_shown(app) == min(60, worst.count))
-        readings = app.screen._loaded.readings
-        place = readings.cell(worst.truth, worst.read)[0]
-        sure = f"{worst.read} {100 * readings.records['probabilities'][place, 0]:.0f} %"
+        predictions = app.screen._loaded.predictions
+        place = predictions.cell(worst.truth, worst.read)[0]
+        sure = f"{worst.read} {100 * predictions.records['probabilities'][place, 0]:.0f} %"
         await until(pilot, shows(app, sure))
         await look_closer(app, pilot)
         assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
@@ -258,8 +259,8 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         await until(pilot, lambda: getattr(app.screen, "_loaded", None))
         await pilot.press("m", "f")
         walked = app.screen.query_one(ConfusionMap)
-        report = app.screen._loaded.report
-        ranked = [(confusion.truth, confusion.read) for confusion in report.confusions]
+        scores = app.screen._loaded.scores
+        ranked = [(confusion.truth, confusion.read) for confusion in scores.confusions]
         assert walked.cell == ranked[0]
         assert walked.scroll_offset == (0, 0), "it begins at its beginning"
         await pilot.press("n")
@@ -273,8 +274,10 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         assert walked.cell == corner, "the cursor stays on the map"
         await pilot.press("down", "right")
         assert walked.cursor == (1, 1) and walked.cell[0] == walked.cell[1], "rows and columns have the same order"
-        right = report.per_character[walked.cell[0]]
-        assert text_of(app, "#cell").startswith(f"{walked.cell[0]} read rightly: {right.strict} of {right.images}")
+        right = scores.per_character[walked.cell[0]]
+        assert text_of(app, "#cell").startswith(
+            f"{walked.cell[0]} read rightly: {round(right.images * right['strict'])} of {right.images}"
+        )
         await pilot.press("end")
         assert walked.cursor[1] == len(walked._data.columns) - 1
         await pilot.click(ConfusionMap, offset=(9 + 3 * 2 + 1, 1 + 3))

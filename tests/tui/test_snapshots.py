@@ -10,8 +10,9 @@ import pytest
 
 from kanatui.dataset.recipe import Augment, Recipe
 from kanatui.engine.client import Answer, Engine
-from kanatui.evaluation.readings import Readings
+from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, save
+from kanatui.model.predictions import Predictions
 from kanatui.training.runs import Run
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.draw.canvas import Canvas
@@ -99,15 +100,15 @@ def test_evaluate(snap_compare, size):
     probabilities = np.full((60, 3), 0.05)
     probabilities[np.arange(60), labels] = 0.9
     probabilities[[3, 4, 22]] = [[0.1, 0.7, 0.2], [0.2, 0.2, 0.6], [0.05, 0.15, 0.8]]
-    readings = Readings(characters)
-    readings.add(probabilities, labels, np.arange(60))
-    report = readings.report()
+    predictions = Predictions(characters)
+    predictions.add(probabilities, labels, np.arange(60))
+    scores = Scores.of(predictions)
     about = Evaluation(
         model=str(run.checkpoint("best")), run=run.id, step=225, characters=characters, image_size=32, kind="held_out",
         where=run.id, data=RECIPE.fingerprint(), available=60, seconds=1.0,
-        total=report.total, by_script=report.by_script,
+        total=scores.total, by_script=scores.by_script,
     )  # fmt: skip
-    saved = save(run.path / "evaluations", about, readings, report, [])
+    saved = save(run.path / "evaluations", about, predictions, scores, [])
     saved.path.write_text(json.dumps(json.loads(saved.path.read_text()) | {"made": "2026-01-02T03:04:05+00:00"}))
     app = make_app()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kanatui.cli.bench.figures import Figure
 from kanatui.cli.bench.process import own_home
-from kanatui.cli.bench.rounds import OnStage
 from kanatui.dataset.recipe import find_recipe
+from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
 from kanatui.plugins.registry import load
 

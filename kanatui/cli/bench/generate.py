@@ -17,10 +17,11 @@ from kanatui.cli.bench.charset import measure_charset
 from kanatui.cli.bench.figures import Figure
 from kanatui.cli.bench.process import own_home, run_kanatui
 from kanatui.cli.bench.render import article, some_indices, some_rows
-from kanatui.cli.bench.rounds import OnStage, Way, alternate, microseconds, rate, threads
+from kanatui.cli.bench.rounds import Way, alternate, microseconds, rate, threads
 from kanatui.core import processes
 from kanatui.dataset import write
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe
+from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream, apply_pixel, finished
 from kanatui.plugins.registry import load
 

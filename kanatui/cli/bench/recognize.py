@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from kanatui.cli.bench.figures import Figure
 from kanatui.cli.bench.process import own_home, run_kanatui
-from kanatui.cli.bench.rounds import OnStage, alternate, rate
+from kanatui.cli.bench.rounds import alternate, rate
+from kanatui.core.errors import ImageError
 from kanatui.dataset.recipe import DEFAULT, find_recipe
+from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
-from kanatui.evaluation.recognize import recognize
-from kanatui.model.weights import load_weights, save_weights
+from kanatui.evaluation.files import read_prepared
+from kanatui.evaluation.recognize import rank
+from kanatui.model.weights import Classifier, load_weights, save_weights
+from kanatui.pictures.prepare import prepare
 from kanatui.plugins.registry import load
 from kanatui.training.options import TrainingOptions
 from kanatui.training.session import build_model
@@ -41,7 +47,7 @@ def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
         command = ["recognize", "--model", str(weights), "--json"]
         found = alternate(
             {
-                "many": rate(_PICTURES, lambda: recognize(classifier, arrays)),
+                "many": rate(_PICTURES, functools.partial(_read, classifier, arrays)),
                 "files": rate(_PICTURES, lambda: read([*command, *map(str, files)])),
                 "one": lambda: read([*command, str(files[0])]).seconds,
             },
@@ -62,6 +68,12 @@ def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
             "read one file", found["one"], "s", most=1.5, note="the whole command, from the start of the process"
         ),
     ]
+
+
+def _read(classifier: Classifier, pictures: Sequence[npt.NDArray[np.uint8]]) -> None:
+    for found in read_prepared(classifier, (prepare(picture, classifier.image_size) for picture in pictures)):
+        assert not isinstance(found, ImageError)
+        rank(found[None], classifier.characters)
 
 
 def _model(path: Path) -> Path:

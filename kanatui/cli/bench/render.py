@@ -10,10 +10,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from kanatui.cli.bench.figures import Figure
-from kanatui.cli.bench.rounds import OnStage, Way, alternate, rate, threads
+from kanatui.cli.bench.rounds import Way, alternate, rate, threads
 from kanatui.dataset.recipe import find_recipe
 from kanatui.dataset.render import exact
-from kanatui.dataset.source import Images, Indices
+from kanatui.dataset.source import Images, Indices, OnStage
 from kanatui.dataset.stream import GlyphStream
 from kanatui.fonts.faces import Face
 from kanatui.plugins.registry import load

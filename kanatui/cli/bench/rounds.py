@@ -7,11 +7,10 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from kanatui.dataset.source import OnStage
+
 Way = Callable[[], float]
 """Does its work once and returns the figure."""
-
-OnStage = Callable[[int, int, str], None]
-"""Told (done, total, what is being measured)."""
 
 
 def alternate(ways: Mapping[str, Way], rounds: int, on_stage: OnStage, title: str) -> dict[str, list[float]]:

@@ -16,9 +16,10 @@ import torch
 from kanatui.cli.bench.figures import Figure
 from kanatui.cli.bench.process import own_home, run_kanatui
 from kanatui.cli.bench.render import article, one_by_one
-from kanatui.cli.bench.rounds import OnStage, alternate
+from kanatui.cli.bench.rounds import alternate
 from kanatui.cli.bench.watching import measure_watching
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe
+from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
 from kanatui.plugins.registry import load
 from kanatui.training.device import prepare_device

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kanatui.cli.bench.figures import Figure
 from kanatui.cli.bench.process import own_home, resident
-from kanatui.cli.bench.rounds import OnStage
 from kanatui.cli.bench.terminal import Terminal
+from kanatui.dataset.source import OnStage
 
 _EVENTS = 1_000_000
 _STEADY = 5.0  # seconds after the last step is shown

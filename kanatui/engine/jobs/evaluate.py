@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kanatui.engine.context import Context, Report
+from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ MOST_PICTURES = 200
 """Pictures in one answer; more would be more than anyone looks at."""
 
 
-def evaluate(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def evaluate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Evaluate ``model`` on ``source``, with ``characters`` and ``limit`` if given: {"path"} of what was saved.
 
     The arguments are those of :func:`kanatui.evaluation.evaluate.evaluate`, which says what can be raised.
@@ -29,7 +29,7 @@ def evaluate(context: Context, arguments: Mapping[str, Any], report: Report) -> 
     return Answer({"path": str(made.path)}, {})
 
 
-def pictures(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def pictures(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Open images of an ``evaluation`` (its JSON file), by the places of their ``records``.
 
     Returns:

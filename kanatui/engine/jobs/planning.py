@@ -8,14 +8,14 @@ from typing import Any
 from kanatui.core.errors import FontError
 from kanatui.dataset.layout import Layout, size_on_disk
 from kanatui.dataset.recipe import Recipe
-from kanatui.engine.context import Context, Report
+from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 from kanatui.fonts.faces import Face, install_command
 from kanatui.kana.sets import parse_characters
 from kanatui.plugins.bases import GlyphSource
 
 
-def faces(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def faces(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Look which faces there are and list them all, with what each one draws of ``characters`` (default: all kana).
 
     Returns:
@@ -44,7 +44,7 @@ def _described(source: GlyphSource, face: Face, characters: str) -> dict[str, An
     return {**fields, "installed": there, "covered": covered, "of": len(characters), "problem": problem}
 
 
-def layout(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def layout(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Say how many images a ``recipe`` makes here, and what it leaves out.
 
     Returns:

@@ -18,7 +18,7 @@ from kanatui.dataset.render import master_em
 from kanatui.dataset.source import Images
 from kanatui.dataset.sparse import spread
 from kanatui.dataset.stream import drawn_exactly, finished
-from kanatui.engine.context import Context, Report
+from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 from kanatui.plugins.table import GlyphTable
 
@@ -27,7 +27,7 @@ _MEASURED_SECONDS = 0.25
 _MEASURED_ROWS = 128
 
 
-def sheet(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def sheet(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Draw ``count`` images of a ``recipe``'s data set, evenly over its characters.
 
     Another ``draw`` (default 0) picks other images; ``side`` has them averaged down to so many pixels if that is less
@@ -42,7 +42,7 @@ def sheet(context: Context, arguments: Mapping[str, Any], report: Report) -> Ans
     return Answer(_captions(layout, table), {"images": images})
 
 
-def before_after(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def before_after(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Draw ``count`` images with the ``recipe``'s first ``step`` steps, and the same images with the next one too.
 
     Returns:
@@ -79,7 +79,7 @@ def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
     return GlyphTable(rows)
 
 
-def rate(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def rate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Measure how fast one process makes the images of a ``recipe``, for a quarter of a second.
 
     Returns:
@@ -93,7 +93,7 @@ def rate(context: Context, arguments: Mapping[str, Any], report: Report) -> Answ
     return Answer({"rate": context.rates[key], "workers": usable_cores()})
 
 
-def _measure(context: Context, layout: Layout, report: Report) -> float:
+def _measure(context: Context, layout: Layout, report: Reporter) -> float:
     table = layout.plan.rows(spread(layout.plan, _MEASURED_ROWS))
     draw = _drawing(context, layout, table, report)
     made, taken = 0, 0.0
@@ -108,7 +108,7 @@ def _measure(context: Context, layout: Layout, report: Report) -> float:
 
 
 def _drawing(
-    context: Context, layout: Layout, table: GlyphTable, report: Report
+    context: Context, layout: Layout, table: GlyphTable, report: Reporter
 ) -> Callable[[GlyphTable], torch.Tensor]:
     """Return what draws rows of ``table`` as the whole data set's are drawn, all masters at hand."""
     if layout.recipe.rendering == "exact":
@@ -116,13 +116,13 @@ def _drawing(
     return context.sparse.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
 
 
-def _laid_out(context: Context, recipe: Recipe, report: Report) -> Layout:
+def _laid_out(context: Context, recipe: Recipe, report: Reporter) -> Layout:
     layout = context.layout(recipe, report)
     context.prefetcher.want(layout, master_em(recipe.image_size))
     return layout
 
 
-def _images(context: Context, layout: Layout, table: GlyphTable, report: Report) -> Images:
+def _images(context: Context, layout: Layout, table: GlyphTable, report: Reporter) -> Images:
     report(0, 1, "drawing")
     return context.sparse.images(layout, table, functools.partial(report, text=_FETCHING))
 

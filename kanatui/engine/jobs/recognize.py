@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import FontError
-from kanatui.engine.context import Context, Report
+from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LIKED = ("mincho", "gothic", "handwriting", "brush")
 """Styles by how plainly they show what a character is: print keeps its strokes apart."""
 
 
-def reader(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def reader(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Load the ``model`` (a run, ``default`` or a file) and what reading needs: {"characters"}.
 
     A first reading imports and allocates for 150 ms; it is done here, or the first stroke would wait for it.
@@ -41,7 +41,7 @@ def reader(context: Context, arguments: Mapping[str, Any], report: Report) -> An
     return Answer({"characters": classifier.characters})
 
 
-def recognize(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def recognize(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Read a ``drawing`` (:meth:`.Drawing.to_data`) with a ``model``, among ``characters`` if given.
 
     Returns:
@@ -59,7 +59,7 @@ def recognize(context: Context, arguments: Mapping[str, Any], report: Report) ->
     return Answer({"readings": [dataclasses.asdict(reading) for reading in readings]})
 
 
-def glyphs(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def glyphs(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Draw ``characters`` by the installed face that shows most of them, ``side`` pixels each.
 
     Returns:
@@ -91,7 +91,7 @@ def _loaded(context: Context, path: Path, changed: int) -> Classifier:
     return load_weights(path, registry=context.registry)
 
 
-def _plainest_face(context: Context, characters: str, report: Report) -> tuple[Face, str]:
+def _plainest_face(context: Context, characters: str, report: Reporter) -> tuple[Face, str]:
     """Return the first face that draws all characters, or else the one that draws most, and which ones it draws."""
     best: tuple[Face, str] | None = None
     faces = [face for source in context.registry.glyph_sources.values() for face in source().faces() if face.path]

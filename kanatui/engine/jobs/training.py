@@ -6,11 +6,11 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from kanatui.engine.context import Context, Report
+from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 
 
-def configure(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def configure(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Make a new run's configuration (:func:`kanatui.training.config.make_config`), which is the answer.
 
     Arguments: a ``recipe`` (``Recipe.to_dict()``), or the name of a ``dataset``; ``options`` of
@@ -41,7 +41,7 @@ def _of_dataset(name: str, options: Any, parameters: Mapping[str, Any]) -> dict[
     return make_config(data.spec(), data.characters, data.face_ids, options, parameters, recipe.name)
 
 
-def adapt(context: Context, arguments: Mapping[str, Any], report: Report) -> Answer:
+def adapt(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Make a run that adapts a ``model`` to the drawings that were kept, for ``minutes``: {"run": its id}."""
     from kanatui.evaluation.adapt import create
 

@@ -21,7 +21,7 @@ from kanatui.pictures.drawing import PEN_WIDTHS, Drawing
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
-from kanatui.tui.draw.readings import PLACES, Read, ReadingRow, Readings, Wanted
+from kanatui.tui.draw.readings import PLACES, Read, ReadingList, ReadingRow, Wanted
 from kanatui.tui.widgets.dialogs import Ask
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Board(Horizontal):
         with Vertical(id="side"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
             yield Wanted()
-            yield Readings()
+            yield ReadingList()
             yield Static("", id="state", markup=False)
 
     def on_mount(self) -> None:
@@ -95,8 +95,8 @@ class Board(Horizontal):
         return self.query_one(Canvas)
 
     @property
-    def _readings(self) -> Readings:
-        return self.query_one(Readings)
+    def _readings(self) -> ReadingList:
+        return self.query_one(ReadingList)
 
     @property
     def _app(self) -> KanatuiApp:

@@ -89,7 +89,7 @@ class ReadingRow(Horizontal):
         return Content("\n").join([first, second, third])
 
 
-class Readings(Vertical):
+class ReadingList(Vertical):
     """The five likeliest characters."""
 
     def __init__(self, **options: Any) -> None:

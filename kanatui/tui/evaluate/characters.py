@@ -8,12 +8,13 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from kanatui.kana.romaji import NAMES
-from kanatui.tui.evaluate.loaded import scores, whole_percent
+from kanatui.model.metrics import PER_CHARACTER
+from kanatui.tui.evaluate.loaded import whole_percent
 
 if TYPE_CHECKING:
-    from kanatui.evaluation.metrics import Report, Score
+    from kanatui.evaluation.scores import Score, Scores
 
-_COLUMNS = ("character", "images", "strict", "folded", "top 5", "misread as")
+_COLUMNS = ("character", "images", *(metric.heading for metric in PER_CHARACTER), "misread as")
 
 EVERY = "all"
 """What the row for all characters is called."""
@@ -36,11 +37,11 @@ class CharacterTable(DataTable[Text]):
         row = self.ordered_rows[self.cursor_row] if self.row_count else None
         return row.key.value or "" if row else ""
 
-    def show(self, report: Report, folded: bool) -> None:
-        """Show a report, the cursor on the row of all characters.
+    def show(self, scores: Scores, folded: bool) -> None:
+        """Show scores, the cursor on the row of all characters.
 
         Args:
-            report: the scores.
+            scores: the scores.
             folded: order by the folded scores, and leave look-alikes out of the misreadings.
         """
         self.clear(columns=True)
@@ -48,24 +49,23 @@ class CharacterTable(DataTable[Text]):
         for label in _COLUMNS:
             self.add_column(f"{label} ▴" if label == ordered_by else label)
         worst: dict[str, str] = {}
-        for confusion in report.confusions:
+        for confusion in scores.confusions:
             if not (folded and confusion.folded):
-                among = report.per_character[confusion.truth].images
+                among = scores.per_character[confusion.truth].images
                 worst.setdefault(
                     confusion.truth,
                     f"{confusion.read or 'nothing'} {confusion.count:,} ({whole_percent(confusion.count / among)})",
                 )
-        self._add("", report.total, "")
-        for character in sorted(report.per_character, key=lambda c: _merit(report.per_character[c], folded)):
-            self._add(character, report.per_character[character], worst.get(character, ""))
+        self._add("", scores.total, "")
+        for character in sorted(scores.per_character, key=lambda c: _merit(scores.per_character[c], folded)):
+            self._add(character, scores.per_character[character], worst.get(character, ""))
 
     def _add(self, character: str, score: Score, misread: str) -> None:
-        figures = [Text(text, justify="right") for text in (f"{score.images:,}", *scores(score))]
+        figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]
         self.add_row(Text(named(character)), *figures, Text(misread), key=character)
 
 
 def _merit(score: Score, folded: bool) -> tuple[float, ...]:
     """Return what sorts the worst first; of equally good ones that with more images is the worse."""
-    shares = score.to_dict()
-    strict, alike = shares["top1"], shares["top1_folded"]
-    return (alike, strict, -score.images) if folded else (strict, alike, -score.images)
+    first, second = ("folded", "strict") if folded else ("strict", "folded")
+    return score[first], score[second], -score.images

@@ -129,12 +129,12 @@ class ComparePanel(Vertical):
     def _shown(self, one: int, other: int, folded: bool) -> Shown:
         assert self._pair
         first, second = self._pair
-        truth, first_right = first.readings.truth(one), first.readings.right(folded)[one]
-        wrong = ("B", second.readings, other) if first_right else ("A", first.readings, one)
+        truth, first_right = first.predictions.truth(one), first.predictions.right(folded)[one]
+        wrong = ("B", second.predictions, other) if first_right else ("A", first.predictions, one)
         caption = f"{truth} {wrong[0]}:{surely(*wrong[1].reading(wrong[2], folded))}"
         opinions = (
-            opinion(first.readings, one, f"A, {first.evaluation.run},"),
-            opinion(second.readings, other, f"B, {second.evaluation.run},"),
+            opinion(first.predictions, one, f"A, {first.evaluation.run},"),
+            opinion(second.predictions, other, f"B, {second.evaluation.run},"),
         )
         return Shown(one, truth, caption, first.origin(one), opinions)
 

@@ -19,7 +19,7 @@ from typing_extensions import override
 from kanatui.tui.evaluate.loaded import share_of
 
 if TYPE_CHECKING:
-    from kanatui.evaluation.metrics import Report
+    from kanatui.evaluation.scores import Scores
 
 _CELL = 3
 """Columns of a cell: a percentage, or a gap and a character two columns wide."""
@@ -32,18 +32,19 @@ _HEATS = (50, 25, 10, 5, 1)
 class Confusions:
     """What the map shows: characters in an order that puts the worst confusions together, at the beginning."""
 
-    def __init__(self, report: Report, folded: bool) -> None:
-        """Order a report; ``folded`` takes look-alikes for the same."""
-        self.images = {character: score.images for character, score in report.per_character.items()}
-        self.counts = {(confusion.truth, confusion.read): confusion.count for confusion in report.confusions}
-        for character, score in report.per_character.items():
-            self.counts[character, character] = score.strict
-        self.alike = {(confusion.truth, confusion.read) for confusion in report.confusions if confusion.folded}
+    def __init__(self, scores: Scores, folded: bool) -> None:
+        """Order the confusions; ``folded`` takes look-alikes for the same."""
+        self.images = {character: score.images for character, score in scores.per_character.items()}
+        self.counts = {(confusion.truth, confusion.read): confusion.count for confusion in scores.confusions}
+        self.counts |= {(character, character): images for character, images in self.images.items()}
+        for confusion in scores.confusions:
+            self.counts[confusion.truth, confusion.truth] -= confusion.count
+        self.alike = {(confusion.truth, confusion.read) for confusion in scores.confusions if confusion.folded}
         self.ranked = [
-            (confusion.truth, confusion.read) for confusion in report.confusions if not (folded and confusion.folded)
+            (confusion.truth, confusion.read) for confusion in scores.confusions if not (folded and confusion.folded)
         ]
         """The confusions that count, most frequent first."""
-        read = {confusion.read for confusion in report.confusions}
+        read = {confusion.read for confusion in scores.confusions}
         worst_first = [character for pair in self.ranked for character in pair if character]
         order = list(dict.fromkeys([*worst_first, *self.images, *(character for character in read if character)]))
         self.rows = [character for character in order if character in self.images]

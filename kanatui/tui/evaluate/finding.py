@@ -55,6 +55,6 @@ def compare_with(first: LoadedEvaluation, run: str) -> tuple[Comparison, LoadedE
         with contextlib.suppress(KanatuiError):
             if evaluation.data == first.evaluation.data:
                 second = LoadedEvaluation.load(evaluation)
-                readings, files = (first.readings, second.readings), (first.files, second.files)
-                return Comparison(first.evaluation, evaluation, readings, files), second
+                predictions, files = (first.predictions, second.predictions), (first.files, second.files)
+                return Comparison(first.evaluation, evaluation, predictions, files), second
     return None

@@ -1,4 +1,4 @@
-"""An evaluation as the screen holds it: what its file says, the readings, and what was counted from them."""
+"""An evaluation as the screen holds it: what its file says, the predictions, and what was counted from them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kanatui.core.units import percent
+from kanatui.model.metrics import METRICS
 
 if TYPE_CHECKING:
-    from kanatui.evaluation.metrics import Report, Score
-    from kanatui.evaluation.readings import Readings
+    from kanatui.evaluation.scores import Scores
     from kanatui.evaluation.store import Evaluation
+    from kanatui.model.predictions import Predictions
 
 MOST_SHOWN = 60
 """Images on a sheet; the surest mistakes come first."""
@@ -22,20 +23,22 @@ class LoadedEvaluation:
     """An evaluation in memory."""
 
     evaluation: Evaluation
-    readings: Readings
-    report: Report
+    predictions: Predictions
+    scores: Scores
     files: Sequence[str]
     """A folder's pictures, by the records' ``image``."""
 
     @classmethod
     def load(cls, evaluation: Evaluation) -> LoadedEvaluation:
         """Read it; some 0.1 s for 20,000 images. RunError if its files are missing or damaged."""
-        readings, files = evaluation.load()
-        return cls(evaluation, readings, readings.report(), files)
+        from kanatui.evaluation.scores import Scores
+
+        predictions, files = evaluation.load()
+        return cls(evaluation, predictions, Scores.of(predictions), files)
 
     def origin(self, place: int) -> str:
         """Say where the image of a record is from."""
-        image = int(self.readings.records["image"][place])
+        image = int(self.predictions.records["image"][place])
         return self.files[image] if self.files else f"image {image:,} of {self.evaluation.where}"
 
 
@@ -63,9 +66,9 @@ class Opinion:
     """The likeliest group of look-alikes, by its likeliest member, and the group's probability."""
 
 
-def opinion(readings: Readings, place: int, whose: str = "") -> Opinion:
+def opinion(predictions: Predictions, place: int, whose: str = "") -> Opinion:
     """Return what a model made of the image of a record."""
-    return Opinion(whose, readings.likeliest(place), readings.reading(place, folded=True))
+    return Opinion(whose, predictions.likeliest(place), predictions.reading(place, folded=True))
 
 
 def shown(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_truth: bool) -> list[Shown]:
@@ -79,10 +82,10 @@ def shown(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_tr
     """
     made = []
     for place in list(places)[:MOST_SHOWN]:
-        truth, caption = loaded.readings.truth(place), surely(*loaded.readings.reading(place, folded))
+        truth, caption = loaded.predictions.truth(place), surely(*loaded.predictions.reading(place, folded))
         if with_truth:
             caption = f"{truth}→{caption}"
-        made.append(Shown(int(place), truth, caption, loaded.origin(place), (opinion(loaded.readings, place),)))
+        made.append(Shown(int(place), truth, caption, loaded.origin(place), (opinion(loaded.predictions, place),)))
     return made
 
 
@@ -101,12 +104,6 @@ def whole_percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def scores(score: Score) -> tuple[str, str, str]:
-    """Write strict, folded and top-5 of a score."""
-    shares = score.to_dict()
-    return percent(shares["top1"]), percent(shares["top1_folded"]), percent(shares["top5"])
-
-
 def in_short(strict: float, folded: float) -> str:
     """Write the two scores (0 … 1) in few cells: 94.4 % (99.3 % folded)."""
     return f"{percent(strict)} ({percent(folded)} folded)"
@@ -114,19 +111,19 @@ def in_short(strict: float, folded: float) -> str:
 
 def summary(evaluation: Evaluation) -> str:
     """Write an evaluation in one line, for choosing among several."""
-    shares = evaluation.total.to_dict()
     when = f"{evaluation.made[:10]} {evaluation.made[11:16]}"
     among = f", {len(evaluation.candidates)} candidates" if evaluation.candidates else ""
-    how_well = in_short(shares["top1"], shares["top1_folded"])
+    how_well = in_short(evaluation.total["strict"], evaluation.total["folded"])
     return f"{how_well} · {evaluation.total.images:,} {evaluation.source}{among} · {when}"
 
 
-def headline(evaluation: Evaluation) -> str:
+def headline(loaded: LoadedEvaluation) -> str:
     """Write the scores, by script too, and what to bear in mind about them."""
-    strict, folded, top5 = scores(evaluation.total)
-    lines = [f"strict {strict}   folded {folded}   top 5 {top5}   of {evaluation.total.images:,} images"]
-    if len(evaluation.by_script) > 1:
-        scripts = (f"{name} {' '.join(scores(score))}" for name, score in evaluation.by_script.items())
+    evaluation, scores = loaded.evaluation, loaded.scores
+    figures = (f"{metric.heading} {text}" for metric, text in zip(METRICS, scores.total.texts(), strict=True))
+    lines = ["   ".join([*figures, f"of {scores.total.images:,} images"])]
+    if len(scores.by_script) > 1:
+        scripts = (f"{name} {' '.join(score.texts())}" for name, score in scores.by_script.items())
         lines.append("   ".join(scripts))
     return "\n".join(filter(None, [*lines, evaluation.note, _left_out(evaluation)]))
 

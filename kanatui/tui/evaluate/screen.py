@@ -241,9 +241,9 @@ class EvaluateScreen(KanatuiScreen):
         if loaded is None:
             self.query_one("#scores", Static).update("")
             return
-        self.query_one("#scores", Static).update(headline(loaded.evaluation))
-        self.query_one(CharacterTable).show(loaded.report, self._folded)
-        self.query_one(ConfusionMap).show(Confusions(loaded.report, self._folded))
+        self.query_one("#scores", Static).update(headline(loaded))
+        self.query_one(CharacterTable).show(loaded.scores, self._folded)
+        self.query_one(ConfusionMap).show(Confusions(loaded.scores, self._folded))
         self._load_second()
         self._look()
         if self.focused is None:
@@ -384,13 +384,13 @@ class EvaluateScreen(KanatuiScreen):
             cell = self.query_one(ConfusionMap).cell
             if cell is None:
                 return "", [], 0
-            places = loaded.readings.cell(*cell).tolist()
+            places = loaded.predictions.cell(*cell).tolist()
             return (
                 self.query_one(ConfusionMap).description,
                 shown(loaded, places, folded=False, with_truth=False),
                 len(places),
             )
         character = self.query_one(CharacterTable).character
-        places = loaded.readings.misread(character, self._folded).tolist()
+        places = loaded.predictions.misread(character, self._folded).tolist()
         about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
         return about, shown(loaded, places, self._folded, with_truth=not character), len(places)

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from textual_plot import HiResMode
 from typing_extensions import override
 
-from kanatui.tui.train.follow import History
+from kanatui.tui.train.follow import SCORES, History
 from kanatui.tui.train.plot import Plot
 from kanatui.tui.train.series import Points
 
@@ -51,7 +51,7 @@ class Kind:
 
 KINDS = (
     Kind("loss", "loss", ("loss",), smooth=True),
-    Kind("scores", "read right, %", ("strict", "folded")),
+    Kind("scores", "read right, %", SCORES),
     Kind("rate", "learning rate", ("rate",), low=0.0),
     Kind("speed", "images per second", ("images_per_second",), low=0.0),
 )

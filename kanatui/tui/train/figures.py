@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kanatui.core.units import bytes_text, clock, duration, percent
+from kanatui.core.units import bytes_text, clock, duration
+from kanatui.model.metrics import VALIDATED
 from kanatui.training.event_text import preparing
 from kanatui.tui.train.follow import History
 from kanatui.tui.train.rows import SYMBOLS, Row
@@ -58,9 +59,9 @@ def _scores(row: Row, history: History) -> str:
     if not last:
         return "not scored on the held-out images yet"
     parts = []
-    for name in ("strict", "folded"):
-        top = f" (best {percent(best[name])})" if best and name in best else ""
-        parts.append(f"{name} {percent(last[name])}{top}")
+    for metric in VALIDATED:
+        top = f" (best {metric.text(best[metric.key])})" if best and metric.key in best else ""
+        parts.append(f"{metric.heading} {metric.text(last[metric.key])}{top}")
     return _joined(*parts, f"at step {last['step']:,.0f}")
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kanatui.model.metrics import VALIDATED
 from kanatui.training.event_text import describe, ranking_scores
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
@@ -24,7 +25,7 @@ _MOST_ANSWERS = 50
 MEASURED = ("loss", "rate", "images_per_second")
 """What step events give a curve of."""
 
-SCORES = ("strict", "folded")
+SCORES = tuple(metric.key for metric in VALIDATED)
 """What validations give a curve of, in per cent."""
 
 
@@ -56,7 +57,7 @@ class History:
         self.preparing: Event = {}
         """The last report on the work before the first step, {} once that is over."""
         self.scores: dict[str, float] = {}
-        """The last validation: ``strict``, ``folded``, ``step``."""
+        """The last validation: ``step`` and :data:`SCORES`."""
         self.best: dict[str, float] = {}
         """The best validation so far, in the same form."""
         self.augment: Event = {}

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from kanatui.core.errors import RunError
 from kanatui.evaluation.compare import Comparison, Share
-from kanatui.evaluation.readings import RECORD, Readings
+from kanatui.evaluation.scores import Score, Scores
 from kanatui.evaluation.store import Evaluation, list_evaluations, read_evaluation, save
+from kanatui.model.predictions import RECORD, Predictions
 
 CHARACTERS = "かつっカヘへ漢"
 
 
-def rows(*readings):
+def rows(*predictions):
     """Probabilities from {character: probability}; what is left goes evenly to the others."""
     made = []
-    for reading in readings:
+    for reading in predictions:
         rest = (1 - sum(reading.values())) / (len(CHARACTERS) - len(reading))
         made.append([reading.get(character, rest) for character in CHARACTERS])
     return np.array(made, dtype=np.float32)
@@ -32,52 +33,66 @@ def labels(text):
 
 
 @pytest.fixture
-def readings():
-    made = Readings(CHARACTERS)
+def predictions():
+    made = Predictions(CHARACTERS)
     made.add(rows({"か": 0.9}, {"カ": 0.6}, {"カ": 0.8}), labels("かかか"), [10, 11, 12])
     made.add(rows({"つ": 0.7}, {"っ": 0.55, "つ": 0.4}, {"か": 0.95}), labels("っつへ"), [20, 21, 30])
     made.add_unread(labels("漢")[0], 40)
     return made
 
 
-def test_a_record_holds_the_five_likeliest_and_the_truth(readings):
-    assert len(readings) == 7 and readings.records.dtype == RECORD
-    record = readings.records[4]
-    assert readings.truth(4) == "つ" and record["image"] == 21 and record["of_truth"] == pytest.approx(0.4)
-    assert [character for character, _ in readings.likeliest(4)] == list("っつかカヘ")
-    assert [probability for _, probability in readings.likeliest(4)[:2]] == pytest.approx([0.55, 0.4])
-    assert readings.reading(4, folded=False) == ("っ", pytest.approx(0.55))
-    assert readings.reading(4, folded=True) == ("っ", pytest.approx(0.95)), "つ and っ are one"
-    assert readings.likeliest(6) == [] and readings.reading(6, True) == readings.reading(6, False) == ("", 0.0)
+def test_a_record_holds_the_five_likeliest_and_the_truth(predictions):
+    assert len(predictions) == 7 and predictions.records.dtype == RECORD
+    record = predictions.records[4]
+    assert predictions.truth(4) == "つ" and record["image"] == 21 and record["of_truth"] == pytest.approx(0.4)
+    assert [character for character, _ in predictions.likeliest(4)] == list("っつかカヘ")
+    assert [probability for _, probability in predictions.likeliest(4)[:2]] == pytest.approx([0.55, 0.4])
+    assert predictions.reading(4, folded=False) == ("っ", pytest.approx(0.55))
+    assert predictions.reading(4, folded=True) == ("っ", pytest.approx(0.95)), "つ and っ are one"
+    assert predictions.likeliest(6) == [] and predictions.reading(6, True) == predictions.reading(6, False) == ("", 0.0)
 
 
 def test_the_likeliest_group_need_not_hold_the_likeliest_character():
-    made = Readings(CHARACTERS)
+    made = Predictions(CHARACTERS)
     made.add(rows({"か": 0.36, "つ": 0.3, "っ": 0.34}), labels("か"), [0])
     assert made.reading(0, folded=False)[0] == "か" and made.reading(0, folded=True)[0] == "っ"
     assert made.right(folded=False).tolist() == [True] and made.right(folded=True).tolist() == [False]
 
 
 def test_fewer_than_five_classes():
-    made = Readings("かき")
+    made = Predictions("かき")
     made.add(np.array([[0.25, 0.75]], dtype=np.float32), [0], [0])
     assert made.likeliest(0) == [("き", 0.75), ("か", 0.25)]
-    assert made.report().total.top5 == 1
+    assert Scores.of(made).total["top5"] == 1.0
 
 
-def test_mistakes_come_surest_first(readings):
-    assert readings.misread("か").tolist() == [2, 1]
-    assert readings.misread().tolist() == [5, 2, 3, 1, 4, 6]
-    assert readings.misread(folded=True).tolist() == [5, 2, 1, 6], "look-alikes are no mistakes"
-    assert readings.right(folded=True).tolist() == [True, False, False, True, True, False, False]
+def test_mistakes_come_surest_first(predictions):
+    assert predictions.misread("か").tolist() == [2, 1]
+    assert predictions.misread().tolist() == [5, 2, 3, 1, 4, 6]
+    assert predictions.misread(folded=True).tolist() == [5, 2, 1, 6], "look-alikes are no mistakes"
+    assert predictions.right(folded=True).tolist() == [True, False, False, True, True, False, False]
 
 
-def test_cells_of_the_confusion_matrix(readings):
-    assert readings.cell("か", "カ").tolist() == [2, 1]
-    assert readings.cell("漢", "").tolist() == [6]
-    assert readings.cell("へ", "か").tolist() == [5] and readings.cell("か", "へ").tolist() == []
-    readings.add(rows({"か": 0.3}, {"か": 0.5}), labels("かか"), [13, 14])
-    assert readings.cell("か", "か").tolist() == [7, 8, 0], "of those read rightly the least sure come first"
+def test_cells_of_the_confusion_matrix(predictions):
+    assert predictions.cell("か", "カ").tolist() == [2, 1]
+    assert predictions.cell("漢", "").tolist() == [6]
+    assert predictions.cell("へ", "か").tolist() == [5] and predictions.cell("か", "へ").tolist() == []
+    predictions.add(rows({"か": 0.3}, {"か": 0.5}), labels("かか"), [13, 14])
+    assert predictions.cell("か", "か").tolist() == [7, 8, 0], "of those read rightly the least sure come first"
+
+
+def test_the_calibration_error_is_how_far_probabilities_are_from_the_truth(predictions):
+    sure = Predictions("かき")
+    sure.add(np.array([[0.75, 0.25]] * 4, dtype=np.float32), [0, 0, 0, 1], range(4))
+    assert Scores.of(sure).total["ece"] == pytest.approx(0), "three in four were right, as it said"
+    sure.add(np.array([[0.99, 0.01]] * 4, dtype=np.float32), [1] * 4, range(4, 8))
+    assert Scores.of(sure).total["ece"] == pytest.approx(0.99 / 2), "bins do not make up for each other"
+
+    # Each in a bin of its own, the first alone read rightly; what could not be read counts as read with probability 0.
+    scores = Scores.of(predictions)
+    assert scores.total["ece"] == pytest.approx(((1 - 0.9) + 0.6 + 0.8 + 0.7 + 0.55 + 0.95 + 0) / 7, abs=1e-6)
+    assert scores.by_script.keys() == {"hiragana", "other"} and scores.by_script["other"]["ece"] == 0.0
+    assert "ece" in scores.to_dict() and "ece" not in scores.per_character["か"].values
 
 
 # --- files ---
@@ -91,30 +106,41 @@ def about(**changes):
     return Evaluation(**(values | changes))
 
 
-def stored(folder, readings, files=(), **changes):
-    return save(folder, about(**changes), readings, readings.report(), list(files))
+def stored(folder, predictions, files=(), **changes):
+    return save(folder, about(**changes), predictions, Scores.of(predictions), list(files))
 
 
-def test_an_evaluation_comes_back_as_it_was_saved(tmp_path, readings):
+def test_an_evaluation_comes_back_as_it_was_saved(tmp_path, predictions):
     skipped = {"unknown": 2, "unreadable": ["a.png: empty"]}
-    made = stored(tmp_path / "new", readings, faces=("klee",), skipped=skipped, note="mind", candidates="かカ")
+    made = stored(tmp_path / "new", predictions, faces=("klee",), skipped=skipped, note="mind", candidates="かカ")
     found = read_evaluation(made.path)
     assert found == made
-    assert found.total == readings.report().total and dict(found.by_script) == readings.report().by_script
+    assert found.total == Scores.of(predictions).total and dict(found.by_script) == Scores.of(predictions).by_script
     again, files = found.load()
-    assert files == [] and (again.records == readings.records).all()
-    assert again.report() == readings.report()
+    assert files == [] and (again.records == predictions.records).all()
+    assert Scores.of(again) == Scores.of(predictions)
 
 
-def test_names_of_files_survive_whatever_they_are(tmp_path, readings):
+def test_an_evaluation_of_an_earlier_version_counted_images(tmp_path, predictions):
+    made = stored(tmp_path, predictions)
+    data = json.loads(made.path.read_bytes())
+    counts = {"images": 7, "strict": 1, "folded": 3, "top5": 5}
+    made.path.write_text(json.dumps(data | {"format": 1, "total": counts, "by_script": {"hiragana": counts}}))
+    score = Score(7, {"strict": 1 / 7, "folded": 3 / 7, "top5": 5 / 7})
+    found = read_evaluation(made.path)
+    assert found.total == score and found.by_script == {"hiragana": score}
+    assert {key: made.total[key] for key in score.values} == score.values
+
+
+def test_names_of_files_survive_whatever_they_are(tmp_path, predictions):
     names = ["か/い ろ.png", "b\udcff.jpg", *"cdefg"]
-    assert stored(tmp_path, readings, names, kind="folder").load()[1] == names
+    assert stored(tmp_path, predictions, names, kind="folder").load()[1] == names
 
 
-def test_evaluations_are_listed_newest_first_and_damaged_ones_left_out(tmp_path, readings):
-    first, second = stored(tmp_path, readings), stored(tmp_path, readings, kind="faces")
+def test_evaluations_are_listed_newest_first_and_damaged_ones_left_out(tmp_path, predictions):
+    first, second = stored(tmp_path, predictions), stored(tmp_path, predictions, kind="faces")
     made = [first, second]
-    third = stored(tmp_path, readings)
+    third = stored(tmp_path, predictions)
     assert third.path != first.path
     (tmp_path / "99999999-torn.json").write_text('{"format": 1, "model"')
     (tmp_path / "99999998-other.json").write_text(json.dumps({"format": 99}))
@@ -127,7 +153,7 @@ def test_evaluations_are_listed_newest_first_and_damaged_ones_left_out(tmp_path,
     assert list_evaluations(tmp_path / "nowhere") == []
 
 
-def spoil(path, readings, how):
+def spoil(path, predictions, how):
     file = path.with_suffix(".npz")
     if how == "missing":
         file.unlink()
@@ -138,7 +164,7 @@ def spoil(path, readings, how):
     elif how == "pickled":
         np.savez(file, records=np.array([{"a": 1}], dtype=object), files=np.zeros(0, np.uint8))
     elif how == "beyond":
-        records = readings.records.copy()
+        records = predictions.records.copy()
         records["classes"][0, 0] = len(CHARACTERS)
         np.savez(file, records=records, files=np.zeros(0, np.uint8))
     elif how == "other":
@@ -146,9 +172,9 @@ def spoil(path, readings, how):
 
 
 @pytest.mark.parametrize("how", ["missing", "torn", "empty", "pickled", "beyond", "other"])
-def test_spoilt_readings_are_an_error_of_one_line(tmp_path, readings, how):
-    made = stored(tmp_path, readings)
-    spoil(made.path, readings, how)
+def test_spoilt_readings_are_an_error_of_one_line(tmp_path, predictions, how):
+    made = stored(tmp_path, predictions)
+    spoil(made.path, predictions, how)
     with pytest.raises(RunError, match="evaluate again") as caught:
         made.load()
     assert "\n" not in str(caught.value) and str(made.path.with_suffix(".npz")) in str(caught.value)
@@ -165,7 +191,7 @@ def test_looking_through_evaluations_needs_no_torch():
 
 
 def read_as(truths, reads, images=None, characters=CHARACTERS, sure=None):
-    made = Readings(characters)
+    made = Predictions(characters)
     probabilities = np.full((len(truths), len(characters)), 0.01, dtype=np.float32)
     for row, read in enumerate(reads):
         probabilities[row, characters.index(read)] = 0.9 if sure is None else sure[row]
@@ -176,8 +202,8 @@ def read_as(truths, reads, images=None, characters=CHARACTERS, sure=None):
 
 def compared(one, other, files=((), ()), **changes):
     evaluations = [
-        dataclasses.replace(about(run=run, **changes), total=readings.report().total)
-        for run, readings in (("001-a", one), ("002-b", other))
+        dataclasses.replace(about(run=run, **changes), total=Scores.of(predictions).total)
+        for run, predictions in (("001-a", one), ("002-b", other))
     ]
     return Comparison(*evaluations, (one, other), files)
 
@@ -216,7 +242,7 @@ def test_evaluations_over_other_images_cannot_be_compared():
         compared(one, read_as("つか", "つか"))
     with pytest.raises(RunError, match="not the same images: 2 held-out images .001-a., but 2 pictures in f; evaluate"):
         evaluations = [
-            dataclasses.replace(each, total=one.report().total)
+            dataclasses.replace(each, total=Scores.of(one).total)
             for each in (about(), about(kind="folder", where="/tmp/f", data="/tmp/f"))
         ]
         Comparison(*evaluations, (one, one))
@@ -229,7 +255,7 @@ def test_shares_add_up_to_the_scores(seed, count):
     truth = random.integers(0, len(CHARACTERS), count)
     both = []
     for _ in range(2):
-        made = Readings(CHARACTERS)
+        made = Predictions(CHARACTERS)
         order = random.permutation(count)
         made.add(random.random((count, len(CHARACTERS)), dtype=np.float32), truth[order], order)
         both.append(made)
@@ -237,8 +263,8 @@ def test_shares_add_up_to_the_scores(seed, count):
     for folded in (False, True):
         shares = comparison.shares(folded)
         total = shares.pop("")
-        scores = [made.report().total for made in both]
-        right = [score.folded if folded else score.strict for score in scores]
+        scores = [Scores.of(made).total for made in both]
+        right = [round(count * score["folded" if folded else "strict"]) for score in scores]
         assert [total.both + total.only_first, total.both + total.only_second] == right
         assert total.images == count == sum(share.images for share in shares.values())
         assert len(comparison.differing(folded=folded)) == total.only_first + total.only_second

@@ -6,13 +6,16 @@ the app looks through evaluations that another process made.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.evaluation.metrics import UNREAD, Report, count
 from kanatui.kana.folding import fold_groups, fold_probabilities
+
+UNREAD = -1
+"""The class that an image is read as in which nothing can be read."""
 
 TOP = 5
 """Likeliest classes kept of each image."""
@@ -34,7 +37,7 @@ Records = npt.NDArray[np.void]
 Places = npt.NDArray[np.int64]
 
 
-class Readings:
+class Predictions:
     """Records, batch by batch."""
 
     def __init__(self, characters: str, records: Records | None = None) -> None:
@@ -82,12 +85,22 @@ class Readings:
         made["image"], made["truth"], made["classes"], made["alike"] = image, label, UNREAD, UNREAD
         self._parts.append(made)
 
-    def report(self) -> Report:
-        """Count the scores and confusions."""
-        records = self.records
-        truth = records["truth"]
-        top5 = (records["classes"] == truth[:, None]).any(axis=1)
-        return count(self.characters, truth, records["classes"][:, 0], self.right(folded=True), top5)
+    def by_character(self) -> dict[str, Predictions]:
+        """Return the images of each character that there are any of, in the model's order."""
+        records = self.records[np.argsort(self.records["truth"], kind="stable")]
+        present, starts = np.unique(records["truth"], return_index=True)
+        parts = np.split(records, starts[1:])
+        return {self.characters[label]: self._part(part) for label, part in zip(present, parts, strict=False)}
+
+    def only(self, characters: str) -> Predictions:
+        """Return the images of some characters."""
+        labels = [self.characters.index(character) for character in characters]
+        return self._part(self.records[np.isin(self.records["truth"], labels)])
+
+    def _part(self, records: Records) -> Predictions:
+        part = copy.copy(self)
+        part._parts = [records]
+        return part
 
     def right(self, folded: bool) -> npt.NDArray[np.bool_]:
         """Say which images were read rightly, bool [n]: up to look-alikes, or strictly."""

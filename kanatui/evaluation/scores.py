@@ -1,0 +1,104 @@
+"""The scores of an evaluation: every metric in all, by script and by character, and what was taken for what."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kanatui.kana.alphabet import script
+from kanatui.kana.folding import fold_groups
+from kanatui.model.metrics import METRICS, PER_CHARACTER, Metric, compute
+from kanatui.model.predictions import UNREAD, Predictions
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """How well some images were read."""
+
+    images: int = 0
+    values: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Shares (0 … 1) by the keys of :data:`~kanatui.model.metrics.METRICS`: those that were computed."""
+
+    @classmethod
+    def of(cls, predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> Score:
+        """Score some predictions."""
+        return cls(len(predictions), compute(predictions, metrics))
+
+    def __getitem__(self, key: str) -> float:
+        return self.values[key]
+
+    def texts(self, metrics: Sequence[Metric] = METRICS) -> list[str]:
+        """Write the metrics for people, "–" for one that was not computed."""
+        return [metric.text(self.values[metric.key]) if metric.key in self.values else "–" for metric in metrics]
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Return plain data: ``images``, and the metrics by their keys."""
+        return {"images": self.images, **self.values}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Score:
+        """Read what :meth:`to_dict` gave. Raises KeyError, TypeError or ValueError if it is something else."""
+        return cls(int(data["images"]), {key: float(value) for key, value in data.items() if key != "images"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Confusion:
+    """``count`` images of ``truth`` were read as ``read``; an empty ``read`` means that nothing was."""
+
+    truth: str
+    read: str
+    count: int
+    folded: bool
+    """Whether the two are look-alikes, so that the folded score does not mind."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How well a model reads."""
+
+    total: Score
+    by_script: Mapping[str, Score]
+    """Of hiragana, katakana and other characters, those that there are, in the model's order."""
+    per_character: Mapping[str, Score]
+    """Characters of which there were images, in the model's order."""
+    confusions: tuple[Confusion, ...]
+    """Most frequent first; ties in the model's order."""
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> Scores:
+        """Score some predictions."""
+        per_character = {c: Score.of(part, PER_CHARACTER) for c, part in predictions.by_character().items()}
+        scripts = dict.fromkeys(map(script, per_character))
+        by_script = {
+            name: Score.of(predictions.only("".join(c for c in per_character if script(c) == name))) for name in scripts
+        }
+        return cls(Score.of(predictions), by_script, per_character, _confusions(predictions))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the total's, ``by_script``, ``per_character`` and ``confusions`` (all of them)."""
+        return {
+            **self.total.to_dict(),
+            "by_script": {name: score.to_dict() for name, score in self.by_script.items()},
+            "per_character": {character: score.to_dict() for character, score in self.per_character.items()},
+            "confusions": [dataclasses.asdict(confusion) for confusion in self.confusions],
+        }
+
+
+def _confusions(predictions: Predictions) -> tuple[Confusion, ...]:
+    characters, wrong = predictions.characters, predictions.records[~predictions.right(folded=False)]
+    truth, read = wrong["truth"], wrong["classes"][:, 0]
+    group = fold_groups(characters)[1]
+    # Nothing read comes after all characters. Pairs are numbered, so that none is counted that did not occur.
+    pairs = truth.astype(np.int64) * (len(characters) + 1) + np.where(read == UNREAD, len(characters), read)
+    distinct, counts = np.unique(pairs, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    found = []
+    for pair, often in zip(distinct[order].tolist(), counts[order].tolist(), strict=True):
+        true, said = divmod(pair, len(characters) + 1)
+        nothing = said == len(characters)
+        alike = not nothing and bool(group[true] == group[said])
+        found.append(Confusion(characters[true], "" if nothing else characters[said], often, alike))
+    return tuple(found)

@@ -1,0 +1,84 @@
+"""The metrics: what each is called and how it is computed, once for validation, evaluation, tables and charts.
+
+Another metric is one more entry of :data:`METRICS`. Nothing here imports NumPy or torch: command lines and first paints
+need the names alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kanatui.core.units import percent
+
+if TYPE_CHECKING:
+    from kanatui.model.predictions import Predictions
+
+_BINS = 15  # of the expected calibration error, as in its paper
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A way to say how well images were read, as a share 0 … 1."""
+
+    key: str
+    """What it is called in files, events and ``--json``."""
+    heading: str
+    """What people are told."""
+    compute: Callable[[Predictions], float]
+    """Of at least one image. It need not be a mean over images: each script and character is computed from its own."""
+    text: Callable[[float], str] = percent
+    """Writes a value."""
+    per_character: bool = True
+    """Whether it says something of the few images of a single character."""
+    validated: bool = False
+    """Whether trainings compute it too: it is in their events and status, and in charts and lists of runs."""
+
+
+def _strict(predictions: Predictions) -> float:
+    """Return the share whose likeliest character is the true one."""
+    return float(predictions.right(folded=False).mean())
+
+
+def _folded(predictions: Predictions) -> float:
+    """Return the share whose likeliest group of look-alikes (:mod:`kanatui.kana.folding`) holds the true character."""
+    return float(predictions.right(folded=True).mean())
+
+
+def _top5(predictions: Predictions) -> float:
+    """Return the share whose true character is among the five likeliest."""
+    records = predictions.records
+    return float((records["classes"] == records["truth"][:, None]).any(axis=1).mean())
+
+
+def _calibration_error(predictions: Predictions) -> float:
+    """Return the expected calibration error: by how much probabilities and the share read rightly differ; 0 is best.
+
+    Images are put into 15 bins of equal width by the probability of their likeliest character, 0 where nothing could be
+    read; each bin's difference between mean probability and share read rightly counts by its number of images. From
+    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 2.
+    """
+    import numpy as np
+
+    sure = predictions.records["probabilities"][:, 0].astype(np.float64)
+    bins = np.clip(np.ceil(sure * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    gaps = np.bincount(bins, weights=predictions.right(folded=False) - sure)
+    return float(np.abs(gaps).sum() / len(predictions))
+
+
+METRICS = (
+    Metric("strict", "strict", _strict, validated=True),
+    Metric("folded", "folded", _folded, validated=True),
+    Metric("top5", "top 5", _top5),
+    Metric("ece", "ECE", _calibration_error, per_character=False),
+)
+"""All metrics, in the order in which they are shown."""
+
+PER_CHARACTER = tuple(metric for metric in METRICS if metric.per_character)
+VALIDATED = tuple(metric for metric in METRICS if metric.validated)
+
+
+def compute(predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> dict[str, float]:
+    """Return the metrics of some predictions by their keys (shares, 0 … 1); 0 where there are no images."""
+    return {metric.key: metric.compute(predictions) if len(predictions) else 0.0 for metric in metrics}
