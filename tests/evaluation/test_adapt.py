@@ -205,5 +205,5 @@ async def test_too_few_drawings_are_a_message_on_the_draw_screen(base):
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press("enter")
-        await until(pilot, lambda: "draw about 37 more" in app._problem[0])
+        await until(pilot, lambda: "draw about 37 more" in app.last_problem[0])
     assert len(list_runs()) == 1

@@ -46,4 +46,4 @@ def shows(app, words):
 
 def complains(app, words):
     """A condition to wait for: the last problem told of has these words."""
-    return lambda: words in app._problem[0]
+    return lambda: words in app.last_problem[0]

@@ -332,7 +332,7 @@ async def test_another_model_reads_the_same_drawing(board, model):
 async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(board, model):
     model.checkpoint("best").write_bytes(b"no weights")
     async with board() as at:
-        await at.until(lambda: "not a weights file" in at.app._problem[0])  # its toast may be gone again
+        await at.until(lambda: "not a weights file" in at.app.last_problem[0])  # its toast may be gone again
         await at.draw(STROKES["ト"])
         await at.press("enter")
         await at.until(lambda: "no such reading" in screen_text(at.app))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,11 +17,11 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.zoom import GlyphZoom
+from kanatui.tui.host import host
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Answer
-    from kanatui.tui.app import KanatuiApp
 
 _DEBOUNCE = 0.02
 """Seconds in which several changes count as one: a key that repeats sends 30 a second."""
@@ -136,7 +136,7 @@ class Preview(Vertical):
             self.call_after_refresh(self.draw)  # the sheet gets back the room that the error took
 
     async def _ask(self) -> Answer:
-        engine = cast("KanatuiApp", self.app).engine("preview")
+        engine = host(self).engine("preview")
         step = self._compared
         recipe = self._draft.recipe(including=step).to_dict()
         wanted: dict[str, Any] = {"recipe": recipe, "count": self._count, "draw": self._draws}
@@ -170,7 +170,7 @@ class Preview(Vertical):
         self._about_line.update("")
         self._error_line.update(f"✗ {text}")
         if details:
-            cast("KanatuiApp", self.app).problem(error)
+            host(self).tell_problem(error)
 
     def _about(self) -> str:
         step = self._compared

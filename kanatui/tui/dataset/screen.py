@@ -32,6 +32,7 @@ from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.plan import PlanLine
 from kanatui.tui.dataset.preview import Preview
 from kanatui.tui.dataset.steps import StepsPanel
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 
@@ -153,12 +154,12 @@ class DatasetScreen(KanatuiScreen):
         try:
             await asyncio.to_thread(self.draft.keep)
         except StorageError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
 
     @work(exclusive=True, group="plan")
     async def _plan(self) -> None:
         """Ask for the plan, and for the time that it takes once nothing has changed for a moment."""
-        line, engine = self.query_one(PlanLine), self.kanatui.engine("preview")
+        line, engine = self.query_one(PlanLine), host(self).engine("preview")
         await asyncio.sleep(0.05)  # the preview asks first
         try:
             recipe = self.draft.recipe()
@@ -174,7 +175,7 @@ class DatasetScreen(KanatuiScreen):
 
     @work(exclusive=True, group="faces")
     async def _look_at_faces(self) -> None:
-        panel, engine = self.query_one(FacesPanel), self.kanatui.engine("preview")
+        panel, engine = self.query_one(FacesPanel), host(self).engine("preview")
         await asyncio.sleep(0.1)  # preview and plan ask first
 
         def told(done: int, total: int, text: str) -> None:
@@ -198,7 +199,7 @@ class DatasetScreen(KanatuiScreen):
         try:
             self._registry = await asyncio.to_thread(_imported)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         steps.use(self._registry)
 
@@ -214,11 +215,11 @@ class DatasetScreen(KanatuiScreen):
             try:
                 await asyncio.to_thread(trust.trust, chosen)
             except KanatuiError as error:
-                self.kanatui.problem(error)
+                host(self).tell_problem(error)
                 return
             registry.reload()
             # The engine keeps the plugins that it found first; the next request starts another.
-            await self.kanatui.engine("preview").close()
+            await host(self).engine("preview").close()
             self._load_plugins()
             self.edit(self.draft)
             self.notify(f"{chosen.name} is trusted: a shows what it adds")
@@ -237,7 +238,7 @@ class DatasetScreen(KanatuiScreen):
                 self.edit(Draft.of(find_recipe(event.name)))
                 return
             except KanatuiError as error:
-                self.kanatui.problem(error)
+                host(self).tell_problem(error)
         self.query_one(RecipePanel).list_recipes()
 
     async def _may_drop(self) -> bool:
@@ -265,7 +266,7 @@ class DatasetScreen(KanatuiScreen):
         try:
             await asyncio.to_thread(save_recipe, recipe, name)
         except StorageError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         off = f", without {', '.join(self.draft.off)}" if self.draft.off else ""
         self.edit(self.draft.saved_as(recipe.but(name=name)))
@@ -283,13 +284,13 @@ class DatasetScreen(KanatuiScreen):
         try:
             return self.draft.recipe()
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return None
 
     def action_train(self) -> None:
         """Train with this recipe."""
         if recipe := self._recipe():
-            self.kanatui.train_with(recipe.to_dict(), None)
+            host(self).train_with(recipe.to_dict(), None)
 
     # ── generations ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -352,9 +353,9 @@ class DatasetScreen(KanatuiScreen):
             if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
                 await self.query_one(Generations).delete(data)
         elif data.state == "complete":
-            self.kanatui.train_with(None, data.name)
+            host(self).train_with(None, data.name)
         else:
-            self.kanatui.problem(f"{data.name} is {data.state}: only a complete data set can be trained on")
+            host(self).tell_problem(f"{data.name} is {data.state}: only a complete data set can be trained on")
 
     # ── the view ──────────────────────────────────────────────────────────────────────────────────────────────────
 

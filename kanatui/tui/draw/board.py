@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -22,11 +22,11 @@ from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.readings import PLACES, Read, ReadingRow, Readings, Wanted
+from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Answer, Engine
-    from kanatui.tui.app import KanatuiApp
 
 _PICTURE = 64
 """Pixels of a character's picture: as many as the largest place for it shows."""
@@ -99,12 +99,8 @@ class Board(Horizontal):
         return self.query_one(Readings)
 
     @property
-    def _app(self) -> KanatuiApp:
-        return cast("KanatuiApp", self.app)
-
-    @property
     def _engine(self) -> Engine:
-        return self._app.engine("draw")
+        return host(self).engine("draw")
 
     @property
     def _candidates(self) -> str:
@@ -137,7 +133,7 @@ class Board(Horizontal):
         try:
             self._tallies = await asyncio.to_thread(lambda: samples.tallies(samples.samples()))
         except KanatuiError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
         self._ask_for(self._wanted)
         self._tell_state()
 
@@ -149,7 +145,7 @@ class Board(Horizontal):
         try:
             answer = await self._engine.ask("glyphs", characters=KANA, side=_PICTURE)
         except EngineError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             return
         self._readings.pictures = dict(zip(answer.data["characters"], answer.arrays["images"], strict=True))
         self._readings.show(self._readings.shown)
@@ -172,7 +168,7 @@ class Board(Horizontal):
             return
         except EngineError as error:
             self._readings.say("")
-            self._app.problem(error)
+            host(self).tell_problem(error)
             return
         self._known = self._readings.known = str(answer.data["characters"])
         self._fetch_pictures()
@@ -224,7 +220,7 @@ class Board(Horizontal):
         except Superseded:
             return
         except EngineError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             self._show([])
             return
         self._show([Read(**reading) for reading in answer.data["readings"]])
@@ -357,7 +353,7 @@ class Board(Horizontal):
         try:
             sample = await asyncio.to_thread(samples.keep, drawing, character, readings, self._model)
         except StorageError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             if canvas.empty:
                 canvas.put(drawing)
             return

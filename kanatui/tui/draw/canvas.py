@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from rich.segment import Segment
@@ -20,9 +20,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from kanatui.pictures.drawing import PEN_WIDTHS, Box, Drawing, Pixels, Point, Stroke, paint, smoothed
-
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
+from kanatui.tui.host import host
 
 _USUAL = (0.1, 0.1, 0.9, 0.9)
 """Left, top, right and bottom of the faint frame, in shares of the board: a character of usual size fills it."""
@@ -312,7 +310,7 @@ class Canvas(Widget, can_focus=True):
         if 2 * y >= side:
             return Strip.blank(self.size.width, self.rich_style)
         ink, frame = self._pixels[2 * y : 2 * y + 2], self._frame[2 * y : 2 * y + 2]
-        plain = cast("KanatuiApp", self.app).ascii
+        plain = host(self).ascii
         segments = _plain_line(ink, frame) if plain else _half_block_line(ink, frame)
         strip = Strip(segments, side)
         x, row = self._cursor_pixel()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 from typing_extensions import override
 
+from kanatui.tui.host import host
+
 if TYPE_CHECKING:
     from kanatui.pictures.drawing import Pixels
-    from kanatui.tui.app import KanatuiApp
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot of a braille cell, four rows of two."""
@@ -62,7 +63,7 @@ class Picture(Widget):
 
     def _lines(self, side: int) -> list[str]:
         assert self._image is not None
-        if cast("KanatuiApp", self.app).ascii:
+        if host(self).ascii:
             from kanatui.core.blocks import ascii_lines, shrink
 
             return ascii_lines(shrink(self._image, side))

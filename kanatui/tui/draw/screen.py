@@ -19,6 +19,7 @@ from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.starting import start_training
 from kanatui.tui.widgets.dialogs import Ask
@@ -123,10 +124,10 @@ class DrawScreen(KanatuiScreen):
             run = await start_training([board.model, "--minutes", minutes.strip()], board.say, "adapt")
         except KanatuiError as error:
             board.say("")
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
         else:
             board.say(f"run {run} adapts it; press 2 to watch")
-            self.kanatui.show_run(run)
+            host(self).show_run(run)
             self._follow(run)
         finally:
             self._set_adapting(False)
@@ -139,7 +140,7 @@ class DrawScreen(KanatuiScreen):
             while (status := await asyncio.to_thread(run.status)).active:
                 await asyncio.sleep(_POLL)
         except KanatuiError as error:  # as when the run was deleted meanwhile
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         if status.state == "finished":
             await self._tell_of(run)
@@ -152,13 +153,13 @@ class DrawScreen(KanatuiScreen):
         try:
             found = await asyncio.to_thread(changes, run)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         figures = in_words(found) or "no scores before and after"
         if found and not got_worse(found):
             text = f"adapted: {figures} · m picks another model"
             board.read_with(run.id, text)
-            self.kanatui.notify(text, timeout=_READABLE, markup=False)
+            host(self).notify(text, timeout=_READABLE, markup=False)
             return
         verdict = "adapting made it worse" if found else "adapted"
         board.prepare()
@@ -166,7 +167,7 @@ class DrawScreen(KanatuiScreen):
 
     def _tell(self, text: str) -> None:
         self.query_one(Board).say(text)
-        self.kanatui.notify(text, severity="warning", timeout=_READABLE, markup=False)
+        host(self).notify(text, severity="warning", timeout=_READABLE, markup=False)
 
     def _set_adapting(self, adapting: bool) -> None:
         self._adapting = adapting

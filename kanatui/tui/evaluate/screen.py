@@ -23,6 +23,7 @@ from kanatui.tui.evaluate.finding import compare_with, evaluations_of, runs_with
 from kanatui.tui.evaluate.images import ImagesPanel
 from kanatui.tui.evaluate.loaded import LoadedEvaluation, Shown, headline, shown
 from kanatui.tui.evaluate.progress import ProgressLine
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Confirm
 
@@ -113,7 +114,7 @@ class EvaluateScreen(KanatuiScreen):
     async def pick_run(self, run: str) -> None:
         """Choose a run, for who comes here from Train."""
         if not self._choices.pick_run(run):
-            self.kanatui.problem(f"run {run} has no weights yet; wait for its first checkpoint")
+            host(self).tell_problem(f"run {run} has no weights yet; wait for its first checkpoint")
         self.action_tab("characters")
 
     @on(Choices.RunChosen)
@@ -137,7 +138,7 @@ class EvaluateScreen(KanatuiScreen):
         try:
             loaded = await asyncio.to_thread(LoadedEvaluation.load, evaluation)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         self._show(loaded)
 
@@ -153,7 +154,7 @@ class EvaluateScreen(KanatuiScreen):
         try:
             self._begin(choices.run, choices.source(), choices.characters(), choices.limit())
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
 
     def action_evaluate_second(self) -> None:
         """Let the second run read the images that the first one read."""
@@ -184,16 +185,20 @@ class EvaluateScreen(KanatuiScreen):
     async def _evaluate(self, run: str, source: Mapping[str, str], characters: str | None, limit: int | None) -> None:
         task = get_current_worker()
         try:
-            answer = await self.kanatui.engine("evaluate").ask(
-                "evaluate",
-                on_progress=self.query_one(ProgressLine).advance,
-                model=run,
-                source=source,
-                characters=characters,
-                limit=limit,
+            answer = (
+                await host(self)
+                .engine("evaluate")
+                .ask(
+                    "evaluate",
+                    on_progress=self.query_one(ProgressLine).advance,
+                    model=run,
+                    source=source,
+                    characters=characters,
+                    limit=limit,
+                )
             )
         except EngineError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         finally:
             if task is self._worker:  # not if it was cancelled and another one has begun
@@ -228,7 +233,7 @@ class EvaluateScreen(KanatuiScreen):
             try:
                 evaluation.delete()
             except KanatuiError as error:
-                self.kanatui.problem(error)
+                host(self).tell_problem(error)
             self._list_evaluations(evaluation.run)
 
     # ── results ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -372,7 +377,7 @@ class EvaluateScreen(KanatuiScreen):
 
     async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> npt.NDArray[np.uint8]:
         # While the one engine evaluates, the other one's process is free.
-        engine = self.kanatui.engine("preview" if self.busy else "evaluate")
+        engine = host(self).engine("preview" if self.busy else "evaluate")
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
         return answer.arrays["images"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import Mailbox
+from kanatui.tui.host import host
 from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
@@ -25,7 +26,6 @@ from kanatui.tui.train.rows import Row
 from kanatui.tui.widgets.wordbar import WordBar
 
 if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
     from kanatui.tui.train.charts import Chart
 
 _POLL = 0.25
@@ -242,7 +242,7 @@ class Live(Vertical):
         row, follower = self.row, self.follower
         if row is None or follower is None or not self._seen:
             return
-        plain = cast("KanatuiApp", self.app).ascii
+        plain = host(self).ascii
         self._put("head", figures.headline(row))
         self._put("bar", figures.bar(row, follower.history, self.query_one("#live-bar").size.width, plain))
         for name, line in zip(("place", "scores", "cost"), figures.lines(row, follower.history), strict=True):

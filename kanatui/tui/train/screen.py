@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.live import Live
@@ -272,7 +273,7 @@ class TrainScreen(KanatuiScreen):
             await start_training(["--resume", row.run.id], lambda text: live.say(f"continuing: {text}"))
         except KanatuiError as error:
             live.say(f"✗ {error}")
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
         else:
             live.say("")
 
@@ -280,7 +281,7 @@ class TrainScreen(KanatuiScreen):
         """Evaluate this run."""
         row = self.target
         if row is not None:
-            self.kanatui.evaluate_run(row.run.id)
+            host(self).evaluate_run(row.run.id)
 
     @work
     async def action_rename(self) -> None:
@@ -319,7 +320,7 @@ class TrainScreen(KanatuiScreen):
         try:
             await asyncio.to_thread(change, *arguments)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
         self.runs.look()
 
     # ── a new run ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -23,9 +23,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 from typing_extensions import override
 
+from kanatui.tui.host import host
+
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
-    from kanatui.tui.app import KanatuiApp
 
 _GUTTER = 1
 """Columns left of each glyph; the cursor stands there, and two glyphs do not touch."""
@@ -214,7 +215,7 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     def _tile(self, index: int) -> list[list[Segment]]:
         if index not in self._drawn:
-            self._drawn[index] = draw_lines(self._images[index], self.tile, cast("KanatuiApp", self.app).ascii)
+            self._drawn[index] = draw_lines(self._images[index], self.tile, host(self).ascii)
         return self._drawn[index]
 
     # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,7 +298,7 @@ class GlyphView(Widget):
         if self._image is None or side < 2:
             return Strip.blank(width, self.rich_style)
         if self._lines is None:
-            self._lines = draw_lines(self._image, side, cast("KanatuiApp", self.app).ascii)
+            self._lines = draw_lines(self._image, side, host(self).ascii)
         top = (height - side // 2) // 2
         if not top <= y < top + len(self._lines):
             return Strip.blank(width, self.rich_style)
