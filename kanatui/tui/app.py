@@ -52,7 +52,7 @@ class KanatuiApp(Host):
     """kanatui's terminal app."""
 
     TITLE = "kanatui"
-    CSS_PATH: ClassVar[Any] = ["kanatui.tcss", "dataset.tcss", "train.tcss", "evaluate.tcss", "draw.tcss"]
+    CSS_PATH: ClassVar[Any] = ["kanatui.tcss", *(f"{mode}/screen.tcss" for mode in TABS)]
     MODES: ClassVar[dict[str, Any]] = {mode: functools.partial(_screen, mode) for mode in TABS}
     DEFAULT_MODE = "dataset"
     BINDINGS: ClassVar[list[BindingType]] = [

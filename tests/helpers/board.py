@@ -14,7 +14,7 @@ from kanatui.plugins import trust
 from kanatui.training.runs import Run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
-from kanatui.tui.draw.readings import Readings
+from kanatui.tui.draw.readings import ReadingsPanel
 from tests.helpers.app import make_app, until
 from tests.helpers.drawings import STROKES
 
@@ -110,7 +110,7 @@ def board(request):
         def __init__(self, app, pilot):
             self.app, self.pilot = app, pilot
             self.canvas = app.screen.query_one(Canvas)
-            self.readings = app.screen.query_one(Readings)
+            self.readings = app.screen.query_one(ReadingsPanel)
             self.board = app.screen.query_one(Board)
 
         async def until(self, predicate, seconds=60.0):

@@ -7,7 +7,7 @@ from kanatui.dataset.recipe import Augment, Recipe, find_recipe, save_recipe
 from kanatui.fonts import faces
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.plan import PlanLine
-from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from tests.helpers.app import make_app, screen_text, until
 
@@ -55,7 +55,7 @@ class Screen:
 
     @property
     def images(self):
-        return self.one(Preview)._shown and self.one(Preview)._shown.images
+        return self.one(PreviewPanel).shown and self.one(PreviewPanel).shown.images
 
     @property
     def plan(self):
@@ -75,7 +75,7 @@ async def open_app(tiny):
         app = make_app(**options)
         async with app.run_test(size=size) as pilot:
             screen = Screen(app)
-            await until(pilot, lambda: app.screen.query(Preview) and screen.images is not None, 60)
+            await until(pilot, lambda: app.screen.query(PreviewPanel) and screen.images is not None, 60)
             await until(pilot, lambda: "images" in screen.plan)
             await until(pilot, lambda: screen.one(StepsPanel)._registry is not None)
             yield pilot, screen

@@ -22,7 +22,7 @@ from kanatui.training.provenance import provenance_of
 from kanatui.training.runs import find_run
 from kanatui.tui.evaluate.characters import CharacterTable
 from kanatui.tui.evaluate.confusions import ConfusionMap
-from kanatui.tui.evaluate.images import Closer
+from kanatui.tui.evaluate.images import ImageZoom
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
 from tests.helpers.app import complains, make_app, screen_text, shows, until
@@ -237,10 +237,10 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         sure = f"{worst.read} {100 * readings.records['probabilities'][place, 0]:.0f} %"
         assert sheet(app)._captions[0] == sure
         await pilot.press("enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Closer))
+        await until(pilot, lambda: isinstance(app.screen, ImageZoom))
         assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
         await pilot.press("right", "escape")
-        await until(pilot, lambda: not isinstance(app.screen, Closer))
+        await until(pilot, lambda: not isinstance(app.screen, ImageZoom))
         assert sheet(app).cursor == 1 % worst.count
         await pilot.press("escape")
         assert app.focused is app.screen.query_one(ConfusionMap)
@@ -326,7 +326,7 @@ async def test_two_runs_side_by_side(first):
         assert sheet(app)._captions[0][2:4] in ("A:", "B:") or sheet(app)._captions[0][2] in "AB"
         app.screen._compare.table.focus()
         await pilot.press("enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Closer))
+        await until(pilot, lambda: isinstance(app.screen, ImageZoom))
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
 
 

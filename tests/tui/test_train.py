@@ -12,7 +12,7 @@ from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
 from kanatui.tui.train.logs import clean, read_from
 from kanatui.tui.train.rows import Gatherer, spark
-from kanatui.tui.train.runlist import Options
+from kanatui.tui.train.runlist import RunOptionList
 from kanatui.tui.widgets.form import ParameterForm
 from tests.helpers.app import screen_text, until
 from tests.helpers.train_screen import (
@@ -117,7 +117,7 @@ async def test_marked_runs_are_laid_over_each_other():
     async with opened() as (app, pilot):
         await until(pilot, lambda: "smoothed" in titles(app)[0])
         assert "raw" in titles(app)[0] and "A augmentations changed" in titles(app)[0] and "P paused" in titles(app)[0]
-        app.screen.query_one(Options).focus()
+        app.screen.query_one(RunOptionList).focus()
         await pilot.press("down", "space", "down", "space")
         await until(pilot, lambda: "─x─ five" in titles(app)[0] and "─+─ four" in titles(app)[0])
         assert "─o─ six" in titles(app)[0] and "raw" not in titles(app)[0]
@@ -126,10 +126,10 @@ async def test_marked_runs_are_laid_over_each_other():
         await pilot.press("enter")
         await until(pilot, lambda: "─o─ four" in titles(app)[0] and "─x─ five" in titles(app)[0])
         assert titles(app)[0].count("four") == 1, "the run shown is not laid over itself"
-        app.screen.query_one(Options).focus()
+        app.screen.query_one(RunOptionList).focus()
         await pilot.press("space", "up", "up", "enter")
         await until(pilot, lambda: "─o─ six" in titles(app)[0] and "four" not in titles(app)[0])
-        app.screen.query_one(Options).focus()
+        app.screen.query_one(RunOptionList).focus()
         await pilot.press("down", "down")
         await pilot.press("space", "down", "space", "down", "space", "down", "space")
         await until(pilot, lambda: "cannot be told apart" in screen_text(app))

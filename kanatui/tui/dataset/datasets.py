@@ -19,8 +19,8 @@ from kanatui.core.storage import tail
 from kanatui.core.units import bytes_text, percent
 from kanatui.dataset.catalogue import Entry
 from kanatui.tui.dataset.progress import SYMBOLS
-from kanatui.tui.dataset.ticks import line
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.ticks import line
 
 _LOG_SHOWN = 16 * 1024
 

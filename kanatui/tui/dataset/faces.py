@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from kanatui.tui.dataset.draft import Draft, ticked_faces
 from kanatui.tui.dataset.messages import Edited
-from kanatui.tui.dataset.ticks import OPEN, PARTLY, TICKED, TickList, line
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.ticks import OPEN, PARTLY, TICKED, TickList, line
 
 _ROOM_FOR_WEIGHT = 46
 """Columns from which on a face's weight is shown as well."""

@@ -30,7 +30,7 @@ from kanatui.tui.dataset.fields import RecipePanel
 from kanatui.tui.dataset.generations import Generations
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.plan import PlanLine
-from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
@@ -95,7 +95,7 @@ class DatasetScreen(KanatuiScreen):
                     yield StepsPanel(self.draft)
                 with TabPane("Data sets", id="tab-datasets"):
                     yield DatasetsPanel()
-            yield Preview(self.draft)
+            yield PreviewPanel(self.draft)
         with Vertical(id="dataset-lines"):
             yield Generations()
             yield PlanLine(id="plan")
@@ -138,7 +138,7 @@ class DatasetScreen(KanatuiScreen):
         steps = self.query_one(StepsPanel)
         steps.show(draft, cursor)
         self.query_one(PlanLine).unsettle()
-        self.query_one(Preview).show(draft, steps.cursor if cursor is None else cursor)
+        self.query_one(PreviewPanel).show(draft, steps.cursor if cursor is None else cursor)
         self._plan()
         self._keep()
         if other_characters:
@@ -226,7 +226,7 @@ class DatasetScreen(KanatuiScreen):
 
     @on(StepsPanel.Moved)
     def _move(self) -> None:
-        self.query_one(Preview).show(self.draft, self.query_one(StepsPanel).cursor)
+        self.query_one(PreviewPanel).show(self.draft, self.query_one(StepsPanel).cursor)
 
     # ── recipes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -361,7 +361,7 @@ class DatasetScreen(KanatuiScreen):
 
     def action_redraw(self) -> None:
         """Show other images, and ask again for what there was no answer to."""
-        self.query_one(Preview).redraw()
+        self.query_one(PreviewPanel).redraw()
         if self.query_one(PlanLine).failed:
             self._plan()
         if not self.query_one(FacesPanel).filled:
@@ -369,7 +369,7 @@ class DatasetScreen(KanatuiScreen):
 
     def action_compare(self) -> None:
         """Show each glyph without and with the step under the cursor, or end that."""
-        preview = self.query_one(Preview)
+        preview = self.query_one(PreviewPanel)
         preview.show(self.draft, self.query_one(StepsPanel).cursor)
         preview.compare()
 

@@ -19,8 +19,8 @@ from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Chance
 from kanatui.tui.dataset.draft import Draft, Step
 from kanatui.tui.dataset.messages import Edited
-from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
 from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.ticks import OPEN, TICKED, TickList, line
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry

@@ -21,7 +21,7 @@ from kanatui.pictures.drawing import PEN_WIDTHS, Drawing
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
-from kanatui.tui.draw.readings import PLACES, Read, ReadingRow, Readings, Wanted
+from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask
 
@@ -81,8 +81,8 @@ class Board(Horizontal):
         yield Canvas()
         with Vertical(id="side"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
-            yield Wanted()
-            yield Readings()
+            yield PracticePrompt()
+            yield ReadingsPanel()
             yield Static("", id="state", markup=False)
 
     def on_mount(self) -> None:
@@ -95,8 +95,8 @@ class Board(Horizontal):
         return self.query_one(Canvas)
 
     @property
-    def _readings(self) -> Readings:
-        return self.query_one(Readings)
+    def _readings(self) -> ReadingsPanel:
+        return self.query_one(ReadingsPanel)
 
     @property
     def _engine(self) -> Engine:
@@ -223,7 +223,7 @@ class Board(Horizontal):
             host(self).tell_problem(error)
             self._show([])
             return
-        self._show([Read(**reading) for reading in answer.data["readings"]])
+        self._show([Reading(**reading) for reading in answer.data["readings"]])
 
     async def _recognize(self, drawing: Drawing) -> Answer:
         characters = None if self._script == _SCRIPTS[0] else self._candidates
@@ -231,7 +231,7 @@ class Board(Horizontal):
             "recognize", slot="recognize", model=self._model, drawing=drawing.to_data(), characters=characters
         )
 
-    def _show(self, readings: list[Read]) -> None:
+    def _show(self, readings: list[Reading]) -> None:
         if self._model:
             self._readings.say("" if readings or not self._canvas.empty else _HINT)
         self._readings.show(readings)
@@ -392,7 +392,7 @@ class Board(Horizontal):
         self._wanted = character
         tally = self._tallies.get(character, Tally())
         picture = self._readings.pictures.get(character)
-        self.query_one(Wanted).show(character, picture, tally, self._practice)
+        self.query_one(PracticePrompt).show(character, picture, tally, self._practice)
 
     def action_leave(self) -> None:
         """Take the keys off the board."""

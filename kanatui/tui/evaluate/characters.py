@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from kanatui.kana.romaji import NAMES
-from kanatui.tui.evaluate.loaded import scores, whole_percent
+from kanatui.tui.evaluate.results import scores, whole_percent
 
 if TYPE_CHECKING:
     from kanatui.evaluation.metrics import Report, Score

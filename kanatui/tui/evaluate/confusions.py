@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from typing_extensions import override
 
-from kanatui.tui.evaluate.loaded import share_of
+from kanatui.tui.evaluate.results import share_of
 
 if TYPE_CHECKING:
     from kanatui.evaluation.metrics import Report

@@ -9,7 +9,7 @@ from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
 from kanatui.core.units import percent
 from kanatui.model.shipped import DEFAULT, default_weights
-from kanatui.tui.evaluate.loaded import LoadedEvaluation
+from kanatui.tui.evaluate.results import LoadedEvaluation
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison

@@ -21,8 +21,8 @@ from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
 from kanatui.tui.evaluate.finding import compare_with, evaluations_of, runs_with_weights
 from kanatui.tui.evaluate.images import ImagesPanel
-from kanatui.tui.evaluate.loaded import LoadedEvaluation, Shown, headline, shown
 from kanatui.tui.evaluate.progress import ProgressLine
+from kanatui.tui.evaluate.results import LoadedEvaluation, SheetImage, headline, sheet_images
 from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Confirm
@@ -381,7 +381,7 @@ class EvaluateScreen(KanatuiScreen):
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
         return answer.arrays["images"]
 
-    def _under_cursor(self, loaded: LoadedEvaluation) -> tuple[str, list[Shown], int]:
+    def _under_cursor(self, loaded: LoadedEvaluation) -> tuple[str, list[SheetImage], int]:
         """Return what is under the cursor in words, its images, and how many there are in all."""
         if self._list == "compare":
             return self._compare.differing(self._compare.character, self._folded)
@@ -392,10 +392,10 @@ class EvaluateScreen(KanatuiScreen):
             places = loaded.readings.cell(*cell).tolist()
             return (
                 self.query_one(ConfusionMap).description,
-                shown(loaded, places, folded=False, with_truth=False),
+                sheet_images(loaded, places, folded=False, with_truth=False),
                 len(places),
             )
         character = self.query_one(CharacterTable).character
         places = loaded.readings.misread(character, self._folded).tolist()
         about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
-        return about, shown(loaded, places, self._folded, with_truth=not character), len(places)
+        return about, sheet_images(loaded, places, self._folded, with_truth=not character), len(places)

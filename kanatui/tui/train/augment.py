@@ -20,8 +20,8 @@ from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Augment, Chance, Recipe
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
-from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
 from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.ticks import OPEN, TICKED, TickList, line
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry

@@ -31,7 +31,7 @@ _MARK_WORDS = {"augment": "augmentations changed", "paused": "paused"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class ChartedRun:
     """A run in the charts: what it is called and what it did."""
 
     name: str
@@ -65,7 +65,7 @@ class Chart(Vertical):
     def __init__(self, kind: Kind) -> None:
         super().__init__(id=f"chart-{kind.id}")
         self.kind = kind
-        self._runs: Sequence[Shown] = ()
+        self._runs: Sequence[ChartedRun] = ()
         self._drawn_for: object = None
         self._heights: list[float] = []
 
@@ -75,7 +75,7 @@ class Chart(Vertical):
         yield Static(self.kind.title, classes="chart-title")
         yield Plot()
 
-    def show(self, runs: Sequence[Shown]) -> None:
+    def show(self, runs: Sequence[ChartedRun]) -> None:
         """Draw the runs, the first being the one that is watched, if anything is new."""
         self._runs = runs
         plain = bool(getattr(self.app, "ascii", False))
@@ -112,7 +112,7 @@ class Chart(Vertical):
         if title.content != text:
             title.update(text, layout=False)
 
-    def _draw_run(self, plot: Plot, run: Shown, index: int, low: float, high: float, plain: bool) -> list[Content]:
+    def _draw_run(self, plot: Plot, run: ChartedRun, index: int, low: float, high: float, plain: bool) -> list[Content]:
         colour = COLOURS[index % len(COLOURS)]
         marker = MARKERS[index % len(MARKERS)]
         alone = len(self._runs) == 1

@@ -21,9 +21,9 @@ from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
 from kanatui.tui.train.follow import Follower
-from kanatui.tui.train.logs import Printed, Told, read_from
+from kanatui.tui.train.logs import EventLog, OutputLog, read_from
 from kanatui.tui.train.rows import Row
-from kanatui.tui.widgets.wordbar import WordBar
+from kanatui.tui.widgets.tabbar import TabBar
 
 if TYPE_CHECKING:
     from kanatui.tui.train.charts import Chart
@@ -33,7 +33,7 @@ _POLL_ANSWER = 0.05
 _FIGURES_EVERY = 0.5
 _CHARTS_EVERY = 1.0
 _LAST_LINES = 4
-VIEWS = {"charts": "Charts", "images": "Images", "told": "Events", "printed": "Log", "augment": "Augmentations"}
+VIEWS = {"charts": "Charts", "images": "Images", "events": "Events", "log": "Log", "augment": "Augmentations"}
 _ANSWERED = {
     "pause": "paused",
     "resume": "going on",
@@ -78,12 +78,12 @@ class Live(Vertical):
                 yield Static("", id=f"live-{name}", classes="figure", markup=False)
         yield Static("", id="live-note", markup=False)
         yield Static("", id="live-crash", markup=False)
-        yield WordBar(VIEWS, "live-views")
+        yield TabBar(VIEWS, "live-views")
         yield Horizontal(id="live-charts")
         with Vertical(id="live-lower"):
             yield BatchSheet(id="live-images")
-            yield Told(id="live-told")
-            yield Printed(id="live-printed")
+            yield EventLog(id="live-events")
+            yield OutputLog(id="live-log")
             yield Augmentations(id="live-augment")
 
     async def on_mount(self) -> None:
@@ -114,8 +114,8 @@ class Live(Vertical):
         self._pending.clear()
         self._caught_up = False
         self.say("")
-        self.query_one(Told).restart()
-        self.query_one(Printed).follow(row.run.log)
+        self.query_one(EventLog).restart()
+        self.query_one(OutputLog).follow(row.run.log)
         self.query_one(BatchSheet).watch_run(row.run)
         self.query_one(Augmentations).watch_run(row.run)
         self._follow(self.follower)
@@ -261,24 +261,24 @@ class Live(Vertical):
             return
         self._draw_charts()
         self.query_one(Augmentations).stand(follower.history.augment, row.status.active)
-        self.query_one(Told).show(follower.history)
+        self.query_one(EventLog).show(follower.history)
         self._show_files(row)
 
     @work(exclusive=True, group="files")
     async def _show_files(self, row: Row) -> None:
-        if self.query_one(Printed).display:
-            await self.query_one(Printed).advance()
+        if self.query_one(OutputLog).display:
+            await self.query_one(OutputLog).advance()
         if self.query_one(BatchSheet).display:
             await self.query_one(BatchSheet).advance(row.status.active)
 
     def _draw_charts(self) -> None:
         if self.row is None or self.follower is None or not self._charts:
             return
-        from kanatui.tui.train.charts import Shown
+        from kanatui.tui.train.charts import ChartedRun
 
-        runs = [Shown(self.row.title, self.follower.history)]
+        runs = [ChartedRun(self.row.title, self.follower.history)]
         others = [other for id, other in self._others.items() if id != self.row.run.id]
-        runs += [Shown(title, follower.history) for title, follower in others]
+        runs += [ChartedRun(title, follower.history) for title, follower in others]
         for chart in self._charts:
             chart.show(runs)
 
@@ -294,7 +294,7 @@ class Live(Vertical):
 
     def focus_view(self) -> None:
         """Put the focus where the keys of the view are."""
-        places = {"charts": "Plot", "images": "#live-images", "told": "#live-told", "printed": "#live-printed"}
+        places = {"charts": "Plot", "images": "#live-images", "events": "#live-events", "log": "#live-log"}
         for widget in self.query(places.get(self.view, "#augment-steps")):
             if widget.display and widget.is_on_screen:
                 widget.focus()
@@ -304,15 +304,15 @@ class Live(Vertical):
 
     def watch_view(self) -> None:
         """Show another view."""
-        self.query_one(WordBar).chosen = self.view
+        self.query_one(TabBar).active = self.view
         for name in VIEWS:
             self.set_class(name == self.view, f"view-{name}")
         self.call_after_refresh(self._show_rest)
 
-    @on(WordBar.Picked, "#live-views")
-    def _picked(self, event: WordBar.Picked) -> None:
+    @on(TabBar.Clicked, "#live-views")
+    def _tab_clicked(self, event: TabBar.Clicked) -> None:
         event.stop()
-        self.view = event.word
+        self.view = event.tab
 
     def next_chart(self) -> None:
         """Show the charts; where they are shown already, the next of them."""

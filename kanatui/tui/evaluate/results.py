@@ -1,4 +1,4 @@
-"""An evaluation as the screen holds it: what its file says, the readings, and what was counted from them."""
+"""An evaluation in memory, its images one by one, and its scores in words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LoadedEvaluation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class SheetImage:
     """An image on the sheet and what is said about it."""
 
     record: int
@@ -68,7 +68,7 @@ def opinion(readings: Readings, place: int, whose: str = "") -> Opinion:
     return Opinion(whose, readings.likeliest(place), readings.reading(place, folded=True))
 
 
-def shown(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_truth: bool) -> list[Shown]:
+def sheet_images(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_truth: bool) -> list[SheetImage]:
     """Describe some images, at most :data:`MOST_SHOWN`.
 
     Args:
@@ -82,7 +82,7 @@ def shown(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_tr
         truth, caption = loaded.readings.truth(place), surely(*loaded.readings.reading(place, folded))
         if with_truth:
             caption = f"{truth}→{caption}"
-        made.append(Shown(int(place), truth, caption, loaded.origin(place), (opinion(loaded.readings, place),)))
+        made.append(SheetImage(int(place), truth, caption, loaded.origin(place), (opinion(loaded.readings, place),)))
     return made
 
 
