@@ -130,7 +130,7 @@ async def opened(size=(120, 40), shown=True, **options):
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.screen.query("#train-live") and app.screen.runs.loaded)
         if shown:
-            await until(pilot, lambda: app.screen.live.row and app.screen.live._caught_up and app.screen.live._charts)
+            await until(pilot, lambda: app.screen.live.row and app.screen.live.caught_up)
         yield app, pilot
 
 
@@ -144,4 +144,4 @@ def note(app):
 
 
 def titles(app):
-    return [str(chart.query_one(".chart-title", Static).content) for chart in on_train(app).live._charts]
+    return [chart.title for chart in on_train(app).live.charts]

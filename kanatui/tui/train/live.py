@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -20,13 +20,11 @@ from kanatui.tui.host import host
 from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
+from kanatui.tui.train.charts import KINDS, Chart, ChartedRun
 from kanatui.tui.train.follow import Follower
 from kanatui.tui.train.logs import EventLog, OutputLog, read_from
 from kanatui.tui.train.rows import Row
 from kanatui.tui.widgets.tabbar import TabBar
-
-if TYPE_CHECKING:
-    from kanatui.tui.train.charts import Chart
 
 _POLL = 0.25
 _POLL_ANSWER = 0.05
@@ -64,9 +62,10 @@ class Live(Vertical):
         self.follower: Follower | None = None
         self._others: dict[str, tuple[str, Follower]] = {}
         self._pending: dict[int, str] = {}
-        self._charts: list[Chart] = []
+        self.charts = [Chart(kind) for kind in KINDS]
         self._first_chart = 0
-        self._caught_up = False
+        self.caught_up = False
+        """Whether all that had happened before has been read."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -79,7 +78,7 @@ class Live(Vertical):
         yield Static("", id="live-note", markup=False)
         yield Static("", id="live-crash", markup=False)
         yield TabBar(VIEWS, "live-views")
-        yield Horizontal(id="live-charts")
+        yield Horizontal(*self.charts, id="live-charts")
         with Vertical(id="live-lower"):
             yield BatchSheet(id="live-images")
             yield EventLog(id="live-events")
@@ -91,16 +90,7 @@ class Live(Vertical):
         self.watch_view()
         self.set_interval(_FIGURES_EVERY, self._show_figures)
         self.set_interval(_CHARTS_EVERY, self._show_rest)
-        self._make_charts()
-
-    @work
-    async def _make_charts(self) -> None:
-        # NumPy takes 0.1 s to import; in a thread, so that the first paint does not wait for it.
-        make = await asyncio.to_thread(_chart_maker)
-        self._charts = make()
-        await self.query_one("#live-charts").mount(*self._charts)
         self._lay_out_charts()
-        self._show_rest()
 
     # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,7 +102,7 @@ class Live(Vertical):
         self.row = row
         self.follower = Follower(row.run)
         self._pending.clear()
-        self._caught_up = False
+        self.caught_up = False
         self.say("")
         self.query_one(EventLog).restart()
         self.query_one(OutputLog).follow(row.run.log)
@@ -130,7 +120,7 @@ class Live(Vertical):
         for name in ("bar", "place", "scores", "cost", "note"):
             self.query_one(f"#live-{name}", Static).update("")
         self.query_one("#live-crash").display = False
-        for chart in self._charts:
+        for chart in self.charts:
             chart.show([])
 
     def stand(self, row: Row) -> None:
@@ -161,11 +151,11 @@ class Live(Vertical):
         while True:
             if await follower.advance():
                 bites += 1
-                if not self._caught_up and bites > 1:
+                if not self.caught_up and bites > 1:
                     self.say(f"reading what happened so far: {follower.share:.0%}".replace("%", " %"))
                 continue
-            if not self._caught_up:
-                self._caught_up = True
+            if not self.caught_up:
+                self.caught_up = True
                 self.say("")
                 self._show_rest()
                 self._show_figures()
@@ -257,7 +247,7 @@ class Live(Vertical):
     def _show_rest(self) -> None:
         """Redraw what is seen of charts, images, events and log, if there is anything new."""
         row, follower = self.row, self.follower
-        if row is None or follower is None or not self._seen or not self._caught_up:
+        if row is None or follower is None or not self._seen or not self.caught_up:
             return
         self._draw_charts()
         self.query_one(Augmentations).stand(follower.history.augment, row.status.active)
@@ -272,14 +262,12 @@ class Live(Vertical):
             await self.query_one(BatchSheet).advance(row.status.active)
 
     def _draw_charts(self) -> None:
-        if self.row is None or self.follower is None or not self._charts:
+        if self.row is None or self.follower is None:
             return
-        from kanatui.tui.train.charts import ChartedRun
-
         runs = [ChartedRun(self.row.title, self.follower.history)]
         others = [other for id, other in self._others.items() if id != self.row.run.id]
         runs += [ChartedRun(title, follower.history) for title, follower in others]
-        for chart in self._charts:
+        for chart in self.charts:
             chart.show(runs)
 
     @work(exclusive=True, group="crash")
@@ -317,7 +305,7 @@ class Live(Vertical):
     def next_chart(self) -> None:
         """Show the charts; where they are shown already, the next of them."""
         if self.view == "charts" or not self.has_class("view-charts"):
-            self._first_chart = (self._first_chart + self._charts_at_once) % max(1, len(self._charts))
+            self._first_chart = (self._first_chart + self._charts_at_once) % len(self.charts)
         self.view = "charts"
         self._lay_out_charts()
         self._draw_charts()
@@ -328,7 +316,7 @@ class Live(Vertical):
 
     def _lay_out_charts(self) -> None:
         shown = range(self._first_chart, self._first_chart + self._charts_at_once)
-        for index, chart in enumerate(self._charts):
+        for index, chart in enumerate(self.charts):
             chart.display = index in shown
 
     def on_resize(self) -> None:
@@ -344,9 +332,3 @@ def _words(command: str) -> str:
 
 def _bracketed(note: str) -> str:
     return f" ({note})" if note else ""
-
-
-def _chart_maker() -> Any:
-    from kanatui.tui.train.charts import make_charts
-
-    return make_charts
