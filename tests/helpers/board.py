@@ -118,7 +118,7 @@ def board(request):
 
         def report(self, kind, place, button=1, exact=False):
             """Post a mouse event as a terminal reports it: for whole cells, or by pixels."""
-            region, side = self.canvas.region, self.canvas._side
+            region, side = self.canvas.region, self.canvas.side
             x, y = region.x + place[0] * side, region.y + place[1] * side / 2
             if not exact:
                 x, y = int(x), int(y)
@@ -144,9 +144,9 @@ def board(request):
 
         async def draw_by_keys(self, lines):
             """Go along strokes by arrows and their diagonals, a pixel at a time, with the pen up between them."""
-            side = self.canvas._side
+            side = self.canvas.side
             await self.press("left")  # the first only shows the cursor
-            here = np.array(self.canvas._cursor_pixel())
+            here = np.array(self.canvas.cursor_pixel)
             for line in lines:
                 corners = np.minimum((np.array(line) * side).astype(int), side - 1)
                 await self.press(*keys_along(here, corners[0]), "space")
@@ -157,7 +157,7 @@ def board(request):
 
         async def read(self):
             """Wait for the readings of what is drawn now."""
-            await self.until(lambda: self.board._read_up.is_set() and self.readings.shown)
+            await self.until(lambda: self.board.up_to_date and self.readings.shown)
             return [reading.character for reading in self.readings.shown]
 
         async def ready(self):
@@ -176,7 +176,7 @@ def board(request):
             pilot = await self.running.__aenter__()
             await until(pilot, lambda: self.app.current_mode == "draw" and list(self.app.screen.query(Canvas)))
             opened = Opened(self.app, pilot)
-            await opened.until(lambda: opened.canvas.has_focus and opened.canvas._side)
+            await opened.until(lambda: opened.canvas.has_focus and opened.canvas.side)
             return opened
 
         async def __aexit__(self, *error):

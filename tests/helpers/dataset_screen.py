@@ -77,7 +77,7 @@ async def open_app(tiny):
             screen = Screen(app)
             await until(pilot, lambda: app.screen.query(PreviewPanel) and screen.images is not None, 60)
             await until(pilot, lambda: "images" in screen.plan)
-            await until(pilot, lambda: screen.one(StepsPanel)._registry is not None)
+            await until(pilot, lambda: screen.one(StepsPanel).registry is not None)
             yield pilot, screen
 
     return opened

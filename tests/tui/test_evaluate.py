@@ -178,7 +178,7 @@ def sheet(app):
 
 
 def images_shown(app):
-    return len(sheet(app)._images)
+    return len(sheet(app).images)
 
 
 async def test_without_runs_the_screen_says_what_to_do(home):
@@ -197,13 +197,13 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, "002-quick"))
         await until(pilot, shows(app, "has not been evaluated yet"))
         app.evaluate_run(first.id)
-        await until(pilot, lambda: app.screen._choices.run == first.id)
+        await until(pilot, lambda: app.screen.choices.run == first.id)
         await pilot.press("e")
         await until(pilot, shows(app, "x cancels"))
-        await until(pilot, lambda: app.screen._loaded is not None)
+        await until(pilot, lambda: app.screen.loaded is not None)
         (evaluation,) = made(first)
         assert evaluation.run == first.id and evaluation.kind == "held_out"
-        report = app.screen._loaded.report
+        report = app.screen.loaded.report
         total = report.total.to_dict()
         await until(pilot, shows(app, f"strict {100 * total['top1']:.1f} %"))
         assert f"folded {100 * total['top1_folded']:.1f} %" in screen_text(app)
@@ -213,14 +213,14 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         listed = [row[0][0] for row in rows(app, "#characters")][1:]
         folded = [report.per_character[character].to_dict()["top1_folded"] for character in listed]
         assert sorted(listed) == sorted(CHARACTERS) and folded == sorted(folded)
-        wrong = app.screen._loaded.readings.misread(folded=True)
+        wrong = app.screen.loaded.readings.misread(folded=True)
         assert len(wrong), "the model should not be perfect, or there is nothing to look at"
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
         assert f"all: {len(wrong):,} misread" in screen_text(app)
 
         # Strict instead of folded.
         await pilot.press("f")
-        wrong = app.screen._loaded.readings.misread()
+        wrong = app.screen.loaded.readings.misread()
         await until(pilot, shows(app, f"all: {len(wrong):,} misread"))
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
 
@@ -232,10 +232,10 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, lambda: text_of(app, "#about").startswith(said))
         assert text_of(app, "#cell").startswith(said)
         await until(pilot, lambda: images_shown(app) == min(60, worst.count))
-        readings = app.screen._loaded.readings
+        readings = app.screen.loaded.readings
         place = readings.cell(worst.truth, worst.read)[0]
         sure = f"{worst.read} {100 * readings.records['probabilities'][place, 0]:.0f} %"
-        assert sheet(app)._captions[0] == sure
+        assert sheet(app).captions[0] == sure
         await pilot.press("enter", "enter")
         await until(pilot, lambda: isinstance(app.screen, ImageZoom))
         assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
@@ -254,7 +254,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         await until(pilot, lambda: getattr(app.screen, "_loaded", None))
         await pilot.press("m", "f")
         walked = app.screen.query_one(ConfusionMap)
-        report = app.screen._loaded.report
+        report = app.screen.loaded.report
         ranked = [(confusion.truth, confusion.read) for confusion in report.confusions]
         assert walked.cell == ranked[0]
         assert walked.scroll_offset == (0, 0), "it begins at its beginning"
@@ -272,7 +272,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         right = report.per_character[walked.cell[0]]
         assert text_of(app, "#cell").startswith(f"{walked.cell[0]} read rightly: {right.strict} of {right.images}")
         await pilot.press("end")
-        assert walked.cursor[1] == len(walked._data.columns) - 1
+        assert walked.cursor[1] == len(walked.confusions.columns) - 1
         await pilot.click(ConfusionMap, offset=(9 + 3 * 2 + 1, 1 + 3))
         assert walked.cursor == (3, 2)
         for width in (80, 31, 12, 5):
@@ -310,10 +310,10 @@ async def test_two_runs_side_by_side(first):
         second.value = "002-quick"
         await until(pilot, shows(app, "has not read these images yet: press b"))
         await pilot.press("b")
-        await until(pilot, lambda: app.screen._compare.comparison)
+        await until(pilot, lambda: app.screen.compare_panel.comparison)
         (other,) = made(find_run("2"))
         assert other.where == first.id
-        comparison = app.screen._compare.comparison
+        comparison = app.screen.compare_panel.comparison
         whole = comparison.shares(folded=True)[""]
         await until(pilot, lambda: f"only A {whole.only_first:,} · only B" in text_of(app, "#difference"))
         table = rows(app, "#differences")
@@ -323,8 +323,8 @@ async def test_two_runs_side_by_side(first):
         differing = comparison.differing(folded=True)
         assert differing, "the two models should differ, or there is nothing to compare"
         await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
-        assert sheet(app)._captions[0][2:4] in ("A:", "B:") or sheet(app)._captions[0][2] in "AB"
-        app.screen._compare.table.focus()
+        assert sheet(app).captions[0][2:4] in ("A:", "B:") or sheet(app).captions[0][2] in "AB"
+        app.screen.compare_panel.table.focus()
         await pilot.press("enter", "enter")
         await until(pilot, lambda: isinstance(app.screen, ImageZoom))
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
@@ -336,7 +336,7 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
     async with app.run_test(size=(80, 24)) as pilot:
         app.evaluate_run(first.id)
         await until(pilot, lambda: getattr(app.screen, "_loaded", None))
-        assert app.screen._loaded.evaluation == old, "the newest earlier evaluation is open at once"
+        assert app.screen.loaded.evaluation == old, "the newest earlier evaluation is open at once"
         assert "5 pictures in labelled" in screen_text(app)
 
         # A folder that is not named, that is wrong, and a number that is none.
@@ -367,15 +367,15 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         assert not app.screen.busy and not app.screen.query_one(ProgressLine).display
         path.focus()
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen._loaded.evaluation != old)
-        new = app.screen._loaded.evaluation
+        await until(pilot, lambda: app.screen.loaded.evaluation != old)
+        new = app.screen.loaded.evaluation
         assert (new.total.images, new.candidates, new.limit) == (3, "いシ", 3)
         assert len(made(first)) == 2, "the one that was cancelled left nothing"
         assert "2 of characters that are no candidates" in screen_text(app)
 
         # Another one is shown by choosing it; what is deleted gives way to what is left.
         app.screen.query_one("#evaluation", Select).value = str(old.path)
-        await until(pilot, lambda: app.screen._loaded.evaluation == old)
+        await until(pilot, lambda: app.screen.loaded.evaluation == old)
         app.screen.query_one(CharacterTable).focus()
         for left in (1, 0):
             app.screen.action_delete()

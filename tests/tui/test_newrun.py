@@ -47,7 +47,7 @@ async def test_form_shows_defaults_and_refuses_what_is_wrong():
     async with opened(shown=False) as (app, pilot):
         await pilot.press("n")
         form = app.screen.query_one(NewRun)
-        await until(pilot, lambda: form._model_form is not None)
+        await until(pilot, lambda: form.model_form is not None)
         assert form.query_one("#new-source", Select).value == "recipe:handwriting"
         form.query_one("#new-source", Select).value = "recipe:article"
         await until(pilot, lambda: form.query_one("#new-model", Select).value == "article_cnn")
@@ -86,8 +86,8 @@ async def test_a_failing_start_is_told_in_the_form():
 async def test_start_stop_continue_a_real_training():
     async with opened(shown=False) as (app, pilot):
         await app.screen.train_with(RECIPE | {"train": RECIPE["train"] | {"epochs": 400}}, None)
-        await until(pilot, lambda: app.screen.query_one(NewRun)._model_form is not None)
-        form = app.screen.query_one(NewRun)._model_form
+        await until(pilot, lambda: app.screen.query_one(NewRun).model_form is not None)
+        form = app.screen.query_one(NewRun).model_form
         next(field for field in form.query("Field") if field.parameter.name == "width").query_one(Input).value = "4"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row, 120)

@@ -273,7 +273,7 @@ async def test_augmentations_change_while_it_trains():
             field = next(field for field in form.query("Field") if field.parameter.name == "degrees")
             field.query_one(Input).value = "-3..3"
             steps = app.screen.query_one(Augmentations)
-            await until(pilot, lambda: steps._seen.get("augments", [{}])[0].get("degrees") == [-3.0, 3.0])
+            await until(pilot, lambda: tuple(steps.in_force[0].values["degrees"]) == (-3.0, 3.0))
             await until(pilot, lambda: "A augmentations changed" in titles(app)[0])
 
 
@@ -294,7 +294,7 @@ async def test_images_of_the_batch():
             await until(pilot, lambda: "あ 50 %" in screen_text(app))
             text = screen_text(app)
             assert "!え→う 50 %" in text, "what is misread is marked"
-            assert len(app.screen.query_one(BatchSheet)._images) == 4
+            assert len(app.screen.query_one(BatchSheet).images) == 4
 
 
 async def test_100_000_events_with_progress():

@@ -16,7 +16,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, TabbedContent, TabPane
 from typing_extensions import override
 
-from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
+from kanatui.core.errors import KanatuiError, StorageError
 from kanatui.core.storage import tail
 from kanatui.dataset import catalogue
 from kanatui.dataset.catalogue import Entry
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 _RECIPE_NAME = re.compile(r"[\w-]+")
 _KEEP_AFTER = 0.2
 """Seconds after a change in which the draft is written: what is typed counts as one change."""
-_IDLE_BEFORE_RATE = 0.5
-"""Seconds without a change before the rate is measured, which takes the engine a quarter of a second."""
 _ABOUT_DATASETS: dict[str, Callable[[Entry], bool]] = {
     "stop_generation": lambda data: data.active,
     "resume_generation": lambda data: data.resumable,
@@ -104,8 +102,8 @@ class DatasetScreen(KanatuiScreen):
         """Begin everything that takes time."""
         self._mark()
         self._load_plugins()
-        self._plan()
-        self._look_at_faces()
+        self.query_one(PlanLine).follow(self.draft)
+        self.query_one(FacesPanel).look()
 
     @override
     async def on_shown(self) -> None:
@@ -137,12 +135,11 @@ class DatasetScreen(KanatuiScreen):
         self.query_one(FacesPanel).show(draft)
         steps = self.query_one(StepsPanel)
         steps.show(draft, cursor)
-        self.query_one(PlanLine).unsettle()
         self.query_one(PreviewPanel).show(draft, steps.cursor if cursor is None else cursor)
-        self._plan()
+        self.query_one(PlanLine).follow(draft)
         self._keep()
         if other_characters:
-            self._look_at_faces()
+            self.query_one(FacesPanel).look()
 
     def _mark(self) -> None:
         """Mark a changed recipe where it is seen from every tab."""
@@ -155,41 +152,6 @@ class DatasetScreen(KanatuiScreen):
             await asyncio.to_thread(self.draft.keep)
         except StorageError as error:
             host(self).tell_problem(error)
-
-    @work(exclusive=True, group="plan")
-    async def _plan(self) -> None:
-        """Ask for the plan, and for the time that it takes once nothing has changed for a moment."""
-        line, engine = self.query_one(PlanLine), host(self).engine("preview")
-        await asyncio.sleep(0.05)  # the preview asks first
-        try:
-            recipe = self.draft.recipe()
-            layout = (await engine.ask("layout", slot="layout", recipe=recipe.to_dict())).data
-            line.settle(layout, recipe.image_size, None)
-            await asyncio.sleep(_IDLE_BEFORE_RATE)
-            rate = (await engine.ask("rate", slot="rate", recipe=recipe.to_dict())).data
-            line.settle(layout, recipe.image_size, rate)
-        except Superseded:
-            return
-        except KanatuiError as error:
-            line.fail(str(error).removeprefix("--"))
-
-    @work(exclusive=True, group="faces")
-    async def _look_at_faces(self) -> None:
-        panel, engine = self.query_one(FacesPanel), host(self).engine("preview")
-        await asyncio.sleep(0.1)  # preview and plan ask first
-
-        def told(done: int, total: int, text: str) -> None:
-            panel.progress(f"… looking at the faces: {text} {done}/{total}")
-
-        characters = self.draft.fields["characters"]
-        try:
-            found = await engine.ask("faces", slot="faces", on_progress=told, characters=characters)
-        except Superseded:
-            return
-        except EngineError as error:
-            panel.progress(f"✗ {error}")
-            return
-        panel.fill(found.data["faces"], found.data["install"])
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -363,9 +325,9 @@ class DatasetScreen(KanatuiScreen):
         """Show other images, and ask again for what there was no answer to."""
         self.query_one(PreviewPanel).redraw()
         if self.query_one(PlanLine).failed:
-            self._plan()
+            self.query_one(PlanLine).follow(self.draft)
         if not self.query_one(FacesPanel).filled:
-            self._look_at_faces()
+            self.query_one(FacesPanel).look()
 
     def action_compare(self) -> None:
         """Show each glyph without and with the step under the cursor, or end that."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -12,12 +14,20 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 from typing_extensions import override
 
-from kanatui.tui.evaluate.results import SheetImage, surely
+from kanatui.core.errors import EngineError, Superseded
+from kanatui.tui.evaluate.results import Selection, SheetImage, surely
 from kanatui.tui.widgets.glyphs import GlyphSheet, GlyphView
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    Images = npt.NDArray[np.uint8]
+
+_STILL = 0.08
+"""Seconds that the cursor rests before images are fetched: walking fast fetches none in between."""
+_PATIENCE = 0.3
+"""Seconds after which images of something else give way to a word that others are being fetched."""
 
 _BAR = 20
 """Columns of the bar for 100 %."""
@@ -29,7 +39,7 @@ class ImagesPanel(Vertical):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._described: Sequence[SheetImage] = ()
-        self._images: npt.NDArray[np.uint8] | None = None
+        self._images: Images | None = None
         self._about = ""
 
     @override
@@ -43,36 +53,49 @@ class ImagesPanel(Vertical):
         """The sheet."""
         return self.query_one(GlyphSheet)
 
-    def wait(self, about: str) -> None:
-        """Say what is being fetched, in place of images of something else."""
-        self._show(about, (), None, "fetching …")
-
-    def show(self, about: str, images: npt.NDArray[np.uint8], described: Sequence[SheetImage], total: int) -> None:
-        """Show images.
+    @work(exclusive=True, group="look")
+    async def look(
+        self, selected: Callable[[], Selection], fetch: Callable[[Sequence[int]], Awaitable[Images]]
+    ) -> None:
+        """Show the images of what is under a cursor, once it rests; while the panel is hidden, do nothing.
 
         Args:
-            about: what they are.
-            images: uint8 [n, S, S].
-            described: what is said about each.
-            total: how many there are, shown or not.
+            selected: says which images they are.
+            fetch: gets the images, uint8 [n, S, S], of some records. EngineError if it cannot.
         """
+        if not self.display:
+            return
+        await asyncio.sleep(_STILL)
+        selection = selected()
+        if not selection.images:
+            self._say(selection.about, "none" if selection.about else "")
+            return
+        slow = self.set_timer(_PATIENCE, lambda: self._say(selection.about, "fetching …"))
+        try:
+            images = await fetch([image.record for image in selection.images])
+        except Superseded:
+            return
+        except EngineError as error:
+            if self.is_attached:
+                self._say(selection.about, str(error))
+            return
+        finally:
+            slow.stop()
+        self._show(selection, images)
+
+    def _show(self, selection: Selection, images: Images) -> None:
+        described, total = selection.images, selection.total
         more = f" · the first {len(described)} of {total:,}" if total > len(described) else ""
-        self._show(about + more, described, images, "")
+        self._about, self._described, self._images = selection.about + more, described, images
+        self.query_one("#about", Static).update(self._about)
+        self.sheet.show(images, [image.caption for image in described])
+        self.sheet.cursor = 0
 
-    def say(self, about: str, instead: str) -> None:
-        """Say why there are no images."""
-        self._show(about, (), None, instead)
-
-    def _show(
-        self, about: str, described: Sequence[SheetImage], images: npt.NDArray[np.uint8] | None, instead: str
-    ) -> None:
-        self._about, self._described, self._images = about, described, images
+    def _say(self, about: str, instead: str) -> None:
+        """Say something in place of images."""
+        self._about, self._described, self._images = about, (), None
         self.query_one("#about", Static).update(about)
-        if images is None:
-            self.sheet.say(instead)
-        else:
-            self.sheet.show(images, [each.caption for each in described])
-            self.sheet.cursor = 0
+        self.sheet.say(instead)
 
     def on_glyph_sheet_selected(self, event: GlyphSheet.Selected) -> None:
         """Look closer at an image."""
@@ -93,7 +116,7 @@ class ImageZoom(ModalScreen[int]):
         Binding("escape,enter,q", "close", "Close"),
     ]
 
-    def __init__(self, about: str, images: npt.NDArray[np.uint8], described: Sequence[SheetImage], index: int) -> None:
+    def __init__(self, about: str, images: Images, described: Sequence[SheetImage], index: int) -> None:
         super().__init__()
         self._about, self._images, self._described, self._index = about, images, described, index
 

@@ -68,22 +68,35 @@ def opinion(readings: Readings, place: int, whose: str = "") -> Opinion:
     return Opinion(whose, readings.likeliest(place), readings.reading(place, folded=True))
 
 
-def sheet_images(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_truth: bool) -> list[SheetImage]:
-    """Describe some images, at most :data:`MOST_SHOWN`.
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Images to look at."""
+
+    about: str
+    """What they are, "" if nothing is chosen."""
+    images: Sequence[SheetImage]
+    """At most :data:`MOST_SHOWN` of them."""
+    total: int
+    """How many there are in all."""
+
+
+def select(loaded: LoadedEvaluation, about: str, places: Sequence[int], folded: bool, with_truth: bool) -> Selection:
+    """Choose images of an evaluation, and describe them.
 
     Args:
         loaded: the evaluation.
+        about: what they are.
         places: which of its records.
         folded: say which group of look-alikes each was read as, rather than which character.
         with_truth: say in each caption what the image shows; where that is the same for all, leave it out.
     """
     made = []
-    for place in list(places)[:MOST_SHOWN]:
+    for place in places[:MOST_SHOWN]:
         truth, caption = loaded.readings.truth(place), surely(*loaded.readings.reading(place, folded))
         if with_truth:
             caption = f"{truth}→{caption}"
         made.append(SheetImage(int(place), truth, caption, loaded.origin(place), (opinion(loaded.readings, place),)))
-    return made
+    return Selection(about, made, len(places))
 
 
 def surely(read: str, probability: float) -> str:

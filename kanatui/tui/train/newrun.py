@@ -46,7 +46,8 @@ class NewRun(Vertical):
         self._edited: Recipe | None = None
         self._source: Source | None = None
         self._defaults = Defaults.of({})
-        self._model_form: ParameterForm | None = None
+        self.model_form: ParameterForm | None = None
+        """The chosen model's parameters, None while none is chosen."""
         self._form_of: tuple[int, str] | None = None
         self._sources_taken = 0
         self._choices: list[tuple[str, str]] = []
@@ -173,11 +174,11 @@ class NewRun(Vertical):
             return
         declared = self._registry.model(model).parameters()
         self._form_of = (self._sources_taken, model)
-        self._model_form = ParameterForm(declared, checked(declared, self._defaults.parameters_of(model)))
+        self.model_form = ParameterForm(declared, checked(declared, self._defaults.parameters_of(model)))
         # Not awaited: an awaited removal that is cancelled ends Textual's message loop, and with it the app.
         place = self.query_one("#new-parameters", Vertical)
         place.remove_children()
-        place.mount(self._model_form)
+        place.mount(self.model_form)
 
     @property
     def _model(self) -> str:
@@ -249,11 +250,11 @@ class NewRun(Vertical):
             return f"name: {_WRONG_NAME}"
         if self._source is None:
             return "choose what to train on"
-        return "" if self._model_form is not None else "choose a model"
+        return "" if self.model_form is not None else "choose a model"
 
     def _arguments(self) -> list[str]:
         assert self._source is not None
-        assert self._model_form is not None
+        assert self.model_form is not None
         assert self._registry is not None
         options: Mapping[str, Any] = {
             **self.query_one("#new-first", ParameterForm).values,
@@ -265,7 +266,7 @@ class NewRun(Vertical):
             self.query_one("#new-name", Input).value.strip(),
             model,
             self._registry.model(model).parameters(),
-            self._model_form.values,
+            self.model_form.values,
             options,
             self._defaults,
         )
