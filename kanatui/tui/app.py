@@ -100,7 +100,6 @@ class KanatuiApp(Host):
             self.action_go(self._first_mode)
 
     async def on_unmount(self) -> None:
-        """End the engines."""
         await self.close_engines()
         self._put_signals_back()
 

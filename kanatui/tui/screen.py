@@ -21,7 +21,6 @@ class KanatuiScreen(Screen[None]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Put header and keys round the body."""
         yield StatusHeader(self.mode)
         yield from self.compose_body()
         yield KeyBar()

@@ -46,7 +46,6 @@ class DatasetsPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list."""
         yield Static("", id="datasets-state", markup=False)
         yield OptionList(id="datasets")
 
@@ -57,7 +56,6 @@ class DatasetsPanel(Vertical):
         return self._found[highlighted] if highlighted is not None and highlighted < len(self._found) else None
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def show(self, found: Sequence[Entry]) -> None:

@@ -52,12 +52,10 @@ class FacesPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list."""
         yield Static("looking at the faces …", id="faces-state", markup=False)
         yield TickList(id="faces")
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def show(self, draft: Draft) -> None:

@@ -48,11 +48,9 @@ class Generations(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the line."""
         yield self._line
 
     def on_mount(self) -> None:
-        """Begin to look."""
         self.set_interval(_LOOK_EVERY, self._maybe_look)
         self.look()
 

@@ -73,7 +73,6 @@ class PlanLine(Static, can_focus=True):
         self.update(Content(plan_text(layout, image_size, rate)))
 
     def on_click(self) -> None:
-        """Show the details."""
         self.action_why()
 
     def action_why(self) -> None:

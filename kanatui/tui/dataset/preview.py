@@ -74,7 +74,6 @@ class PreviewPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give a line of text and the sheet."""
         yield self._about_line
         yield self._error_line
         yield self.sheet
@@ -229,7 +228,6 @@ class PreviewPanel(Vertical):
         return title if self.shown.after is None else f"{title} · {self._caption(entry).partition(' ')[2]}"
 
     def on_resize(self) -> None:
-        """Fill the new room."""
         if self.shown is None:
             self.sheet.tile = _TILE if self.size.width >= _ROOMY else _SMALL_TILE
         if self.shown is None or len(self.shown.images) != self._count:

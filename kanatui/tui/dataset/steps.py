@@ -61,7 +61,6 @@ class StepsPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list and room for a form."""
         yield self.ticks
         yield Static("", id="step-about", markup=False)
         yield VerticalScroll(id="step-form", can_focus=False)
@@ -78,7 +77,6 @@ class StepsPanel(Vertical):
         return self._form_busy
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def use(self, registry: Registry) -> None:

@@ -78,7 +78,6 @@ class Board(Horizontal):
             yield Static("", id="state", markup=False)
 
     def on_mount(self) -> None:
-        """Follow the pen."""
         for name in ("pen", "pen_down", "erasing"):
             self.watch(self._canvas, name, self._tell_state)
 

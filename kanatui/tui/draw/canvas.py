@@ -75,7 +75,6 @@ class Canvas(Widget, can_focus=True):
         @property
         @override
         def control(self) -> Canvas:
-            """The board."""
             return self.canvas
 
     def __init__(self, **options: Any) -> None:
@@ -252,7 +251,6 @@ class Canvas(Widget, can_focus=True):
         self.refresh(Region(x, y // 2, 1, 1))
 
     def watch_pen_down(self) -> None:
-        """Show it on the cursor."""
         self._refresh_cursor()
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,7 +266,6 @@ class Canvas(Widget, can_focus=True):
         return 2 * container.height
 
     def on_resize(self) -> None:
-        """Draw the strokes at the new size."""
         side = self.side
         self.pixels = np.zeros((side, side), dtype=np.uint8)
         self._guides = guides(side)

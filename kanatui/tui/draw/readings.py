@@ -55,12 +55,10 @@ class ReadingRow(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the picture and the words."""
         yield Picture()
         yield Static("", classes="text")
 
     def on_click(self) -> None:
-        """Tell of it."""
         self.post_message(self.Clicked(self._place))
 
     def show(self, read: Reading | None, picture: Pixels | None, alike: str, joined: bool) -> None:
@@ -142,7 +140,6 @@ class PracticePrompt(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give its picture and words."""
         yield Picture()
         yield Static("", classes="text", markup=False)
 

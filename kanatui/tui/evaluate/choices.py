@@ -46,7 +46,6 @@ class Choices(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give three lines of choices."""
         with Horizontal(classes="choices"):
             yield Label("Run", classes="label")
             yield Select[str]([], prompt="no run yet", id="run", compact=True)

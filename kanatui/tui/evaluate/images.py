@@ -122,7 +122,6 @@ class ImageZoom(ModalScreen[int]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the image and what is said about it."""
         with Vertical(classes="dialog wide"):
             yield Label("", id="zoom-title", classes="title", markup=False)
             with Horizontal():
@@ -132,7 +131,6 @@ class ImageZoom(ModalScreen[int]):
             yield Static("←→ other images · escape closes", classes="hint")
 
     def on_mount(self) -> None:
-        """Show the image."""
         self._show()
 
     def _show(self) -> None:

@@ -43,7 +43,7 @@ _NOT_YET = "This run has not been evaluated yet: choose above what it reads, and
 
 
 class EvaluateScreen(KanatuiScreen):
-    """Judges runs."""
+    """How well a run reads, what it misreads, and how it compares with another."""
 
     mode = "evaluate"
     AUTO_FOCUS = ""  # the list is focused once there is one; arrows should walk in it, not open the choice of the run

@@ -87,7 +87,7 @@ class Augmentations(Vertical):
             self._say("as the run began" if self._steps else "The run's recipe has no augmentations.")
         self._repaint()
 
-    def stand(self, event: Event, active: bool) -> None:
+    def update_state(self, event: Event, active: bool) -> None:
         """Take the last change that came into force, {} for none, and whether the run is at work."""
         self._active = active
         if event and event is not self._seen and self._settling is None:
@@ -120,7 +120,6 @@ class Augmentations(Vertical):
         return highlighted if highlighted is not None and highlighted < len(self._steps) else None
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def _repaint(self) -> None:

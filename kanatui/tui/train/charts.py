@@ -71,7 +71,6 @@ class Chart(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the title line and the plot."""
         yield Static(self.kind.title, classes="chart-title")
         yield Plot()
 

@@ -86,7 +86,6 @@ class Live(Vertical):
             yield Augmentations(id="live-augment")
 
     async def on_mount(self) -> None:
-        """Begin to repaint what changes."""
         self.watch_view()
         self.set_interval(_FIGURES_EVERY, self._show_figures)
         self.set_interval(_CHARTS_EVERY, self._show_rest)
@@ -97,7 +96,7 @@ class Live(Vertical):
     def watch_run(self, row: Row) -> None:
         """Watch another run."""
         if self.row is not None and self.row.run.id == row.run.id:
-            self.stand(row)
+            self.update_state(row)
             return
         self.row = row
         self.follower = Follower(row.run)
@@ -110,7 +109,7 @@ class Live(Vertical):
         self.query_one(Augmentations).watch_run(row.run)
         self._follow(self.follower)
         self._show_crash(row)
-        self.stand(row)
+        self.update_state(row)
 
     def forget(self) -> None:
         """Show no run: the one shown was deleted."""
@@ -123,7 +122,7 @@ class Live(Vertical):
         for chart in self.charts:
             chart.show([])
 
-    def stand(self, row: Row) -> None:
+    def update_state(self, row: Row) -> None:
         """Take how the run stands now."""
         before, self.row = self.row, row
         if before is None or before.state != row.state:
@@ -250,7 +249,7 @@ class Live(Vertical):
         if row is None or follower is None or not self._seen or not self.caught_up:
             return
         self._draw_charts()
-        self.query_one(Augmentations).stand(follower.history.augment, row.status.active)
+        self.query_one(Augmentations).update_state(follower.history.augment, row.status.active)
         self.query_one(EventLog).show(follower.history)
         self._show_files(row)
 
@@ -291,7 +290,6 @@ class Live(Vertical):
     # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch_view(self) -> None:
-        """Show another view."""
         self.query_one(TabBar).active = self.view
         for name in VIEWS:
             self.set_class(name == self.view, f"view-{name}")
@@ -320,7 +318,6 @@ class Live(Vertical):
             chart.display = index in shown
 
     def on_resize(self) -> None:
-        """Show as many charts as fit."""
         self._first_chart -= self._first_chart % self._charts_at_once
         self._lay_out_charts()
         self.call_after_refresh(self._show_rest)

@@ -177,7 +177,7 @@ class TrainScreen(KanatuiScreen):
             if row is None:
                 live.forget()
             else:
-                live.stand(row)
+                live.update_state(row)
         elif runs.rows:
             live.watch_run(next((row for row in runs.rows if row.status.active), runs.rows[0]))
         live.overlay([row for row in map(runs.row, runs.marked) if row])

@@ -82,7 +82,6 @@ class GlyphSheet(ScrollView, can_focus=True):
         @property
         @override
         def control(self) -> GlyphSheet:
-            """The sheet."""
             return self.sheet
 
     class Selected(Highlighted):
@@ -160,7 +159,6 @@ class GlyphSheet(ScrollView, can_focus=True):
         self.virtual_size = Size(self.columns * (self.tile + _GUTTER), lines)
 
     def on_resize(self) -> None:
-        """Break the rows anew."""
         self._lay_out()
         self.refresh()
 
@@ -189,7 +187,6 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give one line of the sheet."""
         width = self.size.width
         if not len(self.images):
             text = self.empty if y == 0 else ""
@@ -231,11 +228,9 @@ class GlyphSheet(ScrollView, can_focus=True):
             self.post_message(self.Highlighted(self, new))
 
     def on_focus(self) -> None:
-        """Show the cursor."""
         self._refresh_tile(self.cursor)
 
     def on_blur(self) -> None:
-        """Hide the cursor."""
         self._refresh_tile(self.cursor)
 
     def action_move(self, across: int, down: int) -> None:
@@ -283,7 +278,6 @@ class GlyphView(Widget):
         self.refresh()
 
     def on_resize(self) -> None:
-        """Draw it in the new size."""
         self._lines = None
 
     @override

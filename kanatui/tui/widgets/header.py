@@ -45,5 +45,4 @@ class ScreenTab(Static):
         self._mode = mode
 
     async def on_click(self) -> None:
-        """Go to the screen."""
         await self.run_action(f"app.go('{self._mode}')")

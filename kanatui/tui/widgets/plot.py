@@ -177,12 +177,10 @@ class Plot(Widget, can_focus=True):
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_resize(self) -> None:
-        """Draw it in the new size."""
         self._paint()
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give one line."""
         runs = self._painted[y] if y < len(self._painted) else ()
         strip = Strip([Segment(text, self._rich_style(style)) for text, style in runs])
         return strip.adjust_cell_length(self.size.width, self.rich_style)

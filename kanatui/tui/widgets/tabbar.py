@@ -29,7 +29,6 @@ class TabBar(Horizontal):
         @property
         @override
         def control(self) -> TabBar:
-            """The bar."""
             return self.bar
 
     def __init__(self, tabs: Mapping[str, str], id: str) -> None:
@@ -39,12 +38,10 @@ class TabBar(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give a label for each tab."""
         for name, title in self._tabs.items():
             yield TabLabel(name, title)
 
     def watch_active(self) -> None:
-        """Move the brackets."""
         for label in self.query(TabLabel):
             label.mark(label.tab == self.active)
 
@@ -63,7 +60,6 @@ class TabLabel(Static):
         self.update(Content(f"[{self._title}]" if active else f" {self._title} "), layout=False)
 
     def on_click(self) -> None:
-        """Tell the bar's screen."""
         bar = self.parent
         if isinstance(bar, TabBar):
             bar.post_message(TabBar.Clicked(bar, self.tab))
