@@ -112,7 +112,7 @@ async def test_curves_markers_lines_and_ticks():
         assert "P" in lines[1] and "│" in lines[5] and "A" not in "".join(lines)
         assert "".join(lines).count("x") == 2, "what lies outside is left out"
         assert lines[-1].split() == ["0", "100", "200", "300"]
-        assert [line[:6].strip() for line in lines if line[:6].strip()] == ["1.0", "0.5", "0.0"]
+        assert [line[:6].strip() for line in lines if line[:6].strip()] == ["1.0", "0.8", "0.6", "0.4", "0.2", "0.0"]
 
 
 async def test_labels_keep_apart():

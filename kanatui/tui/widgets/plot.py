@@ -37,9 +37,9 @@ _KEY_ZOOM, _WHEEL_ZOOM = 0.15, 0.05
 _KEY_STEP = 2
 """Cells that an arrow moves the curves by."""
 
-_CELLS_A_TICK = 8, 2
-"""Columns and lines that a tick takes at least."""
-_MOST_TICKS = 5, 8
+_COLUMNS_A_TICK, _LINES_A_TICK = 8, 1.5
+"""At least; labels that would touch are left out all the same."""
+_MOST_X_TICKS, _MOST_Y_TICKS = 5, 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,7 +250,7 @@ class Plot(Widget, can_focus=True):
     def _draw_x_ticks(self, cells: Cells, window: Window) -> None:
         """Mark the ticks below the frame; one whose label would touch the one before has none."""
         free = 0
-        for tick in self.axes[0].ticks(min(_MOST_TICKS[0], window.width // _CELLS_A_TICK[0])):
+        for tick in self.axes[0].ticks(min(_MOST_X_TICKS, window.width // _COLUMNS_A_TICK)):
             label, x = short_label(tick), window.column(min(1.0, max(0.0, self.axes[0].share(tick))))
             begin = min(x - len(label) // 2, cells.width - len(label))
             if begin >= free:
@@ -260,8 +260,8 @@ class Plot(Widget, can_focus=True):
 
     def _draw_y_ticks(self, cells: Cells, window: Window) -> None:
         """Mark the ticks left of the frame, one a line."""
-        ticks = self.axes[1].ticks(min(_MOST_TICKS[1], window.height // _CELLS_A_TICK[1]))
+        ticks = self.axes[1].ticks(min(_MOST_Y_TICKS, int(window.height / _LINES_A_TICK)))
         for tick, label in zip(ticks, even_labels(ticks, _LEFT - 1), strict=True):
             y = window.row(min(1.0, max(0.0, 1 - self.axes[1].share(tick))))
             cells.put(_LEFT, y, "┫", _AXIS)
-            cells.put(0, y, label[: _LEFT - 1].rjust(_LEFT - 1), _TICK)
+            cells.put(max(0, _LEFT - 1 - len(label)), y, label[: _LEFT - 1], _TICK)
