@@ -63,6 +63,7 @@ class Live(Vertical):
         self._others: dict[str, tuple[str, Follower]] = {}
         self._pending: dict[int, str] = {}
         self.charts = [Chart(kind) for kind in KINDS]
+        """One of each kind, of which those that fit are displayed."""
         self._first_chart = 0
         self.caught_up = False
         """Whether all that had happened before has been read."""
