@@ -251,7 +251,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
         await pilot.press("m", "f")
         walked = app.screen.query_one(ConfusionMap)
         report = app.screen.loaded.report
@@ -301,7 +301,7 @@ async def test_two_runs_side_by_side(first):
     app = make_app("evaluate")
     async with app.run_test(size=(120, 40)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
         await pilot.press("v")
         await until(pilot, shows(app, "Choose a second run"))
         second = app.screen.query_one("#second", Select)
@@ -335,7 +335,7 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
         assert app.screen.loaded.evaluation == old, "the newest earlier evaluation is open at once"
         assert "5 pictures in labelled" in screen_text(app)
 
