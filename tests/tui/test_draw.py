@@ -15,7 +15,7 @@ from kanatui.model import shipped
 from kanatui.pictures.drawing import PEN_WIDTHS, Drawing, Stroke
 from kanatui.training.events import EventWriter
 from kanatui.training.runs import Run
-from kanatui.tui.draw.canvas import _frame
+from kanatui.tui.draw.paper import guides
 from tests.helpers.app import screen_text
 from tests.helpers.board import KNOWN, SIZES, board, model  # noqa: F401
 from tests.helpers.drawings import STROKES, drawn
@@ -171,7 +171,7 @@ async def test_resizing_keeps_the_drawing(board):
 
 @pytest.mark.parametrize("side", range(16, 120, 2))
 def test_the_frame_is_symmetrical_and_no_dots_touch(side):
-    frame = _frame(side)
+    frame = guides(side)
     rows, columns = np.nonzero(frame)
     top, left = rows.min(), columns.min()
     framed = frame[top : rows.max() + 1, left : columns.max() + 1]
