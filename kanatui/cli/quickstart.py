@@ -37,11 +37,11 @@ def quickstart_command(context: click.Context) -> None:
 
 def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:
     """Carry out another command in this process, under its title and as it would be typed."""
-    from kanatui.cli import group
-
     out.print()
     out.rule(title, align="left")
     out.print(f"$ kanatui {shlex.join(arguments)}", style="dim", markup=False, soft_wrap=True)
+    group = context.find_root().command
+    assert isinstance(group, click.Group)
     command = group.get_command(context, arguments[0])
     assert command is not None
     with command.make_context(arguments[0], list(arguments[1:]), parent=context) as inner:

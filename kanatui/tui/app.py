@@ -7,29 +7,23 @@ import functools
 import importlib
 import os
 import threading
-import traceback
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import get_current_worker
 from typing_extensions import override
 
-from kanatui.core.errors import KanatuiError
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
+from kanatui.tui.host import TABS, Host
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.settings import DEFAULT_THEME, Settings
 from kanatui.tui.widgets.dialogs import Confirm, Details
-from kanatui.tui.widgets.header import TABS
 from kanatui.tui.widgets.help import Keys, actions
-
-if TYPE_CHECKING:
-    from kanatui.engine.client import Engine
 
 _LOOK_EVERY = 1.0
 """Seconds between looks at the newest running training."""
@@ -59,11 +53,11 @@ def _screen(mode: str) -> KanatuiScreen:
     return made
 
 
-class KanatuiApp(App[None]):
+class KanatuiApp(Host):
     """kanatui's terminal app."""
 
     TITLE = "kanatui"
-    CSS_PATH: ClassVar[Any] = ["kanatui.tcss", "dataset.tcss", "train.tcss", "evaluate.tcss", "draw.tcss"]
+    CSS_PATH: ClassVar[Any] = ["kanatui.tcss", *(f"{mode}/screen.tcss" for mode in TABS)]
     MODES: ClassVar[dict[str, Any]] = {mode: functools.partial(_screen, mode) for mode in TABS}
     DEFAULT_MODE = "dataset"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,9 +67,6 @@ class KanatuiApp(App[None]):
         Binding("exclamation_mark", "last_problem", "Last problem", show=False, key_display="!"),
         Binding("ctrl+q", "quit", "Quit", priority=True),
     ]
-
-    activity: reactive[str] = reactive("", repaint=False)
-    """The newest running training in a few words, "" if none runs."""
 
     def __init__(self, plain: bool = False, mode: str = "") -> None:
         """Set up.
@@ -88,12 +79,9 @@ class KanatuiApp(App[None]):
         super().__init__(ansi_color=True if no_color else None)
         self.settings = Settings.load()
         self.ascii = plain or no_color or self.settings.ascii
-        """Whether pictures are drawn with plain characters."""
         self.theme = _PLAIN_THEME if no_color else self._known_theme(self.settings.theme)
         self._first_mode = mode
         self._no_color = no_color
-        self._engines: dict[str, Engine] = {}
-        self._problem: tuple[str, str] = ("", "")
         self._activity = Activity()
         self._visited = {self.DEFAULT_MODE}
         self.settled: Callable[[], None] = lambda: None
@@ -117,8 +105,7 @@ class KanatuiApp(App[None]):
             self.action_go(self._first_mode)
 
     async def on_unmount(self) -> None:
-        """End the engines."""
-        await asyncio.gather(*(engine.close() for engine in self._engines.values()))
+        await self.close_engines()
         self._put_signals_back()
 
     @work(thread=True, exclusive=True, group="activity")
@@ -144,46 +131,11 @@ class KanatuiApp(App[None]):
         """Paint a change of screens at once, where Textual would wait 50 ms to hide what is half done: nothing is."""
         super().delay_update(delay)
 
-    # ── what screens use ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── screens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def engine(self, name: str) -> Engine:
-        """Return the engine of that name, which starts when it is first asked something."""
-        from kanatui.engine.client import Engine
-
-        if name not in self._engines:
-            self._engines[name] = Engine(name)
-        return self._engines[name]
-
-    def problem(self, error: BaseException | str, details: str = "") -> None:
-        """Tell of something that failed; `!` shows the details."""
-        text = str(error) if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}"
-        if not details and isinstance(error, BaseException):
-            details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
-        self._problem = (text, details)
-        self.notify(f"{text}\n(! shows the details)", severity="error", timeout=8, markup=False)
-
-    def show_run(self, run_id: str) -> None:
-        """Go to Train with a run shown live."""
-        self._call_on("train", "show_run", run_id)
-
-    def evaluate_run(self, run_id: str) -> None:
-        """Go to Evaluate with a run picked."""
-        self._call_on("evaluate", "pick_run", run_id)
-
-    def train_with(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
-        """Go to Train's form with a recipe or a data set chosen."""
-        self._call_on("train", "train_with", recipe, dataset)
-
-    def _call_on(self, mode: str, method: str, *arguments: Any) -> None:
-        """Go to a screen and call one of its methods there."""
-
-        async def call() -> None:
-            await self._go(mode)
-            await getattr(self.screen, method)(*arguments)
-
-        self.run_worker(call(), group="go")
-
-    async def _go(self, mode: str) -> None:
+    @override
+    async def visit(self, mode: str) -> None:
+        """Go to a screen, away from whatever help or details stand over the present one."""
         while isinstance(self.screen, Keys | Details):
             self.screen.dismiss()
         await self.switch_mode(mode)
@@ -199,7 +151,7 @@ class KanatuiApp(App[None]):
     async def action_go(self, mode: str) -> None:
         """Go to a screen."""
         if mode != self.current_mode:
-            await self._go(mode)
+            await self.visit(mode)
 
     def action_keys(self) -> None:
         """Show all keys of this screen."""
@@ -208,7 +160,7 @@ class KanatuiApp(App[None]):
 
     def action_last_problem(self) -> None:
         """Show what failed last."""
-        text, details = self._problem
+        text, details = self.last_problem
         if text:
             self.push_screen(Details(text, details))
         else:
@@ -227,9 +179,7 @@ class KanatuiApp(App[None]):
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer
         """Leave the app; with work under way, ask whether that goes on."""
         under_way = await asyncio.to_thread(work_under_way)
-        lost = [
-            f"{text}." for name, text in _ENDS_WITH_APP.items() if name in self._engines and self._engines[name].busy
-        ]
+        lost = [f"{text}." for name, text in _ENDS_WITH_APP.items() if self.is_busy(name)]
         if lost and not under_way:
             answers = {"leave": "Leave", "cancel": "Cancel"}
             if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":

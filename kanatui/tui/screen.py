@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -12,19 +12,15 @@ from typing_extensions import override
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
 
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
-
 
 class KanatuiScreen(Screen[None]):
     """One of the four screens. Subclasses give ``mode`` and :meth:`compose_body`."""
 
     mode: ClassVar[str] = ""
-    """Its key in :data:`kanatui.tui.app.TABS`."""
+    """Its key in :data:`kanatui.tui.host.TABS`."""
 
     @override
     def compose(self) -> ComposeResult:
-        """Put header and keys round the body."""
         yield StatusHeader(self.mode)
         yield from self.compose_body()
         yield KeyBar()
@@ -42,8 +38,3 @@ class KanatuiScreen(Screen[None]):
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""
-
-    @property
-    def kanatui(self) -> KanatuiApp:
-        """The app, by its own type."""
-        return cast("KanatuiApp", self.app)

@@ -1,8 +1,10 @@
 """What a command imports decides how soon it answers; checked by import, not by time."""
 
+import graphlib
 import subprocess
 import sys
 
+import grimp
 import pytest
 
 
@@ -67,3 +69,13 @@ def test_the_app_has_no_torch_in_its_own_process(mode):
 def test_the_images_of_a_batch_are_read_without_torch():
     loaded = imported_by("from pathlib import Path\nfrom kanatui.training.runs import Run\nRun(Path('none')).batch()")
     assert "torch" not in loaded
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Imports inside functions and under TYPE_CHECKING count, too."""
+    graph = grimp.build_graph("kanatui", cache_dir=None)
+    arrows = {module: graph.find_modules_directly_imported_by(module) - {module} for module in graph.modules}
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"an import circle: {' ← '.join(error.args[1])}")

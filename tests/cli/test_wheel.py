@@ -47,6 +47,12 @@ def test_the_wheel_carries_plugins_faces_and_recipes(installed, home):
     assert (installed / "kanatui/_shipped/fonts.toml").read_text() == (ROOT / "fonts.toml").read_text()
 
 
+def test_the_wheel_carries_the_styles_of_all_screens(installed):
+    styles = {path.relative_to(ROOT) for path in (ROOT / "kanatui").rglob("*.tcss")}
+    assert len(styles) == 5
+    assert styles == {path.relative_to(installed) for path in (installed / "kanatui").rglob("*.tcss")}
+
+
 def test_the_wheel_draws(installed, home):
     shown = kanatui(installed, home, "preview", "quick", "--faces", "klee-regular", "--count", "2", "--ascii")
     assert sum(len(line.strip()) > 0 for line in shown.splitlines()) >= 8

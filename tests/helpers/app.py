@@ -65,6 +65,11 @@ def screen_text(app):
     return "\n".join(strip.text.rstrip() for strip in strips)
 
 
+def line_of(listed, words):
+    """The line of an OptionList that has these words."""
+    return next(i for i, option in enumerate(listed.options) if words in str(option.prompt))
+
+
 def shows(app, words):
     """A condition to wait for: these words are on the screen."""
     return lambda: words in screen_text(app)

@@ -14,7 +14,7 @@ from kanatui.plugins import trust
 from kanatui.training.runs import Run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
-from kanatui.tui.draw.readings import ReadingList
+from kanatui.tui.draw.readings import ReadingsPanel
 from tests.helpers.app import make_app, until
 from tests.helpers.drawings import STROKES
 
@@ -103,7 +103,7 @@ class Opened:
     def __init__(self, app, pilot):
         self.app, self.pilot = app, pilot
         self.canvas = app.screen.query_one(Canvas)
-        self.readings = app.screen.query_one(ReadingList)
+        self.readings = app.screen.query_one(ReadingsPanel)
         self.board = app.screen.query_one(Board)
 
     async def until(self, predicate):
@@ -111,7 +111,7 @@ class Opened:
 
     def report(self, kind, place, button=1, exact=False):
         """Post a mouse event as a terminal reports it: for whole cells, or by pixels."""
-        region, side = self.canvas.region, self.canvas._side
+        region, side = self.canvas.region, self.canvas.side
         x, y = region.x + place[0] * side, region.y + place[1] * side / 2
         if not exact:
             x, y = int(x), int(y)
@@ -137,9 +137,9 @@ class Opened:
 
     async def draw_by_keys(self, lines):
         """Go along strokes by arrows and their diagonals, a pixel at a time, with the pen up between them."""
-        side = self.canvas._side
+        side = self.canvas.side
         await self.press("left")  # the first only shows the cursor
-        here = np.array(self.canvas._cursor_pixel())
+        here = np.array(self.canvas.cursor_pixel)
         for line in lines:
             corners = np.minimum((np.array(line) * side).astype(int), side - 1)
             await self.press(*keys_along(here, corners[0]), "space")
@@ -150,7 +150,7 @@ class Opened:
 
     async def read(self):
         """Wait for the readings of what is drawn now."""
-        await self.until(lambda: self.board._read_up.is_set() and self.readings.shown)
+        await self.until(lambda: self.board.up_to_date and self.readings.shown)
         return [reading.character for reading in self.readings.shown]
 
     async def ready(self):
@@ -168,5 +168,5 @@ async def open_board(size=(80, 24), **options):
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.current_mode == "draw" and list(app.screen.query(Canvas)))
         at = Opened(app, pilot)
-        await at.until(lambda: at.canvas.has_focus and at.canvas._side)
+        await at.until(lambda: at.canvas.has_focus and at.canvas.side)
         yield at

@@ -6,7 +6,7 @@ from textual.widgets import TabbedContent
 
 from kanatui.dataset.recipe import Augment, Recipe
 from kanatui.tui.dataset.plan import PlanLine
-from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from tests.helpers.app import make_app, screen_text, until
 
@@ -36,7 +36,7 @@ class Screen:
 
     @property
     def images(self):
-        return self.one(Preview)._shown and self.one(Preview)._shown.images
+        return self.one(PreviewPanel).shown and self.one(PreviewPanel).shown.images
 
     @property
     def plan(self):
@@ -52,9 +52,9 @@ async def opened(size=(120, 40), **options):
     app = make_app(**options)
     async with app.run_test(size=size) as pilot:
         screen = Screen(app)
-        await until(pilot, lambda: app.screen.query(Preview) and screen.images is not None)
+        await until(pilot, lambda: app.screen.query(PreviewPanel) and screen.images is not None)
         await until(pilot, lambda: "images" in screen.plan)
-        await until(pilot, lambda: screen.one(StepsPanel)._registry is not None)
+        await until(pilot, lambda: screen.one(StepsPanel).registry is not None)
         yield pilot, screen
 
 

@@ -130,7 +130,7 @@ async def opened(size=(120, 40), shown=True, **options):
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.screen.query("#train-live") and app.screen.runs.loaded)
         if shown:
-            await until(pilot, lambda: app.screen.live.row and app.screen.live._caught_up and titles(app))
+            await until(pilot, lambda: app.screen.live.row and app.screen.live.caught_up and titles(app))
         yield app, pilot
 
 

@@ -173,7 +173,7 @@ async def test_a_problem_is_a_message_with_its_details_on_a_key():
         try:
             raise RunError("run 7 has [no] weights")
         except RunError as error:
-            app.problem(error)
+            app.tell_problem(error)
         await until(pilot, lambda: "run 7 has [no] weights" in screen_text(app))
         app.screen.set_focus(None)
         await pilot.press("exclamation_mark")

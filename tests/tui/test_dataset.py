@@ -10,7 +10,7 @@ from kanatui.tui.dataset.faces import FacesPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import ParameterForm
-from tests.helpers.app import make_app, screen_text, until
+from tests.helpers.app import line_of, make_app, screen_text, until
 from tests.helpers.dataset_screen import TINY, answer, go
 
 # ── recipe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,12 +123,12 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
         assert "2 of" in screen.text()
         assert "not installed: fonts-" in screen.text()
         ticks = panel.query_one("#faces")
-        row = panel._rows.index(next(i for i, f in enumerate(panel._faces) if f["id"] == "ipaex-gothic"))
+        row = line_of(ticks, "ipaex-gothic")
         ticks.highlighted = row
         await pilot.press("space")
         await until(pilot, lambda: screen.draft.fields["faces"] == ("klee-regular",))
         assert ticks.highlighted == row
-        ticks.highlighted = panel._rows.index("gothic")
+        ticks.highlighted = line_of(ticks, "] gothic")
         await pilot.press("space")
         await until(pilot, lambda: "style:gothic" in screen.draft.fields["faces"])
         await pilot.press("enter")
@@ -142,11 +142,6 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
 
 
 # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def row_of(listed, name):
-    texts = [str(option.prompt) for option in listed.options]
-    return next(row for row, text in enumerate(texts) if name in text.split()[:2])
 
 
 def plugins_of(screen):
@@ -168,7 +163,7 @@ async def test_steps_are_reordered_added_and_removed_by_keys(open_app):
         await pilot.press("a")
         await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
         listed = screen.app.screen.query_one(OptionList)
-        listed.highlighted = row_of(listed, "blur")
+        listed.highlighted = line_of(listed, "blur")
         await pilot.press("enter")
         await until(pilot, lambda: plugins_of(screen) == ["size", "blur", "rotate", "noise"])
         await until(pilot, lambda: "sigma" in screen.text())
@@ -181,7 +176,7 @@ async def test_the_form_is_that_of_the_step_under_the_cursor(open_app):
         panel = screen.one(StepsPanel)
         await go(pilot, "steps")
         await pilot.press(*["down", "up"] * 6, "down")
-        await until(pilot, lambda: "degrees" in screen.text() and not panel._form_busy)
+        await until(pilot, lambda: "degrees" in screen.text() and not panel.busy)
         assert len(panel.query(ParameterForm)) == 1
         assert screen.draft.recipe().to_dict() == TINY.to_dict()
 
@@ -239,16 +234,16 @@ async def test_plugins_that_failed_or_are_not_trusted_are_shown(open_app, tmp_pa
         await until(pilot, lambda: "out of sorts" in screen.text())
         adding = screen.app.screen
         listed = adding.query_one(OptionList)
-        listed.highlighted = row_of(listed, "wrong")
+        listed.highlighted = line_of(listed, "wrong")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(screen.app.screen, Details))
         await pilot.pause()
         assert "Traceback" in screen.text()
         await pilot.press("escape")
-        listed.highlighted = row_of(listed, "negative")
+        listed.highlighted = line_of(listed, "negative")
         await pilot.press("t")
         await answer(pilot, Confirm, "t")
-        await until(pilot, lambda: "negative" in screen.one(StepsPanel)._registry.augmentations)
+        await until(pilot, lambda: "negative" in screen.one(StepsPanel).registry.augmentations)
         screen.app.screen_stack[0].edit(screen.draft.added("negative", 2))
         await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128)
     plugins.reload()

@@ -13,14 +13,14 @@ from kanatui.model import shipped
 from kanatui.pictures.drawing import PEN_WIDTHS, Drawing, Stroke
 from kanatui.training.events import EventWriter
 from kanatui.training.runs import Run
-from kanatui.tui.draw.canvas import _frame
+from kanatui.tui.draw.paper import guides
 from tests.helpers.app import screen_text, tells
 from tests.helpers.board import SIZES, open_board
 from tests.helpers.drawings import STROKES, drawn
 
 
 def ink(canvas):
-    return canvas._pixels > 127
+    return canvas.pixels > 127
 
 
 # --- the board
@@ -29,7 +29,7 @@ def ink(canvas):
 async def test_a_stroke_by_mouse_has_no_gaps_however_few_places_are_reported():
     async with open_board() as at:
         await at.stroke([(0.2, 0.5), (0.8, 0.5)], points=1)
-        side = at.canvas._side
+        side = at.canvas.side
         row = ink(at.canvas)[side // 2 - 1 : side // 2 + 2].any(axis=0)
         assert row[round(0.22 * side) : round(0.78 * side)].all()
         assert "▀" in screen_text(at.app)
@@ -71,7 +71,7 @@ async def test_only_changed_cells_are_painted_again():
 
 async def test_keys_draw_move_and_lift():
     async with open_board() as at:
-        side = at.canvas._side
+        side = at.canvas.side
         await at.press("left", *["left"] * 5, "space", *["right"] * 8, *["shift+down"] * 2, *["pagedown"] * 3, "space")
         (stroke,) = at.canvas.drawing.strokes
         first, last = np.array(stroke.points[0]) * side, np.array(stroke.points[-1]) * side
@@ -79,11 +79,11 @@ async def test_keys_draw_move_and_lift():
         assert not at.canvas.pen_down
         await at.press("shift+up", "space", "space")
         assert len(at.canvas.drawing.strokes[1].points) == 1
-        at.canvas._cursor = (0.5, 0.5)
+        at.canvas.cursor = (0.5, 0.5)
         await at.press("home")
-        assert at.canvas._cursor_pixel() == (side // 2 - 1, side // 2 - 1)
+        assert at.canvas.cursor_pixel == (side // 2 - 1, side // 2 - 1)
         await at.press(*["shift+left"] * side)
-        assert at.canvas._cursor_pixel()[0] == 0
+        assert at.canvas.cursor_pixel[0] == 0
 
 
 async def test_the_pen_says_whether_it_is_down_and_how_wide_it_is():
@@ -103,16 +103,16 @@ async def test_the_pen_says_whether_it_is_down_and_how_wide_it_is():
 async def test_undo_takes_strokes_back_one_by_one_and_clear_all():
     async with open_board() as at:
         await at.draw(STROKES["き"])
-        before = at.canvas._pixels.copy()
+        before = at.canvas.pixels.copy()
         await at.stroke([(0.1, 0.9), (0.9, 0.9)])
         await at.press("u")
-        assert (at.canvas._pixels == before).all()
+        assert (at.canvas.pixels == before).all()
         await at.press("backspace")
         assert len(at.canvas.drawing.strokes) == 3
         await at.press("space", "right", "u")
         assert len(at.canvas.drawing.strokes) == 3 and not at.canvas.pen_down
         await at.press("c")
-        assert at.canvas.empty and not at.canvas._pixels.any()
+        assert at.canvas.empty and not at.canvas.pixels.any()
         await at.press("u", "c")
         assert at.canvas.empty
 
@@ -120,13 +120,13 @@ async def test_undo_takes_strokes_back_one_by_one_and_clear_all():
 async def test_the_eraser_rubs_out_and_is_undone_like_a_stroke():
     async with open_board() as at:
         await at.stroke([(0.2, 0.5), (0.8, 0.5)])
-        before = at.canvas._pixels.copy()
+        before = at.canvas.pixels.copy()
         await at.press("e")
         await at.stroke([(0.5, 0.3), (0.5, 0.7)])
-        middle = at.canvas._side // 2
-        assert at.canvas._pixels[middle, middle] < 40 and at.canvas._pixels[middle, middle // 2] > 200
+        middle = at.canvas.side // 2
+        assert at.canvas.pixels[middle, middle] < 40 and at.canvas.pixels[middle, middle // 2] > 200
         await at.press("u")
-        assert (at.canvas._pixels == before).all()
+        assert (at.canvas.pixels == before).all()
 
 
 async def test_a_lost_release_and_a_second_press_leave_no_stroke_open():
@@ -161,15 +161,15 @@ async def test_resizing_keeps_the_drawing():
         for size in ((120, 40), (20, 6), (3, 2), (200, 60), (80, 24)):
             await at.pilot.resize_terminal(*size)
             await at.pilot.pause()
-            side = at.canvas._side
-            assert at.canvas._pixels.shape == (side, side)
-            assert (at.canvas._pixels == drawing.raster(side)).all()
+            side = at.canvas.side
+            assert at.canvas.pixels.shape == (side, side)
+            assert (at.canvas.pixels == drawing.raster(side)).all()
         assert at.canvas.drawing == drawing
 
 
 @pytest.mark.parametrize("side", range(16, 120, 2))
 def test_the_frame_is_symmetrical_and_no_dots_touch(side):
-    frame = _frame(side)
+    frame = guides(side)
     rows, columns = np.nonzero(frame)
     top, left = rows.min(), columns.min()
     framed = frame[top : rows.max() + 1, left : columns.max() + 1]
@@ -221,8 +221,7 @@ async def test_drawings_by_mouse_are_read(model):
     async with open_board() as at:
         await at.ready()
         for character, lines in STROKES.items():
-            at.canvas.clear()
-            at.board._read()
+            await at.press("c")
             await at.draw(lines)
             read = await at.read()
             assert len(read) == 5
@@ -239,8 +238,7 @@ async def test_drawings_by_mouse_are_read_by_the_shipped_model(shipped_model, si
         await at.ready()
         assert at.board.model == shipped.DEFAULT and "default, ships with kanatui" in screen_text(at.app)
         for character, lines in STROKES.items():
-            at.canvas.clear()
-            at.board._read()
+            await at.press("c")
             await at.draw(lines)
             read = await at.read()
             if read[0] != character and FOLD.get(read[0], read[0]) != FOLD.get(character, character):
@@ -268,8 +266,8 @@ async def test_five_readings_with_bars_names_and_pictures(model, size):
 async def test_keys_alone_draw_a_character_that_is_read(model):
     async with open_board() as at:
         await at.ready()
-        side = at.canvas._side
-        at.canvas._cursor = (0.42, 0.14)
+        side = at.canvas.side
+        at.canvas.cursor = (0.42, 0.14)
         down, aslant = round(0.7 * side), round(0.25 * side)
         await at.press("space", *["down"] * down, "space", *["up"] * (down - side // 4))
         await at.press("space", *["pagedown"] * aslant, "space")
@@ -281,8 +279,7 @@ async def test_curves_and_corners_drawn_by_keys_are_read_by_the_shipped_model(sh
     async with open_board((120, 40)) as at:
         await at.ready()
         for character in "つコけナロ":
-            at.canvas.clear()
-            at.board._read()
+            await at.press("c")
             await at.draw_by_keys(STROKES[character])
             first = (await at.read())[0]
             read[character] = FOLD.get(first, first)
@@ -302,10 +299,10 @@ async def test_a_script_restricts_the_readings(model):
         await at.draw(STROKES["か"])
         assert {c in HIRAGANA for c in await at.read()} == {True, False}
         await at.press("k")
-        await at.until(lambda: at.board._read_up.is_set() and all(r.character in HIRAGANA for r in at.readings.shown))
+        await at.until(lambda: at.board.up_to_date and all(r.character in HIRAGANA for r in at.readings.shown))
         assert "hiragana only" in screen_text(at.app)
         await at.press("k")
-        await at.until(lambda: at.board._read_up.is_set() and all(r.character in KANA[83:] for r in at.readings.shown))
+        await at.until(lambda: at.board.up_to_date and all(r.character in KANA[83:] for r in at.readings.shown))
         await at.press("k", "u", "u", "u")
         await at.until(lambda: not at.readings.shown)
 
@@ -351,7 +348,7 @@ async def test_an_adaptation_that_helped_reads_from_then_on(model, drawings, gen
     events.close()
     async with open_board((120, 40)) as at:
         await at.ready()
-        at.board._model = model.id
+        at.board.read_with(model.id, "")
         at.app.screen._follow(made)
         figures = f"held-back drawings 82.6 % → {100 * drawings:.1f} %, generated 97.5 % → {100 * generated:.1f} %"
         verdict = "adapted" if takes else "adapting made it worse"

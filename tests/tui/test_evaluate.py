@@ -22,7 +22,7 @@ from kanatui.training.provenance import provenance_of
 from kanatui.training.runs import find_run
 from kanatui.tui.evaluate.characters import CharacterTable
 from kanatui.tui.evaluate.confusions import ConfusionMap
-from kanatui.tui.evaluate.images import Closer
+from kanatui.tui.evaluate.images import ImageZoom
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.widgets.glyphs import GlyphSheet
 from tests.helpers.app import make_app, screen_text, shows, suspended_engine, tells, until
@@ -174,7 +174,7 @@ def sheet(app):
 
 
 def images_shown(app):
-    return len(sheet(app)._images)
+    return len(sheet(app).images)
 
 
 async def look_closer(app, pilot):
@@ -182,7 +182,7 @@ async def look_closer(app, pilot):
     await pilot.press("enter")
     await until(pilot, lambda: app.focused is sheet(app))
     await pilot.press("enter")
-    await until(pilot, lambda: isinstance(app.screen, Closer))
+    await until(pilot, lambda: isinstance(app.screen, ImageZoom))
 
 
 async def test_without_runs_the_screen_says_what_to_do(home):
@@ -201,15 +201,15 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, "002-quick"))
         await until(pilot, shows(app, "has not been evaluated yet"))
         app.evaluate_run(first.id)
-        await until(pilot, lambda: app.screen._choices.run == first.id)
+        await until(pilot, lambda: app.screen.choices.run == first.id)
         engine = await suspended_engine(app, "evaluate")
         await pilot.press("e")
         await until(pilot, shows(app, "x cancels"))
         engine.resume()
-        await until(pilot, lambda: app.screen._loaded is not None)
+        await until(pilot, lambda: app.screen.loaded is not None)
         (evaluation,) = made(first)
         assert evaluation.run == first.id and evaluation.kind == "held_out"
-        scores = app.screen._loaded.scores
+        scores = app.screen.loaded.scores
         total = scores.total
         await until(pilot, shows(app, f"strict {100 * total['strict']:.1f} %"))
         assert f"folded {100 * total['folded']:.1f} %" in screen_text(app)
@@ -219,14 +219,14 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         listed = [row[0][0] for row in rows(app, "#characters")][1:]
         folded = [scores.per_character[character]["folded"] for character in listed]
         assert sorted(listed) == sorted(CHARACTERS) and folded == sorted(folded)
-        wrong = app.screen._loaded.predictions.misread(folded=True)
+        wrong = app.screen.loaded.predictions.misread(folded=True)
         assert len(wrong), "the model should not be perfect, or there is nothing to look at"
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
         assert f"all: {len(wrong):,} misread" in screen_text(app)
 
         # Strict instead of folded.
         await pilot.press("f")
-        wrong = app.screen._loaded.predictions.misread()
+        wrong = app.screen.loaded.predictions.misread()
         await until(pilot, shows(app, f"all: {len(wrong):,} misread"))
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
 
@@ -238,14 +238,14 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, lambda: text_of(app, "#about").startswith(said))
         assert text_of(app, "#cell").startswith(said)
         await until(pilot, lambda: images_shown(app) == min(60, worst.count))
-        predictions = app.screen._loaded.predictions
+        predictions = app.screen.loaded.predictions
         place = predictions.cell(worst.truth, worst.read)[0]
         sure = f"{worst.read} {100 * predictions.records['probabilities'][place, 0]:.0f} %"
         await until(pilot, shows(app, sure))
         await look_closer(app, pilot)
         assert f"shows {worst.truth}" in screen_text(app) and "✓" in screen_text(app)
         await pilot.press("right", "escape")
-        await until(pilot, lambda: not isinstance(app.screen, Closer))
+        await until(pilot, lambda: not isinstance(app.screen, ImageZoom))
         await until(pilot, lambda: sheet(app).cursor == 1 % worst.count)
         await pilot.press("escape")
         await until(pilot, lambda: app.focused is app.screen.query_one(ConfusionMap))
@@ -256,10 +256,10 @@ async def test_the_map_is_walked_and_stays_aligned(first):
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
         await pilot.press("m", "f")
         walked = app.screen.query_one(ConfusionMap)
-        scores = app.screen._loaded.scores
+        scores = app.screen.loaded.scores
         ranked = [(confusion.truth, confusion.read) for confusion in scores.confusions]
         assert walked.cell == ranked[0]
         assert walked.scroll_offset == (0, 0), "it begins at its beginning"
@@ -279,7 +279,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
             f"{walked.cell[0]} read rightly: {round(right.images * right['strict'])} of {right.images}"
         )
         await pilot.press("end")
-        assert walked.cursor[1] == len(walked._data.columns) - 1
+        assert walked.cursor[1] == len(walked.confusions.columns) - 1
         await pilot.click(ConfusionMap, offset=(9 + 3 * 2 + 1, 1 + 3))
         assert walked.cursor == (3, 2)
         for width in (80, 31, 12, 5):
@@ -308,7 +308,7 @@ async def test_two_runs_side_by_side(first):
     app = make_app("evaluate")
     async with app.run_test(size=(120, 40)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
         await pilot.press("v")
         await until(pilot, shows(app, "Choose a second run"))
         second = app.screen.query_one("#second", Select)
@@ -317,10 +317,10 @@ async def test_two_runs_side_by_side(first):
         second.value = "002-quick"
         await until(pilot, shows(app, "has not read these images yet: press b"))
         await pilot.press("b")
-        await until(pilot, lambda: app.screen._compare.comparison)
+        await until(pilot, lambda: app.screen.compare_panel.comparison)
         (other,) = made(find_run("2"))
         assert other.where == first.id
-        comparison = app.screen._compare.comparison
+        comparison = app.screen.compare_panel.comparison
         whole = comparison.shares(folded=True)[""]
         await until(pilot, lambda: f"only A {whole.only_first:,} · only B" in text_of(app, "#difference"))
         table = rows(app, "#differences")
@@ -330,8 +330,8 @@ async def test_two_runs_side_by_side(first):
         differing = comparison.differing(folded=True)
         assert differing, "the two models should differ, or there is nothing to compare"
         await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
-        assert sheet(app)._captions[0][2:4] in ("A:", "B:") or sheet(app)._captions[0][2] in "AB"
-        app.screen._compare.table.focus()
+        assert sheet(app).captions[0][2:4] in ("A:", "B:") or sheet(app).captions[0][2] in "AB"
+        app.screen.compare_panel.table.focus()
         await look_closer(app, pilot)
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
 
@@ -341,8 +341,8 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
         app.evaluate_run(first.id)
-        await until(pilot, lambda: getattr(app.screen, "_loaded", None))
-        assert app.screen._loaded.evaluation == old, "the newest earlier evaluation is open at once"
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
+        assert app.screen.loaded.evaluation == old, "the newest earlier evaluation is open at once"
         await until(pilot, shows(app, "5 pictures in labelled"))
 
         # A folder that is not named, that is wrong, and a number that is none.
@@ -372,15 +372,15 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         assert not app.screen.busy and not app.screen.query_one(ProgressLine).display
         path.focus()
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen._loaded.evaluation != old)
-        new = app.screen._loaded.evaluation
+        await until(pilot, lambda: app.screen.loaded.evaluation != old)
+        new = app.screen.loaded.evaluation
         assert (new.total.images, new.candidates, new.limit) == (3, "いシ", 3)
         assert len(made(first)) == 2, "the one that was cancelled left nothing"
         await until(pilot, shows(app, "2 of characters that are no candidates"))
 
         # Another one is shown by choosing it; what is deleted gives way to what is left.
         app.screen.query_one("#evaluation", Select).value = str(old.path)
-        await until(pilot, lambda: app.screen._loaded.evaluation == old)
+        await until(pilot, lambda: app.screen.loaded.evaluation == old)
         app.screen.query_one(CharacterTable).focus()
         for left in (1, 0):
             app.screen.action_delete()

@@ -14,7 +14,7 @@ from kanatui.training.event_text import describe
 from kanatui.training.runs import Run
 from kanatui.tui.train import follow
 from kanatui.tui.train.follow import Follower, History
-from kanatui.tui.train.logs import Told
+from kanatui.tui.train.logs import EventLog
 from kanatui.tui.train.series import _MOST_BUCKETS, Series
 from tests.helpers.app import screen_text
 
@@ -236,14 +236,14 @@ def test_events_in_words(event, words):
 async def test_what_is_too_long_for_a_line_goes_on_beside_the_times():
     class Telling(App):
         def compose(self):
-            yield Told()
+            yield EventLog()
 
     history = History()
     history.lines.append(f"12:34:56  step 7: {'held-out faces ' * 6}")
-    history.told = 1
+    history.written = 1
     app = Telling()
     async with app.run_test(size=(60, 10)) as pilot:
-        app.query_one(Told).show(history)
+        app.query_one(EventLog).show(history)
         await pilot.pause()
         first, second = screen_text(app).splitlines()[:2]
     assert first.rstrip().endswith("held-out")

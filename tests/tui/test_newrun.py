@@ -63,7 +63,7 @@ async def test_form_shows_defaults_and_refuses_what_is_wrong():
     async with opened(shown=False) as (app, pilot):
         await pilot.press("n")
         form = app.screen.query_one(NewRun)
-        await until(pilot, lambda: form.query("#new-parameters ParameterForm"))
+        await until(pilot, lambda: form.model_form is not None)
         assert form.query_one("#new-source", Select).value == "recipe:handwriting"
         form.query_one("#new-source", Select).value = "recipe:article"
         await until(pilot, lambda: form.query_one("#new-model", Select).value == "article_cnn")
@@ -102,7 +102,7 @@ async def test_a_failing_start_is_told_in_the_form():
 async def test_a_training_that_fails_as_it_begins_is_told_and_leaves_no_run():
     async with opened(shown=False) as (app, pilot):
         await app.screen.train_with(RECIPE | {"train": RECIPE["train"] | {"hold_out_faces": ["nobody"]}}, None)
-        await until(pilot, lambda: app.screen.query_one(NewRun)._model_form is not None)
+        await until(pilot, lambda: app.screen.query_one(NewRun).model_form is not None)
         await until(pilot, lambda: "tiny, as edited under Dataset" in screen_text(app))
         await pilot.press("ctrl+s")
         say = app.screen.query_one("#new-say", Static)
@@ -114,8 +114,8 @@ async def test_a_training_that_fails_as_it_begins_is_told_and_leaves_no_run():
 async def test_start_stop_continue_a_real_training():
     async with opened(shown=False) as (app, pilot):
         await app.screen.train_with(RECIPE | {"train": RECIPE["train"] | {"epochs": 400}}, None)
-        await until(pilot, lambda: app.screen.query("#new-parameters ParameterForm"))
-        form = app.screen.query_one("#new-parameters ParameterForm")
+        await until(pilot, lambda: app.screen.query_one(NewRun).model_form is not None)
+        form = app.screen.query_one(NewRun).model_form
         next(field for field in form.query("Field") if field.parameter.name == "width").query_one(Input).value = "4"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kanatui.tui.dataset.faces import FacesPanel
 from kanatui.tui.dataset.plan import PlanLine, plan_details, plan_text
-from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.widgets.dialogs import Details
 from tests.helpers.app import until
@@ -18,7 +18,7 @@ async def test_sheet_and_plan_are_those_of_this_very_recipe(open_app):
     async with open_app() as (pilot, screen):
         first = screen.images
         assert first.shape[1:] == (32, 32)
-        assert set(screen.one(Preview)._shown.characters) == set("あいう")
+        assert set(screen.one(PreviewPanel).shown.characters) == set("あいう")
         assert screen.plan.startswith("3 characters × 40 = 120 images · 32 px · ")
         await until(pilot, lambda: "about" in screen.plan)
 
@@ -35,7 +35,7 @@ async def test_sheet_and_plan_are_those_of_this_very_recipe(open_app):
         screen.one("#preview-sheet").focus()
         await pilot.press("home", "right", "enter")
         await until(pilot, lambda: isinstance(screen.app.screen, GlyphZoom))
-        shown = screen.one(Preview)._shown
+        shown = screen.one(PreviewPanel).shown
         title = f"U+{ord(shown.characters[1]):04X} · {shown.faces[1]} · image {shown.numbers[1]}"
         await until(pilot, lambda: title in screen.text())
         await pilot.press("right", "escape")
@@ -54,16 +54,16 @@ async def test_the_preview_follows_a_tick_and_compares_the_step_under_the_cursor
         assert "[ ] noise" in screen.text()
 
         await pilot.press("b")  # also of a step that is ticked off
-        shown = await until(pilot, lambda: (s := screen.one(Preview)._shown).after is not None and s)
+        shown = await until(pilot, lambda: (s := screen.one(PreviewPanel).shown).after is not None and s)
         assert np.median(shown.images) == 0 < np.median(shown.after)
         assert "with noise" in screen.text()
         sheet = screen.one("#preview-sheet")
-        assert np.array_equal(sheet._images[0], shown.images[0])
-        assert np.array_equal(sheet._images[sheet.columns], shown.after[0])
+        assert np.array_equal(sheet.images[0], shown.images[0])
+        assert np.array_equal(sheet.images[sheet.columns], shown.after[0])
         await pilot.press("up")
         await until(pilot, lambda: "with rotate" in screen.text())
         await pilot.press("b")
-        await until(pilot, lambda: screen.one(Preview)._shown.after is None)
+        await until(pilot, lambda: screen.one(PreviewPanel).shown.after is None)
 
         await pilot.press("down", "space")
         await until(pilot, lambda: np.array_equal(screen.images, noisy))
@@ -145,7 +145,7 @@ async def test_a_key_that_is_held_shows_sheets_while_it_is_held_and_the_last_one
 
 async def test_images_that_take_long_give_way_to_others(open_app, monkeypatch):
     async with open_app() as (pilot, screen):
-        preview, first, ended = screen.one(Preview), screen.images, []
+        preview, first, ended = screen.one(PreviewPanel), screen.images, []
         usual = preview._ask
 
         async def never():

@@ -11,8 +11,10 @@ from kanatui.training.runs import Run
 from kanatui.tui.train.live import Live
 from kanatui.tui.train.logs import clean, read_from
 from kanatui.tui.train.rows import Gatherer, spark
-from kanatui.tui.train.runlist import Options
+from kanatui.tui.train.runlist import RunOptionList
+from kanatui.tui.widgets.axis import Axis
 from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.plot import Plot
 from tests.helpers.app import screen_text, until
 from tests.helpers.train_screen import (
     RECIPE,
@@ -116,7 +118,7 @@ async def test_marked_runs_are_laid_over_each_other():
     async with opened() as (app, pilot):
         await until(pilot, lambda: "smoothed" in titles(app)[0])
         assert "raw" in titles(app)[0] and "A augmentations changed" in titles(app)[0] and "P paused" in titles(app)[0]
-        app.screen.query_one(Options).focus()
+        app.screen.query_one(RunOptionList).focus()
         await pilot.press("down", "space", "down", "space")
         await until(pilot, lambda: "─x─ five" in titles(app)[0] and "─+─ four" in titles(app)[0])
         assert "─o─ six" in titles(app)[0] and "raw" not in titles(app)[0]
@@ -125,10 +127,10 @@ async def test_marked_runs_are_laid_over_each_other():
         await pilot.press("enter")
         await until(pilot, lambda: "─o─ four" in titles(app)[0] and "─x─ five" in titles(app)[0])
         assert titles(app)[0].count("four") == 1, "the run shown is not laid over itself"
-        app.screen.query_one(Options).focus()
+        app.screen.query_one(RunOptionList).focus()
         await pilot.press("space", "up", "up", "enter")
         await until(pilot, lambda: "─o─ six" in titles(app)[0] and "four" not in titles(app)[0])
-        app.screen.query_one(Options).focus()
+        app.screen.query_one(RunOptionList).focus()
         await pilot.press("down", "down")
         await pilot.press("space", "down", "space", "down", "space", "down", "space")
         await until(pilot, lambda: "cannot be told apart" in screen_text(app))
@@ -164,19 +166,30 @@ async def test_zoom_and_move():
     recorded_run()
     async with opened() as (app, pilot):
         await pilot.press("enter")
-        plot = app.screen.query("Plot").first()
-        await until(pilot, lambda: plot.span == (0.0, 300.0))
+        plot = app.screen.live.charts[0].query_one(Plot)
+        await until(pilot, lambda: plot.axes[0] == Axis(0.0, 300.0))
         plot.focus()
-        await pilot.press("plus")
-        await until(pilot, lambda: plot.span[0] > 0 and plot.span[1] < 300)
-        near = plot.span
-        await pilot.press("left")
-        await until(pilot, lambda: plot.span[0] < near[0])
-        app.screen.live._draw_charts()
+        await pilot.press("plus", "left")
+        near = plot.axes[0]
+        assert near.low > 0 and near.high < 300
+        await pilot.resize_terminal(110, 40)
         await pilot.pause()
-        assert plot.moved and plot.span != (0.0, 300.0), "a redraw keeps what the user looks at"
+        assert plot.moved and plot.axes[0] == near, "a redraw keeps what the user looks at"
         await pilot.press("r")
-        await until(pilot, lambda: plot.span == (0.0, 300.0))
+        await until(pilot, lambda: plot.axes[0] == Axis(0.0, 300.0))
+
+
+@pytest.mark.parametrize("size", [(80, 12), (20, 5)])
+async def test_a_chart_in_a_small_window(size):
+    recorded_run()
+    async with opened() as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: "smoothed" in titles(app)[0])
+        app.screen.live.charts[0].query_one(Plot).focus()
+        await pilot.resize_terminal(*size)
+        await pilot.press("up", "down", "left", "right", "plus", "minus", "r")
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: "step 277" in screen_text(app))
 
 
 async def test_crashed_says_why_and_what_to_do():
@@ -307,7 +320,7 @@ async def test_100_000_events_with_progress(monkeypatch):
     monkeypatch.setattr(Live, "say", lambda live, text: (said.append(text), say(live, text)))
     async with opened(shown=False) as (app, pilot):
         await until(pilot, lambda: "step 99,999" in screen_text(app))
-        await until(pilot, lambda: app.screen.live._caught_up)
+        await until(pilot, lambda: app.screen.live.caught_up)
     assert any(text.startswith("reading what happened so far") for text in said)
 
 

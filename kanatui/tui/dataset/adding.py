@@ -41,7 +41,6 @@ class AddStep(ModalScreen[str | Path | None]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list."""
         with Vertical(classes="dialog wide"):
             yield Label("Add an augmentation", classes="title")
             yield OptionList(*map(Option, self._lines()))

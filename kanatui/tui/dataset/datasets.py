@@ -19,8 +19,8 @@ from kanatui.core.storage import tail
 from kanatui.core.units import bytes_text, percent
 from kanatui.dataset.catalogue import Entry
 from kanatui.tui.dataset.progress import SYMBOLS
-from kanatui.tui.dataset.ticks import line
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.ticks import line
 
 _LOG_SHOWN = 16 * 1024
 
@@ -46,7 +46,6 @@ class DatasetsPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list."""
         yield Static("", id="datasets-state", markup=False)
         yield OptionList(id="datasets")
 
@@ -57,7 +56,6 @@ class DatasetsPanel(Vertical):
         return self._found[highlighted] if highlighted is not None and highlighted < len(self._found) else None
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def show(self, found: Sequence[Entry]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -13,10 +14,15 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from typing_extensions import override
 
+from kanatui.core.errors import EngineError, Superseded
 from kanatui.tui.dataset.draft import Draft, ticked_faces
 from kanatui.tui.dataset.messages import Edited
-from kanatui.tui.dataset.ticks import OPEN, PARTLY, TICKED, TickList, line
+from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.ticks import OPEN, PARTLY, TICKED, TickList, line
+
+_ASKS_AFTER = 0.1
+"""Seconds; preview and plan ask the engine first."""
 
 _ROOM_FOR_WEIGHT = 46
 """Columns from which on a face's weight is shown as well."""
@@ -46,12 +52,10 @@ class FacesPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list."""
         yield Static("looking at the faces …", id="faces-state", markup=False)
         yield TickList(id="faces")
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def show(self, draft: Draft) -> None:
@@ -59,12 +63,33 @@ class FacesPanel(Vertical):
         self._draft = draft
         self._repaint()
 
-    def progress(self, text: str) -> None:
-        """Say how far the look at the faces is, or why it failed."""
+    @work(exclusive=True, group="faces")
+    async def look(self) -> None:
+        """Look which faces there are and how many of the draft's characters each covers."""
+        await asyncio.sleep(_ASKS_AFTER)
+
+        def progress(done: int, total: int, text: str) -> None:
+            self._say(f"… looking at the faces: {text} {done}/{total}")
+
+        characters = self._draft.fields["characters"]
+        try:
+            answer = (
+                await host(self)
+                .engine("preview")
+                .ask("faces", slot="faces", on_progress=progress, characters=characters)
+            )
+        except Superseded:
+            return
+        except EngineError as error:
+            self._say(f"✗ {error}")
+            return
+        self._fill(answer.data["faces"], answer.data["install"])
+
+    def _say(self, text: str) -> None:
         if self.is_running:  # the engine may still answer while the app closes
             self.query_one("#faces-state", Static).update(text)
 
-    def fill(self, faces: Sequence[Mapping[str, Any]], install: str) -> None:
+    def _fill(self, faces: Sequence[Mapping[str, Any]], install: str) -> None:
         """Show the faces that there are.
 
         Args:
@@ -92,7 +117,7 @@ class FacesPanel(Vertical):
         ticked = ticked_faces(self._known, self._draft.fields["faces"])
         present = sum(face["installed"] for face in self._faces)
         missing = "" if present == len(self._faces) else f" · {len(self._faces) - present} not installed (i: how)"
-        self.progress(f"{len(ticked)} of {len(self._faces)} ticked{missing}")
+        self._say(f"{len(ticked)} of {len(self._faces)} ticked{missing}")
         ticks.show([self._line(row, ticked, width) for row in self._rows])
 
     def _line(self, row: str | int, ticked: frozenset[str], width: int) -> Content:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual import work
 from textual.app import ComposeResult
@@ -19,9 +19,7 @@ from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Catalogue, Entry
 from kanatui.dataset.recipe import Recipe
 from kanatui.tui.dataset.progress import GenerationLine, Pace
-
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
+from kanatui.tui.host import host
 
 _LOOK_EVERY = 0.5
 """Seconds between looks while a data set is being written."""
@@ -50,11 +48,9 @@ class Generations(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the line."""
         yield self._line
 
     def on_mount(self) -> None:
-        """Begin to look."""
         self.set_interval(_LOOK_EVERY, self._maybe_look)
         self.look()
 
@@ -85,7 +81,7 @@ class Generations(Vertical):
         self._pace.note(found)
         for entry in found:
             self._tell_end(before.get(entry.name), entry)
-        data, app = self.current, cast("KanatuiApp", self.app)
+        data, app = self.current, host(self)
         self._line.show(data, self._pace.rate(data) if data else 0.0, app.ascii)
         self.post_message(self.Looked(found))
 
@@ -95,7 +91,7 @@ class Generations(Vertical):
         if now.state == "complete":
             self.notify(f"{now.name} is complete: {now.images:,} images")
         elif now.state == "failed":
-            cast("KanatuiApp", self.app).problem(f"{now.name}: {now.reason}", tail(now.log))
+            host(self).tell_problem(f"{now.name}: {now.reason}", tail(now.log))
 
     async def generate(self, recipe: Recipe, name: str) -> None:
         """Begin to write a data set."""
@@ -109,7 +105,7 @@ class Generations(Vertical):
         try:
             self._processes.append(await asyncio.to_thread(start))
         except KanatuiError as error:
-            cast("KanatuiApp", self.app).problem(error)
+            host(self).tell_problem(error)
             return
         self._watched = name
         self.look()
@@ -119,7 +115,7 @@ class Generations(Vertical):
         try:
             await asyncio.to_thread(generation.stop, data.name)
         except KanatuiError as error:
-            cast("KanatuiApp", self.app).problem(error)
+            host(self).tell_problem(error)
             return
         self._watched = data.name
         self.notify(f"stopping {data.name}: what is finished stays")
@@ -130,5 +126,5 @@ class Generations(Vertical):
         try:
             await asyncio.to_thread(generation.delete, data.name)
         except KanatuiError as error:
-            cast("KanatuiApp", self.app).problem(error)
+            host(self).tell_problem(error)
         self.look()

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from textual import work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
+from kanatui.core.errors import KanatuiError, Superseded
 from kanatui.core.units import bytes_text, counted, duration
+from kanatui.tui.dataset.draft import Draft
+from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
+
+_ASKS_AFTER = 0.05
+"""Seconds; the preview asks the engine first."""
+
+_IDLE_BEFORE_RATE = 0.5
+"""Seconds without a change before the rate is measured, which takes the engine a quarter of a second."""
 
 
 class PlanLine(Static, can_focus=True):
@@ -30,29 +41,38 @@ class PlanLine(Static, can_focus=True):
         """Whether there is no plan."""
         return bool(self._error)
 
-    def unsettle(self) -> None:
-        """Something changed: until the new plan is there, no figure of the old one is shown."""
+    def follow(self, draft: Draft) -> None:
+        """Show the plan of a draft; until it is there, no figure of the old one."""
         self._layout, self._error = None, ""
         self.update(Content.styled("… planning", "$text-muted"))
+        self._ask(draft)
 
-    def fail(self, error: str) -> None:
-        """Say that there is no plan, and why."""
+    @work(exclusive=True, group="plan")
+    async def _ask(self, draft: Draft) -> None:
+        """Ask for the plan, and for the time that it takes once the draft has not changed for a moment."""
+        engine = host(self).engine("preview")
+        await asyncio.sleep(_ASKS_AFTER)
+        try:
+            recipe = draft.recipe()
+            layout = (await engine.ask("layout", slot="layout", recipe=recipe.to_dict())).data
+            self._settle(layout, recipe.image_size, None)
+            await asyncio.sleep(_IDLE_BEFORE_RATE)
+            rate = (await engine.ask("rate", slot="rate", recipe=recipe.to_dict())).data
+            self._settle(layout, recipe.image_size, rate)
+        except Superseded:
+            return
+        except KanatuiError as error:
+            self._fail(str(error).removeprefix("--"))
+
+    def _fail(self, error: str) -> None:
         self._layout, self._error = None, error
         self.update(Content.styled(f"✗ no plan: {error}", "$text-error"))
 
-    def settle(self, layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any] | None) -> None:
-        """Show a plan.
-
-        Args:
-            layout: as the engine's job ``layout`` gives it.
-            image_size: pixels along a side.
-            rate: as the engine's job ``rate`` gives it; None while it is being measured.
-        """
+    def _settle(self, layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any] | None) -> None:
         self._layout, self._error = layout, ""
         self.update(Content(plan_text(layout, image_size, rate)))
 
     def on_click(self) -> None:
-        """Show the details."""
         self.action_why()
 
     def action_why(self) -> None:
@@ -64,7 +84,13 @@ class PlanLine(Static, can_focus=True):
 
 
 def plan_text(layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any] | None) -> str:
-    """Write a plan in one line; the arguments are those of :meth:`PlanLine.settle`."""
+    """Write a plan in one line.
+
+    Args:
+        layout: as the engine's job ``layout`` gives it.
+        image_size: pixels along a side.
+        rate: as the engine's job ``rate`` gives it; None while it is being measured.
+    """
     least, most = layout["least"], layout["most"]
     each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
     parts = [

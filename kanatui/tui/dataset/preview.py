@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,11 +17,11 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.zoom import GlyphZoom
+from kanatui.tui.host import host
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Answer
-    from kanatui.tui.app import KanatuiApp
 
 _DEBOUNCE = 0.02
 """Seconds in which several changes count as one: a key that repeats sends 30 a second."""
@@ -36,7 +36,7 @@ _ROOMY = 50
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class PreviewImages:
     """Glyphs as the engine gave them: uint8 [n, H, W] each, with what they are."""
 
     images: Any
@@ -52,14 +52,15 @@ class Shown:
         return f"{character}  U+{ord(character):04X} · {self.faces[index]} · image {self.numbers[index]:,}"
 
 
-class Preview(Vertical):
+class PreviewPanel(Vertical):
     """A sheet of generated glyphs that follows the draft."""
 
     def __init__(self, draft: Draft, **options: Any) -> None:
         super().__init__(**options)
         self._draft = draft
         self._step: int | None = None
-        self._shown: Shown | None = None
+        self.shown: PreviewImages | None = None
+        """What is on the sheet, None while there is nothing."""
         self._order: list[tuple[int, bool] | None] = []
         self._draws = 0
         self._behind = False  # others are wanted than those that were asked for last
@@ -73,14 +74,13 @@ class Preview(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give a line of text and the sheet."""
         yield self._about_line
         yield self._error_line
         yield self.sheet
 
     def show(self, draft: Draft, step: int | None) -> None:
         """Follow the draft; ``step`` is the one under the cursor, which a comparison is about."""
-        if draft is self._draft and self._shown is not None and (step == self._step or not self.comparing):
+        if draft is self._draft and self.shown is not None and (step == self._step or not self.comparing):
             self._step = step
             return
         self._draft, self._step = draft, step
@@ -128,7 +128,7 @@ class Preview(Vertical):
             self._limit = None
         data, arrays = answer.data, answer.arrays
         first = arrays["images"] if "images" in arrays else arrays["before"]
-        self._shown = Shown(first, arrays.get("after"), data["characters"], data["faces"], data["numbers"])
+        self.shown = PreviewImages(first, arrays.get("after"), data["characters"], data["faces"], data["numbers"])
         self._about_line.update(about)
         self._lay_out()
         if self.has_class("failed"):
@@ -136,7 +136,7 @@ class Preview(Vertical):
             self.call_after_refresh(self.draw)  # the sheet gets back the room that the error took
 
     async def _ask(self) -> Answer:
-        engine = cast("KanatuiApp", self.app).engine("preview")
+        engine = host(self).engine("preview")
         step = self._compared
         recipe = self._draft.recipe(including=step).to_dict()
         wanted: dict[str, Any] = {"recipe": recipe, "count": self._count, "draw": self._draws}
@@ -164,13 +164,13 @@ class Preview(Vertical):
     def _fail(self, error: KanatuiError) -> None:
         details = getattr(error, "details", "")
         text = str(error).removeprefix("--")
-        self._shown = None
+        self.shown = None
         self.sheet.say("")
         self.add_class("failed")
         self._about_line.update("")
         self._error_line.update(f"✗ {text}")
         if details:
-            cast("KanatuiApp", self.app).problem(error)
+            host(self).tell_problem(error)
 
     def _about(self) -> str:
         step = self._compared
@@ -185,7 +185,7 @@ class Preview(Vertical):
 
     def _lay_out(self) -> None:
         """Put the glyphs on the sheet; of a pair the first stands above the second."""
-        shown = self._shown
+        shown = self.shown
         if shown is None:
             return
         count = len(shown.images)
@@ -199,8 +199,8 @@ class Preview(Vertical):
     def _pictures(self) -> Any:
         import numpy as np
 
-        assert self._shown is not None
-        shown = self._shown
+        assert self.shown is not None
+        shown = self.shown
         if shown.after is None:
             return shown.images
         blank = np.zeros_like(shown.images[0])
@@ -208,30 +208,29 @@ class Preview(Vertical):
         return np.stack([blank if entry is None else pick[entry[1]][entry[0]] for entry in self._order])
 
     def _caption(self, entry: tuple[int, bool] | None) -> str:
-        assert self._shown is not None
+        assert self.shown is not None
         if entry is None:
             return ""
         index, with_step = entry
-        character = self._shown.characters[index]
-        if self._shown.after is None:
-            return f"{character} {self._shown.faces[index]}"
+        character = self.shown.characters[index]
+        if self.shown.after is None:
+            return f"{character} {self.shown.faces[index]}"
         if not with_step:
             return f"{character} without"
-        same = bool((self._shown.images[index] == self._shown.after[index]).all())
+        same = bool((self.shown.images[index] == self.shown.after[index]).all())
         return f"{character} unchanged" if same else f"{character} with"
 
     def _title(self, entry: tuple[int, bool] | None) -> str:
-        assert self._shown is not None
+        assert self.shown is not None
         if entry is None:
             return ""
-        title = self._shown.title(entry[0])
-        return title if self._shown.after is None else f"{title} · {self._caption(entry).partition(' ')[2]}"
+        title = self.shown.title(entry[0])
+        return title if self.shown.after is None else f"{title} · {self._caption(entry).partition(' ')[2]}"
 
     def on_resize(self) -> None:
-        """Fill the new room."""
-        if self._shown is None:
+        if self.shown is None:
             self.sheet.tile = _TILE if self.size.width >= _ROOMY else _SMALL_TILE
-        if self._shown is None or len(self._shown.images) != self._count:
+        if self.shown is None or len(self.shown.images) != self._count:
             self.draw()
         elif self.comparing:
             self._lay_out()
@@ -240,7 +239,7 @@ class Preview(Vertical):
     @work
     async def _zoom(self, event: GlyphSheet.Selected) -> None:
         """Show a glyph large."""
-        if self._shown is not None:
+        if self.shown is not None:
             titles = [self._title(entry) for entry in self._order]
             last = await self.app.push_screen_wait(GlyphZoom(self._pictures(), titles, event.index))
             self.sheet.cursor = last if last is not None else event.index

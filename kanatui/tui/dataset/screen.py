@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, TabbedContent, TabPane
 from typing_extensions import override
 
-from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
+from kanatui.core.errors import KanatuiError, StorageError
 from kanatui.core.storage import tail
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Entry
@@ -29,8 +29,9 @@ from kanatui.tui.dataset.fields import RecipePanel
 from kanatui.tui.dataset.generations import Generations
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.plan import PlanLine
-from kanatui.tui.dataset.preview import Preview
+from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 _KEEP_AFTER = 0.2
 """Seconds after a change in which the draft is written: what is typed counts as one change."""
-_IDLE_BEFORE_RATE = 0.5
-"""Seconds without a change before the rate is measured, which takes the engine a quarter of a second."""
 _ABOUT_DATASETS: dict[str, Callable[[Entry], bool]] = {
     "stop_generation": lambda data: data.active,
     "resume_generation": lambda data: data.resumable,
@@ -92,7 +91,7 @@ class DatasetScreen(KanatuiScreen):
                     yield StepsPanel(self.draft)
                 with TabPane("Data sets", id="tab-datasets"):
                     yield DatasetsPanel()
-            yield Preview(self.draft)
+            yield PreviewPanel(self.draft)
         with Vertical(id="dataset-lines"):
             yield Generations()
             yield PlanLine(id="plan")
@@ -101,8 +100,8 @@ class DatasetScreen(KanatuiScreen):
         """Begin everything that takes time."""
         self._mark()
         self._load_plugins()
-        self._plan()
-        self._look_at_faces()
+        self.query_one(PlanLine).follow(self.draft)
+        self.query_one(FacesPanel).look()
 
     @override
     async def on_shown(self) -> None:
@@ -134,12 +133,11 @@ class DatasetScreen(KanatuiScreen):
         self.query_one(FacesPanel).show(draft)
         steps = self.query_one(StepsPanel)
         steps.show(draft, cursor)
-        self.query_one(PlanLine).unsettle()
-        self.query_one(Preview).show(draft, steps.cursor if cursor is None else cursor)
-        self._plan()
+        self.query_one(PreviewPanel).show(draft, steps.cursor if cursor is None else cursor)
+        self.query_one(PlanLine).follow(draft)
         self._keep()
         if other_characters:
-            self._look_at_faces()
+            self.query_one(FacesPanel).look()
 
     def _mark(self) -> None:
         """Mark a changed recipe where it is seen from every tab."""
@@ -151,42 +149,7 @@ class DatasetScreen(KanatuiScreen):
         try:
             await asyncio.to_thread(self.draft.keep)
         except StorageError as error:
-            self.kanatui.problem(error)
-
-    @work(exclusive=True, group="plan")
-    async def _plan(self) -> None:
-        """Ask for the plan, and for the time that it takes once nothing has changed for a moment."""
-        line, engine = self.query_one(PlanLine), self.kanatui.engine("preview")
-        await asyncio.sleep(0.05)  # the preview asks first
-        try:
-            recipe = self.draft.recipe()
-            layout = (await engine.ask("layout", slot="layout", recipe=recipe.to_dict())).data
-            line.settle(layout, recipe.image_size, None)
-            await asyncio.sleep(_IDLE_BEFORE_RATE)
-            rate = (await engine.ask("rate", slot="rate", recipe=recipe.to_dict())).data
-            line.settle(layout, recipe.image_size, rate)
-        except Superseded:
-            return
-        except KanatuiError as error:
-            line.fail(str(error).removeprefix("--"))
-
-    @work(exclusive=True, group="faces")
-    async def _look_at_faces(self) -> None:
-        panel, engine = self.query_one(FacesPanel), self.kanatui.engine("preview")
-        await asyncio.sleep(0.1)  # preview and plan ask first
-
-        def told(done: int, total: int, text: str) -> None:
-            panel.progress(f"… looking at the faces: {text} {done}/{total}")
-
-        characters = self.draft.fields["characters"]
-        try:
-            found = await engine.ask("faces", slot="faces", on_progress=told, characters=characters)
-        except Superseded:
-            return
-        except EngineError as error:
-            panel.progress(f"✗ {error}")
-            return
-        panel.fill(found.data["faces"], found.data["install"])
+            host(self).tell_problem(error)
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -196,7 +159,7 @@ class DatasetScreen(KanatuiScreen):
         try:
             self._registry = await asyncio.to_thread(_imported)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         steps.use(self._registry)
 
@@ -212,18 +175,18 @@ class DatasetScreen(KanatuiScreen):
             try:
                 await asyncio.to_thread(trust.trust, chosen)
             except KanatuiError as error:
-                self.kanatui.problem(error)
+                host(self).tell_problem(error)
                 return
             registry.reload()
             # The engine keeps the plugins that it found first; the next request starts another.
-            await self.kanatui.engine("preview").close()
+            await host(self).engine("preview").close()
             self._load_plugins()
             self.edit(self.draft)
             self.notify(f"{chosen.name} is trusted: a shows what it adds")
 
     @on(StepsPanel.Moved)
     def _move(self) -> None:
-        self.query_one(Preview).show(self.draft, self.query_one(StepsPanel).cursor)
+        self.query_one(PreviewPanel).show(self.draft, self.query_one(StepsPanel).cursor)
 
     # ── recipes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,7 +198,7 @@ class DatasetScreen(KanatuiScreen):
                 self.edit(Draft.of(find_recipe(event.name)))
                 return
             except KanatuiError as error:
-                self.kanatui.problem(error)
+                host(self).tell_problem(error)
         self.query_one(RecipePanel).list_recipes()
 
     async def _may_drop(self) -> bool:
@@ -263,7 +226,7 @@ class DatasetScreen(KanatuiScreen):
         try:
             await asyncio.to_thread(save_recipe, recipe, name)
         except StorageError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         off = f", without {', '.join(self.draft.off)}" if self.draft.off else ""
         self.edit(self.draft.saved_as(recipe.but(name=name)))
@@ -281,13 +244,13 @@ class DatasetScreen(KanatuiScreen):
         try:
             return self.draft.recipe()
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return None
 
     def action_train(self) -> None:
         """Train with this recipe."""
         if recipe := self._recipe():
-            self.kanatui.train_with(recipe.to_dict(), None)
+            host(self).train_with(recipe.to_dict(), None)
 
     # ── generations ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -350,23 +313,23 @@ class DatasetScreen(KanatuiScreen):
             if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
                 await self.query_one(Generations).delete(data)
         elif data.state == "complete":
-            self.kanatui.train_with(None, data.name)
+            host(self).train_with(None, data.name)
         else:
-            self.kanatui.problem(f"{data.name} is {data.state}: only a complete data set can be trained on")
+            host(self).tell_problem(f"{data.name} is {data.state}: only a complete data set can be trained on")
 
     # ── the view ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_redraw(self) -> None:
         """Show other images, and ask again for what there was no answer to."""
-        self.query_one(Preview).redraw()
+        self.query_one(PreviewPanel).redraw()
         if self.query_one(PlanLine).failed:
-            self._plan()
+            self.query_one(PlanLine).follow(self.draft)
         if not self.query_one(FacesPanel).filled:
-            self._look_at_faces()
+            self.query_one(FacesPanel).look()
 
     def action_compare(self) -> None:
         """Show each glyph without and with the step under the cursor, or end that."""
-        preview = self.query_one(Preview)
+        preview = self.query_one(PreviewPanel)
         preview.show(self.draft, self.query_one(StepsPanel).cursor)
         preview.compare()
 

@@ -19,8 +19,8 @@ from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Chance
 from kanatui.tui.dataset.draft import Draft, Step
 from kanatui.tui.dataset.messages import Edited
-from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
 from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.ticks import OPEN, TICKED, TickList, line
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
@@ -53,14 +53,14 @@ class StepsPanel(Vertical):
         super().__init__(**options)
         self._draft = draft
         self.ticks = TickList(id="steps")
-        self._registry: Registry | None = None
+        self.registry: Registry | None = None
+        """The plugins that there are, None until they are loaded."""
         self._form_of: tuple[str, int] | None = None
         self._form: ParameterForm | None = None
         self._form_wanted = self._form_busy = False
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list and room for a form."""
         yield self.ticks
         yield Static("", id="step-about", markup=False)
         yield VerticalScroll(id="step-form", can_focus=False)
@@ -71,13 +71,17 @@ class StepsPanel(Vertical):
         highlighted = self.ticks.highlighted
         return highlighted if highlighted is not None and highlighted < len(self._draft.steps) else None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a form is being built."""
+        return self._form_busy
+
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def use(self, registry: Registry) -> None:
         """Take the plugins that there are; forms are made from their declarations."""
-        self._registry = registry
+        self.registry = registry
         self._form_of = None
         self._repaint()
 
@@ -96,7 +100,7 @@ class StepsPanel(Vertical):
     def _line(self, step: Step, width: int) -> Content:
         plugin = step.augment.plugin
         tick = TICKED if step.on else OPEN
-        if self._registry and plugin not in self._registry.augmentations:
+        if self.registry and plugin not in self.registry.augmentations:
             return line(f"{tick} {plugin}", "✗ no such plugin", width, "$text-error")
         chance = "" if step.augment.p == 1.0 else f"{100 * step.augment.p:g} % of images"
         return line(f"{tick} {plugin}", chance, width, "" if step.on else "$text-muted", "$text-muted")
@@ -104,8 +108,8 @@ class StepsPanel(Vertical):
     # ── the form ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _declared(self, plugin: str) -> dict[str, Parameter[Any]]:
-        assert self._registry is not None
-        return {**Chance.parameters(), **self._registry.augmentation(plugin).parameters()}
+        assert self.registry is not None
+        return {**Chance.parameters(), **self.registry.augmentation(plugin).parameters()}
 
     def _show_form(self) -> None:
         """Show the form of the step under the cursor; requests that come while one is built become one more."""
@@ -128,9 +132,9 @@ class StepsPanel(Vertical):
         """Show the form; the same step's form is kept and takes the values."""
         place = self.query_one("#step-form", VerticalScroll)
         cursor = self.cursor
-        if cursor is None or self._registry is None:
+        if cursor is None or self.registry is None:
             self._form_of = None
-            self._say("no augmentation: a adds one" if self._registry else "loading the plugins …")
+            self._say("no augmentation: a adds one" if self.registry else "loading the plugins …")
             await place.remove_children()
             return
         augment = self._draft.steps[cursor].augment
@@ -161,8 +165,8 @@ class StepsPanel(Vertical):
     def _about(self, plugin: str) -> str:
         from kanatui.plugins.registry import description
 
-        assert self._registry is not None
-        return f"{plugin}: {description(self._registry.augmentation(plugin))}"
+        assert self.registry is not None
+        return f"{plugin}: {description(self.registry.augmentation(plugin))}"
 
     def _say(self, text: str) -> None:
         self.query_one("#step-about", Static).update(text)

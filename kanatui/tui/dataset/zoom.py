@@ -41,14 +41,12 @@ class GlyphZoom(ModalScreen[int]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the glyph and its title."""
         with Vertical(classes="dialog wide"):
             yield Label("", classes="title", markup=False)
             yield GlyphView()
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show the first."""
         self.action_walk(0)
 
     def action_walk(self, by: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -15,21 +15,16 @@ from typing_extensions import override
 from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
 from kanatui.evaluation import samples
 from kanatui.evaluation.samples import Tally
-from kanatui.kana.alphabet import KANA, SETS
+from kanatui.kana.alphabet import KANA
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import PEN_WIDTHS, Drawing
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
-from kanatui.tui.draw.readings import PLACES, Read, ReadingList, ReadingRow, Wanted
+from kanatui.tui.draw.reader import Reader
+from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
+from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask
-
-if TYPE_CHECKING:
-    from kanatui.engine.client import Answer, Engine
-    from kanatui.tui.app import KanatuiApp
-
-_PICTURE = 64
-"""Pixels of a character's picture: as many as the largest place for it shows."""
 
 _HINT = """Draw with the mouse, or with
 arrows and space (pen down, up).
@@ -42,7 +37,6 @@ the first reading, 1–5, or t.
 p asks for characters.
 ? shows all keys."""
 
-_SCRIPTS = ("kana", "hiragana", "katakana")
 _PASSED = 5
 """Characters that practice does not ask for again at once."""
 
@@ -65,9 +59,7 @@ class Board(Horizontal):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._model = ""
-        self._known = ""
-        self._script = _SCRIPTS[0]
+        self._reader = Reader(lambda: host(self).engine("draw"))
         self._read_up = asyncio.Event()
         self._read_up.set()
         self._practice = Practice.OFF
@@ -81,12 +73,11 @@ class Board(Horizontal):
         yield Canvas()
         with Vertical(id="side"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
-            yield Wanted()
-            yield ReadingList()
+            yield PracticePrompt()
+            yield ReadingsPanel()
             yield Static("", id="state", markup=False)
 
     def on_mount(self) -> None:
-        """Follow the pen."""
         for name in ("pen", "pen_down", "erasing"):
             self.watch(self._canvas, name, self._tell_state)
 
@@ -95,22 +86,8 @@ class Board(Horizontal):
         return self.query_one(Canvas)
 
     @property
-    def _readings(self) -> ReadingList:
-        return self.query_one(ReadingList)
-
-    @property
-    def _app(self) -> KanatuiApp:
-        return cast("KanatuiApp", self.app)
-
-    @property
-    def _engine(self) -> Engine:
-        return self._app.engine("draw")
-
-    @property
-    def _candidates(self) -> str:
-        """The characters that a drawing may be, in the order of the script."""
-        known = self._known or KANA
-        return known if self._script == _SCRIPTS[0] else "".join(c for c in SETS[self._script] if c in known)
+    def _readings(self) -> ReadingsPanel:
+        return self.query_one(ReadingsPanel)
 
     # ── models ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,11 +100,11 @@ class Board(Horizontal):
             select.set_options(found)
         references = [reference for _, reference in found]
         if not references:
-            self._model = ""
+            self._reader.model = ""
             self._readings.say(NONE_YET)
-        elif self._model in references:
+        elif self.model in references:
             with self.prevent(Select.Changed):
-                select.value = self._model
+                select.value = self.model
         else:
             select.value = references[0]  # which loads it
         await self.count_samples()
@@ -137,7 +114,7 @@ class Board(Horizontal):
         try:
             self._tallies = await asyncio.to_thread(lambda: samples.tallies(samples.samples()))
         except KanatuiError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
         self._ask_for(self._wanted)
         self._tell_state()
 
@@ -147,18 +124,17 @@ class Board(Horizontal):
         if self._readings.pictures:
             return
         try:
-            answer = await self._engine.ask("glyphs", characters=KANA, side=_PICTURE)
+            self._readings.pictures = await self._reader.pictures()
         except EngineError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             return
-        self._readings.pictures = dict(zip(answer.data["characters"], answer.arrays["images"], strict=True))
         self._readings.show(self._readings.shown)
         self._ask_for(self._wanted)
 
     @on(Select.Changed, "#model")
     def _choose(self, event: Select.Changed) -> None:
-        if event.value is not Select.NULL and event.value != self._model:
-            self._model = str(event.value)
+        if event.value is not Select.NULL and event.value != self.model:
+            self._reader.model = str(event.value)
             self._load()
             if event.select.has_focus:
                 self._canvas.focus()
@@ -167,14 +143,14 @@ class Board(Horizontal):
     async def _load(self, note: str = "") -> None:
         self._readings.say("loading the model …")
         try:
-            answer = await self._engine.ask("reader", slot="reader", model=self._model)
+            await self._reader.load()
         except Superseded:
             return
         except EngineError as error:
             self._readings.say("")
-            self._app.problem(error)
+            host(self).tell_problem(error)
             return
-        self._known = self._readings.known = str(answer.data["characters"])
+        self._readings.known = self._reader.known
         self._fetch_pictures()
         self._read()
         if note:
@@ -183,13 +159,18 @@ class Board(Horizontal):
     @property
     def model(self) -> str:
         """The model that reads, "" if there is none."""
-        return self._model
+        return self._reader.model
 
     def read_with(self, model: str, note: str) -> None:
         """Read with another model from now on, and say a note once it is loaded."""
-        self._model = model
+        self._reader.model = model
         self.prepare()  # which puts it into the list
         self._load(note)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the readings are those of what is drawn now."""
+        return self._read_up.is_set()
 
     def say(self, text: str) -> None:
         """Say something in the line of the readings."""
@@ -210,7 +191,7 @@ class Board(Horizontal):
 
     def _read(self) -> None:
         drawing = self._canvas.drawing
-        if drawing.strokes and self._model:
+        if drawing.strokes and self.model:
             self._read_up.clear()
             self._ask_engine(drawing)
         else:
@@ -220,34 +201,25 @@ class Board(Horizontal):
     @work(exclusive=True, group="read")
     async def _ask_engine(self, drawing: Drawing) -> None:
         try:
-            answer = await self._recognize(drawing)
+            readings = await self._reader.read(drawing)
         except Superseded:
             return
         except EngineError as error:
-            self._app.problem(error)
-            self._show([])
-            return
-        self._show([Read(**reading) for reading in answer.data["readings"]])
+            host(self).tell_problem(error)
+            readings = []
+        self._show(readings)
 
-    async def _recognize(self, drawing: Drawing) -> Answer:
-        characters = None if self._script == _SCRIPTS[0] else self._candidates
-        return await self._engine.ask(
-            "recognize", slot="recognize", model=self._model, drawing=drawing.to_data(), characters=characters
-        )
-
-    def _show(self, readings: list[Read]) -> None:
-        if self._model:
+    def _show(self, readings: list[Reading]) -> None:
+        if self.model:
             self._readings.say("" if readings or not self._canvas.empty else _HINT)
         self._readings.show(readings)
         self._read_up.set()
 
     def action_script(self) -> None:
         """Restrict the readings to a script, or no longer."""
-        scripts = [name for name in _SCRIPTS if not self._known or set(SETS[name]) & set(self._known)]
-        place = scripts.index(self._script) if self._script in scripts else 0
-        self._script = scripts[(place + 1) % len(scripts)]
+        self._reader.switch_script()
         self._tell_state()
-        if self._practice is not Practice.OFF and self._wanted not in self._candidates:
+        if self._practice is not Practice.OFF and self._wanted not in self._reader.candidates:
             self._ask_for_next()
         self._read()
 
@@ -260,8 +232,7 @@ class Board(Horizontal):
         canvas = self._canvas
         tool = "eraser" if canvas.erasing else f"pen {PEN_WIDTHS.index(canvas.pen) + 1}/{len(PEN_WIDTHS)}"
         down = " DOWN" if canvas.pen_down else ""
-        script = "all kana" if self._script == _SCRIPTS[0] else f"{self._script} only"
-        self.query_one("#state", Static).update(f"{tool}{down} · {script} · {self.kept:,} kept")
+        self.query_one("#state", Static).update(f"{tool}{down} · {self._reader.restriction} · {self.kept:,} kept")
 
     # ── saying what it was ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -329,15 +300,11 @@ class Board(Horizontal):
         question = "What is it? (か, ka, KA for katakana, U+304B)"
         text = await self.app.push_screen_wait(Ask(question, check=self._judge_typed))
         if text is not None:
-            self._keep(parse_typed(text, self._preferred))
-
-    @property
-    def _preferred(self) -> str:
-        return "katakana" if self._script == "katakana" else "hiragana"
+            self._keep(parse_typed(text, self._reader.typed_script))
 
     def _judge_typed(self, text: str) -> str:
         try:
-            parse_typed(text, self._preferred)
+            parse_typed(text, self._reader.typed_script)
         except ValueError as error:
             return str(error)
         return ""
@@ -355,9 +322,9 @@ class Board(Horizontal):
         canvas.clear()
         self._read()
         try:
-            sample = await asyncio.to_thread(samples.keep, drawing, character, readings, self._model)
+            sample = await asyncio.to_thread(samples.keep, drawing, character, readings, self.model)
         except StorageError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             if canvas.empty:
                 canvas.put(drawing)
             return
@@ -390,13 +357,13 @@ class Board(Horizontal):
     def _ask_for_next(self) -> None:
         if self._wanted:
             self._passed = [*self._passed, self._wanted][-_PASSED:]
-        self._ask_for(next_wanted(self._candidates, self._tallies, self._practice, self._passed))
+        self._ask_for(next_wanted(self._reader.candidates, self._tallies, self._practice, self._passed))
 
     def _ask_for(self, character: str) -> None:
         self._wanted = character
         tally = self._tallies.get(character, Tally())
         picture = self._readings.pictures.get(character)
-        self.query_one(Wanted).show(character, picture, tally, self._practice)
+        self.query_one(PracticePrompt).show(character, picture, tally, self._practice)
 
     def action_leave(self) -> None:
         """Take the keys off the board."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from rich.segment import Segment
@@ -20,19 +18,8 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from kanatui.pictures.drawing import PEN_WIDTHS, Box, Drawing, Pixels, Point, Stroke, paint, smoothed
-
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
-
-_USUAL = (0.1, 0.1, 0.9, 0.9)
-"""Left, top, right and bottom of the faint frame, in shares of the board: a character of usual size fills it."""
-
-_SMALL = (0.26, 0.42, 0.74, 0.9)
-"""The same for small kana; only its corners are shown. :func:`.smallness` agrees with both frames."""
-
-_PAPER, _FRAME, _INK = 20, 56, 235
-_LEVELS = 16
-"""Greys are rounded to this many, so that neighbours merge into runs and a stroke sends few bytes."""
+from kanatui.tui.draw.paper import grey, guides, half_block_line, plain_line
+from kanatui.tui.host import host
 
 _LEAP = 4
 """Pixels of the board that shift and an arrow go at once."""
@@ -88,17 +75,18 @@ class Canvas(Widget, can_focus=True):
         @property
         @override
         def control(self) -> Canvas:
-            """The board."""
             return self.canvas
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._strokes: list[Stroke] = []
         self._open: Stroke | None = None
-        self._cursor: Point = (0.5, 0.5)
+        self.cursor: Point = (0.5, 0.5)
+        """Where the cursor is, in shares of the board."""
         self._cursor_seen = False
-        self._pixels: Pixels = np.zeros((0, 0), dtype=np.uint8)
-        self._frame: Pixels = self._pixels
+        self.pixels: Pixels = np.zeros((0, 0), dtype=np.uint8)
+        """What is painted, uint8 [side, side]."""
+        self._guides: Pixels = self.pixels
 
     # ── what is drawn ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,14 +116,14 @@ class Canvas(Widget, can_focus=True):
     def _begin(self, point: Point) -> None:
         self._finish(tell=False)
         self._open = Stroke((point,), self.pen * (2 if self.erasing else 1), self.erasing)
-        self._refresh_box(paint(self._pixels, self._open))
+        self._refresh_box(paint(self.pixels, self._open))
 
     def _extend(self, point: Point) -> None:
         stroke = self._open
         if stroke is None or point == stroke.points[-1]:
             return
         self._open = dataclasses.replace(stroke, points=(*stroke.points, point))
-        self._refresh_box(paint(self._pixels, self._open, first=len(stroke.points) - 1))
+        self._refresh_box(paint(self.pixels, self._open, first=len(stroke.points) - 1))
 
     def _finish(self, tell: bool = True, grain: float = 0.0) -> None:
         stroke, self._open = self._open, None
@@ -175,7 +163,7 @@ class Canvas(Widget, can_focus=True):
 
     def _lift(self) -> None:
         self.release_mouse()
-        self._finish(grain=0.0 if self._precise else 2.0 / max(self._side, 1))
+        self._finish(grain=0.0 if self._precise else 2.0 / max(self.side, 1))
 
     @property
     def _precise(self) -> bool:
@@ -185,18 +173,18 @@ class Canvas(Widget, can_focus=True):
     def _place(self, event: events.MouseEvent) -> Point:
         # Without pixels the middle of the cell is the best guess.
         x, y = (event.pointer_x, event.pointer_y) if self._precise else (event.x + 0.5, event.y + 0.5)
-        side = max(self._side, 1)
+        side = max(self.side, 1)
         return _on_board(x / side), _on_board(2 * y / side)
 
     def _over_board(self, event: events.MouseEvent) -> bool:
-        return 0 <= event.x < self._side and 0 <= 2 * event.y < self._side
+        return 0 <= event.x < self.side and 0 <= 2 * event.y < self.side
 
     # ── the keys ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_pen(self) -> None:
         """Put the pen down where the cursor is, or lift it."""
         if self.pen_down:
-            self._finish(grain=1.0 / max(self._side, 1))
+            self._finish(grain=1.0 / max(self.side, 1))
         else:
             self._show_cursor(True)
             self._begin(self._cursor_centre())
@@ -204,11 +192,11 @@ class Canvas(Widget, can_focus=True):
 
     def action_move(self, x: int, y: int) -> None:
         """Move the cursor by pixels of the board, drawing if the pen is down."""
-        side = max(self._side, 1)
+        side = max(self.side, 1)
         if self._cursor_seen:
             self._refresh_cursor()
-            column, row = self._cursor_pixel()
-            self._cursor = (_on_board((column + x + 0.5) / side), _on_board((row + y + 0.5) / side))
+            column, row = self.cursor_pixel
+            self.cursor = (_on_board((column + x + 0.5) / side), _on_board((row + y + 0.5) / side))
         self._show_cursor(True)
         if self.pen_down:
             self._extend(self._cursor_centre())
@@ -240,15 +228,17 @@ class Canvas(Widget, can_focus=True):
         place = PEN_WIDTHS.index(self.pen) + steps
         self.pen = PEN_WIDTHS[max(0, min(place, len(PEN_WIDTHS) - 1))]
 
-    def _cursor_pixel(self) -> tuple[int, int]:
-        side = len(self._pixels)  # what is painted: after a change of size there may be a paint before on_resize
+    @property
+    def cursor_pixel(self) -> tuple[int, int]:
+        """Column and row of the pixel that the cursor is on."""
+        side = len(self.pixels)  # what is painted: after a change of size there may be a paint before on_resize
         last = max(side - 1, 0)
-        return min(int(self._cursor[0] * side), last), min(int(self._cursor[1] * side), last)
+        return min(int(self.cursor[0] * side), last), min(int(self.cursor[1] * side), last)
 
     def _cursor_centre(self) -> Point:
         """The middle of the cursor's pixel, where the pen draws."""
-        x, y = self._cursor_pixel()
-        side = max(len(self._pixels), 1)
+        x, y = self.cursor_pixel
+        side = max(len(self.pixels), 1)
         return (x + 0.5) / side, (y + 0.5) / side
 
     def _show_cursor(self, seen: bool) -> None:
@@ -257,17 +247,16 @@ class Canvas(Widget, can_focus=True):
             self._refresh_cursor()
 
     def _refresh_cursor(self) -> None:
-        x, y = self._cursor_pixel()
+        x, y = self.cursor_pixel
         self.refresh(Region(x, y // 2, 1, 1))
 
     def watch_pen_down(self) -> None:
-        """Show it on the cursor."""
         self._refresh_cursor()
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def _side(self) -> int:
+    def side(self) -> int:
         """Pixels along the board: one a column, two a line."""
         return min(self.size.width, 2 * self.size.height) // 2 * 2
 
@@ -277,10 +266,9 @@ class Canvas(Widget, can_focus=True):
         return 2 * container.height
 
     def on_resize(self) -> None:
-        """Draw the strokes at the new size."""
-        side = self._side
-        self._pixels = np.zeros((side, side), dtype=np.uint8)
-        self._frame = _frame(side)
+        side = self.side
+        self.pixels = np.zeros((side, side), dtype=np.uint8)
+        self._guides = guides(side)
         self._repaint()
         self.refresh()
 
@@ -293,9 +281,9 @@ class Canvas(Widget, can_focus=True):
     def _repaint(self) -> None:
         """Draw all strokes anew, and show the cells that differ."""
         strokes = [*self._strokes, self._open] if self._open else self._strokes
-        pixels = Drawing(tuple(strokes)).raster(self._side)
-        rows, columns = np.nonzero(pixels != self._pixels)
-        self._pixels = pixels
+        pixels = Drawing(tuple(strokes)).raster(self.side)
+        rows, columns = np.nonzero(pixels != self.pixels)
+        self.pixels = pixels
         if len(rows):
             left, top, right, bottom = (int(n) for n in (columns.min(), rows.min(), columns.max(), rows.max()))
             self._refresh_box((left, top, right + 1, bottom + 1))
@@ -308,14 +296,14 @@ class Canvas(Widget, can_focus=True):
     @override
     def render_line(self, y: int) -> Strip:
         """Give one line of cells, two pixels each."""
-        side = len(self._pixels)
+        side = len(self.pixels)
         if 2 * y >= side:
             return Strip.blank(self.size.width, self.rich_style)
-        ink, frame = self._pixels[2 * y : 2 * y + 2], self._frame[2 * y : 2 * y + 2]
-        plain = cast("KanatuiApp", self.app).ascii
-        segments = _plain_line(ink, frame) if plain else _half_block_line(ink, frame)
+        ink, guide = self.pixels[2 * y : 2 * y + 2], self._guides[2 * y : 2 * y + 2]
+        plain = host(self).ascii
+        segments = plain_line(ink, guide) if plain else half_block_line(ink, guide)
         strip = Strip(segments, side)
-        x, row = self._cursor_pixel()
+        x, row = self.cursor_pixel
         if self._cursor_seen and self.has_focus and row // 2 == y:
             cell = self._cursor_cell(plain, row % 2 == 0, int(ink[1 - row % 2, x]))
             strip = Strip.join([strip.crop(0, x), Strip([cell], 1), strip.crop(x + 1, side)])
@@ -326,74 +314,8 @@ class Canvas(Widget, can_focus=True):
         if plain:
             return Segment("@" if self.pen_down else "+")
         colour = _PEN_DOWN if self.pen_down else _PEN_UP
-        return Segment("▀" if upper else "▄", Style.parse(f"{colour} on {_grey(other, False)}"))
+        return Segment("▀" if upper else "▄", Style.parse(f"{colour} on {grey(other)}"))
 
 
 def _on_board(share: float) -> float:
     return max(0.0, min(share, 1.0))
-
-
-def _frame(side: int) -> Pixels:
-    """Draw where characters belong: uint8 [side, side], 1 on a dotted frame and on the corners of the smaller one."""
-    frame = np.zeros((side, side), dtype=np.uint8)
-    if side < 16:
-        return frame
-    left, top, right, bottom = _edges(_USUAL, side)
-    frame[[top, bottom], left : right + 1 : 2] = 1
-    frame[top : bottom + 1 : 2, [left, right]] = 1
-    left, top, right, bottom = _edges(_SMALL, side)
-    reach = side // 16
-    for arm in (slice(left, left + reach), slice(right - reach + 1, right + 1)):
-        frame[bottom, arm.start - 1 : arm.stop + 1] = 0  # the frame's dots would blur the corner
-    for x, inwards in ((left, 1), (right, -1)):
-        for y, down in ((top, 1), (bottom, -1)):
-            frame[y, x : x + inwards * reach : inwards] = 1
-            frame[y : y + down * reach : down, x] = 1
-    return frame
-
-
-def _edges(box: tuple[float, float, float, float], side: int) -> tuple[int, int, int, int]:
-    """Return first and last column and row; an even number of pixels lies between opposite edges of the usual frame."""
-    left, top, right, bottom = (round(share * side) for share in box)
-    return left, top, right, bottom
-
-
-def _half_block_line(ink: Pixels, frame: Pixels) -> list[Segment]:
-    upper, lower = (_shades(ink[half], frame[half]) for half in (0, 1))
-    cells = groupby(zip(upper, lower, strict=True))
-    return [_run(*cell, len(list(same))) for cell, same in cells]
-
-
-def _shades(ink: Pixels, frame: Pixels) -> list[tuple[int, bool]]:
-    levels = (ink.astype(np.uint16) * (_LEVELS - 1) + 127) // 255
-    framed = (frame > 0) & (levels == 0)
-    return list(zip(levels.tolist(), framed.tolist(), strict=True))
-
-
-def _run(upper: tuple[int, bool], lower: tuple[int, bool], count: int) -> Segment:
-    return Segment((" " if upper == lower else "▀") * count, _style(upper, lower))
-
-
-@functools.cache
-def _style(upper: tuple[int, bool], lower: tuple[int, bool]) -> Style:
-    return Style.parse(f"{_shade(*upper)} on {_shade(*lower)}")
-
-
-def _shade(level: int, framed: bool) -> str:
-    value = _FRAME if framed else _PAPER + (_INK - _PAPER) * level // (_LEVELS - 1)
-    return f"rgb({value},{value},{value})"
-
-
-def _grey(ink: int, framed: bool) -> str:
-    return _shade(ink * (_LEVELS - 1) // 255, framed)
-
-
-def _plain_line(ink: Pixels, frame: Pixels) -> list[Segment]:
-    """Draw a line with plain characters that still tell the upper half of a cell from the lower."""
-    upper, lower = (ink > 96).tolist()
-    framed = frame.max(axis=0).tolist()
-    text = [
-        "#" if up and low else '"' if up else "_" if low else "." if guide else " "
-        for up, low, guide in zip(upper, lower, framed, strict=True)
-    ]
-    return [Segment("".join(text))]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 from typing_extensions import override
 
+from kanatui.tui.host import host
+from kanatui.tui.widgets.cells import BRAILLE, DOT_BITS
+
 if TYPE_CHECKING:
     from kanatui.pictures.drawing import Pixels
-    from kanatui.tui.app import KanatuiApp
-
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""The bit of each dot of a braille cell, four rows of two."""
 
 _INK = 88
 """Grey from which a dot is set; lower than the middle, for strokes thinner than a dot."""
@@ -28,8 +27,8 @@ def braille_lines(image: Pixels, side: int) -> list[str]:
 
     dots = shrink(image, 2 * side) >= _INK
     cells = dots.reshape(side // 2, 4, side, 2).transpose(0, 2, 1, 3)
-    bits = (cells * np.array(_DOTS)).sum(axis=(2, 3))
-    return ["".join(chr(0x2800 + int(bit)) for bit in line) for line in bits]
+    bits = (cells * np.array(DOT_BITS)).sum(axis=(2, 3))
+    return ["".join(chr(BRAILLE + int(bit)) for bit in line) for line in bits]
 
 
 class Picture(Widget):
@@ -62,7 +61,7 @@ class Picture(Widget):
 
     def _lines(self, side: int) -> list[str]:
         assert self._image is not None
-        if cast("KanatuiApp", self.app).ascii:
+        if host(self).ascii:
             from kanatui.core.blocks import ascii_lines, shrink
 
             return ascii_lines(shrink(self._image, side))

@@ -30,7 +30,7 @@ _BAR = 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Read:
+class Reading:
     """One reading, as the engine gives it (:class:`kanatui.evaluation.recognize.Reading`, whose module needs torch)."""
 
     character: str
@@ -55,15 +55,13 @@ class ReadingRow(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the picture and the words."""
         yield Picture()
-        yield Static("", classes="words")
+        yield Static("", classes="text")
 
     def on_click(self) -> None:
-        """Tell of it."""
         self.post_message(self.Clicked(self._place))
 
-    def show(self, read: Read | None, picture: Pixels | None, alike: str, joined: bool) -> None:
+    def show(self, read: Reading | None, picture: Pixels | None, alike: str, joined: bool) -> None:
         """Show a reading, or none.
 
         Args:
@@ -73,9 +71,9 @@ class ReadingRow(Horizontal):
             joined: whether the row above looks the same too.
         """
         self.query_one(Picture).show(picture)
-        self.query_one(".words", Static).update(self._words(read, alike, joined) if read else "")
+        self.query_one(".text", Static).update(self._text(read, alike, joined) if read else "")
 
-    def _words(self, read: Read, alike: str, joined: bool) -> Content:
+    def _text(self, read: Reading, alike: str, joined: bool) -> Content:
         cells = _BAR * read.probability
         bar = "█" * int(cells) + ("▌" if cells % 1 >= 0.5 else "") or "▏"
         together = f"≈ {alike}, together {percent(read.folded)}" if alike and not joined else ""
@@ -89,12 +87,12 @@ class ReadingRow(Horizontal):
         return Content("\n").join([first, second, third])
 
 
-class ReadingList(Vertical):
+class ReadingsPanel(Vertical):
     """The five likeliest characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.shown: list[Read] = []
+        self.shown: list[Reading] = []
         """The readings on show, the likeliest first."""
         self.pictures: Mapping[str, Pixels] = {}
         """A picture of each character that has one."""
@@ -113,7 +111,7 @@ class ReadingList(Vertical):
         """The character that looks like the first reading, "" if there is none."""
         return self._alike(self.shown[0].character)[:1] if self.shown else ""
 
-    def show(self, readings: Sequence[Read]) -> None:
+    def show(self, readings: Sequence[Reading]) -> None:
         """Show other readings."""
         self.shown = list(readings)
         shapes = [_shape(read.character) for read in self.shown]
@@ -137,19 +135,18 @@ def _shape(character: str) -> str:
     return FOLD.get(character, character)
 
 
-class Wanted(Horizontal):
+class PracticePrompt(Horizontal):
     """The character that practice asks for."""
 
     @override
     def compose(self) -> ComposeResult:
-        """Give its picture and words."""
         yield Picture()
-        yield Static("", classes="words", markup=False)
+        yield Static("", classes="text", markup=False)
 
     def show(self, character: str, picture: Pixels | None, tally: Tally, practice: Practice) -> None:
         """Ask for a character; "" for none."""
         self.display = bool(character)
         self.query_one(Picture).show(picture)
         kept = f"{tally.kept} kept" + (f", {tally.misread} misread" if tally.misread else "")
-        words = f"Draw {character} {name_of(character)}\n{kept}\n{practice.value}\nenter keeps · n next"
-        self.query_one(".words", Static).update(words)
+        text = f"Draw {character} {name_of(character)}\n{kept}\n{practice.value}\nenter keeps · n next"
+        self.query_one(".text", Static).update(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from textual import on, work
@@ -23,11 +23,9 @@ from kanatui.evaluation import samples
 from kanatui.evaluation.samples import Sample
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import Pixels
+from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.glyphs import GlyphSheet
-
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
 
 _MOST_SHOWN = 400
 """Samples on the sheet, the newest ones of those that were chosen."""
@@ -67,10 +65,6 @@ class Samples(Horizontal):
             yield Static("", id="about", markup=False)
 
     @property
-    def _app(self) -> KanatuiApp:
-        return cast("KanatuiApp", self.app)
-
-    @property
     def _current(self) -> Sample | None:
         cursor = self.query_one(GlyphSheet).cursor
         return self._shown[cursor] if cursor < len(self._shown) else None
@@ -83,7 +77,7 @@ class Samples(Horizontal):
         try:
             self._samples = await asyncio.to_thread(samples.samples)
         except KanatuiError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             return
         counts: dict[str, int] = {}
         for sample in self._samples:
@@ -187,14 +181,14 @@ class Samples(Horizontal):
             known = f", {came.known:,} were here already" if came.known else ""
             self.app.notify(f"{came.kept:,} samples imported{known}", markup=False)
             if came.unreadable:
-                self._app.problem(f"{len(came.unreadable):,} pictures cannot be read", "\n".join(came.unreadable))
+                host(self).tell_problem(f"{len(came.unreadable):,} pictures cannot be read", "\n".join(came.unreadable))
 
     async def _do(self, change: Callable[[], T]) -> T | None:
         """Do something to the files, off the event loop, and show what came of it; None if it failed."""
         try:
             result = await asyncio.to_thread(change)
         except KanatuiError as error:
-            self._app.problem(error)
+            host(self).tell_problem(error)
             return None
         self.reload()
         self.post_message(self.Changed())

@@ -19,6 +19,7 @@ from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.starting import begin_training, prepare
 from kanatui.tui.widgets.dialogs import Ask
@@ -120,16 +121,16 @@ class DrawScreen(KanatuiScreen):
             return
         self._set_adapting(True)
         try:
-            engine = self.kanatui.engine("adapt")
+            engine = host(self).engine("adapt")
             made = await prepare(engine, "adapt", board.say, model=board.model, minutes=_MINUTES.parse(minutes))
             run = await asyncio.to_thread(find_run, made["run"])
             await begin_training(run, board.say)
         except KanatuiError as error:
             board.say("")
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
         else:
             board.say(f"run {run.id} adapts it; press 2 to watch")
-            self.kanatui.show_run(run.id)
+            host(self).show_run(run.id)
             self._follow(run)
         finally:
             self._set_adapting(False)
@@ -137,8 +138,12 @@ class DrawScreen(KanatuiScreen):
     @work
     async def _follow(self, run: Run) -> None:
         """Wait for an adaptation to end, and read with what came of it unless that is worse."""
-        while (status := await asyncio.to_thread(run.status)).active:
-            await asyncio.sleep(_POLL)
+        try:
+            while (status := await asyncio.to_thread(run.status)).active:
+                await asyncio.sleep(_POLL)
+        except KanatuiError as error:  # as when the run was deleted meanwhile
+            host(self).tell_problem(error)
+            return
         if status.state == "finished":
             await self._tell_of(run)
         else:
@@ -150,13 +155,13 @@ class DrawScreen(KanatuiScreen):
         try:
             found = await asyncio.to_thread(changes, run)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         figures = in_words(found) or "no scores before and after"
         if found and not got_worse(found):
             text = f"adapted: {figures} · m picks another model"
             board.read_with(run.id, text)
-            self.kanatui.notify(text, timeout=_READABLE, markup=False)
+            host(self).notify(text, timeout=_READABLE, markup=False)
             return
         verdict = "adapting made it worse" if found else "adapted"
         board.prepare()
@@ -164,7 +169,7 @@ class DrawScreen(KanatuiScreen):
 
     def _tell(self, text: str) -> None:
         self.query_one(Board).say(text)
-        self.kanatui.notify(text, severity="warning", timeout=_READABLE, markup=False)
+        host(self).notify(text, severity="warning", timeout=_READABLE, markup=False)
 
     def _set_adapting(self, adapting: bool) -> None:
         self._adapting = adapting

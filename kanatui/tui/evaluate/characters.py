@@ -9,7 +9,7 @@ from textual.widgets import DataTable
 
 from kanatui.kana.romaji import NAMES
 from kanatui.model.metrics import PER_CHARACTER
-from kanatui.tui.evaluate.loaded import whole_percent
+from kanatui.tui.evaluate.results import whole_percent
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Score, Scores

@@ -13,7 +13,7 @@ from textual.widgets import Input, Label, Select
 from typing_extensions import override
 
 from kanatui.core.errors import UsageError
-from kanatui.tui.evaluate.loaded import summary
+from kanatui.tui.evaluate.results import summary
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
@@ -46,7 +46,6 @@ class Choices(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give three lines of choices."""
         with Horizontal(classes="choices"):
             yield Label("Run", classes="label")
             yield Select[str]([], prompt="no run yet", id="run", compact=True)

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from kanatui.core.units import percent
 from kanatui.tui.evaluate.characters import named
-from kanatui.tui.evaluate.loaded import MOST_SHOWN, LoadedEvaluation, Shown, opinion, surely
+from kanatui.tui.evaluate.results import MOST_SHOWN, LoadedEvaluation, Selection, SheetImage, opinion, surely
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison
@@ -113,20 +113,17 @@ class ComparePanel(Vertical):
             cells = [Text(text, justify="right") for text in (*figures, *shares_right)]
             table.add_row(Text(named(character)), *cells, key=character)
 
-    def differing(self, character: str, folded: bool) -> tuple[str, list[Shown], int]:
-        """Describe the images of a character, "" for all, that only one run reads rightly.
-
-        Returns:
-            What they are, the images, and how many there are in all.
-        """
+    def differing(self, character: str, folded: bool) -> Selection:
+        """Choose the images of a character, "" for all, that only one run reads rightly."""
         if self.comparison is None or self._pair is None:
-            return "", [], 0
+            return Selection("", [], 0)
         pairs = self.comparison.differing(character, folded)
         share = self.comparison.shares(folded)[character]
         about = f"{named(character)}: only A right {share.only_first:,}, only B right {share.only_second:,}"
-        return f"{about} of {share.images:,}", [self._shown(*pair, folded) for pair in pairs[:MOST_SHOWN]], len(pairs)
+        images = [self._sheet_image(*pair, folded) for pair in pairs[:MOST_SHOWN]]
+        return Selection(f"{about} of {share.images:,}", images, len(pairs))
 
-    def _shown(self, one: int, other: int, folded: bool) -> Shown:
+    def _sheet_image(self, one: int, other: int, folded: bool) -> SheetImage:
         assert self._pair
         first, second = self._pair
         truth, first_right = first.predictions.truth(one), first.predictions.right(folded)[one]
@@ -136,7 +133,7 @@ class ComparePanel(Vertical):
             opinion(first.predictions, one, f"A, {first.evaluation.run},"),
             opinion(second.predictions, other, f"B, {second.evaluation.run},"),
         )
-        return Shown(one, truth, caption, first.origin(one), opinions)
+        return SheetImage(one, truth, caption, first.origin(one), opinions)
 
     def on_select_changed(self, event: Select.Changed) -> None:
         """Tell that another run was chosen."""

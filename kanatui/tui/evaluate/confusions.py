@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from typing_extensions import override
 
-from kanatui.tui.evaluate.loaded import share_of
+from kanatui.tui.evaluate.results import share_of
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Scores
@@ -111,11 +111,12 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._data: Confusions | None = None
+        self.confusions: Confusions | None = None
+        """What is shown, None while there is nothing."""
 
     def show(self, data: Confusions | None) -> None:
         """Show other confusions, the cursor on the most frequent one."""
-        self._data = data
+        self.confusions = data
         if data is None:
             self.virtual_size = Size(0, 0)
         else:
@@ -126,26 +127,26 @@ class ConfusionMap(ScrollView, can_focus=True):
     @property
     def cell(self) -> tuple[str, str] | None:
         """The truth and the reading under the cursor."""
-        if self._data is None or not self._data.rows:
+        if self.confusions is None or not self.confusions.rows:
             return None
         row, column = self.cursor
-        return self._data.rows[row], self._data.columns[column]
+        return self.confusions.rows[row], self.confusions.columns[column]
 
     @property
     def description(self) -> str:
         """What the cell under the cursor holds, in words."""
-        return self._data.describe(*self.cell) if self._data and self.cell else ""
+        return self.confusions.describe(*self.cell) if self.confusions and self.cell else ""
 
     def _place(self, truth: str, read: str) -> tuple[int, int]:
-        assert self._data
-        return self._data.rows.index(truth), self._data.columns.index(read)
+        assert self.confusions
+        return self.confusions.rows.index(truth), self.confusions.columns.index(read)
 
     # ── drawing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
     def render_line(self, y: int) -> Strip:
         """Give the heading (always the first line) or a row, with its label always at the left."""
-        width, data = self.size.width, self._data
+        width, data = self.size.width, self.confusions
         row = self.scroll_offset.y + y - 1
         if data is None or row >= len(data.rows):
             return Strip.blank(width, self.rich_style)
@@ -165,20 +166,20 @@ class ConfusionMap(ScrollView, can_focus=True):
         return self.get_component_rich_style(kind)
 
     def _heading(self, column: int) -> Segment:
-        assert self._data
-        text = set_cell_size(self._data.columns[column] or "–", _CELL - 1)
+        assert self.confusions
+        text = set_cell_size(self.confusions.columns[column] or "–", _CELL - 1)
         return self._segment(f" {text}", "map--here" if column == self.cursor[1] else "map--label")
 
     def _row_label(self, row: int) -> Segment:
-        assert self._data
-        character = self._data.rows[row]
+        assert self.confusions
+        character = self.confusions.rows[row]
         mark = ">" if row == self.cursor[0] else " "
-        text = f"{mark}{set_cell_size(character, 2)}{self._data.images[character]:>5,} "
+        text = f"{mark}{set_cell_size(character, 2)}{self.confusions.images[character]:>5,} "
         return self._segment(set_cell_size(text, _LABEL), "map--here" if row == self.cursor[0] else "map--label")
 
     def _cell(self, row: int, column: int) -> Segment:
-        assert self._data
-        data = self._data
+        assert self.confusions
+        data = self.confusions
         truth, read = data.rows[row], data.columns[column]
         share = data.percent(truth, read)
         alike = (truth, read) in data.alike
@@ -196,15 +197,15 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     def watch_cursor(self, old: tuple[int, int], new: tuple[int, int]) -> None:
         """Repaint the lines that change, keep the cursor in sight and say where it is."""
-        if self._data is None or not self._data.rows:
+        if self.confusions is None or not self.confusions.rows:
             return
         for line in (0, old[0] + 1 - self.scroll_offset.y, new[0] + 1 - self.scroll_offset.y):
             if 0 <= line < self.size.height:
                 self.refresh(Region(0, line, self.size.width, 1))
         self._keep_in_sight()
         row, column = new
-        truth, read = self._data.rows[row], self._data.columns[column]
-        self.post_message(self.Highlighted(truth, read, self._data.describe(truth, read)))
+        truth, read = self.confusions.rows[row], self.confusions.columns[column]
+        self.post_message(self.Highlighted(truth, read, self.confusions.describe(truth, read)))
 
     def _keep_in_sight(self) -> None:
         # Before it has a size, the map would scroll away from its beginning.
@@ -219,11 +220,11 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     def action_move(self, down: int, across: int) -> None:
         """Move the cursor, staying on the map."""
-        if self._data and self._data.rows:
+        if self.confusions and self.confusions.rows:
             row, column = self.cursor[0] + down, self.cursor[1] + across
             self.cursor = (
-                max(0, min(row, len(self._data.rows) - 1)),
-                max(0, min(column, len(self._data.columns) - 1)),
+                max(0, min(row, len(self.confusions.rows) - 1)),
+                max(0, min(column, len(self.confusions.columns) - 1)),
             )
 
     def action_page(self, direction: int) -> None:
@@ -232,13 +233,13 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     def action_edge(self, place: int) -> None:
         """Go to the row's first or last cell."""
-        if self._data and self._data.rows:
-            self.cursor = (self.cursor[0], place % len(self._data.columns))
+        if self.confusions and self.confusions.rows:
+            self.cursor = (self.cursor[0], place % len(self.confusions.columns))
 
     def action_worst(self, direction: int) -> None:
         """Go to the confusion that is next in frequency; from anywhere else to the most frequent one."""
-        if self._data and self._data.ranked and self.cell:
-            ranked = self._data.ranked
+        if self.confusions and self.confusions.ranked and self.cell:
+            ranked = self.confusions.ranked
             at = ranked.index(self.cell) + direction if self.cell in ranked else 0
             self.cursor = self._place(*ranked[max(0, min(at, len(ranked) - 1))])
 
@@ -249,9 +250,9 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Go to the cell that was clicked."""
-        if self._data is None or event.y < 1 or event.x < _LABEL:
+        if self.confusions is None or event.y < 1 or event.x < _LABEL:
             return
         row = event.y - 1 + self.scroll_offset.y
         column = (event.x - _LABEL + self.scroll_offset.x) // _CELL
-        if row < len(self._data.rows) and column < len(self._data.columns):
+        if row < len(self.confusions.rows) and column < len(self.confusions.columns):
             self.cursor = (row, column)

@@ -10,7 +10,7 @@ from kanatui.core.errors import KanatuiError
 from kanatui.core.units import percent
 from kanatui.model.shipped import DEFAULT
 from kanatui.training.models import ModelEntry, list_models
-from kanatui.tui.evaluate.loaded import LoadedEvaluation
+from kanatui.tui.evaluate.results import LoadedEvaluation
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison

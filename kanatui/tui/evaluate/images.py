@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -12,12 +14,20 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 from typing_extensions import override
 
-from kanatui.tui.evaluate.loaded import Shown, surely
+from kanatui.core.errors import EngineError, Superseded
+from kanatui.tui.evaluate.results import Selection, SheetImage, surely
 from kanatui.tui.widgets.glyphs import GlyphSheet, GlyphView
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    Images = npt.NDArray[np.uint8]
+
+_STILL = 0.08
+"""Seconds that the cursor rests before images are fetched: walking fast fetches none in between."""
+_PATIENCE = 0.3
+"""Seconds after which images of something else give way to a word that others are being fetched."""
 
 _BAR = 20
 """Columns of the bar for 100 %."""
@@ -28,8 +38,8 @@ class ImagesPanel(Vertical):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._shown: Sequence[Shown] = ()
-        self._images: npt.NDArray[np.uint8] | None = None
+        self._described: Sequence[SheetImage] = ()
+        self._images: Images | None = None
         self._about = ""
 
     @override
@@ -43,46 +53,61 @@ class ImagesPanel(Vertical):
         """The sheet."""
         return self.query_one(GlyphSheet)
 
-    def wait(self, about: str) -> None:
-        """Say what is being fetched, in place of images of something else."""
-        self._show(about, (), None, "fetching …")
-
-    def show(self, about: str, images: npt.NDArray[np.uint8], shown: Sequence[Shown], total: int) -> None:
-        """Show images.
+    @work(exclusive=True, group="look")
+    async def look(
+        self, selected: Callable[[], Selection], fetch: Callable[[Sequence[int]], Awaitable[Images]]
+    ) -> None:
+        """Show the images of what is under a cursor, once it rests; while the panel is hidden, do nothing.
 
         Args:
-            about: what they are.
-            images: uint8 [n, S, S].
-            shown: what is said about each.
-            total: how many there are, shown or not.
+            selected: says which images they are.
+            fetch: gets the images, uint8 [n, S, S], of some records. EngineError if it cannot.
         """
-        more = f" · the first {len(shown)} of {total:,}" if total > len(shown) else ""
-        self._show(about + more, shown, images, "")
+        if not self.display:
+            return
+        await asyncio.sleep(_STILL)
+        selection = selected()
+        if not selection.images:
+            self._say(selection.about, "none" if selection.about else "")
+            return
+        slow = self.set_timer(_PATIENCE, lambda: self._say(selection.about, "fetching …"))
+        try:
+            images = await fetch([image.record for image in selection.images])
+        except Superseded:
+            return
+        except EngineError as error:
+            if self.is_attached:
+                self._say(selection.about, str(error))
+            return
+        finally:
+            slow.stop()
+        self._show(selection, images)
 
-    def say(self, about: str, instead: str) -> None:
-        """Say why there are no images."""
-        self._show(about, (), None, instead)
+    def _show(self, selection: Selection, images: Images) -> None:
+        described, total = selection.images, selection.total
+        more = f" · the first {len(described)} of {total:,}" if total > len(described) else ""
+        self._about, self._described, self._images = selection.about + more, described, images
+        self.query_one("#about", Static).update(self._about)
+        self.sheet.show(images, [image.caption for image in described])
+        self.sheet.cursor = 0
 
-    def _show(self, about: str, shown: Sequence[Shown], images: npt.NDArray[np.uint8] | None, instead: str) -> None:
-        self._about, self._shown, self._images = about, shown, images
+    def _say(self, about: str, instead: str) -> None:
+        """Say something in place of images."""
+        self._about, self._described, self._images = about, (), None
         self.query_one("#about", Static).update(about)
-        if images is None:
-            self.sheet.say(instead)
-        else:
-            self.sheet.show(images, [each.caption for each in shown])
-            self.sheet.cursor = 0
+        self.sheet.say(instead)
 
     def on_glyph_sheet_selected(self, event: GlyphSheet.Selected) -> None:
         """Look closer at an image."""
         event.stop()
         if self._images is not None:
-            self.app.push_screen(Closer(self._about, self._images, self._shown, event.index), self._go)
+            self.app.push_screen(ImageZoom(self._about, self._images, self._described, event.index), self._go)
 
     def _go(self, index: int | None) -> None:
         self.sheet.cursor = index or 0
 
 
-class Closer(ModalScreen[int]):
+class ImageZoom(ModalScreen[int]):
     """One image with the likeliest readings; the arrows go to its neighbours. Gives the place that it was left at."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -91,34 +116,32 @@ class Closer(ModalScreen[int]):
         Binding("escape,enter,q", "close", "Close"),
     ]
 
-    def __init__(self, about: str, images: npt.NDArray[np.uint8], shown: Sequence[Shown], index: int) -> None:
+    def __init__(self, about: str, images: Images, described: Sequence[SheetImage], index: int) -> None:
         super().__init__()
-        self._about, self._images, self._shown, self._index = about, images, shown, index
+        self._about, self._images, self._described, self._index = about, images, described, index
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the image and what is said about it."""
         with Vertical(classes="dialog wide"):
-            yield Label("", id="closer-title", classes="title", markup=False)
+            yield Label("", id="zoom-title", classes="title", markup=False)
             with Horizontal():
                 yield GlyphView()
                 with VerticalScroll(can_focus=False):
-                    yield Static("", id="closer-text", markup=False)
+                    yield Static("", id="zoom-text", markup=False)
             yield Static("←→ other images · escape closes", classes="hint")
 
     def on_mount(self) -> None:
-        """Show the image."""
         self._show()
 
     def _show(self) -> None:
-        here = self._shown[self._index]
-        self.query_one("#closer-title", Label).update(f"{self._about} · {self._index + 1} of {len(self._shown)}")
+        here = self._described[self._index]
+        self.query_one("#zoom-title", Label).update(f"{self._about} · {self._index + 1} of {len(self._described)}")
         self.query_one(GlyphView).show(self._images[self._index])
-        self.query_one("#closer-text", Static).update(describe(here))
+        self.query_one("#zoom-text", Static).update(describe(here))
 
     def action_go(self, steps: int) -> None:
         """Go to a neighbour."""
-        self._index = (self._index + steps) % len(self._shown)
+        self._index = (self._index + steps) % len(self._described)
         self._show()
 
     def action_close(self) -> None:
@@ -126,17 +149,17 @@ class Closer(ModalScreen[int]):
         self.dismiss(self._index)
 
 
-def describe(shown: Shown) -> str:
+def describe(image: SheetImage) -> str:
     """Write the readings of an image: a line each, with a bar; the right one is marked by a tick."""
-    lines = [f"shows {shown.truth}", shown.origin]
-    for view in shown.opinions:
+    lines = [f"shows {image.truth}", image.origin]
+    for view in image.opinions:
         lines += ["", f"{view.whose} reads" if view.whose else "read as"]
-        lines += [_bar(character, probability, character == shown.truth) for character, probability in view.likeliest]
+        lines += [_bar(character, probability, character == image.truth) for character, probability in view.likeliest]
         if not view.likeliest:
             lines.append("nothing: there is no ink to be found")
             continue
-        if shown.truth not in dict(view.likeliest):
-            lines.append(f"  {shown.truth} is not among the five likeliest")
+        if image.truth not in dict(view.likeliest):
+            lines.append(f"  {image.truth} is not among the five likeliest")
         lines.append(f"with look-alikes as one: {surely(*view.alike)}")
     return "\n".join(lines)
 

@@ -14,15 +14,16 @@ from textual.widgets import ContentSwitcher, DataTable, Input, Static, Tab, Tabs
 from textual.worker import Worker, get_current_worker
 from typing_extensions import override
 
-from kanatui.core.errors import EngineError, KanatuiError, Superseded
+from kanatui.core.errors import EngineError, KanatuiError
 from kanatui.tui.evaluate.characters import CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
 from kanatui.tui.evaluate.finding import compare_with, evaluations_of, models
 from kanatui.tui.evaluate.images import ImagesPanel
-from kanatui.tui.evaluate.loaded import LoadedEvaluation, Shown, headline, shown
 from kanatui.tui.evaluate.progress import ProgressLine
+from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Confirm
 
@@ -36,17 +37,13 @@ _TABS = {"characters": "c Characters", "confusions": "m Map", "images": "i Image
 """The tabs, each with its key."""
 _WIDE = 100
 """Columns from which the images stand beside the lists."""
-_STILL = 0.08
-"""Seconds that the cursor rests before images are fetched: walking fast fetches none in between."""
-_PATIENCE = 0.3
-"""Seconds after which images of something else give way to a word that others are being fetched."""
 
 _NO_RUNS = "No trained model yet: press 2 to go to Train and n to train one; then come back with 3."
 _NOT_YET = "This run has not been evaluated yet: choose above what it reads, and press e."
 
 
 class EvaluateScreen(KanatuiScreen):
-    """Judges runs."""
+    """How well a run reads, what it misreads, and how it compares with another."""
 
     mode = "evaluate"
     AUTO_FOCUS = ""  # the list is focused once there is one; arrows should walk in it, not open the choice of the run
@@ -66,7 +63,8 @@ class EvaluateScreen(KanatuiScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loaded: LoadedEvaluation | None = None
+        self.loaded: LoadedEvaluation | None = None
+        """The evaluation that is shown, None if there is none."""
         self._folded = True
         self._list = "characters"
         self._worker: Worker[None] | None = None
@@ -90,11 +88,13 @@ class EvaluateScreen(KanatuiScreen):
                 yield ImagesPanel(id="images")
 
     @property
-    def _choices(self) -> Choices:
+    def choices(self) -> Choices:
+        """The lines above: which run reads what, and which evaluation is shown."""
         return self.query_one(Choices)
 
     @property
-    def _compare(self) -> ComparePanel:
+    def compare_panel(self) -> ComparePanel:
+        """The tab of a second run."""
         return self.query_one(ComparePanel)
 
     # ── runs and their evaluations ────────────────────────────────────────────────────────────────────────────────
@@ -103,17 +103,17 @@ class EvaluateScreen(KanatuiScreen):
     async def on_shown(self) -> None:
         """Look for runs with weights; there may be new ones."""
         runs = await asyncio.to_thread(models)
-        self._choices.offer_runs(runs)
-        self._compare.offer(runs)
+        self.choices.offer_runs(runs)
+        self.compare_panel.offer(runs)
         if not runs:
             self._show(None)
-        elif self._choices.run:
-            self._list_evaluations(self._choices.run)
+        elif self.choices.run:
+            self._list_evaluations(self.choices.run)
 
     async def pick_run(self, run: str) -> None:
         """Choose a run, for who comes here from Train."""
-        if not self._choices.pick_run(run):
-            self.kanatui.problem(f"run {run} has no weights yet; wait for its first checkpoint")
+        if not self.choices.pick_run(run):
+            host(self).tell_problem(f"run {run} has no weights yet; wait for its first checkpoint")
         self.action_tab("characters")
 
     @on(Choices.RunChosen)
@@ -123,8 +123,8 @@ class EvaluateScreen(KanatuiScreen):
     @work(exclusive=True, group="list")
     async def _list_evaluations(self, run: str) -> None:
         found = await asyncio.to_thread(evaluations_of, run)
-        if run == self._choices.run:
-            self._choices.offer_evaluations(found)
+        if run == self.choices.run:
+            self.choices.offer_evaluations(found)
             if not found:
                 self._show(None)
 
@@ -137,7 +137,7 @@ class EvaluateScreen(KanatuiScreen):
         try:
             loaded = await asyncio.to_thread(LoadedEvaluation.load, evaluation)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         self._show(loaded)
 
@@ -146,23 +146,23 @@ class EvaluateScreen(KanatuiScreen):
     @on(Input.Submitted)
     def action_evaluate(self) -> None:
         """Let the chosen run read the chosen images."""
-        choices = self._choices
+        choices = self.choices
         if not choices.run:
             self.notify(_NO_RUNS)
             return
         try:
             self._begin(choices.run, choices.source(), choices.characters(), choices.limit())
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
 
     def action_evaluate_second(self) -> None:
         """Let the second run read the images that the first one read."""
-        if self._loaded is None or not self._compare.second:
+        if self.loaded is None or not self.compare_panel.second:
             self.notify("choose a run that has been evaluated, and a second one to compare it with")
             return
-        about = self._loaded.evaluation
+        about = self.loaded.evaluation
         source = {"kind": about.kind, "path" if about.kind == "folder" else "run": about.where}
-        self._begin(self._compare.second, source, about.candidates or None, about.limit or None)
+        self._begin(self.compare_panel.second, source, about.candidates or None, about.limit or None)
 
     @property
     def busy(self) -> bool:
@@ -184,16 +184,20 @@ class EvaluateScreen(KanatuiScreen):
     async def _evaluate(self, run: str, source: Mapping[str, str], characters: str | None, limit: int | None) -> None:
         task = get_current_worker()
         try:
-            answer = await self.kanatui.engine("evaluate").ask(
-                "evaluate",
-                on_progress=self.query_one(ProgressLine).advance,
-                model=run,
-                source=source,
-                characters=characters,
-                limit=limit,
+            answer = (
+                await host(self)
+                .engine("evaluate")
+                .ask(
+                    "evaluate",
+                    on_progress=self.query_one(ProgressLine).advance,
+                    model=run,
+                    source=source,
+                    characters=characters,
+                    limit=limit,
+                )
             )
         except EngineError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
             return
         finally:
             if task is self._worker:  # not if it was cancelled and another one has begun
@@ -201,9 +205,9 @@ class EvaluateScreen(KanatuiScreen):
         self._evaluated(run, answer.data["path"])
 
     def _evaluated(self, run: str, path: str) -> None:
-        if run == self._choices.run:
+        if run == self.choices.run:
             self._list_evaluations(run)
-        elif run == self._compare.second:
+        elif run == self.compare_panel.second:
             self._load_second()
         else:
             self.notify(f"run {run} is evaluated")
@@ -217,8 +221,8 @@ class EvaluateScreen(KanatuiScreen):
 
     def action_delete(self) -> None:
         """Delete the evaluation that is shown, after asking."""
-        if self._loaded:
-            self._delete(self._loaded.evaluation)
+        if self.loaded:
+            self._delete(self.loaded.evaluation)
 
     @work(exclusive=True, group="delete")
     async def _delete(self, evaluation: Evaluation) -> None:
@@ -228,14 +232,14 @@ class EvaluateScreen(KanatuiScreen):
             try:
                 evaluation.delete()
             except KanatuiError as error:
-                self.kanatui.problem(error)
+                host(self).tell_problem(error)
             self._list_evaluations(evaluation.run)
 
     # ── results ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _show(self, loaded: LoadedEvaluation | None) -> None:
-        self._loaded = loaded
-        self.query_one("#empty", Static).update(_NOT_YET if self._choices.run else _NO_RUNS)
+        self.loaded = loaded
+        self.query_one("#empty", Static).update(_NOT_YET if self.choices.run else _NO_RUNS)
         self.set_class(loaded is not None, "loaded")
         self.refresh_bindings()
         if loaded is None:
@@ -253,7 +257,7 @@ class EvaluateScreen(KanatuiScreen):
         """Take look-alikes for the same, or not."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
-        self._show(self._loaded)
+        self._show(self.loaded)
 
     @on(ComparePanel.Chosen)
     def _second_chosen(self) -> None:
@@ -261,19 +265,19 @@ class EvaluateScreen(KanatuiScreen):
 
     @work(exclusive=True, group="second")
     async def _load_second(self) -> None:
-        first, second = self._loaded, self._compare.second
+        first, second = self.loaded, self.compare_panel.second
         if first is None or not second:
-            self._compare.say(
+            self.compare_panel.say(
                 "Choose a second run to see what one reads rightly and the other does not, image by image."
             )
         elif second == first.evaluation.run:
-            self._compare.say("That is the run itself; choose another one.")
+            self.compare_panel.say("That is the run itself; choose another one.")
         else:
             found = await asyncio.to_thread(compare_with, first, second)
             if found is None:
-                self._compare.say(f"Run {second} has not read these images yet: press b to let it.")
+                self.compare_panel.say(f"Run {second} has not read these images yet: press b to let it.")
             else:
-                self._compare.show(found[0], first, found[1], self._folded)
+                self.compare_panel.show(found[0], first, found[1], self._folded)
         self.refresh_bindings()
         if self._list == "compare":
             self._look()
@@ -289,8 +293,8 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one(target).focus()
         elif name == "images":
             self.query_one(ImagesPanel).sheet.focus()
-        elif self._compare.comparison:
-            self._compare.table.focus()
+        elif self.compare_panel.comparison:
+            self.compare_panel.table.focus()
         else:
             self.query_one("#second").focus()
 
@@ -319,7 +323,7 @@ class EvaluateScreen(KanatuiScreen):
         if action == "evaluate":
             return not self.busy
         if action == "evaluate_second":
-            return not self.busy and self._list == "compare" and self._compare.comparison is None
+            return not self.busy and self._list == "compare" and self.compare_panel.comparison is None
         return super().check_action(action, parameters)
 
     # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -346,51 +350,27 @@ class EvaluateScreen(KanatuiScreen):
         """Fetch the images if there is room for them now."""
         self.call_after_refresh(self._look)
 
-    @work(exclusive=True, group="look")
-    async def _look(self) -> None:
+    def _look(self) -> None:
         """Show the images of what is under the cursor of the list, once it rests."""
-        panel, loaded = self.query_one(ImagesPanel), self._loaded
-        if loaded is None or not panel.display:
-            return
-        await asyncio.sleep(_STILL)
-        about, wanted, total = self._under_cursor(loaded)
-        if not wanted:
-            panel.say(about, "none" if about else "")
-            return
-        slow = self.set_timer(_PATIENCE, lambda: panel.wait(about))
-        try:
-            images = await self._fetch(loaded.evaluation, [each.record for each in wanted])
-        except Superseded:
-            return
-        except EngineError as error:
-            if panel.is_attached:
-                panel.say(about, str(error))
-            return
-        finally:
-            slow.stop()
-        panel.show(about, images, wanted, total)
+        if loaded := self.loaded:
+            images = self.query_one(ImagesPanel)
+            images.look(lambda: self._under_cursor(loaded), lambda records: self._fetch(loaded.evaluation, records))
 
     async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> npt.NDArray[np.uint8]:
         # While the one engine evaluates, the other one's process is free.
-        engine = self.kanatui.engine("preview" if self.busy else "evaluate")
+        engine = host(self).engine("preview" if self.busy else "evaluate")
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
         return answer.arrays["images"]
 
-    def _under_cursor(self, loaded: LoadedEvaluation) -> tuple[str, list[Shown], int]:
-        """Return what is under the cursor in words, its images, and how many there are in all."""
+    def _under_cursor(self, loaded: LoadedEvaluation) -> Selection:
+        """Return the images of what is under the cursor of the list that is shown."""
         if self._list == "compare":
-            return self._compare.differing(self._compare.character, self._folded)
+            return self.compare_panel.differing(self.compare_panel.character, self._folded)
         if self._list == "confusions":
-            cell = self.query_one(ConfusionMap).cell
-            if cell is None:
-                return "", [], 0
-            places = loaded.predictions.cell(*cell).tolist()
-            return (
-                self.query_one(ConfusionMap).description,
-                shown(loaded, places, folded=False, with_truth=False),
-                len(places),
-            )
+            confusions = self.query_one(ConfusionMap)
+            places = loaded.predictions.cell(*confusions.cell).tolist() if confusions.cell else []
+            return select(loaded, confusions.description, places, folded=False, with_truth=False)
         character = self.query_one(CharacterTable).character
         places = loaded.predictions.misread(character, self._folded).tolist()
         about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
-        return about, shown(loaded, places, self._folded, with_truth=not character), len(places)
+        return select(loaded, about, places, self._folded, with_truth=not character)

@@ -20,8 +20,8 @@ from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Augment, Chance, Recipe
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
-from kanatui.tui.dataset.ticks import OPEN, TICKED, TickList, line
 from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.ticks import OPEN, TICKED, TickList, line
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
@@ -47,7 +47,8 @@ class Augmentations(Vertical):
         self._run: Run | None = None
         self._steps: tuple[Augment, ...] = ()
         """As they are shown, changes that are not answered yet among them."""
-        self._in_force: tuple[Augment, ...] = ()
+        self.in_force: tuple[Augment, ...] = ()
+        """As the training uses them."""
         self._ticked_off: dict[int, float] = {}
         """The probability that a step had before it was ticked off."""
         self._seen: Event = {}
@@ -71,13 +72,13 @@ class Augmentations(Vertical):
     async def watch_run(self, run: Run) -> None:
         """Show the steps of a run."""
         self._run, self._seen = run, {}
-        self._steps = self._in_force = ()
+        self._steps = self.in_force = ()
         self._ticked_off.clear()
         self._say("loading the plugins …")
         try:
             self._registry = await asyncio.to_thread(_load)
             config = await asyncio.to_thread(lambda: run.config)
-            self._steps = self._in_force = _steps(config["source"]["recipe"]["augment"])
+            self._steps = self.in_force = _steps(config["source"]["recipe"]["augment"])
         except KanatuiError as error:
             self._say(f"✗ {error}")
         except (KeyError, TypeError):
@@ -86,13 +87,13 @@ class Augmentations(Vertical):
             self._say("as the run began" if self._steps else "The run's recipe has no augmentations.")
         self._repaint()
 
-    def stand(self, event: Event, active: bool) -> None:
+    def update_state(self, event: Event, active: bool) -> None:
         """Take the last change that came into force, {} for none, and whether the run is at work."""
         self._active = active
         if event and event is not self._seen and self._settling is None:
             self._seen = event
             try:
-                self._steps = self._in_force = _steps(event["augments"])
+                self._steps = self.in_force = _steps(event["augments"])
                 self._say(f"in force from step {int(event['step']):,}")
             except (KanatuiError, KeyError, TypeError, ValueError):
                 return  # written by another version; the steps shown stay
@@ -101,7 +102,7 @@ class Augmentations(Vertical):
     def refused(self, reason: str) -> None:
         """Say why the training would not change, and show again what is in force."""
         self._say(f"✗ {reason}")
-        self._steps = self._in_force
+        self._steps = self.in_force
         self._repaint()
 
     def _say(self, text: str) -> None:
@@ -119,7 +120,6 @@ class Augmentations(Vertical):
         return highlighted if highlighted is not None and highlighted < len(self._steps) else None
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
         self._repaint()
 
     def _repaint(self) -> None:

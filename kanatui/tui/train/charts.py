@@ -1,23 +1,24 @@
-"""The charts of a run, and of others laid over it. Imports NumPy: not for the first paint."""
+"""The charts of a run, and of others laid over it."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
-from textual_plot import HiResMode
 from typing_extensions import override
 
+from kanatui.tui.host import host
 from kanatui.tui.train.follow import SCORES, History
-from kanatui.tui.train.plot import Plot
 from kanatui.tui.train.series import Points
+from kanatui.tui.widgets.axis import Axis
+from kanatui.tui.widgets.plot import Curve, Plot, UprightLine
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
 """Okabe and Ito's, which colour-blind people tell apart; each run has a marker of its own as well."""
@@ -31,7 +32,7 @@ _MARK_WORDS = {"augment": "augmentations changed", "paused": "paused"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class ChartedRun:
     """A run in the charts: what it is called and what it did."""
 
     name: str
@@ -65,27 +66,30 @@ class Chart(Vertical):
     def __init__(self, kind: Kind) -> None:
         super().__init__(id=f"chart-{kind.id}")
         self.kind = kind
-        self._runs: Sequence[Shown] = ()
+        self._runs: Sequence[ChartedRun] = ()
         self._drawn_for: object = None
-        self._heights: list[float] = []
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the title line and the plot."""
         yield Static(self.kind.title, classes="chart-title")
         yield Plot()
 
-    def show(self, runs: Sequence[Shown]) -> None:
+    @property
+    def title(self) -> str:
+        """The line above the plot: what it shows, and which curve is which."""
+        return str(self.query_one(".chart-title", Static).content)
+
+    def show(self, runs: Sequence[ChartedRun]) -> None:
         """Draw the runs, the first being the one that is watched, if anything is new."""
         self._runs = runs
-        plain = bool(getattr(self.app, "ascii", False))
+        plain = host(self).ascii
         state = [(run.name, run.history.events) for run in runs], plain, self.size
         if self.display and self.size and state != self._drawn_for:
             self._drawn_for = state
             self._draw(plain)
 
-    @on(Plot.ScaleChanged)
-    def _zoomed(self) -> None:
+    @on(Plot.Moved)
+    def _draw_closely(self) -> None:
         """Draw the part that is now seen with more of its points."""
         self._drawn_for = None
         self.call_later(self.show, self._runs)
@@ -94,17 +98,16 @@ class Chart(Vertical):
         plot = self.query_one(Plot)
         longest = max((_last_step(run.history) for run in self._runs), default=0.0)
         # Growing in leaps keeps the curves in place between two redraws, so that few cells change.
-        end = _leap(longest)
-        low, high = plot.span if plot.moved else (0.0, end)
-        plot.clear()
-        self._heights = []
+        whole = Axis(0.0, _leap(longest))
+        seen = plot.axes[0] if plot.moved else whole
+        curves: list[Curve] = []
         parts = [Content(self.kind.title)]
         for index, run in enumerate(self._runs):
-            parts.extend(self._draw_run(plot, run, index, low, high, plain))
-        marks = _draw_marks(plot, self._runs[0].history) if self._runs else []
-        if not plot.moved:
-            plot.set_xlimits(0.0, end)
-            plot.set_ylimits(*self._limits())
+            drawn, legend = self._draw_run(run, index, seen, plain)
+            curves += drawn
+            parts += legend
+        lines, marks = _marks(self._runs[0].history) if self._runs else ([], [])
+        plot.show(curves, lines, whole, self._heights(curves))
         self._put_title(Content("  ").join([*parts, *marks]))
 
     def _put_title(self, text: Content) -> None:
@@ -112,64 +115,64 @@ class Chart(Vertical):
         if title.content != text:
             title.update(text, layout=False)
 
-    def _draw_run(self, plot: Plot, run: Shown, index: int, low: float, high: float, plain: bool) -> list[Content]:
+    def _draw_run(self, run: ChartedRun, index: int, seen: Axis, plain: bool) -> tuple[list[Curve], list[Content]]:
+        """Return the curves of a run and what the legend says of them."""
         colour = COLOURS[index % len(COLOURS)]
         marker = MARKERS[index % len(MARKERS)]
         alone = len(self._runs) == 1
         if self.kind.smooth:
             curve = run.history.curves[self.kind.curves[0]]
-            if alone:
-                self._line(plot, curve.drawn(low, high), _RAW, plain, ".")
-            self._line(plot, curve.smooth(low, high), colour, plain, marker)
+            smooth = curve.smooth(seen.low, seen.high)
             if not alone:
-                _dots(plot, curve.smooth(low, high), colour, marker)
-            raw = [Content.styled("··· raw", _RAW)] if alone else []
-            return [*raw, _legend("smoothed" if alone else run.name, colour, marker, not alone)]
-        names = self.kind.curves if alone else self.kind.curves[-1:]
-        legend = []
-        for place, name in enumerate(names):
+                return _line(smooth, colour, marker, plain, dotted=True), [_legend(run.name, colour, marker, True)]
+            raw = _line(curve.drawn(seen.low, seen.high), _RAW, ".", plain)
+            legend = [Content.styled("··· raw", _RAW), _legend("smoothed", colour, marker, False)]
+            return [*raw, *_line(smooth, colour, marker, plain)], legend
+        several = len(self.kind.curves) > 1
+        curves, legend = [], []
+        for place, name in enumerate(self.kind.curves if alone else self.kind.curves[-1:]):
             tint, sign = (COLOURS[place], MARKERS[place]) if alone else (colour, marker)
-            points = run.history.curves[name].drawn(low, high)
-            self._line(plot, points, tint, plain, sign)
-            if len(self.kind.curves) > 1 or not alone:
-                _dots(plot, points, tint, sign)
-            word = name if alone else f"{run.name} {name}" if len(self.kind.curves) > 1 else run.name
-            if len(self.kind.curves) > 1 or not alone:
+            points = run.history.curves[name].drawn(seen.low, seen.high)
+            curves += _line(points, tint, sign, plain, dotted=several or not alone)
+            word = name if alone else f"{run.name} {name}" if several else run.name
+            if several or not alone:
                 legend.append(_legend(word, tint, sign, True))
-        return legend
+        return curves, legend
 
-    def _line(self, plot: Plot, points: Points, colour: str, plain: bool, sign: str) -> None:
-        """Draw a curve in braille dots, or with plain characters at its points."""
-        self._heights += points[1]
-        if plain and points[0]:
-            plot.scatter(*points, marker=sign, marker_style=colour)
-        elif points[0]:
-            plot.plot(*points, line_style=colour, hires_mode=HiResMode.BRAILLE)
-
-    def _limits(self) -> tuple[float | None, float | None]:
-        """Return where the picture ends below and above; a level line gets some room, so that ticks can be read."""
-        if not self._heights:
-            return self.kind.low, None
-        low, high = min(self._heights), max(self._heights)
+    def _heights(self, curves: Sequence[Curve]) -> Axis:
+        """Return the upright axis; a level line gets some room, so that ticks can be read."""
+        heights = [height for curve in curves for height in curve.ys]
+        if not heights:
+            return Axis(0.0, 1.0)
+        low, high = min(heights), max(heights)
         low = low if self.kind.low is None else min(low, self.kind.low)
         room = 0.05 * max(abs(high), 1e-6)
-        return (low - room, high + room) if high - low < 1e-3 * abs(high) else (low, high)
+        return Axis(low - room, high + room) if high - low < 1e-3 * abs(high) else Axis(low, high)
 
 
-def _dots(plot: Plot, points: Points, colour: str, sign: str) -> None:
-    """Put the run's own marker on a few points, so that curves are told apart without colour."""
-    stride = max(1, math.ceil(len(points[0]) / _MOST_MARKERS))
-    if points[0]:
-        plot.scatter(points[0][::stride], points[1][::stride], marker=sign, marker_style=f"bold {colour}")
+def _line(points: Points, colour: str, sign: str, plain: bool, dotted: bool = False) -> list[Curve]:
+    """Draw a curve in braille dots, or with plain characters at its points.
+
+    Args:
+        points: of the curve.
+        colour: its colour.
+        sign: its marker, which tells curves apart without colour.
+        plain: whether to do without braille.
+        dotted: whether to put the marker on a few points of it.
+    """
+    curves = [Curve(*points, colour, sign if plain else "")]
+    if dotted:
+        stride = max(1, math.ceil(len(points[0]) / _MOST_MARKERS))
+        curves.append(Curve(points[0][::stride], points[1][::stride], f"bold {colour}", sign))
+    return curves
 
 
-def _draw_marks(plot: Plot, history: History) -> list[Content]:
-    """Draw where augmentations were changed, and where it was paused."""
-    kinds = {mark.kind for mark in history.marks} & MARKS.keys()
-    for mark in history.marks:
-        if mark.kind in kinds:
-            plot.mark(mark.step, *MARKS[mark.kind])
-    return [Content.styled(f"{MARKS[kind][0]} {_MARK_WORDS[kind]}", MARKS[kind][1]) for kind in sorted(kinds)]
+def _marks(history: History) -> tuple[list[UprightLine], list[Content]]:
+    """Return lines where augmentations were changed and where it was paused, and what the legend says of them."""
+    marks = [mark for mark in history.marks if mark.kind in MARKS]
+    lines = [UprightLine(mark.step, *MARKS[mark.kind]) for mark in marks]
+    kinds = sorted({mark.kind for mark in marks})
+    return lines, [Content.styled(f"{MARKS[kind][0]} {_MARK_WORDS[kind]}", MARKS[kind][1]) for kind in kinds]
 
 
 def _legend(word: str, colour: str, sign: str, marked: bool) -> Content:
@@ -186,8 +189,3 @@ def _leap(step: float) -> float:
         return 10.0
     power = 10.0 ** math.floor(math.log10(step))
     return next(power * factor for factor in (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if power * factor >= step)
-
-
-def make_charts() -> list[Any]:
-    """Return one chart of each kind."""
-    return [Chart(kind) for kind in KINDS]

@@ -46,7 +46,7 @@ class History:
         self.marks: list[Mark] = []
         self.lines: deque[str] = deque(maxlen=_MOST_LINES)
         """What happened, in words, each with its time of day."""
-        self.told = 0
+        self.written = 0
         """How many lines there have ever been."""
         self.answers: dict[int, Event] = {}
         """The last answers to commands, by sequence."""
@@ -133,7 +133,7 @@ class History:
         text = describe(event)
         if text:
             self.lines.append(f"{_time_of_day(event)}  {text}")
-            self.told += 1
+            self.written += 1
 
 
 def _time_of_day(event: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -16,24 +16,22 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import Mailbox
+from kanatui.tui.host import host
 from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
+from kanatui.tui.train.charts import KINDS, Chart, ChartedRun
 from kanatui.tui.train.follow import Follower
-from kanatui.tui.train.logs import Printed, Told, read_from
+from kanatui.tui.train.logs import EventLog, OutputLog, read_from
 from kanatui.tui.train.rows import Row
-from kanatui.tui.widgets.wordbar import WordBar
-
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
-    from kanatui.tui.train.charts import Chart
+from kanatui.tui.widgets.tabbar import TabBar
 
 _POLL = 0.25
 _POLL_ANSWER = 0.05
 _FIGURES_EVERY = 0.5
 _CHARTS_EVERY = 1.0
 _LAST_LINES = 4
-VIEWS = {"charts": "Charts", "images": "Images", "told": "Events", "printed": "Log", "augment": "Augmentations"}
+VIEWS = {"charts": "Charts", "images": "Images", "events": "Events", "log": "Log", "augment": "Augmentations"}
 _ANSWERED = {
     "pause": "paused",
     "resume": "going on",
@@ -64,9 +62,11 @@ class Live(Vertical):
         self.follower: Follower | None = None
         self._others: dict[str, tuple[str, Follower]] = {}
         self._pending: dict[int, str] = {}
-        self._charts: list[Chart] = []
+        self.charts = [Chart(kind) for kind in KINDS]
+        """One of each kind, of which those that fit are displayed."""
         self._first_chart = 0
-        self._caught_up = False
+        self.caught_up = False
+        """Whether all that had happened before has been read."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -78,49 +78,39 @@ class Live(Vertical):
                 yield Static("", id=f"live-{name}", classes="figure", markup=False)
         yield Static("", id="live-note", markup=False)
         yield Static("", id="live-crash", markup=False)
-        yield WordBar(VIEWS, "live-views")
-        yield Horizontal(id="live-charts")
+        yield TabBar(VIEWS, "live-views")
+        yield Horizontal(*self.charts, id="live-charts")
         with Vertical(id="live-lower"):
             yield BatchSheet(id="live-images")
-            yield Told(id="live-told")
-            yield Printed(id="live-printed")
+            yield EventLog(id="live-events")
+            yield OutputLog(id="live-log")
             yield Augmentations(id="live-augment")
 
     async def on_mount(self) -> None:
-        """Begin to repaint what changes."""
         self.watch_view()
         self.set_interval(_FIGURES_EVERY, self._show_figures)
         self.set_interval(_CHARTS_EVERY, self._show_rest)
-        self._make_charts()
-
-    @work
-    async def _make_charts(self) -> None:
-        # NumPy takes 0.1 s to import; in a thread, so that the first paint does not wait for it.
-        make = await asyncio.to_thread(_chart_maker)
-        self._charts = make()
-        await self.query_one("#live-charts").mount(*self._charts)
         self._lay_out_charts()
-        self._show_rest()
 
     # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch_run(self, row: Row) -> None:
         """Watch another run."""
         if self.row is not None and self.row.run.id == row.run.id:
-            self.stand(row)
+            self.update_state(row)
             return
         self.row = row
         self.follower = Follower(row.run)
         self._pending.clear()
-        self._caught_up = False
+        self.caught_up = False
         self.say("")
-        self.query_one(Told).restart()
-        self.query_one(Printed).follow(row.run.log)
+        self.query_one(EventLog).restart()
+        self.query_one(OutputLog).follow(row.run.log)
         self.query_one(BatchSheet).watch_run(row.run)
         self.query_one(Augmentations).watch_run(row.run)
         self._follow(self.follower)
         self._show_crash(row)
-        self.stand(row)
+        self.update_state(row)
 
     def forget(self) -> None:
         """Show no run: the one shown was deleted."""
@@ -130,10 +120,10 @@ class Live(Vertical):
         for name in ("bar", "place", "scores", "cost", "note"):
             self.query_one(f"#live-{name}", Static).update("")
         self.query_one("#live-crash").display = False
-        for chart in self._charts:
+        for chart in self.charts:
             chart.show([])
 
-    def stand(self, row: Row) -> None:
+    def update_state(self, row: Row) -> None:
         """Take how the run stands now."""
         before, self.row = self.row, row
         if before is None or before.state != row.state:
@@ -161,11 +151,11 @@ class Live(Vertical):
         while True:
             if await follower.advance():
                 bites += 1
-                if not self._caught_up and bites > 1:
+                if not self.caught_up and bites > 1:
                     self.say(f"reading what happened so far: {follower.share:.0%}".replace("%", " %"))
                 continue
-            if not self._caught_up:
-                self._caught_up = True
+            if not self.caught_up:
+                self.caught_up = True
                 self.say("")
                 self._show_rest()
                 self._show_figures()
@@ -242,7 +232,7 @@ class Live(Vertical):
         row, follower = self.row, self.follower
         if row is None or follower is None or not self._seen:
             return
-        plain = cast("KanatuiApp", self.app).ascii
+        plain = host(self).ascii
         self._put("head", figures.headline(row))
         self._put("bar", figures.bar(row, follower.history, self.query_one("#live-bar").size.width, plain))
         for name, line in zip(("place", "scores", "cost"), figures.lines(row, follower.history), strict=True):
@@ -257,29 +247,27 @@ class Live(Vertical):
     def _show_rest(self) -> None:
         """Redraw what is seen of charts, images, events and log, if there is anything new."""
         row, follower = self.row, self.follower
-        if row is None or follower is None or not self._seen or not self._caught_up:
+        if row is None or follower is None or not self._seen or not self.caught_up:
             return
         self._draw_charts()
-        self.query_one(Augmentations).stand(follower.history.augment, row.status.active)
-        self.query_one(Told).show(follower.history)
+        self.query_one(Augmentations).update_state(follower.history.augment, row.status.active)
+        self.query_one(EventLog).show(follower.history)
         self._show_files(row)
 
     @work(exclusive=True, group="files")
     async def _show_files(self, row: Row) -> None:
-        if self.query_one(Printed).display:
-            await self.query_one(Printed).advance()
+        if self.query_one(OutputLog).display:
+            await self.query_one(OutputLog).advance()
         if self.query_one(BatchSheet).display:
             await self.query_one(BatchSheet).advance(row.status.active)
 
     def _draw_charts(self) -> None:
-        if self.row is None or self.follower is None or not self._charts:
+        if self.row is None or self.follower is None:
             return
-        from kanatui.tui.train.charts import Shown
-
-        runs = [Shown(self.row.title, self.follower.history)]
+        runs = [ChartedRun(self.row.title, self.follower.history)]
         others = [other for id, other in self._others.items() if id != self.row.run.id]
-        runs += [Shown(title, follower.history) for title, follower in others]
-        for chart in self._charts:
+        runs += [ChartedRun(title, follower.history) for title, follower in others]
+        for chart in self.charts:
             chart.show(runs)
 
     @work(exclusive=True, group="crash")
@@ -294,7 +282,7 @@ class Live(Vertical):
 
     def focus_view(self) -> None:
         """Put the focus where the keys of the view are."""
-        places = {"charts": "Plot", "images": "#live-images", "told": "#live-told", "printed": "#live-printed"}
+        places = {"charts": "Plot", "images": "#live-images", "events": "#live-events", "log": "#live-log"}
         for widget in self.query(places.get(self.view, "#augment-steps")):
             if widget.display and widget.is_on_screen:
                 widget.focus()
@@ -303,21 +291,20 @@ class Live(Vertical):
     # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch_view(self) -> None:
-        """Show another view."""
-        self.query_one(WordBar).chosen = self.view
+        self.query_one(TabBar).active = self.view
         for name in VIEWS:
             self.set_class(name == self.view, f"view-{name}")
         self.call_after_refresh(self._show_rest)
 
-    @on(WordBar.Picked, "#live-views")
-    def _picked(self, event: WordBar.Picked) -> None:
+    @on(TabBar.Clicked, "#live-views")
+    def _tab_clicked(self, event: TabBar.Clicked) -> None:
         event.stop()
-        self.view = event.word
+        self.view = event.tab
 
     def next_chart(self) -> None:
         """Show the charts; where they are shown already, the next of them."""
         if self.view == "charts" or not self.has_class("view-charts"):
-            self._first_chart = (self._first_chart + self._charts_at_once) % max(1, len(self._charts))
+            self._first_chart = (self._first_chart + self._charts_at_once) % len(self.charts)
         self.view = "charts"
         self._lay_out_charts()
         self._draw_charts()
@@ -328,11 +315,10 @@ class Live(Vertical):
 
     def _lay_out_charts(self) -> None:
         shown = range(self._first_chart, self._first_chart + self._charts_at_once)
-        for index, chart in enumerate(self._charts):
+        for index, chart in enumerate(self.charts):
             chart.display = index in shown
 
     def on_resize(self) -> None:
-        """Show as many charts as fit."""
         self._first_chart -= self._first_chart % self._charts_at_once
         self._lay_out_charts()
         self.call_after_refresh(self._show_rest)
@@ -344,9 +330,3 @@ def _words(command: str) -> str:
 
 def _bracketed(note: str) -> str:
     return f" ({note})" if note else ""
-
-
-def _chart_maker() -> Any:
-    from kanatui.tui.train.charts import make_charts
-
-    return make_charts

@@ -1,4 +1,4 @@
-"""What happened in words, and what the process printed."""
+"""The events of a run in words, and what its process printed."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def read_from(path: Path, offset: int) -> tuple[int, list[str]]:
     return start + len(complete), [clean(line) for line in (lines[1:] if cut else lines)]
 
 
-class Told(RichLog):
+class EventLog(RichLog):
     """What happened in the run, in words."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(wrap=True, min_width=0, max_lines=_MOST_LINES, auto_scroll=True, **options)
-        self._told = 0
+        self._shown = 0
 
     def restart(self) -> None:
         """Begin again, for another run."""
         self.clear()
-        self._told = 0
+        self._shown = 0
 
     def show(self, history: History) -> None:
         """Add what is new."""
-        new = min(history.told - self._told, len(history.lines))
-        self._told = history.told
+        new = min(history.written - self._shown, len(history.lines))
+        self._shown = history.written
         for line in list(history.lines)[-new:] if new else []:
             self.write(_hanging(line))
 
@@ -67,7 +67,7 @@ def _hanging(line: str) -> Table:
     return table
 
 
-class Printed(RichLog):
+class OutputLog(RichLog):
     """The run's train.log, its end."""
 
     def __init__(self, **options: Any) -> None:

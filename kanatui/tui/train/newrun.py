@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,13 +17,13 @@ from kanatui.core.errors import KanatuiError
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
 from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
+from kanatui.tui.host import host
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
 from kanatui.tui.train.starting import begin_training, prepare
 from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
-    from kanatui.tui.app import KanatuiApp
 
 _EDITED = "edited:"
 _HINT = "ctrl+s starts; the training goes on when the app is closed"
@@ -46,7 +46,8 @@ class NewRun(Vertical):
         self._edited: Recipe | None = None
         self._source: Source | None = None
         self._defaults = Defaults.of({})
-        self._model_form: ParameterForm | None = None
+        self.model_form: ParameterForm | None = None
+        """The chosen model's parameters, None while none is chosen."""
         self._form_of: tuple[int, str] | None = None
         self._sources_taken = 0
         self._choices: list[tuple[str, str]] = []
@@ -173,11 +174,11 @@ class NewRun(Vertical):
             return
         declared = self._registry.model(model).parameters()
         self._form_of = (self._sources_taken, model)
-        self._model_form = ParameterForm(declared, checked(declared, self._defaults.parameters_of(model)))
+        self.model_form = ParameterForm(declared, checked(declared, self._defaults.parameters_of(model)))
         # Not awaited: an awaited removal that is cancelled ends Textual's message loop, and with it the app.
         place = self.query_one("#new-parameters", Vertical)
         place.remove_children()
-        place.mount(self._model_form)
+        place.mount(self.model_form)
 
     @property
     def _model(self) -> str:
@@ -226,7 +227,7 @@ class NewRun(Vertical):
         try:
             self._say("starting …")
             name, wanted = self._wanted()
-            config = await prepare(cast("KanatuiApp", self.app).engine("train"), "configure", self._say, **wanted)
+            config = await prepare(host(self).engine("train"), "configure", self._say, **wanted)
             run = await asyncio.to_thread(Run.create, name, config)
             await begin_training(run, self._say)
         except KanatuiError as error:
@@ -251,18 +252,18 @@ class NewRun(Vertical):
             return _WRONG_NAME
         if self._source is None:
             return "choose what to train on"
-        return "" if self._model_form is not None else "choose a model"
+        return "" if self.model_form is not None else "choose a model"
 
     def _wanted(self) -> tuple[str, dict[str, Any]]:
         """Return the run's name, and what its configuration is made from."""
         assert self._source is not None
-        assert self._model_form is not None
+        assert self.model_form is not None
         assert self._registry is not None
         options: Mapping[str, Any] = {
             **self.query_one("#new-first", ParameterForm).values,
             **self.query_one("#new-rest", ParameterForm).values,
         }
-        declared, parameters = self._registry.model(self._model).parameters(), self._model_form.values
+        declared, parameters = self._registry.model(self._model).parameters(), self.model_form.values
         name = self.query_one("#new-name", Input).value.strip() or self._source.run_name
         return name, job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
 

@@ -23,7 +23,7 @@ _LOOK_EVERY = 1.0
 _MOST_MARKED = 4
 
 
-class Options(OptionList, can_focus=True):
+class RunOptionList(OptionList, can_focus=True):
     """The runs. Enter shows one live, space marks it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,7 +38,7 @@ class Options(OptionList, can_focus=True):
         self.post_message(self.Marked())
 
 
-class RunList(Vertical):
+class RunsPanel(Vertical):
     """All runs, newest first, looked at once a second while this screen is shown."""
 
     class Chosen(Message):
@@ -64,18 +64,18 @@ class RunList(Vertical):
     def compose(self) -> ComposeResult:
         """Give the list and what stands there while it is empty."""
         yield Static("looking for runs …", id="no-runs")
-        yield Options(id="run-options")
+        yield RunOptionList(id="run-options")
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.query_one(Options).display = False
+        self.query_one(RunOptionList).display = False
         self.set_interval(_LOOK_EVERY, self._look_again)
         self.look()
 
     @property
     def current(self) -> Row | None:
         """The run under the cursor."""
-        index = self.query_one(Options).highlighted
+        index = self.query_one(RunOptionList).highlighted
         return self.rows[index] if index is not None and index < len(self.rows) else None
 
     def row(self, id: str) -> Row | None:
@@ -86,7 +86,7 @@ class RunList(Vertical):
         """Put the cursor on a run."""
         for index, row in enumerate(self.rows):
             if row.run.id == id:
-                self.query_one(Options).highlighted = index
+                self.query_one(RunOptionList).highlighted = index
 
     def _look_again(self) -> None:
         if self.screen.is_current:
@@ -123,7 +123,7 @@ class RunList(Vertical):
 
     def _refill(self) -> None:
         """Repaint the lines that differ; the list is only filled anew when there are other runs."""
-        options = self.query_one(Options)
+        options = self.query_one(RunOptionList)
         if not self.rows:
             self._say("No runs yet: press n for a new one.")
         self.query_one("#no-runs").display = not self.rows
@@ -156,7 +156,7 @@ class RunList(Vertical):
         second = f"   [{COLOURS[row.state]}]{state}[/]" + (f"\n   {Content(details).markup}" if details else "")
         return f"{first}\n{second}"
 
-    @on(Options.Marked)
+    @on(RunOptionList.Marked)
     def _mark(self) -> None:
         row = self.current
         if row is None:

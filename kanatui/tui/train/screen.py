@@ -15,15 +15,16 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
+from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.live import Live
 from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.train.rows import Row
-from kanatui.tui.train.runlist import Options, RunList
+from kanatui.tui.train.runlist import RunOptionList, RunsPanel
 from kanatui.tui.train.starting import begin_training
 from kanatui.tui.widgets.dialogs import Ask, Confirm
-from kanatui.tui.widgets.wordbar import WordBar
+from kanatui.tui.widgets.tabbar import TabBar
 
 PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
 _WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
@@ -48,8 +49,8 @@ class TrainScreen(KanatuiScreen):
         Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
         Binding("g", "charts", "Charts", tooltip="Charts; again: the next ones"),
         Binding("i", "view('images')", "Images", tooltip="The images of the present batch"),
-        Binding("h", "view('told')", "Events", show=False, tooltip="What happened in the run"),
-        Binding("l", "view('printed')", "Log", show=False, tooltip="What the training printed"),
+        Binding("h", "view('events')", "Events", show=False, tooltip="What happened in the run"),
+        Binding("l", "view('log')", "Log", show=False, tooltip="What the training printed"),
         Binding("v", "evaluate", "Evaluate", tooltip="Evaluate this run"),
         Binding("t", "rename", "Rename", show=False, tooltip="Give the run another title"),
         Binding("o", "note", "Note", show=False, tooltip="Write a note on the run"),
@@ -69,9 +70,9 @@ class TrainScreen(KanatuiScreen):
     @override
     def compose_body(self) -> ComposeResult:
         """Give the three parts."""
-        yield WordBar(PARTS, "train-parts")
+        yield TabBar(PARTS, "train-parts")
         with Horizontal(id="train-body"):
-            yield RunList(id="train-runs")
+            yield RunsPanel(id="train-runs")
             yield Live(id="train-live")
             yield NewRun(id="train-new")
 
@@ -81,9 +82,9 @@ class TrainScreen(KanatuiScreen):
         self.runs.look()
 
     @property
-    def runs(self) -> RunList:
+    def runs(self) -> RunsPanel:
         """The list."""
-        return self.query_one(RunList)
+        return self.query_one(RunsPanel)
 
     @property
     def live(self) -> Live:
@@ -93,7 +94,7 @@ class TrainScreen(KanatuiScreen):
     @property
     def target(self) -> Row | None:
         """The run that an action is about: the one under the cursor where the list has the focus, else the live one."""
-        if self.part == "runs" or isinstance(self.focused, Options):
+        if self.part == "runs" or isinstance(self.focused, RunOptionList):
             return self.runs.current or self.live.row
         return self.live.row
 
@@ -119,7 +120,7 @@ class TrainScreen(KanatuiScreen):
             self.set_class(name == self.part, f"part-{name}")
         if not self.query("#train-parts"):
             return  # not composed yet: on_mount calls again
-        self.query_one("#train-parts", WordBar).chosen = self.part
+        self.query_one("#train-parts", TabBar).active = self.part
         self.call_after_refresh(self._focus_part)
         self._refresh_keys()
 
@@ -129,15 +130,15 @@ class TrainScreen(KanatuiScreen):
 
     def _focus_part(self) -> None:
         if self.part == "runs":
-            self.query_one(Options).focus()
+            self.query_one(RunOptionList).focus()
         elif self.part == "live":
             self.live.focus_view()
         else:
             self.query_one(NewRun).focus_first()
 
-    @on(WordBar.Picked, "#train-parts")
-    def _picked(self, event: WordBar.Picked) -> None:
-        self.part = event.word
+    @on(TabBar.Clicked, "#train-parts")
+    def _tab_clicked(self, event: TabBar.Clicked) -> None:
+        self.part = event.tab
 
     def action_part(self, part: str) -> None:
         """Go to a part."""
@@ -163,7 +164,7 @@ class TrainScreen(KanatuiScreen):
 
     # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @on(RunList.Changed)
+    @on(RunsPanel.Changed)
     def _runs_changed(self) -> None:
         runs, live = self.runs, self.live
         wanted = runs.row(self._wanted_run) if self._wanted_run else None
@@ -176,14 +177,14 @@ class TrainScreen(KanatuiScreen):
             if row is None:
                 live.forget()
             else:
-                live.stand(row)
+                live.update_state(row)
         elif runs.rows:
             live.watch_run(next((row for row in runs.rows if row.status.active), runs.rows[0]))
         live.overlay([row for row in map(runs.row, runs.marked) if row])
         self._refresh_keys()
 
-    @on(RunList.Chosen)
-    def _choose(self, event: RunList.Chosen) -> None:
+    @on(RunsPanel.Chosen)
+    def _choose(self, event: RunsPanel.Chosen) -> None:
         self.live.watch_run(event.row)
         self.part = "live"
 
@@ -272,7 +273,7 @@ class TrainScreen(KanatuiScreen):
             await begin_training(row.run, lambda text: live.say(f"continuing: {text}"), fresh=False)
         except KanatuiError as error:
             live.say(f"✗ {error}")
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
         else:
             live.say("")
 
@@ -280,7 +281,7 @@ class TrainScreen(KanatuiScreen):
         """Evaluate this run."""
         row = self.target
         if row is not None:
-            self.kanatui.evaluate_run(row.run.id)
+            host(self).evaluate_run(row.run.id)
 
     @work
     async def action_rename(self) -> None:
@@ -319,7 +320,7 @@ class TrainScreen(KanatuiScreen):
         try:
             await asyncio.to_thread(change, *arguments)
         except KanatuiError as error:
-            self.kanatui.problem(error)
+            host(self).tell_problem(error)
         self.runs.look()
 
     # ── a new run ─────────────────────────────────────────────────────────────────────────────────────────────────

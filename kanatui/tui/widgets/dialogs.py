@@ -42,7 +42,6 @@ class Confirm(ModalScreen[str | None]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the question and its buttons."""
         with Vertical(classes="dialog"):
             yield Label(self._question, markup=False)
             with Horizontal(classes="buttons"):
@@ -106,7 +105,6 @@ class Details(ModalScreen[None]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the title and the text."""
         with Vertical(classes="dialog wide"):
             yield Label(self._title, classes="title", markup=False)
             with VerticalScroll():

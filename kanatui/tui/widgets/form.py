@@ -66,7 +66,6 @@ class Field(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the control that suits the parameter."""
         with Horizontal():
             yield Label(self.parameter.label, classes="label", markup=False)
             yield self._control()
@@ -114,7 +113,6 @@ class ParameterForm(Vertical):
         @property
         @override
         def control(self) -> ParameterForm:
-            """The form."""
             return self.form
 
     def __init__(self, declared: Mapping[str, Parameter[Any]], values: Mapping[str, Any], **options: Any) -> None:
@@ -133,7 +131,6 @@ class ParameterForm(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give a field for each parameter."""
         for name, parameter in self._declared.items():
             yield Field(parameter, self.values[name])
 

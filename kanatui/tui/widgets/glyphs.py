@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -23,9 +23,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 from typing_extensions import override
 
+from kanatui.tui.host import host
+
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
-    from kanatui.tui.app import KanatuiApp
 
 _GUTTER = 1
 """Columns left of each glyph; the cursor stands there, and two glyphs do not touch."""
@@ -81,7 +82,6 @@ class GlyphSheet(ScrollView, can_focus=True):
         @property
         @override
         def control(self) -> GlyphSheet:
-            """The sheet."""
             return self.sheet
 
     class Selected(Highlighted):
@@ -95,8 +95,10 @@ class GlyphSheet(ScrollView, can_focus=True):
         """
         super().__init__(**options)
         self.empty = empty
-        self._images: Sequence[Pixels] = ()
-        self._captions: Sequence[str] = ()
+        self.images: Sequence[Pixels] = ()
+        """What is shown, uint8 [H, W] each."""
+        self.captions: Sequence[str] = ()
+        """What stands below each, if anything does."""
         self._marks: Sequence[bool] = ()
         self._drawn: dict[int, list[list[Segment]]] = {}
 
@@ -108,19 +110,19 @@ class GlyphSheet(ScrollView, can_focus=True):
             captions: a short line for under each glyph.
             marks: which glyphs are marked, by their caption's look and a ``!``.
         """
-        before = (self._images, self._captions, self._marks)
-        self._images = () if images is None else images
-        self._captions, self._marks = captions, marks
-        if len(before[0]) != len(self._images) or bool(before[1]) != bool(captions):
+        before = (self.images, self.captions, self._marks)
+        self.images = () if images is None else images
+        self.captions, self._marks = captions, marks
+        if len(before[0]) != len(self.images) or bool(before[1]) != bool(captions):
             self._drawn.clear()
             self._lay_out()
             self.refresh()
         else:
-            for index in range(len(self._images)):
+            for index in range(len(self.images)):
                 if self._differs(index, *before):
                     self._drawn.pop(index, None)
                     self._refresh_tile(index)
-        self.cursor = max(0, min(self.cursor, len(self._images) - 1))
+        self.cursor = max(0, min(self.cursor, len(self.images) - 1))
 
     def say(self, text: str) -> None:
         """Show a line of text in place of glyphs."""
@@ -129,11 +131,11 @@ class GlyphSheet(ScrollView, can_focus=True):
         self.refresh()
 
     def _differs(self, index: int, images: Sequence[Pixels], captions: Sequence[str], marks: Sequence[bool]) -> bool:
-        if list(captions[index : index + 1]) != list(self._captions[index : index + 1]):
+        if list(captions[index : index + 1]) != list(self.captions[index : index + 1]):
             return True
         if list(marks[index : index + 1]) != list(self._marks[index : index + 1]):
             return True
-        old, new = images[index], self._images[index]
+        old, new = images[index], self.images[index]
         return old.shape != new.shape or bool((old != new).any())
 
     # ── layout ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,11 +155,10 @@ class GlyphSheet(ScrollView, can_focus=True):
         return self.tile // 2 + 1  # a line for the caption, or to keep two glyphs apart
 
     def _lay_out(self) -> None:
-        lines = -(-len(self._images) // self.columns) * self._tile_height
+        lines = -(-len(self.images) // self.columns) * self._tile_height
         self.virtual_size = Size(self.columns * (self.tile + _GUTTER), lines)
 
     def on_resize(self) -> None:
-        """Break the rows anew."""
         self._lay_out()
         self.refresh()
 
@@ -186,16 +187,15 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give one line of the sheet."""
         width = self.size.width
-        if not len(self._images):
+        if not len(self.images):
             text = self.empty if y == 0 else ""
             style = self.get_component_rich_style("glyphs--empty")
             return Strip([Segment(set_cell_size(text, width), style)], width)
         row, line = divmod(y + self.scroll_offset.y, self._tile_height)
         first = row * self.columns
         segments: list[Segment] = []
-        for index in range(first, min(first + self.columns, len(self._images))):
+        for index in range(first, min(first + self.columns, len(self.images))):
             segments.extend(self._tile_line(index, line))
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
@@ -208,13 +208,13 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     def _caption(self, index: int, here: bool) -> Segment:
         marked = index < len(self._marks) and self._marks[index]
-        text = self._captions[index] if index < len(self._captions) else ""
+        text = self.captions[index] if index < len(self.captions) else ""
         kind = "glyphs--cursor" if here else "glyphs--mark" if marked else "glyphs--caption"
         return Segment(set_cell_size(f"!{text}" if marked else text, self.tile), self.get_component_rich_style(kind))
 
     def _tile(self, index: int) -> list[list[Segment]]:
         if index not in self._drawn:
-            self._drawn[index] = draw_lines(self._images[index], self.tile, cast("KanatuiApp", self.app).ascii)
+            self._drawn[index] = draw_lines(self.images[index], self.tile, host(self).ascii)
         return self._drawn[index]
 
     # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,32 +223,30 @@ class GlyphSheet(ScrollView, can_focus=True):
         """Repaint the two glyphs and keep the cursor in sight."""
         for index in (old, new):
             self._refresh_tile(index)
-        if len(self._images):
+        if len(self.images):
             self.scroll_to_region(self._region(new), animate=False)
             self.post_message(self.Highlighted(self, new))
 
     def on_focus(self) -> None:
-        """Show the cursor."""
         self._refresh_tile(self.cursor)
 
     def on_blur(self) -> None:
-        """Hide the cursor."""
         self._refresh_tile(self.cursor)
 
     def action_move(self, across: int, down: int) -> None:
         """Move the cursor, staying on the sheet."""
         wanted = self.cursor + across + down * self.columns
-        if 0 <= wanted < len(self._images):
+        if 0 <= wanted < len(self.images):
             self.cursor = wanted
 
     def action_go(self, index: int) -> None:
         """Go to a glyph, counted from the end if negative."""
-        if len(self._images):
-            self.cursor = index % len(self._images)
+        if len(self.images):
+            self.cursor = index % len(self.images)
 
     def action_choose(self) -> None:
         """Choose the glyph under the cursor."""
-        if len(self._images):
+        if len(self.images):
             self.post_message(self.Selected(self, self.cursor))
 
     def action_zoom(self, steps: int) -> None:
@@ -261,7 +259,7 @@ class GlyphSheet(ScrollView, can_focus=True):
         x, y = event.x + self.scroll_offset.x, event.y + self.scroll_offset.y
         column = x // (self.tile + _GUTTER)
         index = y // self._tile_height * self.columns + column
-        if column < self.columns and index < len(self._images):
+        if column < self.columns and index < len(self.images):
             self.cursor = index
             self.post_message(self.Selected(self, index))
 
@@ -280,7 +278,6 @@ class GlyphView(Widget):
         self.refresh()
 
     def on_resize(self) -> None:
-        """Draw it in the new size."""
         self._lines = None
 
     @override
@@ -297,7 +294,7 @@ class GlyphView(Widget):
         if self._image is None or side < 2:
             return Strip.blank(width, self.rich_style)
         if self._lines is None:
-            self._lines = draw_lines(self._image, side, cast("KanatuiApp", self.app).ascii)
+            self._lines = draw_lines(self._image, side, host(self).ascii)
         top = (height - side // 2) // 2
         if not top <= y < top + len(self._lines):
             return Strip.blank(width, self.rich_style)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 from typing_extensions import override
 
-if TYPE_CHECKING:
-    from kanatui.tui.app import KanatuiApp
-
-TABS = {"dataset": "Dataset", "train": "Train", "evaluate": "Evaluate", "draw": "Draw"}
-"""The screens in the order of their keys, 1 to 4."""
+from kanatui.tui.host import TABS
 
 
 class StatusHeader(Horizontal):
@@ -50,6 +44,5 @@ class ScreenTab(Static):
         super().__init__(Content(text), classes=classes)
         self._mode = mode
 
-    def on_click(self) -> None:
-        """Go to the screen."""
-        cast("KanatuiApp", self.app).action_go(self._mode)
+    async def on_click(self) -> None:
+        await self.run_action(f"app.go('{self._mode}')")

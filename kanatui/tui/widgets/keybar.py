@@ -48,7 +48,6 @@ class KeyBar(Widget):
         self._keys: tuple[_Key, ...] = ()
 
     def on_mount(self) -> None:
-        """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
 
     def _follow(self, screen: Screen[object]) -> None:

@@ -1,4 +1,4 @@
-"""An evaluation as the screen holds it: what its file says, the predictions, and what was counted from them."""
+"""An evaluation in memory, its images one by one, and its scores in words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LoadedEvaluation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class SheetImage:
     """An image on the sheet and what is said about it."""
 
     record: int
@@ -71,22 +71,36 @@ def opinion(predictions: Predictions, place: int, whose: str = "") -> Opinion:
     return Opinion(whose, predictions.likeliest(place), predictions.reading(place, folded=True))
 
 
-def shown(loaded: LoadedEvaluation, places: Sequence[int], folded: bool, with_truth: bool) -> list[Shown]:
-    """Describe some images, at most :data:`MOST_SHOWN`.
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Images to look at."""
+
+    about: str
+    """What they are, "" if nothing is chosen."""
+    images: Sequence[SheetImage]
+    """At most :data:`MOST_SHOWN` of them."""
+    total: int
+    """How many there are in all."""
+
+
+def select(loaded: LoadedEvaluation, about: str, places: Sequence[int], folded: bool, with_truth: bool) -> Selection:
+    """Choose images of an evaluation, and describe them.
 
     Args:
         loaded: the evaluation.
+        about: what they are.
         places: which of its records.
         folded: say which group of look-alikes each was read as, rather than which character.
         with_truth: say in each caption what the image shows; where that is the same for all, leave it out.
     """
     made = []
-    for place in list(places)[:MOST_SHOWN]:
+    for place in places[:MOST_SHOWN]:
         truth, caption = loaded.predictions.truth(place), surely(*loaded.predictions.reading(place, folded))
         if with_truth:
             caption = f"{truth}→{caption}"
-        made.append(Shown(int(place), truth, caption, loaded.origin(place), (opinion(loaded.predictions, place),)))
-    return made
+        opinions = (opinion(loaded.predictions, place),)
+        made.append(SheetImage(int(place), truth, caption, loaded.origin(place), opinions))
+    return Selection(about, made, len(places))
 
 
 def surely(read: str, probability: float) -> str:

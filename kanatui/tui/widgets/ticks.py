@@ -33,7 +33,6 @@ class TickList(OptionList):
         @property
         @override
         def control(self) -> TickList:
-            """The list."""
             return self.ticks
 
     def show(self, lines: Sequence[Content], cursor: int | None = None) -> None:

@@ -1,0 +1,95 @@
+"""What the app offers to its screens and widgets, which know it by this class alone: they never import the app."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.app import App
+from textual.message_pump import MessagePump
+from textual.reactive import reactive
+
+from kanatui.core.errors import KanatuiError
+
+if TYPE_CHECKING:
+    from kanatui.engine.client import Engine
+
+TABS = {"dataset": "Dataset", "train": "Train", "evaluate": "Evaluate", "draw": "Draw"}
+"""The screens, each with its title, in the order of their keys, 1 to 4."""
+
+
+class Host(App[None]):
+    """The app as its screens see it: engines, a place to tell of problems, ways to the other screens."""
+
+    activity: reactive[str] = reactive("", repaint=False)
+    """The newest running training in a few words, "" if none runs."""
+
+    ascii = False
+    """Whether pictures are drawn with plain characters."""
+
+    def __init__(self, ansi_color: bool | None = None) -> None:
+        super().__init__(ansi_color=ansi_color)
+        self._engines: dict[str, Engine] = {}
+        self.last_problem: tuple[str, str] = ("", "")
+        """What failed last, in a line, and its details; two empty texts if nothing has."""
+
+    # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def engine(self, name: str) -> Engine:
+        """Return the engine of that name, which starts when it is first asked something."""
+        from kanatui.engine.client import Engine
+
+        if name not in self._engines:
+            self._engines[name] = Engine(name)
+        return self._engines[name]
+
+    def is_busy(self, name: str) -> bool:
+        """Whether the engine of that name has work to do."""
+        return name in self._engines and self._engines[name].busy
+
+    async def close_engines(self) -> None:
+        """End all engines."""
+        for engine in self._engines.values():
+            await engine.close()
+
+    # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell_problem(self, error: BaseException | str, details: str = "") -> None:
+        """Tell of something that failed; `!` shows the details, an exception's traceback if there are no others."""
+        text = str(error) if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}"
+        if not details and isinstance(error, BaseException):
+            details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        self.last_problem = (text, details)
+        self.notify(f"{text}\n(! shows the details)", severity="error", timeout=8, markup=False)
+
+    # ── other screens ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def visit(self, mode: str) -> None:
+        """Go to one of :data:`TABS` and wait until it is there."""
+        raise NotImplementedError
+
+    def show_run(self, run_id: str) -> None:
+        """Go to Train with a run shown live."""
+        self._call_on("train", "show_run", run_id)
+
+    def evaluate_run(self, run_id: str) -> None:
+        """Go to Evaluate with a run picked."""
+        self._call_on("evaluate", "pick_run", run_id)
+
+    def train_with(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
+        """Go to Train's form with a recipe or a data set chosen."""
+        self._call_on("train", "train_with", recipe, dataset)
+
+    def _call_on(self, mode: str, method: str, *arguments: Any) -> None:
+        """Go to a screen and call one of its methods there: by name, for screens are imported when first visited."""
+
+        async def call() -> None:
+            await self.visit(mode)
+            await getattr(self.screen, method)(*arguments)
+
+        self.run_worker(call(), group="go")
+
+
+def host(node: MessagePump) -> Host:
+    """Return the app that a screen or widget belongs to."""
+    return cast(Host, node.app)

@@ -1,0 +1,121 @@
+"""A rectangle of terminal cells to draw on: letters, and curves in braille dots, eight to a cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+ACROSS, DOWN = 2, 4
+"""Dots of a cell."""
+
+BRAILLE = 0x2800
+"""The braille character without dots; the bits of its dots are added."""
+
+DOT_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""The bit of each dot of a braille cell, four rows of two."""
+
+Run = tuple[str, str]
+"""Neighbouring cells of one style: their text and the style, as Rich writes it."""
+
+Point = tuple[float, float]
+"""How far to the right and how far down, each as a share (0 … 1) of the rectangle; beyond that it is outside."""
+
+
+class Cells:
+    """What is drawn outside is left out. A cell has one style: what is drawn last has it alone."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = max(0, width), max(0, height)
+        self._cells = [[(" ", "")] * self.width for _ in range(self.height)]
+
+    def put(self, x: int, y: int, text: str, style: str) -> None:
+        """Write from a cell on to the right; every character is one cell wide."""
+        for place, character in enumerate(text, start=x):
+            if 0 <= place < self.width and 0 <= y < self.height:
+                self._cells[y][place] = (character, style)
+
+    def lines(self) -> list[tuple[Run, ...]]:
+        """Return all lines, each in runs of one style."""
+        return [
+            tuple(("".join(text for text, _ in run), style) for style, run in groupby(line, key=lambda cell: cell[1]))
+            for line in self._cells
+        ]
+
+
+class Window:
+    """A part of some cells in which points are shares of it, so that what is drawn there need know no sizes."""
+
+    def __init__(self, cells: Cells, x: int, y: int, width: int, height: int) -> None:
+        """Set up; ``x`` and ``y`` are the cell at the top left. Without any room nothing is drawn."""
+        self._cells, self._x, self._y = cells, x, y
+        self.width, self.height = max(0, width), max(0, height)
+
+    def column(self, share: float) -> int:
+        """Return the column of the cells in which a share of the width lies."""
+        return self._x + _nearest(share, self.width * ACROSS) // ACROSS
+
+    def row(self, share: float) -> int:
+        """Return the row of the cells in which a share of the height lies."""
+        return self._y + _nearest(share, self.height * DOWN) // DOWN
+
+    def put(self, point: Point, character: str, style: str) -> None:
+        """Write a character where a point lies."""
+        x, y = point
+        if self.width and self.height and 0 <= x <= 1 and 0 <= y <= 1:
+            self._cells.put(self.column(x), self.row(y), character, style)
+
+    def curve(self, points: Sequence[Point], style: str) -> None:
+        """Join points by lines of dots; a single point is a dot."""
+        if not (self.width and self.height):
+            return
+        bits: dict[tuple[int, int], int] = {}
+        for start, end in zip(points, points[1:] or points, strict=False):
+            inside = _clipped(start, end)
+            if inside is not None:
+                self._dot_line(bits, *inside)
+        for (x, y), dots in bits.items():
+            self._cells.put(self._x + x, self._y + y, chr(BRAILLE + dots), style)
+
+    def _dot_line(self, bits: dict[tuple[int, int], int], start: Point, end: Point) -> None:
+        """Add to the dots of each cell those of a straight line."""
+        across, down = self.width * ACROSS, self.height * DOWN
+        x0, y0 = _nearest(start[0], across), _nearest(start[1], down)
+        x1, y1 = _nearest(end[0], across), _nearest(end[1], down)
+        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        for step in range(steps + 1):
+            # Halves are rounded up whichever way the line runs.
+            x, y = (
+                x0 + (2 * step * (x1 - x0) + steps) // (2 * steps),
+                y0 + (2 * step * (y1 - y0) + steps) // (2 * steps),
+            )
+            cell = x // ACROSS, y // DOWN
+            bits[cell] = bits.get(cell, 0) | DOT_BITS[y % DOWN][x % ACROSS]
+
+
+def _nearest(share: float, dots: int) -> int:
+    """Return the dot that is nearest to a share (0 … 1) of a row of dots."""
+    return math.floor(share * (dots - 1) + 0.5)
+
+
+def _clipped(start: Point, end: Point) -> tuple[Point, Point] | None:
+    """Return the part of a line within 0 … 1 both ways (as Liang and Barsky find it), None if it is all outside."""
+    (x0, y0), (x1, y1) = start, end
+    if 0 <= x0 <= 1 and 0 <= x1 <= 1 and 0 <= y0 <= 1 and 0 <= y1 <= 1:
+        return start, end
+    first, last = 0.0, 1.0
+    for begin, change in ((x0, x1 - x0), (y0, y1 - y0)):
+        if not change:
+            if not 0 <= begin <= 1:
+                return None
+            continue
+        enters, leaves = sorted((-begin / change, (1 - begin) / change))
+        first, last = max(first, enters), min(last, leaves)
+    if first > last:
+        return None
+    return _along(start, end, first), _along(start, end, last)
+
+
+def _along(start: Point, end: Point, share: float) -> Point:
+    x, y = (begin + share * (until - begin) for begin, until in zip(start, end, strict=True))
+    return min(1.0, max(0.0, x)), min(1.0, max(0.0, y))
