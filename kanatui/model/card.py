@@ -50,9 +50,11 @@ def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
         _require(len(set(characters)) == len(characters), "characters")
         _require(isinstance(size, int) and 0 < size <= _LARGEST_IMAGE, "image_size")
         _require(isinstance(model["id"], str) and isinstance(model.setdefault("parameters", {}), dict), "model")
+        if "evaluations" in card:
+            card["evaluations"] = _renamed(card["evaluations"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: its card makes no sense ({one_line(error)})") from None
-    return {**card, "evaluations": _renamed(card["evaluations"])} if "evaluations" in card else dict(card)
+    return dict(card)
 
 
 def _renamed(data: Any) -> Any:

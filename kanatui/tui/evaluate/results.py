@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kanatui.core.units import percent
-from kanatui.model.metrics import METRICS
+from kanatui.model.metrics import METRICS, PER_CHARACTER
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Scores
@@ -137,7 +137,8 @@ def headline(loaded: LoadedEvaluation) -> str:
     figures = (f"{metric.heading} {text}" for metric, text in zip(METRICS, scores.total.texts(), strict=True))
     lines = ["   ".join([*figures, f"of {scores.total.images:,} images"])]
     if len(scores.by_script) > 1:
-        scripts = (f"{name} {' '.join(score.texts())}" for name, score in scores.by_script.items())
+        # No more than these fit into 80 columns; the command line has all of them.
+        scripts = (f"{name} {' '.join(score.texts(PER_CHARACTER))}" for name, score in scores.by_script.items())
         lines.append("   ".join(scripts))
     return "\n".join(filter(None, [*lines, evaluation.note, _left_out(evaluation)]))
 
