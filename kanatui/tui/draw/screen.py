@@ -21,7 +21,7 @@ from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
-from kanatui.tui.train.starting import begin_training, prepare
+from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.widgets.dialogs import Ask
 
 _ENDED = {"stopped": "was stopped", "failed": "failed", "crashed": "crashed"}

@@ -18,8 +18,8 @@ from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
 from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
 from kanatui.tui.host import host
+from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
-from kanatui.tui.train.starting import begin_training, prepare
 from kanatui.tui.widgets.form import ParameterForm, checked
 
 if TYPE_CHECKING:

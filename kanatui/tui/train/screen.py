@@ -17,12 +17,12 @@ from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.host import host
 from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.starting import begin_training
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.live import Live
 from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.train.rows import Row
 from kanatui.tui.train.runlist import RunOptionList, RunsPanel
-from kanatui.tui.train.starting import begin_training
 from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.tabbar import TabBar
 
