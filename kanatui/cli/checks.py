@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from kanatui.core import paths
-from kanatui.core.debian import apt_command, as_root
 from kanatui.core.errors import FontError, ImageMagickError, KanatuiError
+from kanatui.core.machine import apt_command, as_root
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import Face, coverage, install_command, load_faces
 from kanatui.kana.alphabet import KANA

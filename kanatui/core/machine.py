@@ -1,10 +1,11 @@
-"""The machine that a measurement was made on, in words."""
+"""The machine: what it is, in words, and the shell commands that mend a Debian or Ubuntu one (shown, never run)."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -36,3 +37,14 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.machine())
+
+
+def as_root(command: str) -> str:
+    """Return the command with ``sudo`` in front, unless the user is root (a bare container has no sudo)."""
+    root = getattr(os, "geteuid", lambda: 0)() == 0
+    return command if root else f"sudo {command}"
+
+
+def apt_command(packages: Sequence[str]) -> str:
+    """Return the command that installs Debian packages, as root."""
+    return as_root(f"apt-get install -y {' '.join(packages)}")

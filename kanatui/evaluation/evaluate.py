@@ -78,7 +78,7 @@ def evaluate(
     return save(own.evaluations, about, predictions, Scores.of(predictions), files)
 
 
-Outcome = tuple[Evaluation, Predictions, list[str]]
+_Read = tuple[Evaluation, Predictions, list[str]]
 
 
 def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
@@ -87,7 +87,7 @@ def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
 
 def _read_folder(
     weights: Path, known: str, path: Path, characters: str | None, limit: int | None, report: OnStage
-) -> Outcome:
+) -> _Read:
     folder = path.resolve()
     found = find_labelled(folder)
     chosen, skipped = choose_pictures(found, known, characters, limit)
@@ -106,7 +106,7 @@ def _read_held_out(
     characters: str | None,
     limit: int | None,
     report: OnStage,
-) -> Outcome:
+) -> _Read:
     def preparing(done: int, total: int) -> None:
         report(done, total, "drawing the faces")
 

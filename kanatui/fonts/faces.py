@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core import paths, storage
-from kanatui.core.debian import apt_command
 from kanatui.core.errors import FontError, ImageMagickError, StorageError
+from kanatui.core.machine import apt_command
 from kanatui.fonts import imagemagick, ink
 from kanatui.kana.sets import is_visible
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core.debian import apt_command
 from kanatui.core.errors import ImageMagickError
+from kanatui.core.machine import apt_command
 from kanatui.core.processes import usable_cores
 
 Images = npt.NDArray[np.uint8]

@@ -11,8 +11,8 @@ from kanatui.evaluation.evaluate import evaluate, open_pictures
 from kanatui.model import shipped
 from kanatui.model.card import read_card
 from kanatui.model.weights import load_weights
-from kanatui.tui.draw.models import models as models_to_draw_with
-from kanatui.tui.evaluate.finding import evaluations_of, models
+from kanatui.tui.evaluate.finding import evaluations_of
+from kanatui.tui.models import models_for_drawing, models_to_evaluate
 
 
 def silent(done, total, text):
@@ -60,8 +60,8 @@ def test_the_shipped_model_is_listed_judged_and_looked_through_like_a_run(base, 
     capsys.readouterr()
     assert run(["models", "--json"]) == 0
     assert [row["model"] for row in json.loads(capsys.readouterr().out)] == ["default"]
-    assert [reference for _, reference in models_to_draw_with()] == ["default"]
-    assert [reference for _, reference in models()] == ["default"]
+    assert [reference for _, reference in models_for_drawing()] == ["default"]
+    assert [reference for _, reference in models_to_evaluate()] == ["default"]
     assert run(["evaluate", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["run"] == data["data"] == "default" and data["images"] > 0

@@ -8,8 +8,7 @@ from kanatui.model import shipped
 from kanatui.training import columns
 from kanatui.training.models import list_models
 from kanatui.training.runs import Run, Status
-from kanatui.tui.draw import models as draw
-from kanatui.tui.evaluate import finding
+from kanatui.tui.models import models_for_drawing, models_to_evaluate
 
 BEST = {"step": 9, "strict": 0.9, "folded": 0.95}
 
@@ -48,7 +47,7 @@ def test_models_are_listed_once_and_ordered_by_who_shows_them():
     assert [model.title for model in found] == ["default, ships with kanatui", "002 mine", "001-one"]
     assert [model.finished for model in found] == [True, False, True]
     assert [model.scores for model in found] == [{}, {}, {"strict": 0.9, "folded": 0.95}]
-    assert [reference for _, reference in draw.models()] == ["default", "001-one", "002-two"]
-    assert [reference for _, reference in finding.models()] == ["002-two", "001-one", "default"]
-    assert f"001-one · {percent(0.95)}" in dict(draw.models())
-    assert f"001-one · 90.0 / {percent(0.95)}" in dict(finding.models())
+    assert [reference for _, reference in models_for_drawing()] == ["default", "001-one", "002-two"]
+    assert [reference for _, reference in models_to_evaluate()] == ["002-two", "001-one", "default"]
+    assert f"001-one · {percent(0.95)}" in dict(models_for_drawing())
+    assert f"001-one · 90.0 / {percent(0.95)}" in dict(models_to_evaluate())

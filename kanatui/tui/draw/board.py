@@ -19,11 +19,11 @@ from kanatui.kana.alphabet import KANA
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import PEN_WIDTHS, Drawing
 from kanatui.tui.draw.canvas import Canvas
-from kanatui.tui.draw.models import NONE_YET, models
 from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
+from kanatui.tui.models import NONE_YET, models_for_drawing
 from kanatui.tui.widgets.dialogs import Ask
 
 _HINT = """Draw with the mouse, or with
@@ -94,7 +94,7 @@ class Board(Horizontal):
     @work(exclusive=True, group="prepare")
     async def prepare(self) -> None:
         """See which models there are now, and get the one in use ready to read."""
-        found = await asyncio.to_thread(models)
+        found = await asyncio.to_thread(models_for_drawing)
         select = self.query_one("#model", Select)
         with self.prevent(Select.Changed):
             select.set_options(found)

@@ -17,9 +17,9 @@ from kanatui.evaluation.adapt import changes, got_worse, in_words
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
-from kanatui.tui.draw.models import NONE_YET
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
+from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.widgets.dialogs import Ask

@@ -7,32 +7,12 @@ from typing import TYPE_CHECKING
 
 from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
-from kanatui.core.units import percent
 from kanatui.model.shipped import DEFAULT
-from kanatui.training.models import ModelEntry, list_models
 from kanatui.tui.evaluate.results import LoadedEvaluation
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison
     from kanatui.evaluation.store import Evaluation
-
-
-def models() -> list[tuple[str, str]]:
-    """Return the models that can be evaluated as (text with the best strict and folded score, reference).
-
-    Runs come newest first; the model that ships with kanatui, if it does, comes last.
-    """
-    try:
-        found = list_models()
-    except KanatuiError:
-        return []
-    return [(_label(model), model.reference) for model in sorted(found, key=lambda model: model.run is None)]
-
-
-def _label(model: ModelEntry) -> str:
-    name = model.run.id if model.run else model.title
-    scores = model.scores
-    return f"{name} · {100 * scores['strict']:.1f} / {percent(scores['folded'])}" if scores else name
 
 
 def evaluations_of(run: str) -> list[Evaluation]:

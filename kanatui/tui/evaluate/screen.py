@@ -19,11 +19,12 @@ from kanatui.tui.evaluate.characters import CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
-from kanatui.tui.evaluate.finding import compare_with, evaluations_of, models
+from kanatui.tui.evaluate.finding import compare_with, evaluations_of
 from kanatui.tui.evaluate.images import ImagesPanel
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select
 from kanatui.tui.host import host
+from kanatui.tui.models import models_to_evaluate
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Confirm
 
@@ -102,7 +103,7 @@ class EvaluateScreen(KanatuiScreen):
     @override
     async def on_shown(self) -> None:
         """Look for runs with weights; there may be new ones."""
-        runs = await asyncio.to_thread(models)
+        runs = await asyncio.to_thread(models_to_evaluate)
         self.choices.offer_runs(runs)
         self.compare_panel.offer(runs)
         if not runs:
