@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kanatui.cli.console import out, print_json, progress
+from kanatui.kana.alphabet import DEFAULT_SET
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +42,7 @@ class _Row:
 
 
 @click.command("fonts")
-@click.option("--characters", "-c", default="kana", metavar="SPEC", help="Count these (default: kana).")
+@click.option("--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Count these.")
 @click.option("--missing", is_flag=True, help="Only the faces that are not installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kanatui.kana.alphabet import SETS
+
 if TYPE_CHECKING:
     from kanatui.dataset.recipe import Recipe
     from kanatui.dataset.stream import GlyphStream
@@ -21,7 +23,7 @@ _OPTIONS = (
     click.option("--with", "added", multiple=True, metavar="ID", help="Add an augmentation at the end."),
     click.option("--without", "removed", multiple=True, metavar="ID", help="Leave an augmentation out."),
     click.option("--faces", metavar="PATTERN,…", help="klee-*, style:handwriting, handwriting, -noto-*"),
-    click.option("--characters", "-c", metavar="SPEC", help="hiragana, katakana, kana, U+4E00-U+4E2F, a file, あいう"),
+    click.option("--characters", "-c", metavar="SPEC", help=f"{', '.join(SETS)}, U+4E00-U+4E2F, a file, あいう"),
     click.option("--image-size", type=int, metavar="PX", help="Side of the square images."),
     click.option("--images-per-character", "-n", type=int, metavar="N", help="How many; in a grid a cap."),
     click.option(

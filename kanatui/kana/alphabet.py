@@ -11,6 +11,10 @@ KATAKANA = "".join(chr(c) for c in range(0x30A1, 0x30F7))
 KANA = HIRAGANA + KATAKANA
 
 SETS = {"hiragana": HIRAGANA, "katakana": KATAKANA, "kana": KANA}
+"""The sets that have a name."""
+
+DEFAULT_SET = "kana"
+"""The set that is meant where none is named: in recipes, and in the list of faces."""
 
 SMALL = dict(
     zip(

@@ -16,7 +16,7 @@ _MOST = 20_000  # all of CJK Unified Ideographs fit; a mistyped U+0000-U+10FFFF 
 def parse_characters(spec: str) -> str:
     """Return the characters meant by ``spec``, in order, each once.
 
-    ``spec`` is a comma-separated list of: ``hiragana``, ``katakana``, ``kana``; ``U+4E00`` or ``U+4E00-U+4E2F``
+    ``spec`` is a comma-separated list of: the name of one of :data:`.SETS`; ``U+4E00`` or ``U+4E00-U+4E2F``
     (unassigned code points in a range are left out); the path of a text file whose characters count, white space
     aside; or characters themselves, such as ``あいう``.
 
@@ -53,12 +53,12 @@ def _part(part: str) -> str:
     match = _RANGE.fullmatch(part)
     if match:
         return _code_points(part, int(match[1], 16), int(match[2] or match[1], 16))
-    if Path(part).is_file():
+    if _is_file(part):
         return _file(Path(part))
     if part and all(ord(c) > 0x7F and is_visible(c) for c in part):
         return part
     raise UsageError(
-        f"--characters {part!r}: not hiragana, katakana or kana, a range (U+4E00-U+4E2F), a text file or characters"
+        f"--characters {part!r}: not a set ({', '.join(SETS)}), a range (U+4E00-U+4E2F), a text file or characters"
     )
 
 
@@ -71,6 +71,13 @@ def _code_points(part: str, low: int, high: int) -> str:
     if not found:
         raise UsageError(f"--characters {part}: no assigned, visible character in that range")
     return found
+
+
+def _is_file(part: str) -> bool:
+    try:
+        return Path(part).is_file()
+    except (OSError, ValueError):  # more characters than a file's name can have, say
+        return False
 
 
 def _file(path: Path) -> str:

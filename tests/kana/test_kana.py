@@ -144,6 +144,10 @@ def test_characters_spelled_out_mean_the_same_whatever_the_sets_are(characters, 
     assert parse_characters(spelled) == characters
 
 
+def test_more_characters_than_a_file_name_can_have_are_characters():
+    assert parse_characters(alphabet.KANA + "漢") == alphabet.KANA + "漢"
+
+
 def test_neighbours_are_spelled_as_ranges():
     assert spell_characters(alphabet.KANA) == "U+3041-U+3093,U+30A1-U+30F6"
     assert spell_characters("いつ") == "U+3044,U+3064"

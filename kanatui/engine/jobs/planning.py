@@ -11,18 +11,19 @@ from kanatui.dataset.recipe import Recipe
 from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 from kanatui.fonts.faces import Face, install_command
+from kanatui.kana.alphabet import DEFAULT_SET
 from kanatui.kana.sets import parse_characters
 from kanatui.plugins.bases import GlyphSource
 
 
 def faces(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Look which faces there are and list them all, with what each one draws of ``characters`` (default: all kana).
+    """Look which faces there are and list them all, with what each one draws of ``characters``.
 
     Returns:
         ``faces``: id, style, weight, licence, package, installed, covered, of and problem of each; ``install``: the
         one command that gets those that are missing, or nothing.
     """
-    characters = parse_characters(arguments.get("characters", "kana"))
+    characters = parse_characters(arguments.get("characters", DEFAULT_SET))
     context.look_again()
     known = [(source, face) for source in context.glyph_sources.values() for face in source.faces()]
     listed = []
