@@ -1,4 +1,4 @@
-"""Shell commands that mend a Debian or Ubuntu machine; they are shown to the user, never run."""
+"""Shell commands for Debian and Ubuntu that are shown to the user, never run."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def as_root(command: str) -> str:
 
 
 def apt_command(packages: Sequence[str]) -> str:
-    """Return the command that installs packages."""
+    """Return the shell command that installs packages with apt-get."""
     return as_root(f"apt-get install -y {' '.join(packages)}")

@@ -1,4 +1,4 @@
-"""Processes of kanatui's own: one that outlives its terminal, workers that do not outlive who started them; cores."""
+"""Starts background processes that outlive the terminal and workers that end with their parent; counts cores."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pathlib import Path
 from kanatui.core import storage
 
 NICENESS = 10
-"""How much what runs in the background stands back, 0 … 19. On an idle machine it costs nothing; with all cores busy
-the app, the shell and the connection that they come through are served first."""
+"""Niceness of background processes, 0 … 19. On an idle machine it costs nothing; with all cores busy, the app, the
+shell and the connection to them are served first."""
 
 
 def usable_cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Run ``kanatui ARGUMENTS…`` in a session of its own, standard input closed, output appended to ``log``.
+    """Run ``kanatui ARGUMENTS…`` in a new session, with empty standard input and output appended to ``log``.
 
     It runs at :data:`NICENESS`.
 
     Returns:
-        the process, which the caller may watch but need not wait for.
+        The process, which the caller need not wait for.
 
     Raises:
         StorageError: the log cannot be written.
@@ -48,7 +48,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def _stand_back(pid: int) -> None:
-    with contextlib.suppress(OSError):  # it is gone already, or stands back further than that
+    with contextlib.suppress(OSError):  # it has ended, or has a higher niceness already
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
     # Where Linux groups processes by session, the group's niceness counts: sched(7), "The autogroup feature".
     with contextlib.suppress(OSError):
@@ -56,13 +56,13 @@ def _stand_back(pid: int) -> None:
 
 
 def begin_worker() -> None:
-    """Set up a worker process of a pool: Ctrl-C is for who started it to handle, and it ends with that process."""
+    """Set up a worker process of a pool: it leaves Ctrl-C to its parent process and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is gone; a pool's workers would wait for work for ever."""
+    """End this process when its parent has ended; a pool's workers would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""How figures are written for people, on the command line and in the app."""
+"""Formats figures for people, on the command line and in the app."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def clock(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def count_of(count: int, noun: str) -> str:
+    """Write a count with its noun, which takes an s unless the count is 1: 1 glyph, 1,200 glyphs."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def bytes_text(count: float) -> str:
