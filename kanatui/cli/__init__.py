@@ -1,4 +1,4 @@
-"""The `kanatui` command. Command modules stay light: what is heavy is imported inside the command that needs it."""
+"""The `kanatui` command. Command modules stay light: heavy imports happen inside the command that needs them."""
 
 from __future__ import annotations
 
@@ -38,17 +38,16 @@ INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, message="kanatui %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from here.")
-@click.option("--ascii", "plain", is_flag=True, help="In the app: pictures with plain characters.")
+@click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from DIR.")
+@click.option("--ascii", "plain", is_flag=True, help="Draw pictures in the app with plain characters.")
 @click.pass_context
 def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: bool) -> None:
     """Make a handwriting recogniser for Japanese kana: generate, train, evaluate, recognise.
 
-    Without a command it opens the app. `kanatui quickstart` does the whole job once, `kanatui doctor` checks the
-    machine.
+    Without a command, opens the app. `kanatui quickstart` runs all steps once, `kanatui doctor` checks the machine.
     """
     if folders:
-        # Through the environment, so that workers and detached runs load the same plugins.
+        # Passed through the environment so that workers and detached runs load the same plugins.
         present = [part for part in os.environ.get("KANATUI_PLUGINS", "").split(os.pathsep) if part]
         os.environ["KANATUI_PLUGINS"] = os.pathsep.join([*(os.path.abspath(f) for f in folders), *present])
     if context.invoked_subcommand is None:
@@ -83,7 +82,7 @@ for command in (
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out a command line and return its exit status; errors become one line on standard error."""
+    """Run a command line and return its exit status; errors become one line on standard error."""
     debug = "--debug" in arguments
     try:
         result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False)
@@ -95,12 +94,12 @@ def run(arguments: Sequence[str]) -> int:
         err.print("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`); python would complain again when it flushes on exit.
+        # The reader has gone (`| head`); Python would complain again when it flushes on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KanatuiError as error:
         return _report(error, str(error), error.exit_status, debug)
-    except Exception as error:  # noqa: BLE001  # the last resort: a defect of kanatui's own still ends in one line
+    except Exception as error:  # noqa: BLE001  # last resort: a bug in kanatui also ends in one line
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1, debug)
 
@@ -113,7 +112,7 @@ def _report(error: Exception, text: str, status: int, debug: bool) -> int:
 
 
 def main() -> None:
-    """Run the command line of this process."""
+    """Run this process's command line and exit with its status."""
     status = run(sys.argv[1:])
-    gc.freeze()  # what still lives may live to the end: to look for cycles among torch's objects took 0.4 s
+    gc.freeze()  # no need to collect at exit: looking for cycles among torch's objects took 0.4 s
     sys.exit(status)

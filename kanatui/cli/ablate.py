@@ -1,4 +1,4 @@
-"""The command ablate: what each part of a training is worth."""
+"""The command `ablate`: compares trainings that differ in one option."""
 
 from __future__ import annotations
 
@@ -26,8 +26,14 @@ _POINTS = 100  # scores are shown in hundredths
 
 
 def _variable_options(command: Any) -> Any:
-    """Give a command the options that may differ between variants: all that say how and on what to train."""
-    models = click.option("--model-set", "assignments_of_model", multiple=True, metavar="PARAM=VALUE", help="width=48")
+    """Add the options that may differ between variants: those of the recipe, the training and the model."""
+    models = click.option(
+        "--model-set",
+        "assignments_of_model",
+        multiple=True,
+        metavar="PARAM=VALUE",
+        help="Set a model parameter, e.g. width=48.",
+    )
     return models(training_options(recipe_options(command)))
 
 
@@ -38,18 +44,20 @@ def _variable_options(command: Any) -> Any:
     "texts",
     multiple=True,
     metavar="'NAME: OPTIONS'",
-    help="Compare with this, e.g. 'no noise: --without noise' or 'wide: --model-set width=32'.",
+    help="A variant to compare, e.g. 'no noise: --without noise' or 'wide: --model-set width=32'.",
 )
-@click.option("--each", is_flag=True, help="Compare with the recipe without each of its augmentations in turn.")
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Trainings of each.")
+@click.option("--each", is_flag=True, help="Also leave out each augmentation of the recipe in turn.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Trainings per variant."
+)
 @click.option(
     "--images",
     "pictures",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Labelled pictures to judge by, LABEL/*.png.",
+    help="Also evaluate on labelled pictures, LABEL/*.png.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_variable_options
 def ablate_command(
     name: str | None,
@@ -60,10 +68,11 @@ def ablate_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train short runs that differ in one thing, a few seeds each, and compare how well they read.
+    """Train short runs that differ in one thing, with a few seeds each, and compare their scores.
 
-    Options are those of `kanatui train`: here for all runs, in a --variant for that one, where lists such as --set add
-    to those of all. Runs are kept: the same command again trains only what is missing.
+    The options are those of `kanatui train`. Given directly, they apply to all runs; inside a --variant, only to that
+    variant, where repeatable options such as --set add to the common ones. Runs are kept: repeating the command trains
+    only what is missing.
     """
     from kanatui.evaluation import ablation
 
@@ -74,10 +83,10 @@ def ablate_command(
     variants = [base, *(_parsed(text, options) for text in texts), *(ablation.one_out(base) if each else ())]
     names = [variant.name for variant in variants]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"--variant {twice}: there are two of this name")
+        raise UsageError(f"--variant {twice}: the name is used twice")
     first = options["seed"] or 0
     trials: dict[str, list[Trial]] = {name: [] for name in names}
-    # Seed by seed, so that what was interrupted can be compared as far as it came.
+    # Seed by seed, so that an interrupted comparison is usable as far as it got.
     for place, seed in enumerate(range(first, first + seeds)):
         for number, variant in enumerate(variants, start=1 + place * len(variants)):
             title = f"{number}/{seeds * len(variants)} {variant.name}, seed {seed}"
@@ -98,7 +107,7 @@ _variable_options(_variant_command)
 
 
 def _parsed(text: str, options: dict[str, Any]) -> Variant:
-    """Read ``NAME: OPTIONS`` on top of the options of all. UsageError, naming the variant, if it makes no sense."""
+    """Parse ``NAME: OPTIONS`` on top of the common options. UsageError, naming the variant, if invalid."""
     name, colon, typed = text.partition(":")
     if not colon or not name.strip() or not typed.strip():
         raise UsageError(f"--variant {text!r}: not of the form 'NAME: OPTIONS', such as 'no noise: --without noise'")
@@ -128,7 +137,7 @@ def _trial(variant: Variant, seed: int, pictures: Path | None, title: str) -> Tr
 
     with display(title) as shown:
         run = ablation.train(variant, seed, [shown.show])
-    with err.status(f"{title}: judging") as status:
+    with err.status(f"{title}: evaluating") as status:
         return ablation.judge(run, seed, pictures, functools.partial(_tell, status, title))
 
 

@@ -1,4 +1,4 @@
-"""Checks of the machine: what kanatui needs, what it found, and the command that mends what is wrong."""
+"""Checks that the machine has what kanatui needs, with commands that fix what is wrong."""
 
 from __future__ import annotations
 
@@ -28,61 +28,63 @@ from kanatui.kana.alphabet import KANA
 State = Literal["ok", "warning", "fail"]
 
 ARTICLE_FACES = ("noto-sans-cjk-jp-thin", "noto-sans-cjk-jp-medium", "noto-serif-cjk-jp-regular")
-"""The faces of the article's data."""
+"""The faces of the article's data set."""
 
 _LEAST_LIMITS = {"width": "2KP", "height": "2KP", "area": "4MP", "memory": "128MiB", "disk": "128MiB"}
-"""What one process of ImageMagick must be allowed: a master of 1,024 pixels to the em takes 1,792 pixels a side, and
-:mod:`kanatui.fonts.imagemagick` gives a process 16 Mi pixels of 8 bytes at most."""
+"""Limits that one ImageMagick process needs: a master of 1,024 pixels per em takes 1,792 pixels a side, and
+:mod:`kanatui.fonts.imagemagick` gives a process at most 16 Mi pixels of 8 bytes."""
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 LEAST_FREE = 200_000_000
-"""Bytes without which nothing can be done: the masters of all faces and the checkpoints of one run."""
+"""Bytes needed for anything at all: the masters of all faces and the checkpoints of one run."""
 AMPLE_FREE = 4_000_000_000
 """Bytes that the article's data set takes at 64 pixels, with room for some runs."""
 REPLY_SECONDS = 1.0
-"""How long a terminal may take to say where its cursor is: several round trips over a slow SSH connection."""
+"""Time limit for a terminal to report its cursor position: several round trips over a slow SSH connection."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One need, how it stands, and what to type if that is not well."""
+    """The result of one check, with a command that fixes the problem."""
 
     name: str
     state: State
-    """``fail``: the main job cannot run; ``warning``: something is poorer than it could be."""
+    """``fail``: the main job cannot run; ``warning``: something works less well than it could."""
     detail: str
     remedy: str = ""
 
 
 def check_imagemagick() -> Check:
-    """Is ImageMagick there, and is it ImageMagick?"""
+    """Check that ImageMagick is installed and not some other program of its name."""
     try:
         magick = imagemagick.find()
     except ImageMagickError as error:
-        remedy = f"{apt_command(['imagemagick'])}  # if it is elsewhere: export KANATUI_IMAGEMAGICK=/path/to/convert"
+        remedy = (
+            f"{apt_command(['imagemagick'])}  # if installed elsewhere: export KANATUI_IMAGEMAGICK=/path/to/convert"
+        )
         return Check("ImageMagick", "fail", str(error).removesuffix(f": {apt_command(['imagemagick'])}"), remedy)
     return Check("ImageMagick", "ok", f"{magick.version} ({magick.command})")
 
 
 def check_policy() -> Check:
-    """Does ImageMagick's policy allow pictures as large and as many as kanatui draws?"""
+    """Check that ImageMagick's policy allows the size and number of pictures that kanatui draws."""
     try:
         magick = imagemagick.find()
         limits = magick.limits()
         file = magick.policy_file()
     except ImageMagickError as error:
-        return Check("policy", "fail", f"cannot be asked: {error}".removesuffix(f": {apt_command(['imagemagick'])}"))
+        return Check("policy", "fail", f"cannot be read: {error}".removesuffix(f": {apt_command(['imagemagick'])}"))
     low = {name: least for name, least in _LEAST_LIMITS.items() if _amount(limits.get(name, "")) < _amount(least)}
     where = f" ({file})" if file else ""
     if not low:
-        return Check("policy", "ok", f"its limits are high enough{where}")
-    # Pixels that do not fit into memory go to a file, which is slow; nothing makes up for the other limits.
+        return Check("policy", "ok", f"limits are high enough{where}")
+    # Pixels that do not fit into memory go to a file, which is slow; the other limits have no fallback.
     state: State = "warning" if set(low) == {"memory"} else "fail"
     named = ", ".join(f"{name} {limits[name]}, needs {least}" for name, least in low.items())
     return Check("policy", state, f"too low: {named}{where}", _raise_limits(low, file))
 
 
 def _amount(text: str) -> float:
-    """Read a limit as ImageMagick prints it: 16KP (pixels), 256MiB, 15000; infinite for `unlimited` and all else."""
+    """Read a limit as ImageMagick prints it: 16KP (pixels), 256MiB, 15000; all else (`unlimited`) is infinite."""
     match = re.fullmatch(r"([\d.]+)(?:([KMGTPE])(i?))??[PB]?", text)
     if match is None:
         return math.inf
@@ -99,7 +101,7 @@ def _raise_limits(low: Mapping[str, str], file: str) -> str:
 
 
 def check_fonts() -> Check:
-    """Can faces draw kana: any at all, those of the article, some handwriting?"""
+    """Check that faces can draw kana: any at all, those of the article, and some handwriting."""
     try:
         imagemagick.find()
         faces = load_faces()
@@ -120,12 +122,12 @@ def check_fonts() -> Check:
         detail += f"; the article's {', '.join(absent)} cannot be used"
         return Check("fonts", "warning", detail, install_command(wanted))
     if not hands:
-        return Check("fonts", "warning", f"{detail}: a model will know print only", install_command(wanted))
+        return Check("fonts", "warning", f"{detail}: models will only learn print", install_command(wanted))
     return Check("fonts", "ok", f"{detail}, all {len(ARTICLE_FACES)} of the article's")
 
 
 def try_faces(faces: list[Face]) -> tuple[list[FontError], list[Face]]:
-    """Return what is wrong with installed faces, and those that draw at least one kana."""
+    """Return the errors of unusable installed faces, and the faces that draw at least one kana."""
     broken, usable = [], []
     for face in faces:
         if face.path is None:
@@ -141,7 +143,7 @@ def try_faces(faces: list[Face]) -> tuple[list[FontError], list[Face]]:
 
 
 def check_torch() -> Check:
-    """Is torch there, what does it compute on, and is bfloat16 arithmetic native to that?"""
+    """Check that torch can be imported; report its device and whether that has native bfloat16 arithmetic."""
     try:
         torch = importlib.import_module("torch")
         device = importlib.import_module("kanatui.training.device")
@@ -157,7 +159,7 @@ def check_torch() -> Check:
 
 
 def _cpu_bfloat16() -> str:
-    """Say how the processor computes in bfloat16, from the flags that Linux lists."""
+    """Return whether the processor has native bfloat16, from the flags that Linux lists."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -167,9 +169,9 @@ def _cpu_bfloat16() -> str:
 
 
 def check_disk() -> Check:
-    """Can kanatui's folder be written, and is there room?"""
+    """Check that kanatui's folder is writable and has room."""
     home = paths.home()
-    remedy = "export KANATUI_HOME=~/kanatui  # or any folder of yours with room"
+    remedy = "export KANATUI_HOME=~/kanatui  # or any writable folder with room"
     try:
         there = next(folder for folder in (home, *home.parents) if folder.exists())
         with tempfile.TemporaryFile(dir=there):
@@ -178,66 +180,68 @@ def check_disk() -> Check:
         return Check("disk", "fail", f"{home} cannot be written ({error.strerror})", remedy)
     detail = f"{free / 1e9:,.1f} GB free for {home}"
     if free < LEAST_FREE:
-        return Check("disk", "fail", f"{detail}; the least is {LEAST_FREE / 1e9:.1f} GB", remedy)
+        return Check("disk", "fail", f"{detail}; at least {LEAST_FREE / 1e9:.1f} GB needed", remedy)
     if free < AMPLE_FREE:
-        return Check("disk", "warning", f"{detail}; the article's data takes {AMPLE_FREE / 1e9:.0f} GB", remedy)
+        return Check("disk", "warning", f"{detail}; the article's data set takes {AMPLE_FREE / 1e9:.0f} GB", remedy)
     return Check("disk", "ok", detail)
 
 
 def check_terminal() -> Check:
-    """Is the terminal large enough for the screens?"""
+    """Check that the terminal is large enough for the app's screens."""
     if not sys.stdout.isatty():
-        return Check("terminal", "ok", "none: output goes to a file or pipe, as plain lines")
+        return Check("terminal", "ok", "none: plain output to a file or pipe")
     columns, rows = os.get_terminal_size(sys.stdout.fileno())
     detail = f"{columns} × {rows}"
     if columns == 0 or rows == 0:
-        return Check("terminal", "warning", f"{detail}: the size is not known", "stty cols 80 rows 24")
+        return Check("terminal", "warning", f"{detail}: size unknown", "stty cols 80 rows 24")
     if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
-        advice = f"printf '\\e[8;{LEAST_ROWS};{LEAST_COLUMNS}t'  # or enlarge the window by hand"
+        advice = f"printf '\\e[8;{LEAST_ROWS};{LEAST_COLUMNS}t'  # or enlarge the window"
         return Check("terminal", "warning", f"{detail}; the screens need {LEAST_COLUMNS} × {LEAST_ROWS}", advice)
     return Check("terminal", "ok", detail)
 
 
 def check_colours() -> Check:
-    """How many colours will be used?"""
+    """Check how many colours the terminal supports."""
     term = os.environ.get("TERM", "")
     if os.environ.get("NO_COLOR"):
-        return Check("colours", "ok", "off, because NO_COLOR is set; nothing is told by colour alone")
+        return Check("colours", "ok", "off because NO_COLOR is set; nothing relies on colour alone")
     if term in ("", "dumb", "unknown"):
         return Check("colours", "warning", f"none: TERM is {term!r}", "export TERM=xterm-256color")
     if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return Check("colours", "ok", f"16 million (COLORTERM), TERM={term}")
     if "256" in term or term.endswith(("kitty", "direct")):
         return Check("colours", "ok", f"256, TERM={term}")
-    # Every xterm, tmux and screen of today has 256 colours and says so only under that name.
+    # Current versions of xterm, tmux and screen have 256 colours but say so only under the -256color name.
     family = next((name for name in ("xterm", "tmux", "screen", "rxvt") if term.startswith(name)), None)
     remedy = f"export TERM={family}-256color" if family else ""
-    return Check("colours", "warning", f"16, TERM={term}: shades of glyphs will be coarse", remedy)
+    return Check("colours", "warning", f"16, TERM={term}: glyphs will have coarse shades", remedy)
 
 
 def check_unicode() -> Check:
-    """Is text written as UTF-8, and does the terminal, if there is one, give あ two columns?"""
+    """Check that output is UTF-8 and that the terminal, if there is one, draws あ two columns wide."""
     encoding = (sys.stdout.encoding or locale.getpreferredencoding(False)).lower().replace("_", "-")
     if encoding not in ("utf-8", "utf8"):
-        return Check("unicode", "warning", f"text is written as {encoding}; kana will fail", "export LC_ALL=C.UTF-8")
+        return Check(
+            "unicode", "warning", f"output is encoded as {encoding}; kana cannot be printed", "export LC_ALL=C.UTF-8"
+        )
     width = terminal_width("あ")
     if width is None:
-        return Check("unicode", "ok", "UTF-8 (the terminal was not asked how wide あ is)")
+        return Check("unicode", "ok", "UTF-8 (the width of あ was not checked)")
     if width != columns_of("あ"):
         detail = f"UTF-8, but this terminal draws あ {width} column{'s' if width != 1 else ''} wide, not 2"
-        return Check("unicode", "warning", detail, "export LC_ALL=C.UTF-8  # then start the terminal or tmux anew")
+        return Check("unicode", "warning", detail, "export LC_ALL=C.UTF-8  # then restart the terminal or tmux")
     return Check("unicode", "ok", "UTF-8; あ is 2 columns wide here")
 
 
 def columns_of(text: str) -> int:
-    """Return how many terminal columns the text takes by Unicode's East Asian Width (UAX #11)."""
+    """Return the terminal columns that the text takes by Unicode's East Asian Width (UAX #11)."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def terminal_width(text: str) -> int | None:
-    """Write the text at the left edge, ask the terminal where its cursor went (DSR 6), and wipe the line.
+    """Return the columns the terminal takes for the text: print it, ask for the cursor (DSR 6), clear the line.
 
-    None where standard input and output are not one terminal in the foreground, or where it does not answer.
+    None if standard input and output are not one terminal in the foreground, or if it does not answer.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
@@ -248,7 +252,7 @@ def terminal_width(text: str) -> int | None:
         return None
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
     try:
-        # A process in the background would be stopped by the system for touching the terminal's settings.
+        # The system would stop a background process for changing the terminal's settings.
         if os.tcgetpgrp(stdin) != os.getpgrp():
             return None
         before = termios.tcgetattr(stdin)
@@ -261,7 +265,7 @@ def terminal_width(text: str) -> int | None:
         column = _cursor_column(stdin)
         os.write(stdout, b"\r\x1b[K")
     finally:
-        # Flushing drops a reply that came too late, which the shell would take for typing.
+        # Flushing drops a late reply, which the shell would otherwise take for typing.
         termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
     return None if column is None else column - 1
 

@@ -1,4 +1,4 @@
-"""What commands share: consoles, progress bars, JSON output."""
+"""Shared by all commands: consoles, progress bars, JSON output."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from kanatui.core.units import duration
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
+_PLAIN_EVERY = 5.0  # seconds between lines without a terminal, to keep logs readable
 
 
 class Advance(Protocol):
     """Reports that work was done: ``advance(3, note="412 images/s")``."""
 
     def __call__(self, count: int = 1, note: str = "") -> None:
-        """Add to what is done; ``note`` stands in for the rate."""
+        """Add ``count`` to the work done; ``note`` replaces the rate."""
 
 
 def print_json(value: Any) -> None:
-    """Print a value for programs: JSON on standard output and nothing else."""
+    """Print a value as JSON on standard output."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def complain(message: str) -> None:
-    """Say on standard error what is wrong, and go on."""
+    """Print an error message on standard error without ending the command."""
     err.print(f"kanatui: {message}", style="red", markup=False, soft_wrap=True)
 
 
@@ -57,7 +57,7 @@ def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[
 
 @contextlib.contextmanager
 def counting(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress by a function that is told (done, total), for work whose total is known only once it has begun."""
+    """Yield a function that shows progress as (done, total), for work whose total is known only once it has begun."""
     shown = 0
     with progress(title, 100) as advance:
 
@@ -72,9 +72,9 @@ def counting(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def stages(units: Mapping[str, str]) -> Iterator[Callable[[int, int, str], None]]:
-    """Show the progress of one stage after the other, by a function that is told (done, total, what is being done).
+    """Yield a function that shows the progress of successive stages as (done, total, what is being done).
 
-    ``units`` says what is counted in the stages whose rate is worth showing.
+    ``units`` names the unit of each stage whose rate is shown.
     """
     with contextlib.ExitStack() as shown:
         stage: tuple[str, int] = ("", 0)

@@ -1,4 +1,4 @@
-"""The command `doctor`: what is missing for kanatui to run."""
+"""The command `doctor`: checks that the machine can run kanatui."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SLOW = ("ImageMagick", "policy", "fonts", "torch")  # checks worth a spinner
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def doctor_command(context: click.Context, as_json: bool) -> None:
-    """Check what kanatui needs, and show the command that mends what is wrong.
+    """Check what kanatui needs, and show commands that fix what is wrong.
 
     Exit status 1 if the main job cannot run.
     """
@@ -29,7 +29,7 @@ def doctor_command(context: click.Context, as_json: bool) -> None:
 
     checks = []
     for name, check in CHECKS.items():
-        # No spinner while the terminal is asked where its cursor is: it moves the cursor.
+        # No spinner while the terminal is asked for its cursor position: a spinner moves the cursor.
         with err.status(f"checking {name}") if name in _SLOW else contextlib.nullcontext():
             checks.append(check())
         if not as_json:
@@ -52,5 +52,5 @@ def _print_check(check: Check) -> None:
     line.add_row(Text(word, style=_STYLES[check.state]), check.name, Text(check.detail))
     out.print(line)
     if check.remedy:
-        # Never wrapped: it is there to be copied.
+        # Never wrapped, so that it can be copied.
         out.print(f"        → {check.remedy}", soft_wrap=True, markup=False)

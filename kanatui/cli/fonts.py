@@ -1,4 +1,4 @@
-"""The command `fonts`: which faces are there, and what each can draw."""
+"""The command `fonts`: lists the faces and what each can draw."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kanatui.cli.console import out, print_json, progress
+from kanatui.core.units import counted
 from kanatui.kana.alphabet import DEFAULT_SET
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from kanatui.fonts.faces import Face
 
-_MOST_NAMED = 20  # so many characters that a face lacks fit a line; of more the count must do
-_WIDTHS = (30, 12, 11, 9, 11)  # of the columns of `kanatui fonts`: 78 with the gaps, for terminals of 80
+_MOST_NAMED = 20  # lists of at most this many missing characters are printed; they fit on a line
+_WIDTHS = (30, 12, 11, 9, 11)  # column widths: 78 with the gaps, for 80-column terminals
 _STYLES = {
     "present": "green",
     "missing": "dim",
@@ -27,7 +28,7 @@ _STYLES = {
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """One face as it stands on this machine."""
+    """One face and its state on this machine."""
 
     face: Face
     drawn: int
@@ -47,7 +48,7 @@ class _Row:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def fonts_command(context: click.Context, characters: str, missing: bool, as_json: bool) -> None:
-    """Show each face: whether it is installed, and how many of the characters it can draw.
+    """List the faces: whether each is installed, and how many of the characters it can draw.
 
     A character counts if the font has it, its glyph leaves ink, and it is not the font's missing-glyph box. Exit status
     1 if no face can be used.
@@ -65,7 +66,7 @@ def fonts_command(context: click.Context, characters: str, missing: bool, as_jso
     else:
         _print_rows(shown, len(wanted))
         present = sum(row.state == "present" for row in rows)
-        out.print(f"{present} of {len(rows)} faces can be used. Your own go into {user_file()}", soft_wrap=True)
+        out.print(f"{present} of {len(rows)} faces can be used. Add your own in {user_file()}", soft_wrap=True)
         _print_others()
         if install:
             out.print(f"\nTo install the rest:\n  {install}", soft_wrap=True)
@@ -74,7 +75,7 @@ def fonts_command(context: click.Context, characters: str, missing: bool, as_jso
 
 
 def _survey(faces: Sequence[Face], characters: str) -> list[_Row]:
-    """Find out what each face draws; the first time that takes ImageMagick a moment for each."""
+    """Find out what each face draws; the first time, ImageMagick takes a moment per face."""
     from kanatui.core.errors import FontError
     from kanatui.fonts.faces import coverage
 
@@ -98,14 +99,13 @@ def _survey(faces: Sequence[Face], characters: str) -> list[_Row]:
 
 
 def _plain(row: _Row) -> dict[str, Any]:
-    """Return a face as JSON shows it."""
     fields = {key: value for key, value in dataclasses.asdict(row.face).items() if key != "path"}
     path = str(row.face.path) if row.face.path else None
     return fields | {"path": path, "state": row.state, "drawn": row.drawn, "lacks": row.lacks, "error": row.error}
 
 
 def _print_rows(rows: Sequence[_Row], total: int) -> None:
-    """Print the faces in groups, a line for package and licence and one for each face, within 80 columns."""
+    """Print the faces grouped by package and licence, within 80 columns."""
     from rich.text import Text
 
     if not rows:
@@ -132,16 +132,18 @@ def _print_rows(rows: Sequence[_Row], total: int) -> None:
 
 
 def _print_others() -> None:
-    """Tell of the faces that are no fonts, a line for each plugin that gives some."""
+    """Print one line per plugin that provides faces without fonts."""
     from kanatui.plugins.registry import load
 
     for id, source in load().glyph_sources.items():
         faces = [face for face in source().faces() if face.source != "fonts"]
         present = [face.id for face in faces if face.path is not None]
         if faces:
-            which = f"{present[0]} … {present[-1]}" if present else "none of them installed"
+            which = f"{present[0]} … {present[-1]}" if present else "none installed"
             styles = ", ".join(dict.fromkeys(face.style for face in faces))
-            out.print(f"{len(faces)} more faces, of style {styles}, from plugin {id}: {which}", soft_wrap=True)
+            out.print(
+                f"{counted(len(faces), 'more face')}, of style {styles}, from plugin {id}: {which}", soft_wrap=True
+            )
 
 
 def _table() -> Table:

@@ -1,4 +1,4 @@
-"""The command that lists plugins and trusts those of the user's own folders."""
+"""The command `plugins`: lists plugins, and manages trust in those of the user's own folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.group("plugins", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--failed", is_flag=True, help="Show the tracebacks of plugins that failed to load.")
 @click.pass_context
 def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None:
@@ -92,7 +92,7 @@ def _default(registry: Registry, id: str, name: str) -> str:
 @plugins_command.command("trust")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def plugins_trust(files: tuple[Path, ...]) -> None:
-    """Allow plugin files of your own folders to run, as they are now; a changed file asks again."""
+    """Allow plugin files from your own folders to run. A file that changes must be trusted again."""
     from kanatui.plugins import trust
 
     for file in files:
@@ -103,7 +103,7 @@ def plugins_trust(files: tuple[Path, ...]) -> None:
 @plugins_command.command("distrust")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def plugins_distrust(files: tuple[Path, ...]) -> None:
-    """Take the permission back."""
+    """Revoke the trust in plugin files."""
     from kanatui.plugins import trust
 
     for file in files:

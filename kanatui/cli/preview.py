@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 @click.command("preview")
 @click.argument("name", required=False, metavar="[RECIPE]")
 @recipe_options
-@click.option("--count", type=click.IntRange(1, 10_000), help="How many glyphs (default: what fits).")
+@click.option("--count", type=click.IntRange(1, 10_000), help="Number of glyphs (default: as many as fit).")
 @click.option(
-    "--size", type=click.IntRange(8, 256), default=20, show_default=True, help="Columns of a glyph on screen."
+    "--size", type=click.IntRange(8, 256), default=20, show_default=True, help="Width of a glyph on screen, in columns."
 )
-@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the sheet to a PNG instead.")
-@click.option("--ascii", "plain", is_flag=True, help="Characters instead of half blocks.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the sheet to a PNG file instead.")
+@click.option("--ascii", "plain", is_flag=True, help="Use plain characters instead of half blocks.")
 def preview_command(
     name: str | None, count: int | None, size: int, png: Path | None, plain: bool, **options: Any
 ) -> None:
-    """Show a contact sheet of the images that a recipe makes, spread over its whole set."""
+    """Show a contact sheet of the images that a recipe makes, sampled from its whole data set."""
     stream = open_stream(build_recipe(**with_recipe_argument(name, options)))
     columns = max(1, (out.width + 1) // (size + 1))
     count = count or (100 if png else columns * 4)
@@ -45,7 +45,7 @@ def preview_command(
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
-    """Pick images evenly over all characters, and for each one from another part of its images."""
+    """Pick images evenly over all characters, each from a different part of its character's images."""
     from kanatui.dataset.sparse import spread
 
     draw_masters(stream)

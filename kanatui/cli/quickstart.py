@@ -1,4 +1,4 @@
-"""The main job in one command: every step is an ordinary command, shown as one would type it."""
+"""The command `quickstart`: runs the main job step by step and shows each step's command."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _SAMPLE = "き"
 @click.command("quickstart")
 @click.pass_context
 def quickstart_command(context: click.Context) -> None:
-    """From nothing to a recogniser: check the machine, generate, train, evaluate, recognise a sample."""
+    """Make a recogniser from scratch: check the machine, generate, train, evaluate, recognise a sample."""
     started = time.monotonic()
     _step(context, "check the machine", ["doctor"])
     _step(context, "generate a data set", ["generate", "quick", "--name", _DATASET, *_resume_if_begun()])
     _step(context, "train on it", ["train", "--data", _DATASET])
     run = _latest_run()
-    _step(context, "evaluate on the images it never saw", ["evaluate", run.id])
+    _step(context, "evaluate on images it has not seen", ["evaluate", run.id])
     sample = _draw_sample(run)
     _step(context, f"recognise a sample, {_SAMPLE}", ["recognize", str(sample), "--model", run.id])
     _say_what_next(run, sample, time.monotonic() - started)
 
 
 def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:
-    """Carry out another command in this process, under its title and as it would be typed."""
+    """Run another command in this process; print a title and the command line first."""
     out.print()
     out.rule(title, align="left")
     out.print(f"$ kanatui {shlex.join(arguments)}", style="dim", markup=False, soft_wrap=True)
@@ -61,7 +61,7 @@ def _latest_run() -> Run:
 
 
 def _draw_sample(run: Run) -> Path:
-    """Make a picture as a person's own might be: dark ink on light paper, another size than the model's."""
+    """Draw a picture like a user's own: dark ink on light paper, of another size than the model's images."""
     import numpy as np
     from PIL import Image
 
@@ -92,8 +92,8 @@ def _say_what_next(run: Run, sample: Path, seconds: float) -> None:
     out.print("\nnext:")
     for arguments, why in (
         ("recognize picture.png", "read a picture of your own (one character)"),
-        ("preview handwriting", "look at what the best recipe draws"),
-        ("train handwriting", "train the real recogniser (ten minutes)"),
+        ("preview handwriting", "see images of the best recipe"),
+        ("train handwriting", "train a full recogniser (ten minutes)"),
         (f"evaluate {run.id} --images DIR", "score it on your own labelled pictures"),
     ):
         out.print(f"  kanatui {arguments:38} {why}", markup=False, soft_wrap=True)

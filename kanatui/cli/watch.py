@@ -1,4 +1,4 @@
-"""Showing a training as it goes on, from its events alone: the process that trains may be this one or another."""
+"""Shows a training in progress from its events; it may run in this process or in another."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing_extensions import override
 from kanatui.cli.console import err
 from kanatui.training.event_text import describe, figures, preparing
 
-_PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal: a log stays readable
+_PLAIN_EVERY = 5.0  # seconds between lines without a terminal, to keep logs readable
 
 
 class Display(Protocol):
-    """Shows events until it is left."""
+    """A context manager that shows the events of a training."""
 
     def show(self, event: dict[str, Any]) -> None:
         """Show one event."""
@@ -29,12 +29,12 @@ class Display(Protocol):
 
 
 def display(title: str) -> Display:
-    """Return a live line on a terminal, plain lines elsewhere; both on standard error."""
+    """Return a progress bar for a terminal, plain lines elsewhere; both on standard error."""
     return Bar(title) if err.is_terminal else Lines(title)
 
 
 class Lines:
-    """A line every few seconds, and one for each thing that happens."""
+    """Prints a progress line every few seconds, and a line for each other event."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -46,7 +46,7 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to put back."""
+        """Do nothing: lines need no clean-up."""
 
     def show(self, event: dict[str, Any]) -> None:
         """Print the event if it is worth a line."""
@@ -66,7 +66,7 @@ class Lines:
 
 
 class Bar(Lines):
-    """A bar with the present figures; what happens scrolls by above it."""
+    """Shows a bar with the current figures; other events are printed above it."""
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
@@ -88,12 +88,12 @@ class Bar(Lines):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
     @override
     def show(self, event: dict[str, Any]) -> None:
-        """Move the bar, or print what happened above it."""
+        """Advance the bar, or print the event above it."""
         if event["event"] == "step":
             self._bar.update(self._task, completed=event.get("progress", 0.0), note=figures(event))
         elif event["event"] == "preparing":

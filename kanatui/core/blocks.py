@@ -1,4 +1,4 @@
-"""Pictures as text: half blocks (two pixels in each cell), or plain characters where there is no colour."""
+"""Renders pictures as text: half blocks (two pixels per cell), or plain characters without colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Run = tuple[str, int, int]
 
 _RAMP = " .:-=+*#%@"
 _LEVELS = 16
-"""Greys are rounded to this many: neighbours merge into longer runs and the eye sees no difference at cell size."""
+"""Number of greys after rounding: cells merge into longer runs, with no visible difference at cell size."""
 
 
 def shrink(image: Pixels, side: int) -> Pixels:
@@ -28,7 +28,7 @@ def shrink(image: Pixels, side: int) -> Pixels:
 
 
 def half_blocks(pixels: Pixels) -> list[list[Run]]:
-    """Turn uint8 [H, W] into ceil(H / 2) lines of runs of equal cells. Odd heights get a black line below."""
+    """Turn uint8 [H, W] into ceil(H / 2) lines of runs of equal cells. Odd heights get a black line at the bottom."""
     if len(pixels) % 2:
         pixels = np.vstack([pixels, np.zeros_like(pixels[:1])])
     quantised = (pixels.astype(np.uint16) * (_LEVELS - 1) + 127) // 255 * 255 // (_LEVELS - 1)
@@ -44,7 +44,7 @@ def _run(upper: int, lower: int, count: int) -> Run:
 
 
 def ascii_lines(pixels: Pixels) -> list[str]:
-    """Turn uint8 [H, W] into ceil(H / 2) lines of one character a cell, denser where it is brighter."""
+    """Turn uint8 [H, W] into ceil(H / 2) lines of one character per cell; brighter cells get denser characters."""
     if len(pixels) % 2:
         pixels = np.vstack([pixels, np.zeros_like(pixels[:1])])
     cells = pixels.reshape(len(pixels) // 2, 2, -1).astype(np.float32).mean(axis=1)

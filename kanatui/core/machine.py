@@ -1,4 +1,4 @@
-"""The machine: what it is, in words, and the shell commands that mend a Debian or Ubuntu one (shown, never run)."""
+"""Describes the machine on which a measurement was made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "numpy", "pillow", "textual")
 
 
 def describe_machine() -> dict[str, str]:
-    """Return processor, cores, memory, system, threads, versions and load, each in words by its name."""
+    """Return processor, cores, memory, system, threads, versions and load as text."""
     cores = usable_cores()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return {
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, str]:
         "cores": f"{cores} usable of {os.cpu_count() or 1}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "threads": os.environ.get("OMP_NUM_THREADS") or f"{cores}, one for each core",
+        "threads": os.environ.get("OMP_NUM_THREADS") or f"{cores}, one per core",
         "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
         "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
     }

@@ -1,4 +1,4 @@
-"""Starting kanatui in the background, where it outlives its terminal; workers that end with their parent; cores."""
+"""Starts background processes that outlive the terminal and workers that end with their parent; counts cores."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from kanatui.core import storage
 from kanatui.core.errors import UsageError
 
 NICENESS = 10
-"""Niceness of what runs in the background unless ``$KANATUI_NICENESS`` says otherwise. On an idle machine it costs
-nothing; with all cores busy the app, the shell and the connection that they come through are served first."""
+"""Niceness of background processes unless ``$KANATUI_NICENESS`` says otherwise. On an idle machine it costs nothing;
+with all cores busy, the app, the shell and the connection to them are served first."""
 
 _HIGHEST_NICENESS = 19
 
 
 def usable_cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Run ``kanatui ARGUMENTS…`` in a session of its own, standard input closed, output appended to ``log``.
+    """Run ``kanatui ARGUMENTS…`` in a new session, with empty standard input and output appended to ``log``.
 
     It runs at :func:`niceness`.
 
     Returns:
-        the process, which the caller may watch but need not wait for.
+        The process, which the caller need not wait for.
 
     Raises:
         StorageError: the log cannot be written.
         UsageError: ``$KANATUI_NICENESS`` makes no sense.
     """
-    nice = niceness()
+    nice = niceness()  # checked before anything is written
     with storage.storing(log), open(log, "ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "kanatui", *arguments],
@@ -53,7 +53,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def niceness() -> int:
-    """Return the niceness of what runs in the background, 0 … 19. UsageError if ``$KANATUI_NICENESS`` is no such."""
+    """Return the niceness of what runs in the background, 0 … 19. UsageError if ``$KANATUI_NICENESS`` is not one."""
     text = os.environ.get("KANATUI_NICENESS") or str(NICENESS)
     if not text.isdecimal() or int(text) > _HIGHEST_NICENESS:
         raise UsageError(f"KANATUI_NICENESS={text}: use a whole number from 0 (as quick as all else) to 19")
@@ -69,13 +69,13 @@ def _be_nice(pid: int, nice: int) -> None:
 
 
 def begin_worker() -> None:
-    """Set up a worker process of a pool: it leaves Ctrl-C to its parent, and ends when that does."""
+    """Set up a worker process of a pool: it leaves Ctrl-C to its parent process and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent ends; otherwise a pool's workers would wait for work for ever."""
+    """End this process when its parent has ended; a pool's workers would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""How figures are written for people, on the command line and in the app."""
+"""Formats figures for people, on the command line and in the app."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun, which takes an s unless the count is 1: 1 glyph, 1,200 glyphs."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def bytes_text(count: float) -> str:
     """Write a number of bytes with a decimal prefix: 2.9 GB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
@@ -27,11 +32,6 @@ def bytes_text(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError("unreachable: the loop ends at TB")
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a number of things, ``noun`` being one of them: 1 glyph, 2,000 glyphs."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def percent(share: float) -> str:

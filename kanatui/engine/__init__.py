@@ -1,4 +1,4 @@
-"""Work that needs torch, in a process of its own, so that the app's event loop never waits for it.
+"""Runs work that needs torch in a separate process, so that the app's event loop never waits for it.
 
-:mod:`.client` is what the app imports (no torch); :mod:`.server` is the process; :mod:`.jobs` is what it can do.
+The app imports :mod:`.client` (no torch); :mod:`.server` is the process; :mod:`.jobs` are its jobs.
 """

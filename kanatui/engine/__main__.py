@@ -1,6 +1,6 @@
-"""`python -m kanatui.engine NAME THREADS` serves jobs on its standard input and output; only the client starts it."""
+"""`python -m kanatui.engine NAME THREADS` serves jobs on standard input and output; only the client starts it."""
 
 from kanatui.engine.server import main
 
-if __name__ == "__main__":  # workers that are spawned import this module again
+if __name__ == "__main__":  # spawned workers import this module again
     main()

@@ -1,6 +1,6 @@
-"""The app's side of an engine: starts the process at the first request, and again after it died.
+"""The app's side of an engine: starts the process at the first request, and restarts it after it died.
 
-Imports neither torch nor textual, and numpy only for an answer that has arrays.
+It imports neither torch nor textual, and numpy only for answers with arrays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kanatui.engine.wire import Answer
 __all__ = ["Answer", "Engine", "EngineError", "Superseded"]
 
 OnProgress = Callable[[int, int, str], None]
-"""Called with how much is done, how much there is in all, and what it is about."""
+"""Called with (done, total, what is being done)."""
 
 _LONGEST_LINE = 64 * 2**20
 _LAST_WORDS = 4000
@@ -40,18 +40,18 @@ class _Request:
     def fail(self, error: Exception) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
-            self.answer.exception()  # seen: asyncio would print it if the task that waits were cancelled first
+            self.answer.exception()  # marks it as retrieved: asyncio would print it if the waiter were cancelled first
 
 
 class Engine:
-    """One process that does jobs in the order in which they are asked for; nothing starts until the first."""
+    """A process that does jobs in the order of their requests; it starts at the first one."""
 
     def __init__(self, name: str, threads: int = 1) -> None:
         """Prepare an engine.
 
         Args:
-            name: what messages and its log file call it.
-            threads: how many threads torch may use.
+            name: its name in messages and in the log file's name.
+            threads: number of threads that torch may use.
         """
         self.name, self._threads = name, threads
         self._numbers = itertools.count(1)
@@ -61,24 +61,24 @@ class Engine:
 
     @property
     def log(self) -> Path:
-        """The file that holds what the process printed since it was last started."""
+        """The file with the process's output since its last start."""
         return paths.cache() / f"engine-{self.name}.log"
 
     async def ask(
         self, job: str, /, *, slot: str = "", on_progress: OnProgress | None = None, **arguments: Any
     ) -> Answer:
-        """Have a job done and return its answer. Cancelling the task that waits cancels the job.
+        """Run a job and return its answer. Cancelling the waiting task cancels the job.
 
         Args:
             job: a name from :data:`kanatui.engine.jobs.JOBS`.
             slot: a newer request in the same slot supersedes this one; an empty slot never does.
-            on_progress: called in the event loop, at most 20 times a second.
+            on_progress: called in the event loop, at most 20 times per second.
             arguments: the job's own, JSON-able.
 
         Raises:
             Superseded: a newer request took the slot.
             EngineError: the job failed or the process died (the next request starts another); ``details`` has the
-                traceback or the last that the process printed.
+                traceback or the end of the process's output.
         """
         request = _Request(next(self._numbers), asyncio.get_running_loop().create_future(), on_progress)
         if slot:
@@ -96,11 +96,11 @@ class Engine:
 
     @property
     def busy(self) -> bool:
-        """Whether something was asked and is not answered yet."""
+        """Whether a request is still unanswered."""
         return self._running is not None and self._running.busy
 
     async def close(self) -> None:
-        """End the process with all its children; requests under way fail. A later request would start it again."""
+        """End the process with all its children; pending requests fail. A later request starts it again."""
         async with self._starting:
             running, self._running = self._running, None
         if running:
@@ -121,8 +121,8 @@ class Engine:
             return self._running
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        # Not by asyncio, which hangs for ever when the task is cancelled at this moment (Python 3.11).
-        # -P: a file in the user's present folder that is called like a module must not take that module's place.
+        # Not with asyncio, which hangs forever if the task is cancelled at this moment (Python 3.11).
+        # -P: a file in the current folder with a module's name must not replace that module.
         command = [sys.executable, "-P", "-m", "kanatui.engine", self.name, str(self._threads)]
         with _opened(self.log) as log:
             try:
@@ -158,7 +158,7 @@ class _Running:
         return bool(self._requests)
 
     async def send(self, request: _Request, job: str, arguments: dict[str, Any]) -> None:
-        """Hand a request over; if the process ends before it has answered, that is the answer."""
+        """Send a request; it fails if the process ends before answering."""
         if self._end:
             request.fail(self._end)
             return
@@ -169,7 +169,7 @@ class _Running:
             await self._input.drain()
 
     def drop(self, request: _Request) -> None:
-        """Cancel a request, if it is still under way."""
+        """Cancel a request if it is still pending."""
         if self._requests.pop(request.id, None) and not self._input.is_closing():
             self._input.write(wire.line({"cancel": request.id}))
 
@@ -183,9 +183,9 @@ class _Running:
             await self._reader
 
     async def _read(self) -> None:
-        """Take answers until the process ends, then fail what still waits."""
+        """Read answers until the process ends, then fail the pending requests."""
         try:
-            # A process that was killed in the middle of an answer leaves half of it.
+            # A process killed while answering leaves an incomplete answer.
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
                 while header := await self._output.readline():
                     await self._take(json.loads(header))
@@ -219,14 +219,14 @@ class _Running:
             return
         try:
             request.on_progress(done, total, text)
-        except Exception as error:  # noqa: BLE001  # the caller's own code: the caller gets it, and the others go on
+        except Exception as error:  # noqa: BLE001  # the callback's error goes to its request; other requests go on
             request.fail(error)
 
     def _how_it_ended(self, status: int) -> str:
         if self._closing:
             return f"the {self._name} engine was closed"
         how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-        return f"the {self._name} engine ended ({how}); it is started again at the next change"
+        return f"the {self._name} engine ended ({how}); it restarts at the next change"
 
 
 async def _connect(name: str, log: Path, process: subprocess.Popen[bytes]) -> _Running:
@@ -247,11 +247,11 @@ async def _connect(name: str, log: Path, process: subprocess.Popen[bytes]) -> _R
 
 @contextlib.contextmanager
 def _opened(log: Path) -> Iterator[IO[bytes] | int]:
-    """Open a log from its beginning; where it cannot be written the engine works without."""
+    """Open a log for overwriting; if it cannot be written, the engine works without one."""
     try:
         storage.make_folder(log.parent)
         with storage.storing(log):
-            file = open(log, "wb")  # noqa: SIM115  # closed below; errors inside are not about this file
+            file = open(log, "wb")  # noqa: SIM115  # closed below; errors in the caller's block are not about this file
     except StorageError:
         yield subprocess.DEVNULL
         return

@@ -1,4 +1,4 @@
-"""What an engine keeps between jobs, so that a person need not wait for it again."""
+"""What an engine caches between jobs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _LAYOUTS_KEPT = 8
 
 
 class Reporter(Protocol):
-    """Reports how far a job is. Raises an exception, which the job must let through, once nobody wants its answer."""
+    """Reports a job's progress. Raises an exception, which the job must let through, once its request is cancelled."""
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
-        """Say that ``done`` of ``total`` is done."""
+        """Report that ``done`` of ``total`` is done; ``text`` names the work."""
 
 
 class Context:
-    """The plugins, recipes as they were laid out lately, glyphs in memory."""
+    """The plugins, recent layouts of recipes, and masters in memory."""
 
     def __init__(self) -> None:
         self.masters = MasterCache()
@@ -50,30 +50,30 @@ class Context:
 
     @property
     def registry(self) -> Registry:
-        """Every plugin there is. A process keeps those that it found first; only another one sees others."""
+        """All plugins. A process keeps those that it found first; only a new process sees changes."""
         return registry.load()
 
     @property
     def glyph_sources(self) -> dict[str, GlyphSource]:
-        """By id; each remembers its faces and what they draw."""
+        """The glyph sources by id; each caches its faces and their coverage."""
         if not self._glyph_sources:
             self._glyph_sources = {id: _Remembering(cls()) for id, cls in self.registry.glyph_sources.items()}
         return self._glyph_sources
 
     def look_again(self) -> None:
-        """Forget which faces there are and what recipes came to with them."""
+        """Forget the known faces and the layouts made with them."""
         self._glyph_sources = {}
         self._layouts.clear()
 
     @functools.cached_property
     def sparse(self) -> SparseRenderer:
-        """What draws a few images of a recipe, a sheet of the preview for one."""
+        """The renderer of sheets."""
         from kanatui.dataset.sparse import SparseRenderer
 
         return SparseRenderer(self.masters)
 
     def layout(self, recipe: Recipe, report: Reporter) -> Layout:
-        """Lay a recipe out; the last few layouts are kept. Raises what :func:`.lay_out` does."""
+        """Lay out a recipe; recent layouts are cached. Raises what :func:`.lay_out` raises."""
         key = json.dumps(recipe.to_dict(), sort_keys=True)
         if key not in self._layouts:
             checking = functools.partial(report, text="checking what the faces draw")
@@ -84,14 +84,14 @@ class Context:
         return self._layouts[key]
 
     def stream(self, recipe: Recipe, report: Reporter) -> SparseStream:
-        """Return a recipe's images, drawn with no more masters than those need. Raises what :func:`.lay_out` does."""
+        """Return a recipe's images; only the masters needed are drawn. Raises what :func:`.lay_out` raises."""
         from kanatui.dataset.sparse import SparseStream
 
         return SparseStream(self.layout(recipe, report), self.registry, self.sparse)
 
 
 class _Remembering(GlyphSource):
-    """A glyph source that remembers its answers: reading them from the cache on disk takes 10 to 100 ms each time."""
+    """A glyph source that keeps its answers in memory: the cache on disk takes 10 to 100 ms each time."""
 
     def __init__(self, source: GlyphSource) -> None:
         super().__init__()
@@ -119,4 +119,4 @@ class _Remembering(GlyphSource):
 
 
 Job = Callable[[Context, Mapping[str, Any], Reporter], Answer]
-"""A job: the context, the request's arguments, and how to report progress. It may raise anything."""
+"""A job takes the context, the request's arguments and a progress reporter. It may raise anything."""

@@ -1,4 +1,4 @@
-"""The process: takes requests, does one job after the other, answers. What jobs print goes to its log."""
+"""The engine's process: reads requests, does one job after the other, and answers. Jobs' output goes to its log."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from kanatui.core.errors import KanatuiError
 from kanatui.engine import jobs, wire
 from kanatui.engine.context import Context
 
-_TELL_EVERY = 0.05  # seconds between two progress messages of a job
+_TELL_EVERY = 0.05  # seconds between progress messages of a job
 _PAUSE = 0.1  # seconds without a request before torch is imported
 
 
-class _Cancelled(Exception):  # noqa: N818  # no error: nobody wants the answer any more
+class _Cancelled(Exception):  # noqa: N818  # not an error: the answer is no longer wanted
     """Raised inside a job whose request was cancelled or superseded."""
 
 
 class Server:
-    """Does jobs in the order in which they come, as long as the requests' pipe is open."""
+    """Does jobs in the order of their requests until the requests' pipe is closed."""
 
     def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
-        """Serve two pipes; ``requests`` is read in a thread of its own, so that a cancellation is seen at once."""
+        """Serve two pipes; a separate thread reads ``requests``, so that cancellations take effect at once."""
         self._requests, self._answers = requests, answers
         self._inbox: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
@@ -41,11 +41,11 @@ class Server:
         self._context = Context()
 
     def run(self) -> None:
-        """Serve until the pipe is closed, which ends the process."""
+        """Serve until the requests' pipe is closed, which ends the process."""
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         self._context.prefetcher.start()
         with contextlib.suppress(queue.Empty):
-            while True:  # the app begins with what needs no torch, and has it at once
+            while True:  # the app's first requests need no torch and are answered at once
                 self._do(self._inbox.get(timeout=_PAUSE))
         import kanatui.dataset.sparse  # noqa: F401  # takes a second, better now than when a person waits
 
@@ -61,7 +61,7 @@ class Server:
                     self._inbox.put(request)
         finally:
             self._ending.set()
-            _end()  # the app is gone, however it ended; nobody would take the answers
+            _end()  # the app has ended; nobody would read the answers
 
     def _do(self, request: Mapping[str, Any]) -> None:
         report = _Reporter(self, request["id"])
@@ -79,12 +79,14 @@ class Server:
         self.send(message)
 
     def is_cancelled(self, id: int) -> bool:
-        """Say whether a request was cancelled."""
+        """Return whether the request with this id was cancelled."""
         return id in self._cancelled
 
     def send(self, message: list[bytes]) -> None:
-        """Write a message; without a reader the process has no reason to go on."""
-        if self._ending.is_set():  # a job that only now comes to its end, or to a bad one for want of its children
+        """Write a message; end the process if nobody reads it."""
+        if (
+            self._ending.is_set()
+        ):  # a job that finished, or failed because its children were killed, while the process ends
             threading.Event().wait()
         try:
             for part in message:
@@ -95,7 +97,7 @@ class Server:
 
 
 class _Reporter:
-    """What a job calls now and then: tells the client how far it is, and ends the job if nobody wants it."""
+    """Called by jobs: sends progress to the client, and ends a job whose request was cancelled."""
 
     def __init__(self, server: Server, id: int) -> None:
         self._server, self._id, self._told = server, id, 0.0
@@ -113,7 +115,7 @@ class _Reporter:
 
 
 def _described(error: BaseException) -> dict[str, str]:
-    """Return one line for the screen, and the traceback where it tells more than the line does."""
+    """Return one line for the screen, and the traceback if it says more than the line."""
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, KanatuiError):
         return {"error": str(error), "details": trace if error.__cause__ else ""}
@@ -122,8 +124,8 @@ def _described(error: BaseException) -> dict[str, str]:
 
 
 def _end() -> None:
-    """End at once, in the middle of a job too, with all children: ImageMagick's processes would linger otherwise."""
-    for _ in range(3):  # a job that goes on meanwhile may start another
+    """End at once, even during a job, with all children; ImageMagick's processes would go on otherwise."""
+    for _ in range(3):  # a running job may start another meanwhile
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 child.kill()
@@ -131,13 +133,15 @@ def _end() -> None:
 
 
 def main() -> None:
-    """Serve the pipes that are standard input and output, which nothing else in this process gets to see."""
-    # A hang-up or Ctrl-C reaches the whole terminal; the app decides, and when it ends the pipe closes.
+    """Serve standard input and output, and hide them from everything else in this process."""
+    # A hang-up or Ctrl-C reaches all processes of the terminal; the app handles it, and when it ends the pipe closes.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
     threads = sys.argv[2] if len(sys.argv) > 2 else "1"
-    os.environ["OMP_NUM_THREADS"] = threads  # read when torch is loaded; more would take a training's cores by spinning
+    os.environ["OMP_NUM_THREADS"] = (
+        threads  # read when torch is loaded; more threads would spin on cores that a training needs
+    )
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)

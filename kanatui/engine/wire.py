@@ -1,4 +1,4 @@
-"""How the two ends of the pipes talk: one JSON line for each message, and arrays as raw bytes behind their line.
+"""The protocol of an engine's pipes: one JSON line per message, followed by its arrays as raw bytes.
 
 Requests: ``{"id": 7, "job": "sheet", "arguments": {…}}`` and ``{"cancel": 7}``. Answers carry the request's id and one
 of ``progress`` ([done, total, text]), ``error`` with ``details``, ``cancelled``, or ``data`` with ``arrays``.
@@ -23,7 +23,7 @@ Declared = Sequence[tuple[str, str, Sequence[int]]]
 
 @dataclasses.dataclass
 class Answer:
-    """What a job gives back."""
+    """The result of a job."""
 
     data: dict[str, Any] = dataclasses.field(default_factory=dict)
     """JSON-able values."""
@@ -32,12 +32,12 @@ class Answer:
 
 
 def line(message: Mapping[str, Any]) -> bytes:
-    """Return a message without arrays: one line of ASCII."""
+    """Encode a message without arrays as one line of ASCII."""
     return json.dumps(message).encode() + b"\n"
 
 
 def pack(message: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> list[bytes]:
-    """Return a message's line and the bytes of its arrays, to be written one after the other.
+    """Encode a message as its line and the bytes of each array, to be written one after the other.
 
     Raises:
         TypeError: an array holds objects or records, or a value is not JSON.
@@ -53,14 +53,14 @@ def pack(message: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> 
 
 
 def size(declared: Declared) -> int:
-    """Return how many bytes of arrays follow a line."""
+    """Return the number of bytes of arrays that follow a line."""
     import numpy as np
 
     return sum(math.prod(shape) * np.dtype(dtype).itemsize for _, dtype, shape in declared)
 
 
 def unpack(declared: Declared, raw: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays that a line declared, as views of the bytes that followed it."""
+    """Return the arrays that a line declared, as read-only views of the bytes that followed it."""
     import numpy as np
 
     arrays, start = {}, 0

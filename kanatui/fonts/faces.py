@@ -1,7 +1,7 @@
-"""Faces: which fonts kanatui knows, where they lie on this machine, and which characters they truly draw.
+"""Faces: the fonts that kanatui knows, where they are on this machine, and which characters they actually draw.
 
 ``fonts.toml`` lists the faces; the user's own ``fonts.toml`` in the configuration folder adds to it or replaces entries
-by id. Font folders are those of the user and of the system, or those of ``$KANATUI_FONT_PATH`` in their place.
+by id. Font folders are those of the user and of the system, or instead those of ``$KANATUI_FONT_PATH``.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class Face:
     """One of :data:`WEIGHTS`."""
     licence: str
     package: str
-    """The Debian package that brings it, or nothing."""
+    """The Debian package that contains it, or ""."""
     path: Path | None
     """The font file, or None if it is not installed."""
     index: int
-    """Which font of a collection (.ttc) it is."""
+    """Its index in a font collection (.ttc)."""
     font: str
-    """What ImageMagick's ``-font`` gets."""
+    """The value of ImageMagick's ``-font``."""
     source: str = "fonts"
     """The id of the glyph source that draws it."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the font file, with the index mixed in for a later font of a collection; 64 hex digits.
+        """SHA-256 of the font file, combined with the index if that is not 0; 64 hex digits.
 
-        Kept in the cache by path, size and time of change. FontError if the face is not installed or not readable.
+        Cached by path, size and modification time. FontError if the face is not installed or not readable.
         """
         try:
             status = self.installed().stat()
@@ -83,18 +83,18 @@ class Face:
 
 
 def user_file() -> Path:
-    """Return where the user's own faces are listed; the file need not exist."""
+    """Return the path of the list of the user's own faces; the file need not exist."""
     return paths.config() / "fonts.toml"
 
 
 def load_faces(extra: Sequence[Path] = ()) -> list[Face]:
-    """Return every face known, installed or not: the shipped list, then the user's, then the files of ``extra``.
+    """Return all known faces, installed or not: the shipped list, then the user's, then the files of ``extra``.
 
-    A later file adds faces at the end; an id that came before replaces that entry where it stands.
+    Later files add faces at the end; an entry with a known id replaces that entry in its place.
 
     Raises:
-        FontError: a file cannot be read, is not TOML (line and column are named), or an entry is wrong.
-        ImageMagickError: an entry gives an ImageMagick font name and ImageMagick cannot be asked.
+        FontError: a file cannot be read, is not TOML (with line and column), or has an invalid entry.
+        ImageMagickError: an entry has an ImageMagick font name and ImageMagick cannot be run.
     """
     users = [user_file()] if user_file().exists() else []
     faces: dict[str, Face] = {}
@@ -108,7 +108,7 @@ def _read(file: Path) -> dict[str, Face]:
     entries = data.pop("face", [])
     if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         unknown = f"unknown key {next(iter(data))!r}; " if data else ""
-        raise FontError(f"{file}: {unknown}it holds [[face]] tables and nothing else")
+        raise FontError(f"{file}: {unknown}only [[face]] tables are allowed")
     faces: dict[str, Face] = {}
     for number, entry in enumerate(entries, start=1):
         where = f"{file}: face {entry.get('id', number)!r}"
@@ -120,7 +120,7 @@ def _read(file: Path) -> dict[str, Face]:
 
 
 def _problem(entry: Mapping[str, Any]) -> str:
-    """Say what is wrong with an entry, or nothing."""
+    """Return what is wrong with an entry, or ""."""
     known = (*_TEXTS, "glob", "index")
     places = [key for key in _PLACES if key in entry]
     missing = [key for key in ("id", "style", "weight") if key not in entry]
@@ -146,7 +146,7 @@ def _globs(entry: Mapping[str, Any]) -> list[Any]:
 
 def _face(entry: Mapping[str, Any], folder: Path, where: str) -> Face:
     path, index = _locate(entry, folder), entry.get("index", 0)
-    # ImageMagick takes the first font of a collection given by file, so that another one is given a file of its own.
+    # ImageMagick uses the first font of a collection file, so the other ones need files of their own.
     alone = path is not None and index > 0 and "name" not in entry
     face = Face(
         id=entry["id"],
@@ -162,7 +162,7 @@ def _face(entry: Mapping[str, Any], folder: Path, where: str) -> Face:
 
 
 def _single_face(face: Face, where: str) -> Path:
-    """Return a file that holds only this face of a collection; it is made in the cache once."""
+    """Return a file in the cache with only this face of a collection; made if missing."""
     alone = paths.cache() / "faces" / f"{face.digest[:32]}.ttf"
     if not alone.exists():
         storage.make_folder(alone.parent)
@@ -177,7 +177,7 @@ def _single_face(face: Face, where: str) -> Path:
 
 
 def font_folders() -> tuple[Path, ...]:
-    """Return the folders that are searched, first match first: ``$KANATUI_FONT_PATH``, else the usual ones."""
+    """Return the folders to search, in order of precedence: ``$KANATUI_FONT_PATH``, else the usual ones."""
     named = os.environ.get("KANATUI_FONT_PATH")
     if named is not None:
         return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
@@ -209,7 +209,7 @@ def _matches(pattern: Path) -> Iterable[Path]:
     plain = not set("*?[") & set(pattern.name)
     names = [pattern.name] if plain else fnmatch.filter(by_name, pattern.name)
     places = [place for name in names for place in by_name.get(name, ())]
-    # With a slash in front as well, so that `**/` may stand for no folder at all.
+    # Also with a leading slash, so that `**/` can match no folder at all.
     return [
         path for below, path in places if any(fnmatch.fnmatchcase(b, pattern.as_posix()) for b in (below, f"/{below}"))
     ]
@@ -217,7 +217,7 @@ def _matches(pattern: Path) -> Iterable[Path]:
 
 @functools.cache
 def _font_files(folders: tuple[Path, ...]) -> dict[str, list[tuple[str, Path]]]:
-    """Walk the folders once: for each file name, its places as (path below the folder, whole path)."""
+    """Walk the folders once; return for each file name its (path below the folder, full path) pairs."""
     found: dict[str, list[tuple[str, Path]]] = {}
     for folder in folders:
         for parent, inner, names in os.walk(folder):
@@ -233,13 +233,13 @@ def _font_files(folders: tuple[Path, ...]) -> dict[str, list[tuple[str, Path]]]:
 
 
 def select_faces(faces: Iterable[Face], patterns: Sequence[str]) -> list[Face]:
-    """Return the faces that the patterns choose, in the order of ``faces``, installed or not.
+    """Return the faces selected by the patterns, in the order of ``faces``, installed or not.
 
     A pattern is an id, an id with ``*`` and ``?``, a style (``handwriting`` or ``style:handwriting``); a leading ``-``
-    takes faces away. They apply in order, starting from all faces if the first takes away, or if there are none.
+    removes faces. Patterns apply in order, starting from all faces if the first one removes or if there are none.
 
     Raises:
-        FontError: a pattern matches no face, or none is left.
+        FontError: a pattern matches no face, or no face is left.
     """
     known = list(faces)
     chosen = {face.id for face in known} if not patterns or patterns[0].startswith("-") else set()
@@ -264,7 +264,7 @@ def _matching(faces: Sequence[Face], pattern: str) -> set[str]:
 
 
 def install_command(faces: Iterable[Face]) -> str:
-    """Return the shell command that installs the packages of those of ``faces`` that are missing, or nothing."""
+    """Return the shell command that installs the packages of the missing ones of ``faces``, or ""."""
     packages = sorted({face.package for face in faces if face.path is None and face.package})
     return apt_command(packages) if packages else ""
 
@@ -273,14 +273,14 @@ def install_command(faces: Iterable[Face]) -> str:
 
 
 def coverage(face: Face, characters: str) -> npt.NDArray[np.bool_]:
-    """Say which characters the face truly draws, bool [len(characters)].
+    """Return which characters the face actually draws, bool [len(characters)].
 
-    True means: the font's cmap has the character, its glyph leaves ink when ImageMagick draws it, and it is not the
-    font's missing-glyph box. White space and control characters are never drawn. Results are kept in the cache folder
-    by the font's digest and ImageMagick's version; any number of processes may ask at once.
+    True means that the font's cmap has the character, that its glyph leaves ink when ImageMagick draws it, and that it
+    is not the font's missing-glyph box. White space and control characters are never drawn. Results are cached by the
+    font's digest and ImageMagick's version; concurrent calls from several processes are safe.
 
     Raises:
-        FontError: the face is not installed, or its file is not a font that can be read and drawn.
+        FontError: the face is not installed, or its font cannot be read or drawn.
         ImageMagickError: ImageMagick is missing or is some other program.
     """
     magick = imagemagick.find()
@@ -315,7 +315,7 @@ def _file_digest(path: str, size: int, modified: int) -> str:
 
 
 def _read_cache(path: Path) -> dict[str, Any]:
-    """Return what is cached; nothing if that is missing or damaged, so that it is made again."""
+    """Return the cached values; {} if the file is missing or damaged, so that it is made again."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -324,7 +324,7 @@ def _read_cache(path: Path) -> dict[str, Any]:
 
 
 def _write_cache(path: Path, value: dict[str, Any]) -> None:
-    # Without the cache the answer is the same and only the next one slower, so a full disk is no reason to fail here.
+    # Without the cache the result is the same and only the next call slower, so a full disk is not an error here.
     with contextlib.suppress(StorageError):
         storage.make_folder(path.parent)
         storage.write_json(path, value)

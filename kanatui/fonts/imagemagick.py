@@ -1,4 +1,4 @@
-"""The only file that starts ImageMagick: finding it, and drawing many glyphs in each of its processes."""
+"""Finds ImageMagick and draws many glyphs per process with it. No other module starts ImageMagick."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Images = npt.NDArray[np.uint8]
 
 _VERSION = re.compile(r"^Version: ImageMagick (\d+)\.(\S+)", re.MULTILINE)
 _PIXELS_AT_ONCE = 16 * 2**20
-"""What one process draws: 256 pictures of 256 pixels, so that its start is under a hundredth of its time."""
+"""Pixels drawn by one process: 256 pictures of 256 pixels, so that its start is under a hundredth of its time."""
 
 _LEAST_AT_ONCE = 16
 """A process takes as long to start as to draw five glyphs."""
@@ -37,14 +37,14 @@ _ARGUMENT_BYTES = 96 * 1024
 
 START_SECONDS = 30.0
 _SECONDS_PER_MEGAPIXEL = 10.0
-"""Time limit of a child: 0.01 s a megapixel are usual, so this is reached only by one that hangs."""
+"""Time limit of a child: 0.01 s per megapixel are usual, so only a child that hangs reaches it."""
 
 _ROUND = "stroke-linecap round stroke-linejoin round"
 
 MASTER_CANVAS = 1.5
-"""Side of a master's canvas in ems: of all shipped faces' kana none reaches further than 0.14 beyond the em."""
+"""Side of a master's canvas in ems: no kana of the shipped faces reaches further than 0.14 beyond the em."""
 MASTER_ORIGIN = (0.25, 1.125)
-"""Where on that canvas the text origin stands, in ems from its top left corner."""
+"""Position of the text origin on that canvas, in ems from its top left corner."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def matrix(rotation: npt.ArrayLike, shear: npt.ArrayLike, aspect: npt.ArrayLike)
 
 @dataclasses.dataclass(frozen=True)
 class ImageMagick:
-    """An installed ImageMagick."""
+    """An installed ImageMagick: the program's path, full version and major version."""
 
     command: str
     version: str
@@ -84,12 +84,12 @@ class ImageMagick:
         """Draw each annotation, white on a black canvas, and average the canvas down: uint8 [n, size, size].
 
         Args:
-            font: what ``-font`` takes: a file or one of ImageMagick's names.
-            canvas: side of the canvas on which is drawn, in pixels.
-            size: side of the images that are returned, at most ``canvas``.
+            font: the value of ``-font``: a file or one of ImageMagick's font names.
+            canvas: side of the canvas to draw on, in pixels.
+            size: side of the returned images in pixels, at most ``canvas``.
 
         Raises:
-            ImageMagickError: ImageMagick failed or took too long; its own words are in the message.
+            ImageMagickError: ImageMagick failed or took too long; the message has its output.
         """
         reduced = [] if size == canvas else ["-scale", f"{size}x{size}"]
         drawn = [[*self._annotated(annotation), *reduced] for annotation in annotations]
@@ -98,14 +98,14 @@ class ImageMagick:
     def glyphs(self, font: str, characters: str, em: int) -> Images:
         """Draw each character large and unhinted, uint8 [n, M, M] with M = :data:`MASTER_CANVAS` · em.
 
-        The text origin stands at :data:`MASTER_ORIGIN` · em (exactly, for an em that is a multiple of 8).
+        The text origin is at :data:`MASTER_ORIGIN` · em (exactly, if em is a multiple of 8).
 
         Raises:
             ImageMagickError: as for :meth:`annotate`.
         """
         size = round(MASTER_CANVAS * em)
         x, y = (round(share * em) for share in MASTER_ORIGIN)
-        # In ImageMagick 6 hinting is switched off by a property of the image, in 7 by a definition; both take -set.
+        # Hinting is switched off by an image property in ImageMagick 6, by a definition in 7; -set works for both.
         drawn = [["-set", "type:hinting", "off", "-annotate", f"+{x}+{y}", literal(c)] for c in characters]
         return self._draw(font, ["-pointsize", str(em)], drawn, size, size)
 
@@ -113,8 +113,8 @@ class ImageMagick:
         """Draw lines with a round pen, white on a black canvas: uint8 [n, canvas, canvas].
 
         Args:
-            pictures: for each its lines, float [points, 2] (x, y) in pixels from the top left corner, and the width of
-                the pen in pixels.
+            pictures: the lines of each, float [points, 2] (x, y) in pixels from the top left corner, and the width of
+                its pen in pixels.
             canvas: side of the canvas in pixels.
 
         Raises:
@@ -124,7 +124,7 @@ class ImageMagick:
         return self._draw("", ["-fill", "none", "-stroke", "White"], drawn, canvas, canvas)
 
     def font_files(self) -> dict[str, Path]:
-        """Return the font file behind each font name that ImageMagick knows."""
+        """Return the font file of each font name that ImageMagick knows."""
         names = re.findall(r"Font: (\S+).*?glyphs: ([^\n]+)", self._ask("-list", "font"), re.DOTALL)
         return {name: Path(path.strip()) for name, path in names}
 
@@ -135,7 +135,7 @@ class ImageMagick:
         }
 
     def policy_file(self) -> str:
-        """Return the path of the first policy file in force, or nothing if only the built-in one is."""
+        """Return the path of the first policy file in force, or "" if only the built-in one is."""
         found = re.findall(r"^Path: (/\S+)", self._ask("-list", "policy"), re.MULTILINE)
         return found[0] if found else ""
 
@@ -151,9 +151,9 @@ class ImageMagick:
         return [*size, "-draw", self._primitive(annotation)]
 
     def _primitive(self, annotation: Annotation) -> str:
-        """Draw under a general matrix; for a mere rotation the very pixels of ``-annotate`` (a test holds it)."""
+        """Draw with a general matrix; for a pure rotation the pixels are those of ``-annotate`` (there is a test)."""
         (sx, ry), (rx, sy) = matrix(annotation.rotation, annotation.shear, annotation.aspect)
-        # Both versions take the off-diagonal entries in this order, the reverse of what the option -affine takes.
+        # Both versions take the off-diagonal entries in this order, the reverse of the option -affine.
         affine = ",".join(f"{value:.9f}" for value in (sx, ry, rx, sy, annotation.dx, annotation.dy))
         primitive = f"affine {affine} text 0,0 {_quoted(annotation.text)}"
         # ImageMagick 7 expands properties in the whole argument, as both versions do in that of -annotate.
@@ -162,14 +162,14 @@ class ImageMagick:
     def _draw(
         self, font: str, settings: Sequence[str], drawn: Sequence[Sequence[str]], canvas: int, size: int
     ) -> Images:
-        """Draw images by their operators, many in each process, as many processes as there are cores.
+        """Draw images with ImageMagick operators, many per process, with as many processes as cores.
 
         Args:
-            font: as ``-font`` takes it; empty where no text is drawn.
+            font: the value of ``-font``; empty if no text is drawn.
             settings: further options, for all images.
-            drawn: the operators of each image, which lead from a blank canvas to the image.
-            canvas: side of the canvas.
-            size: side of the images.
+            drawn: the operators that draw each image on a blank canvas.
+            canvas: side of the canvas in pixels.
+            size: side of the images in pixels.
         """
         common = ["-size", f"{canvas}x{canvas}", "-depth", "8", "-fill", "White", *settings]
         named: list[str | bytes] = ["-font", os.fsencode(font)] if font else []
@@ -179,8 +179,8 @@ class ImageMagick:
         images = np.empty((len(drawn), size, size), dtype=np.uint8)
 
         def one(first: int, chunk: Sequence[Sequence[str]]) -> None:
-            # Each image is written and dropped before the next: a policy that allows little memory is no hindrance.
-            # Red samples stand for grey ones: `gray:` weighs three channels of every pixel, a fifth of the time in all.
+            # Each image is written and dropped before the next, so that a policy with little memory is enough.
+            # Red samples are used as grey: `gray:` weighs three channels of every pixel, a fifth of the total time.
             each = [["(", "-clone", "0", *image, "-write", "r:-", "+delete", ")"] for image in chunk]
             limit = START_SECONDS + _SECONDS_PER_MEGAPIXEL * len(chunk) * canvas**2 / 1e6
             raw = _run(self.command, [*start, *itertools.chain(*each), "null:"], limit)
@@ -195,7 +195,7 @@ class ImageMagick:
 
 
 def in_parallel(task: Callable[..., None], calls: Sequence[tuple[object, ...]]) -> None:
-    """Run ``task(*call)`` for each call, as many at once as there are cores; each waits for a child, so threads do."""
+    """Run ``task(*call)`` for each call, in as many threads as cores; each only waits for a child process."""
     if len(calls) == 1 or usable_cores() == 1:
         for call in calls:
             task(*call)
@@ -211,7 +211,7 @@ def in_parallel(task: Callable[..., None], calls: Sequence[tuple[object, ...]]) 
 
 
 def _chunks(drawn: Sequence[Sequence[str]], most: int) -> list[tuple[int, Sequence[Sequence[str]]]]:
-    """Cut the images into runs that fit one process: (index of the first, the images)."""
+    """Cut the images into chunks that fit one process: (index of the first, the images)."""
     chunks, start, size = [], 0, 0
     for place, arguments in enumerate(drawn):
         length = sum(len(argument.encode()) + 16 for argument in arguments)
@@ -225,7 +225,7 @@ def _chunks(drawn: Sequence[Sequence[str]], most: int) -> list[tuple[int, Sequen
 
 
 def literal(text: str) -> str:
-    """Escape text for ``-annotate``: percent, backslash and ``&lt;`` would be expanded, a file after an ``@`` read.
+    """Escape text for ``-annotate``, which expands percent, backslash and ``&lt;``, and reads a file after ``@``.
 
     Raises:
         ImageMagickError: the text has a control character, which no font draws.
@@ -235,13 +235,13 @@ def literal(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quote text for a ``-draw`` primitive, in which only quote and backslash have a meaning."""
+    """Quote text for a ``-draw`` primitive, in which only quote and backslash are special."""
     escaped = _drawable(text).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
 def _path(lines: Iterable[npt.NDArray[np.floating]]) -> str:
-    """Write lines as an SVG path; whole numbers are the middles of pixels to ImageMagick, and halves are so here."""
+    """Return lines as an SVG path; pixel centres are whole numbers in ImageMagick, and halves here."""
     return " ".join("M" + " ".join(f"{x - 0.5:.2f},{y - 0.5:.2f}" for x, y in line.tolist()) for line in lines)
 
 
@@ -252,13 +252,13 @@ def _drawable(text: str) -> str:
 
 
 def _run(command: str, arguments: Iterable[str | bytes], seconds: float) -> bytes:
-    """Run a child with a time limit, in a process group of its own so that nothing of it outlives the limit.
+    """Run a child with a time limit, in a new process group so that none of its processes outlives the limit.
 
-    Text is handed on as UTF-8, bytes (the names of files) as they are.
+    Text is passed as UTF-8, bytes (file names) unchanged.
     """
-    # One thread in each child: the processes are the parallel part, and OpenMP's start-up doubles a child's time.
+    # One thread per child: the processes run in parallel, and OpenMP's start-up doubles a child's time.
     environment = os.environ | {"MAGICK_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}
-    # ImageMagick takes text as UTF-8 in every locale; Python would encode it by the locale.
+    # ImageMagick reads text as UTF-8 in every locale; Python would use the locale's encoding.
     encoded = (argument.encode() if isinstance(argument, str) else argument for argument in arguments)
     try:
         child = subprocess.Popen(
@@ -278,12 +278,12 @@ def _run(command: str, arguments: Iterable[str | bytes], seconds: float) -> byte
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise ImageMagickError(f"{command}: no answer within {seconds:.0f} s; it was ended") from None
+            raise ImageMagickError(f"{command}: no answer within {seconds:.0f} s; killed") from None
         raise
     said = " ".join(errors.decode(errors="replace").split())[:300]
     if child.returncode:
-        raise ImageMagickError(f"{command}: failed with exit status {child.returncode}: {said or 'it said nothing'}")
-    # A font that it cannot read is replaced or left out, with exit status 0; fontconfig's remarks are no failure.
+        raise ImageMagickError(f"{command}: failed with exit status {child.returncode}: {said or 'no output'}")
+    # It replaces or leaves out an unreadable font with exit status 0; fontconfig's warnings are not failures.
     if "@ error/" in said or "unable to read font" in said:
         raise ImageMagickError(f"{command}: {said}")
     return output
@@ -293,7 +293,7 @@ def find() -> ImageMagick:
     """Find ImageMagick: ``$KANATUI_IMAGEMAGICK``, else ``magick`` (version 7), else ``convert`` (version 6).
 
     Raises:
-        ImageMagickError: there is none, or what bears its name is some other program.
+        ImageMagickError: there is none, or the program of its name is another one.
     """
     named = os.environ.get("KANATUI_IMAGEMAGICK")
     names = [named] if named else ["magick", "convert"]
@@ -306,12 +306,12 @@ def find() -> ImageMagick:
     install = apt_command(["imagemagick"])
     if other:
         raise ImageMagickError(f"{other}: {install}")
-    where = "which KANATUI_IMAGEMAGICK names" if named else "on the PATH"
+    where = "from KANATUI_IMAGEMAGICK" if named else "on the PATH"
     raise ImageMagickError(f"ImageMagick is not installed (no {' or '.join(names)} {where}): {install}")
 
 
 def _programs(names: Sequence[str]) -> Iterator[str]:
-    """Give every program of these names on the PATH: some other `convert` may stand before ImageMagick's."""
+    """Yield every program of these names on the PATH: another `convert` may come before ImageMagick's."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     for name in names:
         found = (shutil.which(name, path=folder) for folder in folders)
@@ -320,7 +320,7 @@ def _programs(names: Sequence[str]) -> Iterator[str]:
 
 @functools.cache
 def _identify(path: str) -> ImageMagick:
-    """Ask a program who it is. ImageMagickError, which is not remembered, if it is not ImageMagick."""
+    """Return the ImageMagick at a path. ImageMagickError, which is not cached, if it is something else."""
     try:
         said = _run(path, ["-version"], START_SECONDS).decode(errors="replace")
     except ImageMagickError as error:
@@ -328,7 +328,5 @@ def _identify(path: str) -> ImageMagick:
     match = _VERSION.search(said)
     if match is None:
         words = " ".join(said.split())[:60] or "nothing"
-        raise ImageMagickError(
-            f"{path} is not ImageMagick but some other program (asked its version, it says {words!r})"
-        )
+        raise ImageMagickError(f"{path} is not ImageMagick but some other program (for -version it printed {words!r})")
     return ImageMagick(path, f"{match[1]}.{match[2]}", int(match[1]))

@@ -1,8 +1,8 @@
-"""What a font file really draws: its cmap and outlines as fontTools reads them, its ink as ImageMagick lays it.
+"""Finds what a font file actually draws: its cmap and outlines with fontTools, its ink with ImageMagick.
 
-A font may list a character and draw nothing (SetoFont-ex lists all kana, each an empty glyph), or draw the box that
-stands for "missing". Neither shows in the cmap alone, and the box not by ImageMagick alone: version 6 draws a space for
-a character that the cmap lacks, so that the box has to be known by its outline.
+A font may list a character and draw nothing (SetoFont-ex lists all kana, each an empty glyph), or draw its box for
+missing glyphs. The cmap shows neither, and ImageMagick alone does not show the box: version 6 draws a space for a
+character that the cmap lacks, so the box has to be recognised by its outline.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from kanatui.fonts import imagemagick
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont
 
-_EM = 32  # pixels; half the time of 64, and the faintest kana of the thinnest face still leaves 22 pixels' worth of ink
+_EM = 32  # pixels; half the time of 64, and the faintest kana of the thinnest face still has 22 pixels' worth of ink
 _LEAST_INK = 255.0  # one fully white pixel; a stray point of a broken outline leaves less
 _ABSENT = "\U0010ffff"  # a noncharacter: no font has a glyph for it
 
 
 def drawn(path: Path, index: int, font: str, characters: str) -> str:
-    """Return those of the characters that the font has, and draws with ink, and not as its missing-glyph box.
+    """Return the characters that the font has and draws with ink, other than its missing-glyph box.
 
     Args:
         path: the font file, for fontTools.
-        index: which font of a collection.
-        font: the same font as ImageMagick's ``-font`` knows it.
+        index: index of the font in a collection.
+        font: the same font for ImageMagick's ``-font``.
         characters: each once.
 
     Raises:
@@ -44,7 +44,7 @@ def drawn(path: Path, index: int, font: str, characters: str) -> str:
     outlined = _outlined(path, index, characters)
     if not outlined:
         return ""
-    # The absent character is drawn as well because other versions of ImageMagick do draw the box for it.
+    # The absent character is drawn too because other versions of ImageMagick draw the box for it.
     images = imagemagick.find().glyphs(font, outlined + _ABSENT, _EM)
     box = images[-1]
     inked = images[:-1].reshape(len(outlined), -1).sum(axis=1, dtype=np.float64) >= _LEAST_INK
@@ -53,7 +53,7 @@ def drawn(path: Path, index: int, font: str, characters: str) -> str:
 
 
 def extract(path: Path, index: int) -> bytes:
-    """Return one font of a collection as a font file of its own. FontError if there is no such font in it."""
+    """Return one font of a collection as the bytes of a separate font file. FontError if there is no such font."""
     with opened(path, index) as font:
         buffer = io.BytesIO()
         font.save(buffer)
@@ -78,7 +78,7 @@ def _outlined(path: Path, index: int, characters: str) -> str:
 
 
 def _at_origin(outline: list[Any]) -> list[Any]:
-    """Shift an outline so that it begins at (0, 0): a box copied from .notdef may stand on another side bearing."""
+    """Shift an outline to start at (0, 0): a box copied from .notdef may have another side bearing."""
     starts = [point for _, points in outline for point in points if point is not None][:1]
     x, y = starts[0] if starts else (0, 0)
     return [(step, tuple(p and (p[0] - x, p[1] - y) for p in points)) for step, points in outline]
@@ -86,11 +86,11 @@ def _at_origin(outline: list[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def opened(path: Path, index: int) -> Iterator[TTFont]:
-    """Open one font of a file. Whatever goes wrong in the block becomes a FontError."""
+    """Open one font of a file. Any error in the block becomes a FontError."""
     from fontTools.ttLib import TTFont
     from fontTools.ttLib.ttCollection import TTCollection
 
-    # It warns of time stamps and glyph names that are of no consequence here, and more than once for each font.
+    # It warns about time stamps and glyph names that do not matter here, several times per font.
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     try:
         with path.open("rb") as file:
@@ -103,5 +103,5 @@ def opened(path: Path, index: int) -> Iterator[TTFont]:
         raise
     except OSError as error:
         raise FontError(f"cannot be read ({error.strerror})") from None
-    except Exception as error:  # noqa: BLE001  # a damaged font makes fontTools raise nearly anything
-        raise FontError(f"not a font that can be read ({type(error).__name__}: {error})".replace("\n", " ")) from None
+    except Exception as error:  # noqa: BLE001  # fontTools raises nearly anything for damaged fonts
+        raise FontError(f"not a readable font ({type(error).__name__}: {error})".replace("\n", " ")) from None

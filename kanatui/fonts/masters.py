@@ -1,4 +1,4 @@
-"""Masters: each glyph drawn once, large, and kept on disk; every image is a resampling of one."""
+"""Masters: large drawings of glyphs, cached on disk, from which all images are resampled."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from kanatui.fonts.faces import Face
 
 DRAWN_AT_ONCE = 256
-"""Glyphs on their canvases: 85 MB at 384 pixels to the em, where 3,000 kanji at once would take a gigabyte."""
+"""Glyphs on their canvases: 85 MB at 384 pixels per em; 3,000 kanji at once would take a gigabyte."""
 
 Written = tuple[Sequence[npt.NDArray[np.floating]], float]
-"""A character as a pen writes it: the lines, and the pen's width."""
+"""A character written with a pen: the lines, and the pen's width."""
 
 _USE_TYPO_METRICS = 128  # bit 7 of `fsSelection` in a font's OS/2 table
 
 
 @dataclasses.dataclass(frozen=True)
 class Masters:
-    """Large glyphs of one face with the measures from which ImageMagick would place them."""
+    """Large glyphs of one face with the metrics by which ImageMagick places them."""
 
     images: list[npt.NDArray[np.uint8]]
     """Each glyph cropped to its ink, uint8 [h, w], white on black."""
     corners: npt.NDArray[np.int32]
-    """[n, 2] where each crop's top left corner lies: pixels right of and below the text origin."""
+    """[n, 2] top left corner of each crop, in pixels right of and below the text origin."""
     em: int
-    """Pixels to the em."""
+    """Pixels per em."""
     advance: npt.NDArray[np.float32]
     """[n] advance widths in ems."""
     right: npt.NDArray[np.float32]
-    """[n] how far each outline reaches to the right of the text origin, in ems."""
+    """[n] right edge of each outline, in ems from the text origin."""
     ascent: float
     """Of the face, in ems, upwards positive."""
     descent: float
@@ -66,12 +66,12 @@ _Drawn = tuple[dict[str, _Glyph], tuple[float, float]]
 
 
 def font_masters(face: Face, characters: str, em: int) -> Masters:
-    """Return the masters of some characters of a face; what is not in the cache is drawn and put there.
+    """Return the masters of some characters of a face; missing ones are drawn and cached.
 
     Args:
         face: an installed face.
-        characters: which glyphs, each drawable by the face.
-        em: pixels to the em, a multiple of 8.
+        characters: the glyphs, each drawable by the face.
+        em: pixels per em, a multiple of 8.
 
     Raises:
         FontError: the font cannot be read.
@@ -81,7 +81,7 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
 
     def draw(absent: str) -> _Drawn:
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            measuring = beside.submit(_measure, face, absent)  # fontTools takes as long as ImageMagick, on one core
+            measuring = beside.submit(_measure, face, absent)  # fontTools takes as long as ImageMagick on one core
             images = (image for part in _parts(absent) for image in magick.glyphs(face.font, part, em))
             crops = [_crop(image, em) for image in images]
             measures, vertical = measuring.result()
@@ -91,15 +91,15 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
 
 
 def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], Written], ascent: float) -> Masters:
-    """Return the masters of some characters of a face that has strokes in place of a font; kept as a font's are.
+    """Return the masters of some characters of a face that has strokes instead of a font; cached like a font's.
 
     Args:
-        face: any; its digest must change whenever what it writes does.
-        characters: which glyphs.
-        em: pixels to the em, a multiple of 8.
-        write: gives the lines of a character, float [n, 2] in ems right of and below the top left corner of the em
+        face: any face; its digest must change whenever its strokes change.
+        characters: the glyphs.
+        em: pixels per em, a multiple of 8.
+        write: returns the lines of a character, float [n, 2] in ems right of and below the top left corner of the em
             box, and the width of the pen in ems.
-        ascent: how far the em box reaches above the baseline, in ems; it is one em wide.
+        ascent: top of the em box above the baseline, in ems; the box is one em wide.
 
     Raises:
         ImageMagickError: drawing failed.
@@ -121,20 +121,20 @@ def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], 
 
 
 def _parts(characters: str) -> Iterator[str]:
-    """Cut a text into parts whose glyphs are drawn at once."""
+    """Cut a text into parts of at most :data:`_DRAWN_AT_ONCE` characters."""
     return (characters[start : start + DRAWN_AT_ONCE] for start in range(0, len(characters), DRAWN_AT_ONCE))
 
 
 def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -> Masters:
-    """Return masters from the cache; what is not there is drawn and put there."""
+    """Return masters from the cache; missing ones are drawn and added to it."""
     file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{imagemagick.find().version}.npz"
     known, vertical = _read_cache(file)
     absent = "".join(dict.fromkeys(c for c in characters if c not in known))
     if absent:
         drawn, vertical = draw(absent)
         known |= drawn
-        # Of two processes that add glyphs at once the later wins; what the other drew is drawn again when needed.
-        # Without the cache only the next answer is slower, so a full disk is no reason to fail here.
+        # If two processes add glyphs at once, the later one wins; the other's glyphs are drawn again. Without the
+        # cache the result is the same and only the next call slower, so a full disk is not an error here.
         with contextlib.suppress(StorageError):
             _write_cache(file, known, vertical)
     found = [known[c] for c in characters]
@@ -149,7 +149,7 @@ def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -
 
 
 def _crop(image: npt.NDArray[np.uint8], em: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Cut a master down to its ink and say where that lies."""
+    """Crop a master to its ink; return the crop and its corner."""
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     if not len(rows):
         return np.zeros((1, 1), dtype=np.uint8), np.zeros(2, dtype=np.int32)
@@ -159,7 +159,7 @@ def _crop(image: npt.NDArray[np.uint8], em: int) -> tuple[npt.NDArray[np.uint8],
 
 
 def _read_cache(file: Path) -> tuple[dict[str, _Glyph], tuple[float, float]]:
-    """Return the glyphs kept in a file, and ascent and descent; nothing if it is missing or damaged: drawn again."""
+    """Return a cached file's glyphs, and ascent and descent; no glyphs if it is missing or damaged."""
     try:
         with np.load(file, allow_pickle=False) as kept:
             characters, corners, shapes = str(kept["characters"]), kept["corners"], kept["shapes"]
@@ -194,7 +194,7 @@ def _write_cache(file: Path, glyphs: dict[str, _Glyph], vertical: tuple[float, f
 def _measure(face: Face, characters: str) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
     """Return advance and right edge of each glyph, and the face's ascent and descent, all in ems.
 
-    They come from the tables from which FreeType takes them (``sfnt_load_face``).
+    They come from the same tables as in FreeType (``sfnt_load_face``).
     """
     from fontTools.pens.boundsPen import BoundsPen
 

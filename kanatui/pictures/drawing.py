@@ -1,7 +1,7 @@
-"""Drawings: pen strokes on a square board, and the picture that they make.
+"""Drawings: pen strokes on a square board, and their raster image.
 
-Places are shares of the board's side, x to the right and y downwards, 0 … 1. So a drawing has no resolution: the screen
-shows it at half a cell to the pixel, the recogniser and the file get the same strokes much finer.
+Points are shares of the board's side, x to the right and y downwards, 0 … 1. So a drawing has no resolution: the screen
+shows it with pixels of half a cell, the recogniser and the file get the same strokes at a much higher resolution.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom exclusive."""
 
 PEN_WIDTHS = (0.03, 0.045, 0.06, 0.08, 0.11)
-"""Shares of the board that a pen is wide. The middle one is a felt pen's stroke on a character of usual size."""
+"""Pen widths as shares of the board. The middle one is like a felt pen's on a character of usual size."""
 
 _MOST_POINTS = 100_000
 
 _SPREAD, _REACH = 1.5, 4
-"""Half grains over which a line is averaged: standard deviation, and where the average ends."""
+"""Averaging window of a line, in half grains: standard deviation, and half its length."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Stroke:
-    """What the pen drew from touching the board to leaving it."""
+    """One pen stroke, from touching the board to leaving it."""
 
     points: tuple[Point, ...]
     """At least one; a single point is a dot."""
     width: float = PEN_WIDTHS[2]
-    """The pen's width."""
+    """The pen's width as a share of the board."""
     erases: bool = False
-    """Whether it takes ink away."""
+    """Whether it removes ink."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Drawing:
         return pixels
 
     def to_data(self) -> list[dict[str, Any]]:
-        """Return the strokes as JSON-able values, places to a ten-thousandth of the board."""
+        """Return the strokes as JSON-able values, with points to a ten-thousandth of the board."""
         return [
             {"points": [[round(x, 4), round(y, 4)] for x, y in stroke.points], "width": round(stroke.width, 4)}
             | ({"erases": True} if stroke.erases else {})
@@ -65,11 +65,11 @@ class Drawing:
 
     @classmethod
     def from_data(cls, data: Sequence[Mapping[str, Any]]) -> Drawing:
-        """Read what :meth:`to_data` gave. ImageError if it is something else."""
+        """Read the values that :meth:`to_data` returned. ImageError if they are invalid."""
         try:
             strokes = tuple(_stroke(entry) for entry in data)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ImageError(f"these are not strokes of a drawing ({type(error).__name__}: {error})") from None
+            raise ImageError(f"not the strokes of a drawing ({type(error).__name__}: {error})") from None
         if sum(len(stroke.points) for stroke in strokes) > _MOST_POINTS:
             raise ImageError(f"the drawing has more than {_MOST_POINTS:,} points")
         return cls(strokes)
@@ -89,14 +89,14 @@ def paint(pixels: Pixels, stroke: Stroke, first: int = 0) -> Box:
     Args:
         pixels: uint8 [size, size], changed in place.
         stroke: what to draw, with round ends and joints.
-        first: the point to begin at; a stroke that grew is drawn on from its last known point.
+        first: the point to begin at; a growing stroke is continued from its last drawn point.
 
     Returns:
-        The pixels that may have changed.
+        The box of pixels that may have changed.
     """
     size = len(pixels)
     points = stroke.points[first:] if first + 1 < len(stroke.points) else stroke.points[-1:]
-    # A pen thinner than a pixel would come out grey; on a small board it is drawn a pixel wide.
+    # A pen thinner than a pixel would look grey; on a small board it is drawn a pixel wide.
     radius = max(stroke.width * size, 1.0) / 2
     spans = list(itertools.pairwise(points)) or [(points[0], points[0])]
     boxes = [_paint_span(pixels, np.array(span) * size, radius, stroke.erases) for span in spans]
@@ -107,7 +107,7 @@ def paint(pixels: Pixels, stroke: Stroke, first: int = 0) -> Box:
 
 
 def _paint_span(pixels: Pixels, span: npt.NDArray[np.float64], radius: float, erases: bool) -> Box:
-    """Draw one straight piece, ``span`` [2, 2] in pixels: a pixel's share of ink falls off over one pixel."""
+    """Draw one straight piece, ``span`` [2, 2] in pixels, with an edge that fades over one pixel."""
     low = np.clip(np.floor(span.min(axis=0) - radius - 1), 0, len(pixels)).astype(int)
     high = np.clip(np.ceil(span.max(axis=0) + radius + 1), 0, len(pixels)).astype(int)
     x = np.arange(low[0], high[0]) + 0.5 - span[0, 0]
@@ -126,14 +126,14 @@ def _paint_span(pixels: Pixels, span: npt.NDArray[np.float64], radius: float, er
 
 
 def smoothed(points: Sequence[Point], grain: float) -> tuple[Point, ...]:
-    """Take the stairs out of a line whose places were only known to the next ``grain``.
+    """Smooth the steps of a line whose points are only known to within a ``grain``.
 
-    A terminal reports the cell of the mouse, so a slanted stroke arrives in steps. The line is walked in even steps and
-    averaged over about a grain; its ends stay where they are, and corners are rounded by less than a grain.
+    A terminal reports the cell of the mouse, so a slanted stroke arrives in steps. The line is resampled at even steps
+    and averaged over about a grain; its ends stay in place, and corners are rounded by less than a grain.
 
     Args:
-        points: the places as they were reported.
-        grain: share of the board between neighbouring places, 0 where they are exact.
+        points: the points as reported.
+        grain: share of the board between neighbouring positions, 0 if points are exact.
     """
     line = np.array(points, dtype=np.float64)
     steps = np.hypot(*np.diff(line, axis=0).T) if len(line) > 1 else np.zeros(0)
@@ -145,7 +145,7 @@ def smoothed(points: Sequence[Point], grain: float) -> tuple[Point, ...]:
     even = np.linspace(0.0, along[-1], count)
     walked = np.stack([np.interp(even, along, line[:, axis]) for axis in (0, 1)], axis=1)
     window = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / _SPREAD) ** 2)
-    # Turned about its end points the line goes on straight there, so the ends stay where they are.
+    # Reflected at its end points the line continues straight, so the ends stay in place.
     padded = np.pad(walked, ((_REACH, _REACH), (0, 0)), mode="reflect", reflect_type="odd")
     soft = np.stack([np.convolve(padded[:, axis], window / window.sum(), mode="valid") for axis in (0, 1)], axis=1)
     return tuple((float(x), float(y)) for x, y in soft)

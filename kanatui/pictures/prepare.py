@@ -1,7 +1,7 @@
-"""From a picture of one character, of any size and kind, to the image that models are trained on: white ink on black.
+"""Turns a picture of one character, of any size and kind, into an image like those trained on: white ink on black.
 
 The steps, each a function below: one grey channel, polarity, uneven background, threshold, border lines, specks, pen
-width, framing. Nothing is learnt and nothing is random: a picture always gives the same image.
+width, framing. Nothing is learnt or random: a picture always gives the same image.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Measured on 950 real drawings with a first model of the handwriting recipe: 0.60
 """
 
 LEAST_PEN = 0.04
-"""Share of the frame that a pen stroke is at least wide: thinner ones are drawn over, or they would fade to grey.
+"""Least width of a pen stroke as a share of the frame: thinner ones are thickened, or they would fade to grey.
 
 Measured as above: up to 0.05 nothing changes, 0.07 loses 1 %.
 """
 
 _WORK = 192  # px: larger pictures are first reduced to this; twice what the ink gets in a 128 px frame
-_COARSE = 48  # px: polarity and background are smooth matters, and large filters are cheap here
-_FAINT = 0.65  # of the threshold: the least that counts where ink is faint; ruled lines behind it stay below
+_COARSE = 48  # px: enough for polarity and background, and large filters are cheap at this size
+_FAINT = 0.65  # of the threshold: lower limit where ink is faint; ruled lines behind it stay below
 _PAPER = 15  # px of the coarse picture: squares of this size fit between strokes, not into them
 
 
@@ -43,7 +43,7 @@ def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDAr
         size: side of the result in pixels.
 
     Returns:
-        uint8 [size, size]; the ink's longer side fills :data:`FILL` of the frame, its proportions are kept.
+        uint8 [size, size]; the ink's longer side fills :data:`FILL` of the frame, with its proportions kept.
 
     Raises:
         NoInkError: the picture holds no ink.
@@ -61,7 +61,7 @@ def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDAr
         left, top, right, bottom = ink.box
         if scale == 1.0 or max(right - left, bottom - top) >= _WORK / 2:
             return _framed(ink, size)
-        # The character is small in a large picture: look again, closer.
+        # The character is small in a large picture: repeat on a crop around it.
         margin = 0.2 * max(right - left, bottom - top)
         box = (
             max(box[0], box[0] + (left - margin) / scale),
@@ -73,7 +73,7 @@ def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDAr
 
 @dataclasses.dataclass(frozen=True)
 class Ink:
-    """What was found in a picture."""
+    """The ink found in a picture."""
 
     alpha: Grey
     """float32 [H, W], 0 paper to 1 ink."""
@@ -104,19 +104,19 @@ def find_ink(work: Grey) -> Ink:
 
 
 def _require_contrast(work: Grey) -> float:
-    """Return how far the brightest pixel is from the darkest. NoInkError if not at all, or not finitely."""
+    """Return the brightness range of the picture. ImageError if it is zero or not finite."""
     span = float(work.max()) - float(work.min())
     if not 0.0 < span < np.inf:
-        raise NoInkError("no ink found: the picture is of one colour")
+        raise NoInkError("no ink found: the picture has only one colour")
     return span
 
 
 def grey(image: Image.Image) -> Image.Image:
     """Return the one channel in which ink and paper differ most, Pillow mode ``F``.
 
-    Transparent pictures are laid on paper: on the opaque pixels' own colour where most are opaque, else (ink alone is
-    opaque) on black or white, whichever the ink is not. Of coloured pictures the first principal component is taken,
-    so that yellow on white or red on green does not fade as luminance would have it.
+    Transparent pictures are laid on paper: of the opaque pixels' own colour if most are opaque, else (only the ink is
+    opaque) black or white, whichever the ink is not. Of coloured pictures the first principal component is taken,
+    so that yellow on white or red on green does not fade as in luminance.
     """
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         return image.convert("F")
@@ -128,9 +128,9 @@ def grey(image: Image.Image) -> Image.Image:
     sample = np.asarray(image.resize((32, 32), Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3)
     _, vectors = np.linalg.eigh(np.cov(sample.T))
     weights = vectors[:, -1] / np.abs(vectors[:, -1]).sum()
-    if abs(weights.sum()) > 0.98:  # all of one sign, and alike: a grey picture
+    if abs(weights.sum()) > 0.98:  # all of one sign and similar: a grey picture
         return image.convert("L").convert("F")
-    # What Pillow makes of a matrix stays within 0 … 255, so that the negative weights need an offset.
+    # Pillow clips the result of a matrix to 0 … 255, so negative weights need an offset.
     return image.convert("L", (*weights, -255 * weights[weights < 0].sum())).convert("F")
 
 
@@ -138,7 +138,7 @@ def _opaque(image: Image.Image) -> Image.Image:
     sample = np.asarray(image.resize((32, 32), Image.Resampling.BOX), dtype=np.float64).reshape(-1, 4)
     colours, opacity = sample[:, :3], sample[:, 3] / 255
     if not opacity.any():
-        raise NoInkError("no ink found: the picture is wholly transparent")
+        raise NoInkError("no ink found: the picture is fully transparent")
     if opacity.mean() >= 0.5:
         paper = np.median(colours[opacity >= 0.5], axis=0)
     else:
@@ -159,25 +159,25 @@ def _from_array(values: npt.NDArray[np.generic]) -> Image.Image:
 
 
 def find_paper(work: Grey) -> tuple[bool, Grey]:
-    """Say whether the ink is the darker of the two, and how bright the paper is under it.
+    """Return whether the ink is darker than the paper, and the brightness of the paper everywhere.
 
-    Closing by squares of growing size wipes out dark strokes as soon as they are narrower than the square; opening
-    does so to light ones. What loses more of its outline is ink, however much of the picture it covers and however the
-    light falls: a shadow's edge survives both. Where that is nearly even (heavy type cropped to its ink) the border
-    decides, which is more often paper. It took 99.6 % of 4,400 glyphs the right way, from hair-line to black, tightly
+    Closing by squares of growing size removes dark strokes as soon as they are narrower than the square; opening
+    removes light ones. Whichever loses more of its outline is ink, no matter how much of the picture it covers and how
+    the light falls: a shadow's edge survives both. If the losses are nearly even (heavy type cropped to its ink), the
+    border decides, which is more often paper. It was right for 99.6 % of 4,400 glyphs, from hair-line to black, tightly
     cropped, framed, shaded or noisy.
 
     Args:
         work: grey picture, float32 [H, W].
 
     Returns:
-        Whether ink is dark; and the brightness of the paper float32 [h, w], h and w at most 48: what squares wider
-        than any stroke leave standing.
+        Whether ink is dark; and the brightness of the paper, float32 [h, w], h and w at most 48: what remains after
+        squares wider than any stroke.
     """
     small = _reduced(work, _COARSE)
     low, span = small.min(), max(float(np.ptp(small)), 1e-12)
     smooth = ndimage.gaussian_filter((small - low) / span, 0.5, truncate=2.0)
-    # Closing is opening of the negative, and one call for both costs half as much.
+    # Closing is opening of the negative; one call for both takes half the time.
     both = np.stack([-smooth, smooth])
     outline = np.zeros(2)
     for side in (4, 8, _PAPER):
@@ -190,16 +190,16 @@ def find_paper(work: Grey) -> tuple[bool, Grey]:
 
 
 def _contrast(work: Grey, span: float) -> tuple[Grey, bool]:
-    """Return how much each pixel differs from the paper about it, and whether the light is uneven.
+    """Return how much each pixel differs from the paper around it, and whether the light is uneven.
 
     The contrast is float32 [H, W], about 0 on paper and up to 1 on ink. Dark ink is measured as the share of the
-    paper's light that it swallows, so that a shadow over half of the picture does not make the ink in it fainter. Light
-    ink (a screen, a negative) is measured by difference.
+    paper's light that it absorbs, so that a shadow over half of the picture does not make the ink in it fainter. Light
+    ink (a screen, a negative) is measured as a difference.
     """
     dark, coarse = find_paper(work)
     uneven = float(np.ptp(coarse)) > 0.15 * span
     if uneven:
-        # A sharp shadow needs all pixels, or its edge stays as a line.
+        # A sharp shadow needs full resolution, or its edge remains as a line.
         side = max(3, max(work.shape) * _PAPER // _COARSE)
         filtered = ndimage.grey_closing if dark else ndimage.grey_opening
         paper = filtered(ndimage.gaussian_filter(work, 0.8), size=(side, side))
@@ -212,20 +212,20 @@ def _contrast(work: Grey, span: float) -> tuple[Grey, bool]:
 
 
 def _reduced(work: Grey, most: int) -> Grey:
-    """Average the picture down to at most ``most`` pixels a side, each side at least 2."""
+    """Average the picture down to at most ``most`` pixels a side, but at least 2."""
     scale = min(1.0, most / max(work.shape))
     height, width = (max(2, round(side * scale)) for side in work.shape)
     return np.asarray(Image.fromarray(work).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
 
 
 def _thresholds(contrast: Grey) -> tuple[float, float]:
-    """Return the contrast above which a pixel is surely ink, and that below which it surely is none.
+    """Return the contrast above which a pixel is certainly ink, and the one below which it certainly is not.
 
-    The first is Otsu's, or more where that is within the paper's noise: his method wants two classes of like size, and
-    loses a small, faint character on grainy paper among the grains.
+    The first is Otsu's, or more if that is within the paper's noise: his method expects two classes of similar size,
+    and loses a small, faint character in the grain of the paper.
     """
     sure = max(_otsu(contrast), 1e-6)
-    # The median, and one sigma below; every other row tells it as well in half the time.
+    # The median, and one sigma below it; every other row is enough and takes half the time.
     paper, lower = (float(value) for value in np.quantile(contrast[::2], (0.5, 0.16)))
     if paper < sure:  # more paper than ink
         sure = max(sure, min(paper + 3.5 * (paper - lower), 0.7 * float(contrast.max())))
@@ -233,10 +233,10 @@ def _thresholds(contrast: Grey) -> tuple[float, float]:
 
 
 def _inked(contrast: Grey, threshold: float, floor: float) -> tuple[Mask, float]:
-    """Return what is ink, bool [H, W], and how much ink typically differs from paper.
+    """Return the mask of ink, bool [H, W], and the typical contrast of ink.
 
-    Where a stroke grows faint, half of what is usual there is enough (down to a floor), as long as it is joined to what
-    is surely ink. Next to a dark stroke the threshold stays as it is, or its blurred edge would make it wider.
+    Where a stroke becomes faint, half of the contrast usual there is enough (down to a floor) if it is connected to
+    certain ink. Next to a dark stroke the threshold is unchanged, or its blurred edge would widen it.
     """
     sure = contrast > threshold
     if not sure.any():
@@ -266,21 +266,21 @@ def _otsu(values: Grey) -> float:
     mass = np.cumsum(counts * np.arange(256))
     difference = mass[:-1] / np.maximum(below, 1) - (mass[-1] - mass[:-1]) / np.maximum(above, 1)
     between = below * above * difference**2
-    # Two-level pictures have a plateau of equally good thresholds; its middle treats both sides alike.
+    # Two-level pictures have a plateau of equally good thresholds; its middle is symmetric.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9)).mean()
     return low + (float(best) + 0.5) * (high - low) / 255.0
 
 
 def _framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
-    """Scale the ink to its share of the frame, at least a pen wide, and centre it."""
+    """Scale the ink to its share of the frame, thicken thin strokes, and centre it."""
     left, top, right, bottom = ink.box
     scale = FILL * size / max(right - left, bottom - top)
     alpha = ink.alpha
-    missing = LEAST_PEN * size / scale - ink.pen  # px of the work picture
+    missing = LEAST_PEN * size / scale - ink.pen  # px of the working picture
     if missing > 0.5:
         alpha = _thickened(alpha, missing)
-    # One affine map does it all: the box's centre goes to the frame's. Pillow's resize takes fractional boxes, with
-    # a support that covers every source pixel, but only inside the picture; so paper is put around it first.
+    # One affine map is enough: the box's centre goes to the frame's. Pillow's resize takes fractional boxes, with a
+    # support that covers every source pixel, but only inside the picture; so it is padded with paper first.
     half = size / scale / 2
     margin = int(np.ceil(half)) + 1
     paper = np.pad(alpha, margin)
@@ -293,7 +293,6 @@ def _framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
 
 
 def _thickened(alpha: Grey, by: float) -> Grey:
-    """Widen strokes by about ``by`` pixels."""
     whole = int(by)
     side = whole + 1
     wide = ndimage.grey_dilation(alpha, size=(side, side)) if whole else alpha

@@ -1,4 +1,4 @@
-"""What divides up a training: progress, learning rate and validations by epochs, by the clock, or as a replay says."""
+"""Plans progress, learning rate and validations of a training by epochs, by the clock, or by a replay."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from kanatui.training.options import TrainingOptions
 from kanatui.training.replay import Replay
 
 _REPORT_EVERY = 0.5
-"""Seconds between step events: two redraws a second are all that a watcher makes, and a day is 50 MB."""
+"""Seconds between step events: watchers redraw twice per second at most, and a day of events is 50 MB."""
 
 _REPORTS = 100
-"""Step events in a time budget at the least, for in one the learning rate changes with them."""
+"""Least number of step events in a time budget, in which the learning rate changes only with them."""
 
 _MOST_VALIDATING = 0.1
-"""Share of a time budget: on two cores 4,096 images of 48 px take as long as a dozen steps."""
+"""Most of a time budget to spend on validation: on two cores 4,096 images of 48 px take as long as a dozen steps."""
 
 
 class Budget(Protocol):
-    """What divides up one training, from its first step to its last."""
+    """Plans one training from its first step to its last."""
 
     @property
     def steps(self) -> int:
-        """Steps in all, 0 if the clock decides."""
+        """Total number of steps, 0 if the clock decides."""
 
     @property
     def report_every(self) -> float:
         """Seconds between step events."""
 
     def share(self, step: int, seconds: float) -> float:
-        """Return how much of the training is done, 0 … 1, after so many steps and seconds."""
+        """Return how much of the training is done after ``step`` steps and ``seconds``, 0 … 1."""
 
     def rate(self, step: int) -> float:
         """Return the learning rate of the step that follows the first ``step``."""
 
     def adjust(self, share: float) -> None:
-        """Let the clock change the rate. It changes nowhere else, so that the events hold every rate that was used."""
+        """Let the clock change the rate. It changes only here, so that the events contain every rate used."""
 
     def validates(self, before: float, share: float, step: int, validating: float) -> bool:
-        """Say whether the held-out images are to be scored after a step.
+        """Return whether to validate after a step.
 
         Args:
             before: the share done before the step.
@@ -50,7 +50,7 @@ class Budget(Protocol):
 
 
 class Epochs:
-    """Whole epochs: everything follows from the number of the step."""
+    """Whole epochs: everything depends on the step number."""
 
     report_every = _REPORT_EVERY
 
@@ -67,15 +67,15 @@ class Epochs:
         return _rate(self._options, self.share(step, 0.0))
 
     def adjust(self, share: float) -> None:
-        """Nothing goes by the clock."""
+        """Do nothing: the rate does not depend on the clock."""
 
     def validates(self, before: float, share: float, step: int, validating: float) -> bool:
-        """Evenly over the steps."""
+        """Validate at even intervals of steps."""
         return _passes(before, share, self._options.validations)
 
 
 class Minutes:
-    """A time budget. The rate stays as it is between two reports."""
+    """A time budget. The rate is constant between reports."""
 
     steps = 0
 
@@ -94,16 +94,16 @@ class Minutes:
         return self._rate
 
     def adjust(self, share: float) -> None:
-        """Let the rate follow the clock."""
+        """Set the rate by the clock."""
         self._rate = _rate(self._options, share)
 
     def validates(self, before: float, share: float, step: int, validating: float) -> bool:
-        """Evenly over the time and at the end; before the end it takes a tenth of the time at most."""
+        """Validate at even intervals of time and at the end; before the end, for at most a tenth of the time."""
         return _passes(before, share, self._options.validations) and (share >= 1.0 or validating < _MOST_VALIDATING)
 
 
 class Replayed:
-    """What another run did, as its events say."""
+    """Repeats another run by its events."""
 
     report_every = _REPORT_EVERY
 
@@ -121,15 +121,15 @@ class Replayed:
         return self._epochs.rate(step) if self._epochs else self._replay.rate(step)
 
     def adjust(self, share: float) -> None:
-        """Nothing goes by the clock."""
+        """Do nothing: the rate does not depend on the clock."""
 
     def validates(self, before: float, share: float, step: int, validating: float) -> bool:
-        """After the same steps."""
+        """Validate after the same steps."""
         return step in self._validations
 
 
 def choose_budget(options: TrainingOptions, steps_per_epoch: int, replay: Replay | None) -> Budget:
-    """Return the budget that options ask for, or that of the run to repeat."""
+    """Return the budget that ``options`` ask for, or that of the run to repeat."""
     if replay is not None:
         return Replayed(replay, options, steps_per_epoch)
     return Minutes(options) if options.minutes else Epochs(options, steps_per_epoch)
@@ -140,7 +140,7 @@ def _rate(options: TrainingOptions, share: float) -> float:
 
 
 def _passes(before: float, share: float, count: int) -> bool:
-    """Say whether one of ``count`` even divisions lies between two shares."""
+    """Return whether one of ``count`` even divisions lies between two shares."""
     return math.floor(before * count) != math.floor(share * count)
 
 
@@ -149,7 +149,7 @@ _END = 1e-4
 
 
 def learning_rate(schedule: str, highest: float, share: float, warm_up: float = 0.15) -> float:
-    """Return the rate at ``share`` (0 … 1) of the training.
+    """Return the learning rate at ``share`` (0 … 1) of the training.
 
     ``one_cycle`` is Smith and Topin's ("Super-Convergence", 2018) with cosine flanks: from a 25th up to ``highest`` in
     the first ``warm_up`` of the training, then down to a ten-thousandth. ``constant`` stays at ``highest``.

@@ -1,7 +1,7 @@
-"""Commands to a running training: small files in its `control/` folder, which it takes between two batches.
+"""Commands to a running training: small files in its `control/` folder, read between batches.
 
-Any process may send one, at any time: the training's own terminal, another one, the app. Each is a JSON object with
-``command``, ``sequence`` (which also orders them) and whatever arguments the command has; the training answers with a
+Any process may send one at any time: the training's own terminal, another one, the app. Each is a JSON object with
+``command``, ``sequence`` (which also orders them) and the command's arguments; the training answers with a
 ``command`` event of the same sequence.
 
 A file `control/watching`, touched every few seconds, asks for the images of the current batch.
@@ -26,15 +26,15 @@ AUGMENT = "augment"
 """Change the augmentations; argument ``augments``: all steps, as ``[[augment]]`` tables of a recipe."""
 
 _WATCHED = 5.0
-"""Seconds for which a watcher counts as watching."""
+"""Seconds for which a touch of `control/watching` counts."""
 
 _LONGEST = 1 << 16
-"""Bytes of a command file; anything larger is not one."""
+"""Most bytes of a command file; larger files are invalid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One command as received. ``command`` is "" if its file made no sense."""
+    """One command as received. ``command`` is "" if its file was invalid."""
 
     sequence: int
     command: str
@@ -48,7 +48,7 @@ class Mailbox:
         self.folder = folder
 
     def send(self, command: str, **arguments: Any) -> int:
-        """Leave a command and return its sequence number. StorageError if it cannot be written."""
+        """Write a command file and return its sequence number. StorageError if it cannot be written."""
         make_folder(self.folder)
         draft = self.folder / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
         sequence = time.time_ns()
@@ -57,7 +57,7 @@ class Mailbox:
                 with storing(draft):
                     draft.write_text(json.dumps({"sequence": sequence, "command": command, **arguments}), "utf-8")
                     try:
-                        # A link appears whole or not at all, and unlike a rename never replaces another's command.
+                        # A link is atomic and, unlike a rename, never replaces another command.
                         os.link(draft, self.folder / f"{sequence}.json")
                         return sequence
                     except FileExistsError:
@@ -66,7 +66,7 @@ class Mailbox:
             draft.unlink(missing_ok=True)
 
     def take(self) -> list[Command]:
-        """Remove and return the commands that have come, oldest first."""
+        """Remove and return the commands that have arrived, oldest first."""
         try:
             names = [entry.name for entry in os.scandir(self.folder) if entry.name.endswith(".json")]
         except FileNotFoundError:
@@ -75,13 +75,13 @@ class Mailbox:
 
 
 def watch(folder: Path) -> None:
-    """Say that somebody looks at the batches: call it every few seconds. StorageError if it cannot be written."""
+    """Ask for previews of the batches; call it every few seconds. StorageError if it cannot be written."""
     with storing(folder):
         (folder / "watching").touch()
 
 
 def is_watched(folder: Path) -> bool:
-    """Say whether somebody looked at the batches within the last seconds."""
+    """Return whether previews of the batches were asked for within the last few seconds."""
     try:
         return time.time() - os.stat(folder / "watching").st_mtime < _WATCHED
     except OSError:
@@ -89,18 +89,18 @@ def is_watched(folder: Path) -> bool:
 
 
 class Control:
-    """What a training obeys: its mailbox, and requests from within the process (signals)."""
+    """The commands to a training: from its mailbox, and from within the process (signals)."""
 
     def __init__(self, mailbox: Mailbox | None = None) -> None:
         self._mailbox = mailbox
         self._requests: list[Command] = []
 
     def request(self, command: str, reason: str) -> None:
-        """Ask for a command from within the process; safe to call in a signal handler."""
+        """Queue a command from within the process; safe to call in a signal handler."""
         self._requests.append(Command(0, command, {"reason": reason}))
 
     def take(self) -> list[Command]:
-        """Remove and return everything that was asked for since the last call."""
+        """Remove and return all commands since the last call."""
         requests, self._requests = self._requests, []
         return requests + (self._mailbox.take() if self._mailbox else [])
 
@@ -124,11 +124,11 @@ def send_and_wait(
 
     Args:
         run_path: the run's folder.
-        seconds: how long to wait; None comes back when that time is over.
-        alive: whether the training still runs.
+        seconds: how long to wait; after that, None is returned.
+        alive: returns whether the training is still running.
 
     Raises:
-        RunError: it refused, or ended without an answer.
+        RunError: the training refused, or ended without answering.
     """
     log = run_path / "events.jsonl"
     reader = EventReader(log, log.stat().st_size if log.exists() else 0)

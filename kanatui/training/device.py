@@ -1,4 +1,4 @@
-"""Where a training is computed."""
+"""Chooses, describes and prepares the device that a training computes on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kanatui.core.processes import usable_cores
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device asked for; ``auto`` takes CUDA, then Apple's MPS, then the CPU.
+    """Return the requested device; ``auto`` prefers CUDA, then Apple's MPS, then the CPU.
 
-    Of several GPUs each process that torchrun started takes its own. UsageError, with what to do, if it is not there.
+    Each process started by torchrun gets its own GPU. UsageError, with advice, if the device is not available.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -21,7 +21,7 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in there:
         raise UsageError(f"--device {name}: not one of auto, {', '.join(there)}")
     if not there[name]:
-        raise UsageError(f"--device {name}: {_why_not(name)}; leave --device out to train on what there is")
+        raise UsageError(f"--device {name}: {_why_not(name)}; leave --device out to use what is available")
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return torch.device(name)
@@ -29,14 +29,14 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def _why_not(name: str) -> str:
     if name == "mps":
-        return "there is no Apple GPU here"
+        return "this machine has no Apple GPU"
     if torch.version.cuda is None:
-        return "the installed torch is built without CUDA (install a CUDA build of it)"
-    return "no CUDA GPU can be used (nvidia-smi tells what the driver sees)"
+        return "the installed torch was built without CUDA (install a CUDA build)"
+    return "no CUDA GPU is usable (nvidia-smi shows what the driver sees)"
 
 
 def describe_device(device: torch.device) -> str:
-    """Name the device for people: the GPU's model, or how many threads of the CPU are used."""
+    """Describe the device: the GPU's model, or the number of CPU threads in use."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":
@@ -46,7 +46,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def prepare_device(device: torch.device, threads: int = 0) -> None:
-    """Set up this process for training: ``threads`` of the CPU (0: one per core), fast modes of the GPU."""
+    """Set up this process for training: number of CPU threads (0: one per core), fast modes of the GPU."""
     cores = usable_cores()
     torch.set_num_threads(threads or cores)
     if device.type == "cuda":
@@ -56,10 +56,10 @@ def prepare_device(device: torch.device, threads: int = 0) -> None:
 
 
 def auto_workers(device: torch.device) -> int:
-    """Return how many processes make batches where nothing was said.
+    """Return the default number of processes that make batches.
 
-    On the CPU none: images and network share the cores either way, and the trainer makes the images between two steps
-    (:mod:`kanatui.training.feed`). A GPU leaves the cores free, and takes images faster than one of them can make them.
+    On the CPU it is 0: images and network share the cores either way, and the trainer makes the images between steps
+    (:mod:`kanatui.training.feed`). A GPU leaves the cores free, and uses images faster than one core can make them.
     """
     if device.type == "cpu":
         return 0

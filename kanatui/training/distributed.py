@@ -1,4 +1,4 @@
-"""Several processes training one model, as started by ``torchrun``: each takes its turn at the batches."""
+"""Training of one model in several processes started by ``torchrun``, which take turns at the batches."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ T = TypeVar("T")
 
 
 class Alone:
-    """One process, nobody to agree with."""
+    """A single process, which needs no synchronisation."""
 
     rank = 0
     size = 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that judges, writes and obeys."""
+        """Whether this is the process that validates, writes and handles commands."""
         return self.rank == 0
 
     def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
-        """Return the model in the form to train."""
+        """Return the module to train."""
         return model
 
     def share(self, value: T) -> T:
@@ -37,15 +37,15 @@ class Alone:
         return value
 
     def agree(self, share: float, due: bool, commands: list[Command]) -> tuple[float, bool, list[Command]]:
-        """Return the first process's view of the clock, of whether a report is due, and of what to obey."""
+        """Return the first process's values of the share done, of whether a report is due, and of the commands."""
         return share, due, commands
 
     def wait(self) -> None:
-        """Wait until every process has come here."""
+        """Wait until every process has made this call."""
 
 
 class Together(Alone):
-    """One of several processes. Gradients go by NCCL on GPUs; everything else, and all on CPUs, by Gloo."""
+    """One of several processes. NCCL carries gradients on GPUs; Gloo carries all else, and everything on CPUs."""
 
     def __init__(self, device: torch.device) -> None:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
@@ -54,7 +54,7 @@ class Together(Alone):
 
     @override
     def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
-        """Return the model with its gradients averaged over the processes at every step."""
+        """Return the model wrapped so that its gradients are averaged over the processes at every step."""
         return torch.nn.parallel.DistributedDataParallel(model)
 
     @override
@@ -66,20 +66,20 @@ class Together(Alone):
 
     @override
     def agree(self, share: float, due: bool, commands: list[Command]) -> tuple[float, bool, list[Command]]:
-        """Return the first process's view of these; three numbers travel unless there are commands."""
+        """Return the first process's values; only three numbers are sent unless there are commands."""
         view = torch.tensor([share, float(due), float(len(commands))], dtype=torch.float64)
         dist.broadcast(view, 0)
         return float(view[0]), bool(view[1]), self.share(commands) if view[2] else []
 
     @override
     def wait(self) -> None:
-        """Wait until every process has come here."""
+        """Wait until every process has made this call."""
         self.share(None)
 
 
 @contextlib.contextmanager
 def join(device: torch.device) -> Iterator[Alone]:
-    """Join the other processes if ``torchrun`` started this one, and part from them in the end."""
+    """Join the other processes if ``torchrun`` started this one, and leave the group at the end."""
     if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
         yield Alone()
         return
@@ -87,6 +87,6 @@ def join(device: torch.device) -> Iterator[Alone]:
     try:
         yield group
     finally:
-        # A wrapped model still about when Gloo is taken down aborted one process in four at its exit.
+        # A wrapped model still in memory when Gloo is shut down aborted one process in four at its exit.
         gc.collect()
         dist.destroy_process_group()

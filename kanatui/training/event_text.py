@@ -1,4 +1,4 @@
-"""What happened in a run, in words: one line an event, for the command line and the app."""
+"""Describes the events of a run, one line each, for the command line and the app."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kanatui.model.metrics import VALIDATED
 
 
 def describe(event: Mapping[str, Any]) -> str:
-    """Say in a line what happened; "" for events that nobody waits for, and for those of a later version."""
+    """Return one line about an event; "" for routine events, and for unknown or invalid ones."""
     try:
         return _describe(event)
-    except (KeyError, TypeError, ValueError, AttributeError):  # a file may hold anything; a watcher must not end at it
+    except (KeyError, TypeError, ValueError, AttributeError):  # a file may contain anything; a watcher must not fail
         return ""
 
 
@@ -21,16 +21,16 @@ def _describe(event: Mapping[str, Any]) -> str:
     kind = event["event"]
     if kind == "probe":
         times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in event["seconds"].items())
-        return f"a step takes {times}: {event['chosen']} it is"
+        return f"a step takes {times}; using {event['chosen']}"
     if kind == "start":
-        goes_on = f", going on from step {event['step']:,}" if event.get("step") else ""
+        goes_on = f", continuing from step {event['step']:,}" if event.get("step") else ""
         return f"{event['weights']:,} weights on {event['device']}, {event['precision']}{goes_on}"
     if kind == "validation":
         return _scores(event)
     if kind == "command":
         return _answer(event)
     if kind == "augment":
-        return f"other augmentations from step {event['step']:,} on"
+        return f"new augmentations from step {event['step']:,}"
     if kind in ("paused", "resumed"):
         return f"{kind} at step {event['step']:,}"
     if kind == "warning":
@@ -41,25 +41,25 @@ def _describe(event: Mapping[str, Any]) -> str:
 
 
 def ranking_scores(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scores that rank validations: of one's own samples, else of held-out faces, else of images."""
+    """Return the scores that decide a validation: of the user's samples, else of held-out faces, else of images."""
     scores: Mapping[str, Any] = event.get("samples") or event.get("faces") or event["held_out"]
     return scores
 
 
 def outcome(state: str, reason: str) -> str:
-    """Say how a run ended: finished; stopped as asked; failed: why."""
+    """Return how a run ended, such as "finished" or "failed: <reason>"."""
     return f"{state} {reason}".strip() if state in ("finished", "stopped") else f"{state}: {reason}"
 
 
 def figures(event: Mapping[str, Any]) -> str:
-    """Say what a step event measured: loss, speed, time left."""
+    """Return the loss, speed and time left of a step event as text."""
     left = event.get("seconds_left")
     time_left = f"  {duration(left)} left" if left is not None else ""
     return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{time_left}"
 
 
 def preparing(event: Mapping[str, Any]) -> str:
-    """Say how far the work before the first step is."""
+    """Return the progress of the work before the first step as text."""
     return f"preparing {event['done']:,}/{event['total']:,}"
 
 

@@ -1,11 +1,11 @@
-"""`events.jsonl`: what happened in a run, one JSON object a line, only ever appended to.
+"""`events.jsonl`: the append-only log of a run, one JSON object per line.
 
 Every event has ``time`` (seconds since 1970) and ``event``, its kind:
 
 ==============  ===============================================================================================
-start           ``step`` (above 0 when a run is continued), ``device``, ``precision``, ``batches`` an epoch, …
-preparing       ``done total`` of what comes before the first step
-probe           ``seconds`` a step in each number format, ``chosen``
+start           ``step`` (above 0 if a run is continued), ``device``, ``precision``, ``batches`` per epoch, …
+preparing       ``done total`` of the work before the first step
+probe           ``seconds`` per step in each number format, ``chosen``
 step            ``step epoch progress elapsed seconds_left loss rate images_per_second``, ``waiting`` (share of time),
                 ``memory`` (bytes), ``cpu`` (per cent of a core) and ``gpu_memory`` (bytes) of all its processes
 epoch           ``epoch`` (how many are complete) and ``step``
@@ -18,12 +18,13 @@ warning         ``message``
 end             ``state reason step elapsed``
 ==============  ===============================================================================================
 
-Steps are counted from 1: ``step`` is the last one taken, but for ``augment``. ``rate`` is the learning rate of that
-step, and in a time budget of all steps since the ``step`` event before: to its last digit, so that the run can be
+Steps are counted from 1: ``step`` is the last one taken, except in ``augment``. ``rate`` is the learning rate of that
+step, and in a time budget of all steps since the previous ``step`` event; it is exact, so that the run can be
 repeated (:mod:`kanatui.training.replay`).
 
-A run that crashed and is continued repeats the steps after its last checkpoint; its ``start`` says after which step it
-goes on, and what came later is void. Augmentations changed before that checkpoint are told again after ``start``.
+A run that crashed and is continued repeats the steps after its last checkpoint; its ``start`` has the step after
+which it continues; earlier events of later steps are void. Augmentations changed before that checkpoint are repeated
+after ``start``.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ from kanatui.core.storage import storing
 Event = dict[str, Any]
 
 _READ = 1 << 22
-"""Bytes read at once: a watcher of a long run takes it in bites, with a repaint between them."""
+"""Bytes read at once: the app reads a long run in parts and repaints in between."""
 
 
 class EventWriter:
-    """Appends events, each with a single write, so that a crash can tear only the last."""
+    """Appends events, each with a single write, so that a crash can truncate only the last one."""
 
     def __init__(self, path: Path) -> None:
-        """Open the log; a last line that a crash has torn is closed off. StorageError if it cannot be written."""
+        """Open the log; a truncated last line is terminated. StorageError if it cannot be written."""
         self.path = path
         with storing(path):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -55,12 +56,12 @@ class EventWriter:
                 os.write(self._file, b"\n")
 
     def write(self, kind: str, **fields: Any) -> Event:
-        """Append one event and return it as written. StorageError if the disk takes no more."""
+        """Append one event and return it as written. StorageError if it cannot be written."""
         event: Event = {"time": round(time.time(), 3), "event": kind, **fields}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         with storing(self.path):
             written = os.write(self._file, line)
-            while written < len(line):  # a disk that fills up may take a part; the rest then raises ENOSPC
+            while written < len(line):  # a full disk may take a part; the rest then raises ENOSPC
                 written += os.write(self._file, line[written:])
         return event
 
@@ -70,7 +71,7 @@ class EventWriter:
 
 
 class EventReader:
-    """Reads a log that may still grow: each :meth:`read` returns what was added since."""
+    """Reads a growing log: each :meth:`read` returns the events added since the last."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
@@ -78,9 +79,9 @@ class EventReader:
         """Bytes read so far; never inside a line."""
 
     def read(self, most: int = _READ) -> list[Event]:
-        """Return the next complete events, [] if there are none yet; unreadable lines are passed over.
+        """Return the next complete events, [] if there are none yet; unreadable lines are skipped.
 
-        At most about ``most`` bytes are read, so call again until nothing comes back.
+        It reads about ``most`` bytes at most, so call it again until it returns [].
         """
         try:
             with open(self.path, "rb") as file:

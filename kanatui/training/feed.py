@@ -1,4 +1,4 @@
-"""Batches for the trainer, always in the same order, whoever makes them."""
+"""Makes batches for the trainer, in the same order for any number of processes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Augments = Sequence[Mapping[str, Any]]
 Made = tuple[Images, Indices]
 
 _AHEAD = 4
-"""Batches under way for each process: enough to ride out a slow one, few enough that memory stays flat."""
+"""Batches in progress per process: enough to bridge a slow one, few enough to keep memory low."""
 
 _PATIENCE = 0.5
-"""Seconds between signs of life while waiting for a batch."""
+"""Seconds between calls of ``still_waiting`` while waiting for a batch."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """``images`` uint8 [n, H, W] and ``labels`` int64 [n], on the CPU; ``waited``: seconds till it was there."""
+    """``images`` uint8 [n, H, W] and ``labels`` int64 [n], on the CPU; ``waited``: seconds spent waiting for it."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -42,23 +42,25 @@ class Batch:
 
 
 class Feed(Protocol):
-    """Batches in their order, without end."""
+    """An endless series of batches in the training's order."""
 
     def next(self, still_waiting: Callable[[], None]) -> Batch:
-        """Return the next batch, calling ``still_waiting`` now and then until it is there.
+        """Return the next batch; call ``still_waiting`` every now and then while waiting for it.
 
-        What making it raised is raised here.
+        Errors of making it are raised here.
         """
 
     def change(self, first: int, source: ImageSource, augments: Augments) -> None:
-        """Throw away what was made ahead and go on from batch ``first`` with other augmentations.
+        """Discard the batches made ahead and continue from batch ``first`` with other augmentations.
 
         Args:
-            source: with these augmentations in force.
+            first: position of the batch, counted through all epochs.
+            source: the source with these augmentations.
+            augments: all augmentations, as ``[[augment]]`` tables of a recipe.
         """
 
     def close(self) -> None:
-        """Stop, waiting for the batches that are being made."""
+        """Stop, after the batches in progress are finished."""
 
 
 def open_feed(
@@ -72,7 +74,7 @@ def open_feed(
     """Return batches ``first``, ``first + stride``, … counted through all epochs.
 
     Args:
-        workers: how many processes make them ahead, each with a source of its own; 0 for none.
+        workers: number of processes that make them ahead, each with its own source; 0 for none.
         opener: makes the source from its ``spec()`` in another process; it must be importable there.
     """
     if workers:
@@ -81,10 +83,10 @@ def open_feed(
 
 
 class _InTurn:
-    """Makes each batch when it is asked for, with all threads that torch has.
+    """Makes each batch on request, with all of torch's threads.
 
-    No thread makes them ahead: torch's threads for it and for the network, four on two cores, kept each other waiting.
-    2,420 images/s this way, 1,520 with such a thread, 2,350 if torch gave it one alone (AMD Zen 5, compact_cnn).
+    No thread makes batches ahead: torch's threads for it and for the network, four on two cores, delayed each other.
+    2,420 images/s this way, 1,520 with such a thread, 2,350 if torch used one thread in it (AMD Zen 5, compact_cnn).
     """
 
     def __init__(self, source: ImageSource, order: EpochOrder, first: int, stride: int) -> None:
@@ -103,7 +105,7 @@ class _InTurn:
 
 
 class _Ahead:
-    """Batches made ahead of the trainer by processes, in the same order however many there are."""
+    """Makes batches ahead in worker processes, in the same order for any number of them."""
 
     def __init__(
         self, source: ImageSource, order: EpochOrder, first: int, stride: int, workers: int, opener: Opener
@@ -126,7 +128,7 @@ class _Ahead:
         return self._pool.submit(_make_in_worker, next(self._positions), self._augments)
 
     def next(self, still_waiting: Callable[[], None]) -> Batch:
-        """As any feed's. RunError if a worker process died."""
+        """As in :class:`Feed`. RunError if a worker process died."""
         started = time.perf_counter()
         batch = self._coming.popleft()
         try:
@@ -135,11 +137,13 @@ class _Ahead:
             made = batch.result()
             self._coming.append(self._begin_one())
         except BrokenProcessPool as error:
-            raise RunError("a process that makes batches died, perhaps of memory; try fewer --workers") from error
+            raise RunError(
+                "a process that makes batches died, perhaps for lack of memory; try fewer --workers"
+            ) from error
         return _batch(made, started)
 
     def change(self, first: int, source: ImageSource, augments: Augments) -> None:
-        """As any feed's; the processes change their own sources, and keep their masters."""
+        """As in :class:`Feed`; the processes change their own sources and keep their masters."""
         for batch in self._coming:
             batch.cancel()
         self._augments = augments
@@ -161,7 +165,7 @@ def make_batch(source: ImageSource, order: EpochOrder, position: int) -> Made:
 
 
 class _Worker:
-    """What a worker process keeps between two batches."""
+    """A worker process's state between batches."""
 
     def __init__(self, opener: Opener, spec: Mapping[str, Any], order: EpochOrder) -> None:
         self._open = functools.cache(lambda: opener(spec))
@@ -170,9 +174,9 @@ class _Worker:
         self._changed: ImageSource | None = None
 
     def make(self, position: int, augments: Augments | None) -> Made:
-        """Make a batch; the source is opened at the first one, so that what that raises reaches the trainer.
+        """Make a batch; the source is opened at the first one, so that errors of opening reach the trainer.
 
-        Changed augmentations travel with each task: there is no other way to tell all processes of a pool something.
+        Changed augmentations are sent with each task: a pool has no other way to reach all of its processes.
         """
         source = self._open()
         if augments is not None and augments != self._augments:
@@ -185,7 +189,7 @@ _worker: _Worker | None = None
 
 
 def _start_worker(opener: Opener, spec: Mapping[str, Any], order: EpochOrder) -> None:
-    global _worker  # what a pool's initializer sets up, its tasks find nowhere else
+    global _worker  # the only place where a pool's tasks find what its initializer set up
     _worker = _Worker(opener, spec, order)
     torch.set_num_threads(1)
     begin_worker()

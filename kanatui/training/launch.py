@@ -1,4 +1,4 @@
-"""Starting a training as a process of its own."""
+"""Starts a training as a background process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kanatui.core.errors import RunError
 from kanatui.training.runs import Run, Status
 
 INTERNAL_OPTION = "--run-dir"
-"""The hidden option of ``kanatui train`` with which the new process is told what to train."""
+"""The hidden option of ``kanatui train`` that names the run to the new process."""
 
 _LONGEST_START = 600.0
-"""Seconds after which a training that is still preparing (drawing masters, say) is left to itself."""
+"""Seconds after which a training that is still preparing (drawing masters, say) is no longer waited for."""
 
 _LONGEST_END = 5.0
-"""Seconds that a training which has failed may take to end."""
+"""Seconds that a failed training may take to end."""
 
 _POLL = 0.05
 
@@ -46,7 +46,7 @@ class Launch:
             return status
         if ended:
             said = storage.last_line(self.run.log) or f"see {self.run.log}"
-            raise RunError(f"run {self.run.id} ended at its start: {said}")
+            raise RunError(f"run {self.run.id} ended while starting: {said}")
         return None
 
 
@@ -68,10 +68,10 @@ def start(run: Run) -> Status:
     """Do as :func:`begin` does, and wait until the training has begun. An interrupt while waiting ends it again.
 
     Returns:
-        how it stands.
+        The status of the run.
 
     Raises:
-        RunError: another process is at work on it, or it failed at the start; the message is the training's own.
+        RunError: another process is training it, or it failed at the start; the message has the training's reason.
         StorageError: its log cannot be written.
     """
     launched = begin(run)

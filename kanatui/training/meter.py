@@ -1,4 +1,4 @@
-"""What a training measures about itself between two reports."""
+"""Measures a training's time, losses and speed between reports."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from kanatui.core.errors import RunError
 
 
 class Stopwatch:
-    """Seconds of training: it stands still during pauses and goes on from where a checkpoint was."""
+    """Counts seconds of training; it stops during pauses and continues from a checkpoint's time."""
 
     def __init__(self) -> None:
         self._before = 0.0
         self._since: float | None = None
 
     def start(self, before: float | None = None) -> None:
-        """Go on, from ``before`` seconds if given."""
+        """Start, from ``before`` seconds if given, else from where it stopped."""
         self._before = self._before if before is None else before
         self._since = time.monotonic()
 
     def stop(self) -> None:
-        """Stand still."""
+        """Stop counting until :meth:`start`."""
         self._before, self._since = self.seconds, None
 
     @property
     def seconds(self) -> float:
-        """What it shows."""
+        """Seconds counted so far."""
         return self._before + (time.monotonic() - self._since if self._since is not None else 0.0)
 
 
 class Meter:
-    """Losses, speed, and time spent waiting for images, since the last report."""
+    """Measures losses, speed and waiting for images since the last report."""
 
     def __init__(self) -> None:
         self._losses: list[torch.Tensor] = []
@@ -48,17 +48,17 @@ class Meter:
         return time.monotonic() - self._since
 
     def add(self, loss: torch.Tensor, images: int, waited: float) -> None:
-        """Count one step: its loss, still on the device, its images, the seconds it waited for them."""
+        """Add a step: its loss (still on the device), its number of images, the seconds it waited for them."""
         self._losses.append(loss)
         self._images += images
         self._waited += waited
 
     def read(self, step: int) -> dict[str, Any]:
-        """Return the mean loss and the rates, {} if there was no step, and begin anew.
+        """Return the mean loss and the rates, {} if there was no step, and start again from zero.
 
-        The losses are fetched from the device all at once, so that a GPU is not stopped at every step.
+        The losses are fetched from the device all at once, so that a GPU does not wait at every step.
 
-        RunError, naming the step, if one is not finite; ``step`` is how many are done in all.
+        RunError, naming the step, if a loss is not finite; ``step`` is the number of steps done in all.
         """
         losses = torch.stack(self._losses).tolist() if self._losses else []
         for number, loss in enumerate(losses, step - len(losses) + 1):
@@ -74,7 +74,7 @@ class Meter:
         return found if losses else {}
 
     def restart(self) -> None:
-        """Begin anew; what was not a step (judging, a pause) is then not counted."""
+        """Start again from zero, so that time outside of steps (validation, a pause) is not counted."""
         self._losses.clear()
         self._images, self._waited = 0, 0.0
         self._since = time.monotonic()

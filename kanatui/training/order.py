@@ -1,4 +1,4 @@
-"""In which order images are trained on: batch k of epoch e is a pure function of (seed, e, k)."""
+"""The order of training images: batch k of epoch e is a pure function of (seed, e, k)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from kanatui.training.splits import ImageSet
 
 @dataclasses.dataclass(frozen=True)
 class _Epoch:
-    """What is shuffled once for an epoch."""
+    """The shuffled lists of one epoch."""
 
     number: int
     key: U64
     ranks: npt.NDArray[np.int32]
-    """All lists of images one after the other, each shuffled."""
+    """All lists of image ranks concatenated, each shuffled."""
     shifts: Indices
-    """Where in its list each character starts, [C]."""
+    """Start position of each character in its list, [C]."""
 
     def keys(self, purpose: str, first: int, end: int) -> U64:
         """Return the epoch's random keys of the numbers from ``first`` to ``end`` − 1."""
@@ -31,34 +31,34 @@ class _Epoch:
 
 
 class EpochOrder:
-    """Walks over all characters, image after image, chopped into batches.
+    """Repeated walks over all characters, cut into batches.
 
-    Each walk takes every character once, in a shuffled order, so characters are trained on evenly; one that has fewer
-    images starts its own list again. Image numbers are shuffled for each epoch. With ``by_number`` a walk shows the
-    same image number of every character, as in the article; otherwise each character starts at a place of its own in
+    Each walk takes every character once, in a shuffled order, so characters are trained on evenly; one with fewer
+    images repeats its list. Image numbers are shuffled for each epoch. With ``by_number`` a walk shows the
+    same image number of every character, as in the article; otherwise each character starts at its own place in
     the shuffled list, so that a batch mixes faces and placements (batch normalisation sees all of them at once).
 
-    Epochs are divided evenly: no batch is smaller than the others by more than one image, and none is left out.
-    Memory goes with the image numbers. Objects of this class can be pickled.
+    Epochs are divided evenly: batch sizes differ by at most one image, and no image is left out. Memory grows with the
+    number of image numbers. Objects of this class can be pickled.
     """
 
     def __init__(
         self, images: ImageSet, batch_size: int, seed: int, *, by_number: bool = False, ranks: int = 1
     ) -> None:
-        """Lay the order out; the number of batches is a multiple of ``ranks``, the processes that share them.
+        """Prepare the order; the number of batches is a multiple of ``ranks``, the processes that share them.
 
-        RunError if there are too few images for each process to get one every time.
+        RunError if there are fewer images than batches.
         """
         self.images = images
         self.seed = seed
         self.by_number = by_number
         self.characters = len(images.list_of)
         self.size = int(images.counts.max()) * self.characters
-        """Images in an epoch, those that come again included."""
+        """Images per epoch, repeated ones included."""
         self.batches = -(-self.size // (batch_size * ranks)) * ranks
-        """Batches in an epoch."""
+        """Batches per epoch."""
         if self.batches > self.size:
-            raise RunError(f"{self.size} images are too few for {ranks} processes; start fewer")
+            raise RunError(f"too few images ({self.size}) for {ranks} processes; start fewer")
         lengths = [len(ranks_) for ranks_, _ in images.lists]
         self._group = np.repeat(np.arange(len(lengths)), lengths)
         self._starts = np.concatenate([[0], np.cumsum(lengths)])[images.list_of]
@@ -78,7 +78,7 @@ class EpochOrder:
         return chosen
 
     def _shuffle(self, epoch: int) -> _Epoch:
-        """Shuffle every list by its numbers, so that lists that share numbers share their order."""
+        """Shuffle every list by image number, so that lists with the same numbers get the same order."""
         key = mix64(mix64(np.array([self.seed], dtype=np.uint64) ^ word_key("order")) + np.uint64(epoch))
         ranks = np.concatenate([ranks_ for ranks_, _ in self.images.lists])
         numbers = np.concatenate([numbers_ for _, numbers_ in self.images.lists]).astype(np.uint64)
@@ -89,7 +89,7 @@ class EpochOrder:
         return dataclasses.replace(plain, shifts=shifts.astype(np.int64))
 
     def _walk_order(self, shuffled: _Epoch, first: int, last: int) -> npt.NDArray[np.int64]:
-        """Return the order of the characters in some walks, [last − first + 1, C]."""
+        """Return the order of the characters in each walk from ``first`` to ``last``, [last − first + 1, C]."""
         walks = shuffled.keys("walk", first, last + 1)
         keys = mix64(walks[:, None] + shuffled.keys("character", 0, self.characters))
         return np.argsort(keys, axis=1, kind="stable")

@@ -1,4 +1,4 @@
-"""Which number format is faster here: asked of the machine, not assumed."""
+"""Measures which number format trains faster on this machine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.nn.functional import cross_entropy
 
 _WARM_UP = 2
 _ROUNDS = 12
-"""Half a second to a second of steps. With four, on a machine that did other work, half an hour of training once went
-without bfloat16, a quarter slower than it could have been."""
+"""Half a second to a second of steps. With four rounds, on a machine with other load, half an hour of training once ran
+without bfloat16, a quarter slower than possible."""
 _WORTH = 0.9
-"""bfloat16 must take less than this share of float32's time: for less, its coarser numbers are not worth it."""
+"""bfloat16 must take less than this share of float32's time; a smaller gain is not worth its lower precision."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Seconds a training step takes in each format, and the one to use."""
+    """Seconds per training step in each format, and the format to use."""
 
     seconds: dict[str, float]
     chosen: str
@@ -28,7 +28,7 @@ class Probe:
 def probe_precision(model: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Probe:
     """Time a few training steps in float32 and in bfloat16 autocast, in turns, on copies of the model.
 
-    bfloat16 doubles the speed where the processor multiplies it in hardware and can be many times slower elsewhere.
+    bfloat16 doubles the speed with hardware support and can be many times slower without it.
 
     Args:
         model: on its device; it is left as it was.
@@ -41,14 +41,14 @@ def probe_precision(model: torch.nn.Module, images: torch.Tensor, labels: torch.
         for name in list(times):
             try:
                 taken = _step_seconds(trial, images, labels, name)
-            except RuntimeError:  # this device has no such arithmetic
+            except RuntimeError:  # not supported by this device
                 if name == "float32":
                     raise
                 del times[name]
                 continue
             if turn >= _WARM_UP:
                 times[name].append(taken)
-    # The quickest of each: whatever else runs on the machine can only make a step slower.
+    # The fastest step of each: other load on the machine can only slow steps down.
     seconds = {name: min(taken) for name, taken in times.items()}
     faster = seconds.get("bfloat16", float("inf")) < _WORTH * seconds["float32"]
     return Probe({name: round(taken, 6) for name, taken in seconds.items()}, "bfloat16" if faster else "float32")

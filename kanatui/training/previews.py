@@ -1,4 +1,4 @@
-"""The very images of the current batch, written for whoever watches: `previews/batch.npz`."""
+"""Previews of the current batch for watchers, in `previews/batch.npz`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import torch
 
 MOST = 32
-"""Images of a batch that are shown."""
+"""Most images of a batch in a preview."""
 
 _FILE = "batch.npz"
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchPreview:
-    """Images that were trained on, and what the network took them for in that very step (dropout included)."""
+    """Images of a training step and the network's readings of them in that step (with dropout)."""
 
     step: int
     """The step, counted from 1."""
@@ -33,7 +33,7 @@ class BatchPreview:
     truths: str
     """The n characters that they show."""
     readings: str
-    """The n characters that they were taken for."""
+    """The n characters that the network read."""
     probabilities: npt.NDArray[np.float32]
     """float32 [n], of the readings, 0 … 1."""
 
@@ -41,14 +41,14 @@ class BatchPreview:
 def preview_batch(
     step: int, images: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor, characters: str
 ) -> BatchPreview:
-    """Make the preview of a step's batch: uint8 [n, H, W], int64 [n], float [n, C], and the classes."""
+    """Make a preview from images uint8 [n, H, W], labels int64 [n], logits float [n, C] and the C characters."""
     sure, read = logits[:MOST].float().softmax(dim=1).cpu().max(dim=1)
     truths, readings = ("".join(characters[i] for i in which[:MOST].tolist()) for which in (labels, read))
     return BatchPreview(step, images[:MOST].numpy(), truths, readings, sure.numpy())
 
 
 def write_batch(folder: Path, preview: BatchPreview) -> None:
-    """Replace the preview in a folder. StorageError if it cannot be written."""
+    """Replace the preview in a run's previews folder. StorageError if it cannot be written."""
     file = io.BytesIO()
     np.savez(
         file,
@@ -62,7 +62,7 @@ def write_batch(folder: Path, preview: BatchPreview) -> None:
 
 
 def read_batch(folder: Path) -> BatchPreview | None:
-    """Return the latest preview, None if there is none or it makes no sense."""
+    """Return the latest preview, None if there is none or it is invalid."""
     try:
         with np.load(folder / _FILE, allow_pickle=False) as file:
             images, probabilities = file["images"], file["probabilities"]

@@ -1,4 +1,4 @@
-"""What a training process writes into its run directory: events, status, log."""
+"""Writes a training's events, status and log into its run directory."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from kanatui.training.runs import Run
 Observer = Callable[[Event], None]
 
 _TRIES = 50
-"""To lock a run, 0.01 s apart."""
+"""Attempts to lock a run, 0.01 s apart."""
 
 _STATUS_EVERY = 1.0
 """Seconds between status files. Each is flushed to disk, which takes up to a few milliseconds."""
 
 
 class Sink(Protocol):
-    """What a trainer reports to."""
+    """Receives a trainer's reports."""
 
     def event(self, kind: str, **fields: Any) -> None:
-        """Something happened."""
+        """Report an event of a kind from :mod:`.events`."""
 
     def update(self, **fields: Any) -> None:
-        """How it stands; also the heartbeat, so called at every step and while waiting."""
+        """Report changed status fields; also the heartbeat, so called at every step and while waiting."""
 
     def show(self, make: Callable[[], BatchPreview]) -> None:
-        """Show the current batch; it is only made if somebody watches."""
+        """Show the current batch; ``make`` is called only if somebody watches."""
 
 
 class Silence:
@@ -53,15 +53,15 @@ class Silence:
 
 
 class Recorder:
-    """Takes a run directory for this process and writes there until closed."""
+    """Locks a run directory for this process and writes there until closed."""
 
     def __init__(self, run: Run, observers: Sequence[Observer] = ()) -> None:
-        """Take the run.
+        """Lock the run and open its files.
 
-        Commands left over from an earlier process are dropped: they were not meant for this one.
+        Commands left over from an earlier process are discarded.
 
         Raises:
-            RunError: another process is at work on it.
+            RunError: another process is training it.
             StorageError: the folder cannot be written.
         """
         self.run = run
@@ -79,7 +79,7 @@ class Recorder:
         self.update()
 
     def event(self, kind: str, **fields: Any) -> None:
-        """Append an event and show it to the observers; one that raises is noted and not asked again."""
+        """Append an event and pass it to the observers; an observer that raises is logged and removed."""
         event = self._events.write(kind, **fields)
         for observer in list(self._observers):
             try:
@@ -91,7 +91,7 @@ class Recorder:
                 self._events.write("warning", message=f"an observer failed and was dropped: {reason}")
 
     def update(self, **fields: Any) -> None:
-        """Change the status; it is written at most once a second, except that a new state is written at once."""
+        """Change the status; it is written at most once per second, but a new state is written at once."""
         changed = fields.get("state", self._status["state"]) != self._status["state"]
         self._status |= fields
         now = time.monotonic()
@@ -100,31 +100,31 @@ class Recorder:
             storage.write_json(self.run.path / "status.json", self._status | {"heartbeat": round(time.time(), 3)})
 
     def show(self, make: Callable[[], BatchPreview]) -> None:
-        """Write the current batch if somebody watches; if nobody does, that costs a look at one file's time."""
+        """Write the current batch if somebody watches; otherwise this only checks one file's time."""
         if is_watched(self.run.control):
-            with contextlib.suppress(StorageError):  # a picture is no reason to end a training
+            with contextlib.suppress(StorageError):  # a failed preview must not end a training
                 write_batch(self.run.previews, make())
 
     def finish(self, state: str, reason: str = "") -> None:
-        """Record how it ended: the event first, so that whoever sees the state also finds the event."""
+        """Record the final state: the event first, so that readers of the state also find the event."""
         try:
             self.event("end", state=state, reason=reason, step=self._status["step"])
         finally:
             self.update(state=state, reason=reason, seconds_left=None)
 
     def log(self, text: str) -> None:
-        """Append to the run's log."""
+        """Append text to the run's log. StorageError if it cannot be written."""
         with storage.storing(self.run.log), open(self.run.log, "a", encoding="utf-8") as file:
             file.write(text)
 
     def close(self) -> None:
-        """Let the run go."""
+        """Close the files and unlock the run."""
         self._events.close()
         self._lock.close()
 
 
 def _take(run: Run) -> contextlib.ExitStack:
-    """Lock the run for the life of this process; RunError if another has it."""
+    """Lock the run; RunError if another process has locked it."""
     lock = contextlib.ExitStack()
     for left in reversed(range(_TRIES)):
         try:
@@ -135,5 +135,5 @@ def _take(run: Run) -> contextlib.ExitStack:
                 raise run.busy() from None
             if not left:
                 raise
-            time.sleep(0.01)  # whoever asks whether the run is alive holds the lock for an instant
+            time.sleep(0.01)  # checking whether a run is alive takes the lock for an instant
     raise AssertionError("unreachable: the last try returns or raises")

@@ -1,8 +1,8 @@
-"""Which images are trained on and which are kept for judging.
+"""Splits a source into images to train on and images held out for validation.
 
-Two ways, which may be combined. The article's: 5 % of the image numbers, the same numbers for every character, so that
-what is held out is a place in the grid rather than a random picture. And by face: every image of some faces, which says
-more about handwriting that was never seen.
+There are two ways, which can be combined. The article's: 5 % of the image numbers, the same for every character, so
+that a place in the grid is held out rather than a random picture. By face: every image of some faces, which says more
+about unseen handwriting.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ import numpy.typing as npt
 
 from kanatui.core.errors import RunError
 from kanatui.core.rng import mix64, word_key
+from kanatui.core.units import counted
 from kanatui.dataset.mixed import FACE, MixedStream
 from kanatui.dataset.source import ImageSource, Indices
 
 _SLICE = 65_536
-"""Images whose faces are asked for at once; a random recipe draws a whole table row to know one."""
+"""Images whose faces are determined at once; a random recipe has to draw a whole table row for each."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
     """Some of a source's images: for each character, which of its images, by number.
 
-    Characters with the same images share one list, so memory goes with the image numbers, not with the images.
+    Characters with the same images share one list, so memory grows with the image numbers, not with the images.
     """
 
     offsets: Indices
@@ -37,7 +38,7 @@ class ImageSet:
     lists: tuple[tuple[npt.NDArray[np.int32], Indices], ...]
     """Distinct lists: ranks (index minus offset) and their image numbers, both [n]."""
     list_of: Indices
-    """Which list belongs to each character, [C]."""
+    """Index in ``lists`` for each character, [C]."""
 
     @property
     def counts(self) -> Indices:
@@ -55,7 +56,7 @@ class ImageSet:
     def sample(self, most: int, seed: int = 0) -> Indices:
         """Return at most about ``most`` source indices, evenly over the characters, always the same for a seed.
 
-        At least one image of every character that has any, and all of them where ``most`` allows.
+        It has at least one image of every character that has any, and all images if ``most`` allows.
         """
         each = max(1, most // len(self.list_of))
         chosen = []
@@ -69,7 +70,7 @@ class ImageSet:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """What is trained on, and what is judged by: held-out image numbers (of known faces), and held-out faces."""
+    """The images to train on and to validate on: held-out image numbers (of known faces), and held-out faces."""
 
     train: ImageSet
     held_out: ImageSet
@@ -77,21 +78,21 @@ class Split:
     faces: tuple[str, ...]
     """Ids of the held-out faces."""
     kind: str = "faces"
-    """What events call these: ``faces``, or ``samples`` where they are pictures of somebody's hand."""
+    """Their name in events: ``faces``, or ``samples`` if they are the user's own pictures."""
 
 
 def split_source(
     source: ImageSource, hold_out: float = 0.05, hold_out_faces: Sequence[str] = (), seed: int = 0
 ) -> Split:
-    """Divide a source.
+    """Split a source.
 
     Args:
         hold_out: share of the image numbers to hold out, 0 … 0.9; the same numbers for every character.
-        hold_out_faces: face ids, with ``*`` and ``?`` allowed, to hold out altogether.
-        seed: which numbers. It is not the training's seed, so that runs with different seeds are judged alike.
+        hold_out_faces: face ids, with ``*`` and ``?`` allowed, to hold out completely.
+        seed: selects the numbers. It is not the training's seed, so that runs with different seeds are comparable.
 
     Raises:
-        RunError: a face is not in the source, or some character is left with nothing to train on.
+        RunError: a face is not in the source, or a character has no image left to train on.
     """
     held_faces = _match_faces(source.face_ids, hold_out_faces)
     numbers, list_of = _distinct_numbers(source)
@@ -113,10 +114,10 @@ def split_source(
 def split_mixed(
     source: MixedStream, hold_out: float = 0.05, hold_out_faces: Sequence[str] = (), seed: int = 0
 ) -> Split:
-    """Divide generated images as :func:`split_source` does; variants are trained on, pictures held back are not.
+    """Split generated images like :func:`split_source`; sample variants are trained on, held-back pictures are not.
 
-    So what a training on the generated images alone held out is held out here, too. Held-out faces are not trained on
-    either, but it is the pictures held back that stand in their place for judging.
+    The held-out images are thus the same as in a training on the generated images alone. Held-out faces are not trained
+    on either, but the held-back pictures are validated on in their place.
     """
     drawn = split_source(source.stream, hold_out, hold_out_faces, seed)
     ends = source.generated + source.variants
@@ -130,7 +131,7 @@ def split_mixed(
 
 
 def _image_set(source: ImageSource, ranks: Sequence[npt.NDArray[np.integer[Any]]]) -> ImageSet:
-    """Make a set of each character's images by their ranks; characters with the same ones share a list."""
+    """Make a set from the ranks of each character's images; characters with the same ones share a list."""
     places: dict[bytes, int] = {}
     lists: list[tuple[npt.NDArray[np.int32], Indices]] = []
     list_of = np.empty(len(ranks), dtype=np.int64)
@@ -144,7 +145,7 @@ def _image_set(source: ImageSource, ranks: Sequence[npt.NDArray[np.integer[Any]]
 
 
 def _scramble(seed: int, purpose: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Give each number a random sort key that depends on seed, purpose and number alone."""
+    """Return a random sort key for each number, which depends only on seed, purpose and number."""
     base = mix64(np.array([seed], dtype=np.uint64) ^ word_key(purpose))
     return mix64(base + numbers.astype(np.uint64))
 
@@ -157,7 +158,7 @@ def _match_faces(face_ids: Sequence[str], patterns: Sequence[str]) -> tuple[str,
 
 
 def _distinct_numbers(source: ImageSource) -> tuple[list[Indices], Indices]:
-    """Return the distinct lists of image numbers, and which one each character has."""
+    """Return the distinct lists of image numbers, and the index of each character's list."""
     places: dict[bytes, int] = {}
     lists: list[Indices] = []
     list_of = np.empty(len(source.characters), dtype=np.int64)
@@ -177,7 +178,7 @@ def _held_numbers(lists: Sequence[Indices], share: float, seed: int) -> Indices:
 
 
 def _drawn_with(source: ImageSource, label: int, faces: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Say which of a character's images are drawn with one of ``faces``, [count] bool."""
+    """Return which of a character's images are drawn with one of ``faces``: bool [count]."""
     wanted = np.isin(source.face_ids, faces)
     first, end = int(source.offsets[label]), int(source.offsets[label + 1])
     found = [wanted[source.faces(np.arange(at, min(at + _SLICE, end)))] for at in range(first, end, _SLICE)]
@@ -195,6 +196,6 @@ def _require_images(characters: str, train: ImageSet) -> None:
     empty = [character for character, count in zip(characters, train.counts, strict=True) if count == 0]
     if empty:
         raise RunError(
-            f"nothing to train on for {len(empty)} characters ({''.join(empty[:8])}); "
-            "lower train.hold_out, hold fewer faces out, or leave these characters out"
+            f"nothing to train on for {counted(len(empty), 'character')} ({''.join(empty[:8])}); "
+            "lower train.hold_out, hold out fewer faces, or leave these characters out"
         )

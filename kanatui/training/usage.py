@@ -1,4 +1,4 @@
-"""What a training takes of the machine: memory, processor, GPU memory."""
+"""Measures a training's use of memory, processor and GPU memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 
 class Usage:
-    """Measures this process and the ones that make its batches, between two calls of :meth:`read`."""
+    """Measures this process and its batch workers between calls of :meth:`read`."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -23,10 +23,10 @@ class Usage:
         self._measure()
 
     def read(self) -> dict[str, Any]:
-        """Return ``memory``, resident bytes; ``cpu``, per cent of a core since the last call; on CUDA ``gpu_memory``.
+        """Return ``memory`` (resident bytes), ``cpu`` (per cent of a core since the last call), on CUDA ``gpu_memory``.
 
-        The last is the bytes that torch holds there. What programs that have ended used (ImageMagick, say) counts for
-        ``cpu`` as well.
+        ``gpu_memory`` is the bytes that torch holds on the GPU. ``cpu`` includes child programs that have ended
+        (ImageMagick, say).
         """
         before, since = self._spent, self._since
         self._since = time.monotonic()
@@ -38,10 +38,10 @@ class Usage:
         return found
 
     def _measure(self) -> int:
-        """Note the processor seconds that each process has spent, and return the bytes that all of them hold."""
+        """Record the processor seconds of each process, and return the resident bytes of all of them."""
         memory = 0
         self._spent = {}
-        # Asking the system for a process's children reads all of /proc, 10 ms with a few hundred processes.
+        # Listing a process's children reads all of /proc: 10 ms with a few hundred processes.
         for pid in (os.getpid(), *(child.pid for child in multiprocessing.active_children())):
             with contextlib.suppress(psutil.Error):  # it may end at any moment
                 process = self._processes.setdefault(pid or 0, psutil.Process(pid))

@@ -251,8 +251,8 @@ ASK = f"{IMPORT}; found = checks.check_unicode(); print('result:', found.state, 
         (b"\x1b[12;3R", "ok UTF-8; あ is 2 columns wide here"),
         (b"x\x1b[12;3R", "ok UTF-8; あ is 2 columns wide here"),
         (b"\x1b[1;2R", "warning UTF-8, but this terminal draws あ 1 column wide, not 2"),
-        (b"", "ok UTF-8 (the terminal was not asked how wide あ is)"),
-        (b"\x1b[1;", "ok UTF-8 (the terminal was not asked how wide あ is)"),
+        (b"", "ok UTF-8 (the width of あ was not checked)"),
+        (b"\x1b[1;", "ok UTF-8 (the width of あ was not checked)"),
     ],
 )
 def test_the_terminal_is_asked_how_wide_a_kana_is(reply: bytes, expected: str) -> None:
@@ -267,7 +267,7 @@ def test_the_terminal_is_asked_how_wide_a_kana_is(reply: bytes, expected: str) -
         (80, 24, "ok 80 × 24"),
         (79, 24, "warning 79 × 24; the screens need 80 × 24"),
         (132, 20, "warning 132 × 20; the screens need 80 × 24"),
-        (0, 0, "warning 0 × 0: the size is not known"),
+        (0, 0, "warning 0 × 0: size unknown"),
     ],
 )
 def test_the_size_of_the_terminal(columns: int, rows: int, expected: str) -> None:

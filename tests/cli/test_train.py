@@ -73,7 +73,7 @@ def ok(type_in):
         ([*QUICK, "--name", "a/b"], 1, "run name 'a/b'"),
         ([*QUICK, "--hold-out-faces", "nobody"], 1, "no face 'nobody' in the data"),
         ([*QUICK, "--hold-out-faces", FACE], 1, "nothing to train on for 3 characters (あいう)"),
-        ([*QUICK, "--device", "mps"], 2, "--device mps: there is no Apple GPU here"),
+        ([*QUICK, "--device", "mps"], 2, "--device mps: this machine has no Apple GPU"),
         (["train", "--replay", "9"], 1, "no run '9'"),
         (["train", "--replay", "9", "--seed", "3"], 2, "--seed: cannot be given with --replay"),
         (["runs", "--rename", "9", "x"], 1, "no run '9'"),

@@ -177,7 +177,7 @@ async def test_a_killed_engine_is_reported_and_started_again(plugin):
         await until(lambda: is_drawing_slowly(process_of(made)))
         first = process_of(made)
         first.kill()
-        with pytest.raises(EngineError, match=r"the preview engine ended \(killed by signal 9\); it is started again"):
+        with pytest.raises(EngineError, match=r"the preview engine ended \(killed by signal 9\); it restarts"):
             await task
         answer = await made.ask("layout", recipe=recipe())
         assert answer.data["characters"] == "あいう"

@@ -91,7 +91,7 @@ def test_a_run_that_was_cut_off_goes_on(type_in):
         (["--variant", "x: --without fog"], "--variant x: --without: the recipe has no augmentation 'fog'"),
         (["--variant", "x: --wihtout noise"], "--variant x: No such option"),
         (["--variant", "x: --set 'a"], "--variant x: No closing quotation"),
-        (["--variant", "x: --epochs 2", "--variant", "x: --epochs 3"], "--variant x: there are two of this name"),
+        (["--variant", "x: --epochs 2", "--variant", "x: --epochs 3"], "--variant x: the name is used twice"),
         (["--recipe", "quick"], "give the recipe once"),
     ],
 )

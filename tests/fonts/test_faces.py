@@ -80,7 +80,7 @@ def test_a_file_that_is_no_font_is_an_error_naming_the_face(place: Path) -> None
     path = place / "noise.ttf"
     for content in (b"", b"not a font at all", b"\x00\x01\x00\x00" + bytes(64)):
         path.write_bytes(content)
-        with pytest.raises(FontError, match=r"^face noise: .*noise\.ttf cannot be used: not a font"):
+        with pytest.raises(FontError, match=r"^face noise: .*noise\.ttf cannot be used: not a readable font"):
             coverage(face_of(path), "あ")
 
 

@@ -48,7 +48,7 @@ def test_the_users_file_adds_and_overrides(tricky: Path) -> None:
         ('[[face]]\nid = "a\n', r"not valid TOML: .*line 2, column 8"),
         ("[[face]]\n[[face", r"not valid TOML: .*at end of document"),
         ("faces = 1\n", "unknown key 'faces'"),
-        ("face = 1\n", "it holds \\[\\[face\\]\\] tables"),
+        ("face = 1\n", "only \\[\\[face\\]\\] tables are allowed"),
         (f"[[face]]\n{ENTRY}\nitalic = true\n", "face 'mine': unknown key 'italic'"),
         (f"[[face]]\n{ENTRY}\n[[face]]\n{ENTRY}\n", "face 'mine': the id is used twice"),
         (f"[[face]]\n{ENTRY}\n".replace("brush", "comic"), "face 'mine': style 'comic' is none of gothic"),
@@ -128,7 +128,7 @@ def test_a_later_font_of_a_collection_is_drawn_itself(place: Path) -> None:
     assert first.digest != second.digest
     assert coverage(first, "あい").tolist() == [True, False]
     assert coverage(second, "あい").tolist() == [False, True]
-    with pytest.raises(FontError, match=r"list\.toml: face 'part-2': it holds 2 fonts, so there is no index 2"):
+    with pytest.raises(FontError, match=r"list\.toml: face 'part-2': it has 2 fonts, so there is no index 2"):
         load_faces([write_list(place / "list.toml", entry.format(2))])
 
 

@@ -245,7 +245,7 @@ def test_lines_and_blots_alone_are_no_crash():
 def test_one_spot_on_empty_paper_is_no_ink():
     picture = np.full((64, 64), PAPER, dtype=np.uint8)
     picture[30, 30] = INK
-    with pytest.raises(NoInkError, match="of one colour"):
+    with pytest.raises(NoInkError, match="only one colour"):
         prepare(picture, 48)
 
 

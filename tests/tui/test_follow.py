@@ -218,7 +218,7 @@ async def test_a_run_without_events_is_no_error(tmp_path):
     ("event", "words"),
     [
         ({"event": "paused", "step": 1234}, "paused at step 1,234"),
-        ({"event": "augment", "step": 7, "augments": []}, "other augmentations from step 7 on"),
+        ({"event": "augment", "step": 7, "augments": []}, "new augmentations from step 7"),
         ({"event": "command", "command": "pause", "accepted": False, "note": "why"}, "pause refused: why"),
         ({"event": "end", "state": "failed", "reason": "the disk is full"}, "failed: the disk is full"),
         (

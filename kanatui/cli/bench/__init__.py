@@ -1,4 +1,4 @@
-"""`kanatui bench`: measurements that anybody can repeat."""
+"""The command `bench`: repeatable measurements of kanatui."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from kanatui.cli.console import err, out, print_json, stages
 if TYPE_CHECKING:
     from kanatui.cli.bench.figures import Figure
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print for programs.")
-_rounds = click.option("--rounds", type=click.IntRange(1, 100), help="How often each thing is measured.")
-_full = click.option("--full", is_flag=True, help="Make the article's 715,884 images (2.9 GB) rather than a part.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_rounds = click.option("--rounds", type=click.IntRange(1, 100), help="Number of measurements of each figure.")
+_full = click.option(
+    "--full", is_flag=True, help="Make the article's 715,884 images (2.9 GB) instead of a part of them."
+)
 
 
 @click.group("bench")
 def bench_command() -> None:
-    """Measure kanatui on this machine: ways of doing the same thing side by side, against what is wanted."""
+    """Measure kanatui on this machine: alternatives side by side, and each figure against its goal."""
 
 
 @bench_command.command("render")
 @_rounds
-@click.option("--size", type=click.IntRange(16, 256), default=64, show_default=True, help="Pixels along a side.")
+@click.option(
+    "--size", type=click.IntRange(16, 256), default=64, show_default=True, help="Side of the images in pixels."
+)
 @_json
 def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
-    """Draw images in every way: the article's, ImageMagick in batches, Pillow, masters. Half a minute."""
+    """Compare ways to draw images: the article's, ImageMagick in batches, Pillow, masters. Takes half a minute."""
     _measure([functools.partial(_render, rounds, size)], as_json)
 
 
@@ -38,7 +42,7 @@ def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
 @_full
 @_json
 def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
-    """Make data sets: as a stream, on disk, by one worker and two; where the time goes; growth; memory. 2 minutes."""
+    """Make data sets: streamed, on disk, with one and two workers; time per step, growth, memory. Takes 2 minutes."""
     _measure([functools.partial(_generate, rounds, full)], as_json)
 
 
@@ -46,7 +50,7 @@ def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
 @_rounds
 @_json
 def bench_train(rounds: int | None, as_json: bool) -> None:
-    """Train: images per second, what making the images costs, the time to the article's score. 3 minutes."""
+    """Train: images per second, the cost of making the images, time to the article's score. Takes 3 minutes."""
     _measure([functools.partial(_train, rounds)], as_json)
 
 
@@ -54,14 +58,14 @@ def bench_train(rounds: int | None, as_json: bool) -> None:
 @_rounds
 @_json
 def bench_recognize(rounds: int | None, as_json: bool) -> None:
-    """Read pictures: a thousand in one go, and a single one from the start of the process. Half a minute."""
+    """Read pictures: a thousand at once, and one including the start of the process. Takes half a minute."""
     _measure([functools.partial(_recognize, rounds)], as_json)
 
 
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
-    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. 3 minutes; starts a training."""
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 3 minutes."""
     _measure([_tui], as_json)
 
 
@@ -69,7 +73,7 @@ def bench_tui(as_json: bool) -> None:
 @_full
 @_json
 def bench_all(full: bool, as_json: bool) -> None:
-    """Measure everything above."""
+    """Run all of these benchmarks."""
     _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _tui], as_json)
 
 
@@ -137,7 +141,7 @@ def _measure(benches: Sequence[Callable[[], list[Figure]]], as_json: bool) -> No
 def _print(figures: Sequence[Figure], machine: dict[str, str], command: str) -> None:
     from rich.table import Table
 
-    table = Table("what", "measured", "goal", "", "least … median … most", "n", "note", box=None, pad_edge=False)
+    table = Table("what", "measured", "goal", "", "min … median … max", "n", "note", box=None, pad_edge=False)
     for figure in figures:
         table.add_row(
             figure.name,

@@ -1,4 +1,4 @@
-"""Large character sets: what 3,000 kanji cost before the first image."""
+"""Benchmark of large character sets: planning and drawing the masters of 3,000 kanji."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FACE = "noto-sans-cjk-jp-medium"
 
 
 def measure_charset(on_stage: OnStage) -> list[Figure]:
-    """Lay a recipe of 3,000 kanji out and draw their masters, with nothing in the cache.
+    """Measure planning a recipe of 3,000 kanji and drawing their masters, starting with an empty cache.
 
     Raises:
-        KanatuiError: the face is not installed, or drawing failed.
+        KanatuiError: the face is not installed, or drawing fails.
     """
     recipe = find_recipe("article").but(characters=_KANJI, faces=[_FACE], image_size=64)
     seconds = []
@@ -48,7 +48,7 @@ def measure_charset(on_stage: OnStage) -> list[Figure]:
 
 @contextlib.contextmanager
 def _at(home: Path) -> Iterator[None]:
-    """Keep everything in another home meanwhile."""
+    """Set ``KANATUI_HOME`` to ``home`` within the block."""
     before = os.environ.get("KANATUI_HOME")
     os.environ["KANATUI_HOME"] = str(home)
     try:

@@ -1,4 +1,4 @@
-"""How soon a drawing is read: strokes of a mouse on the Draw screen, from lifting the pen to the readings' paint."""
+"""Benchmark of the Draw screen: the time from the end of a mouse stroke until its readings are painted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kanatui.cli.bench.terminal import Terminal
 from kanatui.pictures.drawing import Point
 
 Line = tuple[Point, ...]
-"""Corners of a stroke, shares of the board's width and height."""
+"""Corners of a stroke, as shares of the board's width and height."""
 
 CHARACTERS: Mapping[str, Sequence[Line]] = {
     "ニ": (((0.3, 0.3), (0.7, 0.3)), ((0.2, 0.7), (0.8, 0.7))),
@@ -24,36 +24,36 @@ CHARACTERS: Mapping[str, Sequence[Line]] = {
     "テ": (((0.35, 0.2), (0.65, 0.2)), ((0.2, 0.45), (0.8, 0.45)), ((0.55, 0.45), (0.35, 0.85))),
     "サ": (((0.2, 0.4), (0.8, 0.4)), ((0.35, 0.2), (0.35, 0.6)), ((0.65, 0.2), (0.65, 0.5), (0.45, 0.85))),
 }
-"""Characters of straight strokes, in the order in which they are written."""
+"""Characters with straight strokes; the strokes are in writing order."""
 
 _BOARD = (2, 3, 72, 36)
-"""Left column, top line, columns and lines of a square on the board at 120×40, counted from 1."""
+"""Left column, top line, columns and lines of a square on the board at 120×40; column and line count from 1."""
 
 _GOAL = 100.0  # ms
 _ROUNDS = 2
-_POINTS = 24  # reports of the mouse in a stroke
+_POINTS = 24  # mouse reports per stroke
 _BETWEEN_REPORTS = 0.008  # seconds: a mouse reports 125 times a second
 _BETWEEN_STROKES = 0.3
-_READY = 1.0  # seconds without output after which the model and the pictures are there
+_READY = 1.0  # seconds without output after which the model and the pictures are loaded
 _READING = "█"  # the bar of the first reading; nothing else on the screen is drawn with it
-_HINT = "Draw with the mouse"  # stands on an empty board once the model is loaded
-_LEFT, _DRAG = 0, 32  # the button's code, and what is added while the mouse moves
+_HINT = "Draw with the mouse"  # shown on an empty board once the model is loaded
+_LEFT, _DRAG = 0, 32  # the button's code, and what is added to it while the mouse moves
 
 
 def measure_pen(terminal: Terminal, note: str, characters: Iterable[str] = CHARACTERS, rounds: int = _ROUNDS) -> Figure:
-    """Go to the Draw screen and draw; every stroke's pen-up to the first paint of new readings, in ms.
+    """Draw on the Draw screen and measure the ms from the end of each stroke to the first paint of new readings.
 
     Args:
-        terminal: the app on 120×40, not in a field that takes letters.
-        note: under which circumstances.
+        terminal: the app at 120×40, with no text field focused.
+        note: the circumstances, for the figure's note.
         characters: keys of :data:`CHARACTERS`; the board is cleared after each.
-        rounds: how often each is drawn.
+        rounds: how often each character is drawn.
 
     Returns:
-        The slowest stroke against the goal, all of them as samples.
+        The slowest stroke as the value, all strokes as samples.
 
     Raises:
-        KanatuiError: readings did not come.
+        KanatuiError: no readings appeared.
     """
     since = terminal.press("4")
     terminal.wait_for(_HINT, since)
@@ -72,7 +72,7 @@ def measure_pen(terminal: Terminal, note: str, characters: Iterable[str] = CHARA
 
 
 def _stroke(terminal: Terminal, line: Line) -> float:
-    """Draw a stroke at a hand's pace and return the seconds from lifting the pen to readings."""
+    """Draw a stroke at a human pace and return the seconds from its end to the readings."""
     cells = reports(line)
     terminal.write(_report(_LEFT, cells[0]))
     for cell in cells[1:]:
@@ -86,7 +86,7 @@ def _stroke(terminal: Terminal, line: Line) -> float:
 
 
 def reports(line: Line) -> list[tuple[int, int]]:
-    """Return the cells (column, line) that a mouse reports along a stroke, none twice in a row."""
+    """Return the cells (column, line) that a mouse reports along a stroke, without consecutive duplicates."""
     left, top, columns, lines = _BOARD
     pieces = list(itertools.pairwise(line))
     each = _POINTS // len(pieces)
@@ -102,5 +102,5 @@ def reports(line: Line) -> list[tuple[int, int]]:
 
 
 def _report(button: int, cell: tuple[int, int], up: bool = False) -> bytes:
-    """Write a mouse report as xterm does in its mode 1006 (SGR)."""
+    """Return a mouse report in xterm's mode 1006 (SGR)."""
     return f"\x1b[<{button};{cell[0]};{cell[1]}{'m' if up else 'M'}".encode()

@@ -1,4 +1,4 @@
-"""Making data sets: as a stream and on disk, where the time goes, what the machine's limit is, how it grows."""
+"""Benchmark of generation: streams, data sets on disk, time per step, the machine's limits, growth with size."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ ROUNDS = 5
 _SIZE = 64  # pixels
 _STREAMED = 2048
 _BATCH = 256
-_PART = 1000  # of the article's 4,236 images a character, where not all are made
+_PART = 1000  # of the article's 4,236 images per character, if not all are made
 _SHARD_IMAGES = 2048
-_SHARDS = 2  # for each worker in each round
+_SHARDS = 2  # per worker and round
 _SMALL, _LARGE = 10_000, 1_000_000
-_SAMPLED_AT_ONCE, _MASTER_SIDE = 32, 97  # as the article's masters are for images of 64 px
+_SAMPLED_AT_ONCE, _MASTER_SIDE = 32, 97  # as for the article's masters at 64 px
 
 
 def measure_generate(rounds: int, full: bool, on_stage: OnStage) -> list[Figure]:
-    """Measure what the module's first line says.
+    """Measure generation as a stream and on disk, step by step, and with a large character set.
 
     Args:
-        rounds: how often each thing is measured.
-        full: make all of the article's images rather than a part.
-        on_stage: told how far it is.
+        rounds: number of measurements of each figure.
+        full: make all of the article's images instead of a part of them.
+        on_stage: called with the progress.
 
     Raises:
-        KanatuiError: a process that was to be measured failed.
+        KanatuiError: a measured process failed.
     """
     plain, random = article(_SIZE), GlyphStream(find_recipe(DEFAULT).but(image_size=_SIZE), load())
     for done, stream in enumerate((plain, random), start=1):
@@ -84,7 +84,7 @@ def _streaming(stream: GlyphStream) -> Way:
 
 
 def _steps(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure]:
-    """Where the time of an image goes, augmentation by augmentation, at the recipe's probabilities."""
+    """Measure the time of each step of making an image, at the recipe's probabilities."""
     indices = some_indices(stream, _BATCH)
     table = stream.plan.rows(indices)
     with torch.inference_mode():
@@ -103,21 +103,21 @@ def _steps(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure]:
 
 
 def _limits(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure]:
-    """What the machine needs for the bare work: moving the bytes, and sampling ready squares at ready places."""
+    """Measure the machine's limits: copying the same bytes, and grid_sample alone on prepared inputs."""
     table = some_rows(stream, _BATCH)
     masters = torch.rand(_SAMPLED_AT_ONCE, 1, _MASTER_SIDE, _MASTER_SIDE)
     turn = torch.tensor([[0.9, -0.1, 0.02], [0.1, 0.9, -0.05]]).expand(_SAMPLED_AT_ONCE, 2, 3)
     places = F.affine_grid(turn, [_SAMPLED_AT_ONCE, 1, _SIZE, _SIZE], align_corners=False)
-    planes = places.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)  # laid out as the renderer lays them out
+    planes = places.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)  # the renderer's memory layout
 
     def sample() -> None:
         for _ in range(_BATCH // _SAMPLED_AT_ONCE):
             F.grid_sample(masters, planes, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-    # A master is read as bytes, written and read as floats; two places a pixel are written and read; the image is
-    # written and read as floats, and written as bytes.
+    # A master is read as bytes, written and read as floats; two coordinates per pixel are written and read; the image
+    # is written and read as floats, and written as bytes.
     moved = _MASTER_SIDE**2 * (1 + 4 + 4) + _SIZE**2 * (8 + 8 + 4 + 4 + 1)
-    source = torch.zeros(_SAMPLED_AT_ONCE * moved // 2, dtype=torch.uint8)  # each byte copied is read and written
+    source = torch.zeros(_SAMPLED_AT_ONCE * moved // 2, dtype=torch.uint8)  # copying reads and writes each byte
     target = torch.empty_like(source)
 
     def copy() -> None:
@@ -130,8 +130,10 @@ def _limits(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure]
         )
     return [
         Figure.median("placed, whole", found["placed"], "µs/image", note=f"article, {_SIZE} px, one thread"),
-        Figure.median("limit: bare grid_sample", found["sample"], "µs/image", note="masters and places made before"),
-        Figure.median("limit: memcpy of the same bytes", found["copy"], "µs/image", note=f"{moved:,} bytes an image"),
+        Figure.median(
+            "limit: bare grid_sample", found["sample"], "µs/image", note="masters and coordinates prepared beforehand"
+        ),
+        Figure.median("limit: memcpy of the same bytes", found["copy"], "µs/image", note=f"{moved:,} bytes per image"),
         Figure.ratio("placed / bare grid_sample", found["placed"], found["sample"]),
         Figure.ratio("placed / memcpy", found["placed"], found["copy"]),
     ]
@@ -144,14 +146,18 @@ def _timed(
 
 
 def _growth(rounds: int, on_stage: OnStage) -> list[Figure]:
-    """The time of an image in a small data set and in a large one of the same recipe."""
+    """Compare the time per image in a small and a large data set of the same recipe."""
     recipe = find_recipe("quick")
     ways = {f"{images:,} images": _streaming(_of_size(recipe, images)) for images in (_SMALL, _LARGE)}
     small, large = alternate(ways, rounds, on_stage, "growth").values()
     note = f"recipe quick, {recipe.image_size} px, one thread"
     return [
         Figure.ratio(
-            f"time of an image, {_LARGE:,} images / {_SMALL:,}", small, large, most=1.1, note=f"{note}; goal: as noise"
+            f"time of an image, {_LARGE:,} images / {_SMALL:,}",
+            small,
+            large,
+            most=1.1,
+            note=f"{note}; goal: within noise",
         )
     ]
 
@@ -162,7 +168,7 @@ def _of_size(recipe: Recipe, images: int) -> GlyphStream:
 
 
 def _workers(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure]:
-    """One worker and two, writing shards of the default recipe to disk; started and warm before the first round."""
+    """Measure one and two workers that write shards to disk; they are started and warm before the first round."""
     with own_home() as home, _pool(stream, home) as making:
         one, two = alternate({"1": making(1), "2": making(2)}, rounds, on_stage, "workers").values()
     cores = processes.usable_cores()
@@ -170,13 +176,13 @@ def _workers(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure
     return [
         Figure.median(f"{title}, 1 worker", one, "images/s"),
         Figure.median(f"{title}, 2 workers", two, "images/s", least=6000.0),
-        Figure.ratio("2 workers / 1 worker", two, one, least=1.8, note=f"{cores} cores usable"),
+        Figure.ratio("2 workers / 1 worker", two, one, least=1.8, note=f"usable cores: {cores}"),
     ]
 
 
 @contextlib.contextmanager
 def _pool(stream: GlyphStream, folder: Path) -> Iterator[Callable[[int], Way]]:
-    """Give a function that returns the way of having so many of two processes make shards at a time."""
+    """Yield a function that returns the way in which a given number (1 or 2) of two workers make shards."""
     manifest = dataclasses.replace(write.plan_manifest(stream), shard_images=_SHARD_IMAGES)
     pool = concurrent.futures.ProcessPoolExecutor(
         2,
@@ -193,12 +199,12 @@ def _pool(stream: GlyphStream, folder: Path) -> Iterator[Callable[[int], Way]]:
         return rate(count * _SHARDS * _SHARD_IMAGES, lambda: list(lanes.map(lane, range(count))))
 
     with pool, concurrent.futures.ThreadPoolExecutor(2) as lanes:
-        list(lanes.map(lane, range(2)))  # both have started and loaded their masters
+        list(lanes.map(lane, range(2)))  # now both have started and loaded their masters
         yield making
 
 
 def _on_disk(images: int, full: bool, on_stage: OnStage) -> list[Figure]:
-    """The article's whole data set on disk by the command itself; only the masters are there before."""
+    """Write the article's data set to disk with the command itself; only the masters exist beforehand."""
     caps = [0] if full else [_PART // 5, _PART]
     took = []
     for done, cap in enumerate(caps):
@@ -211,7 +217,7 @@ def _on_disk(images: int, full: bool, on_stage: OnStage) -> list[Figure]:
     if not full:
         share = (images / len(article(_SIZE).characters) - _PART) / (_PART - caps[0])
         seconds += share * (took[-1].seconds - took[0].seconds)
-        note += f", extrapolated from {caps[0]:,} and {_PART:,} a character; --full makes all"
+        note += f", extrapolated from {caps[0]:,} and {_PART:,} per character; --full makes all"
     return [
         Figure("the article's data set on disk", seconds, "s", 120.0, note=note),
         Figure("generating it, peak memory", took[-1].peak / 1e9, "GB", 1.5, note="resident, all processes summed"),

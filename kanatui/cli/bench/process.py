@@ -1,4 +1,4 @@
-"""kanatui as a process of its own: how long it takes, and how much memory it and its children come to hold."""
+"""Runs kanatui as a separate process and measures its time and memory."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ import psutil
 from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
 
-_LOOK_EVERY = 0.05  # seconds; what is held for a shorter time may be missed
+_LOOK_EVERY = 0.05  # seconds; shorter peaks may be missed
 
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a process took."""
+    """Time and memory that a process took."""
 
     seconds: float
     peak: float
-    """Bytes resident, of the process and its children together; what they share counts for each."""
+    """Peak resident bytes of the process and its children together; shared memory counts for each."""
     started: float
-    """When it started, seconds since 1970."""
+    """Start time, seconds since 1970."""
     output: str
 
 
 @contextlib.contextmanager
 def own_home(cached: bool = True) -> Iterator[Path]:
-    """Give a home for measuring in, which is deleted afterwards; with the user's cache of masters, or an empty one."""
+    """Yield a temporary ``KANATUI_HOME``, with the user's cache of masters or an empty cache."""
     with tempfile.TemporaryDirectory(prefix="kanatui-bench-", ignore_cleanup_errors=True) as folder:
         if cached:
             paths.cache().mkdir(parents=True, exist_ok=True)
@@ -43,10 +43,10 @@ def own_home(cached: bool = True) -> Iterator[Path]:
 
 
 def run_kanatui(arguments: Sequence[str], home: Path) -> Done:
-    """Run ``kanatui ARGUMENTS…`` to its end in some home, and watch its memory.
+    """Run ``kanatui ARGUMENTS…`` to its end with ``home`` as its home, and watch its memory.
 
     Raises:
-        KanatuiError: it failed; its last words are in the message.
+        KanatuiError: it failed; the message has the end of its output.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         started, clock = time.time(), time.perf_counter()
@@ -76,7 +76,7 @@ def run_kanatui(arguments: Sequence[str], home: Path) -> Done:
 
 
 def resident(process: int, children: bool = True) -> float:
-    """Return the bytes that a process holds in memory, with its children or without; 0 once it is gone."""
+    """Return the resident bytes of a process, with or without its children; 0 if it has ended."""
     found = 0.0
     with contextlib.suppress(psutil.Error):
         whole = psutil.Process(process)

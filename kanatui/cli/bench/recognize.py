@@ -1,4 +1,4 @@
-"""Reading pictures: many at a time, and a single one from the start of the process to its answer."""
+"""Benchmark of recognition: many pictures at once, and one including the start of the process."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _SIDE = 128  # pixels of each picture
 
 
 def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
-    """Read generated pictures with the default model, untrained: what its weights are makes no difference to the time.
+    """Read generated pictures with the untrained default model; the weights do not affect the time.
 
     Raises:
-        KanatuiError: a process that was to be measured failed.
+        KanatuiError: a measured process failed.
     """
     on_stage(0, 1, "pictures")
     with own_home() as home:
@@ -62,11 +62,13 @@ def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
         Figure.median(f"read {_PICTURES:,} pictures", found["many"], "images/s", note=size),
         Figure.median(f"read {_PICTURES:,} files", found["files"], "images/s", note="the whole command"),
         Figure.median(
-            "after its start", after_start, "images/s", least=500.0, note="the other 999, one file's time less"
+            "after its start",
+            after_start,
+            "images/s",
+            least=500.0,
+            note="the other 999, the time of one file subtracted",
         ),
-        Figure.median(
-            "read one file", found["one"], "s", most=1.5, note="the whole command, from the start of the process"
-        ),
+        Figure.median("read one file", found["one"], "s", most=1.5, note="the whole command, including its start"),
     ]
 
 
@@ -77,7 +79,7 @@ def _read(classifier: Classifier, pictures: Sequence[npt.NDArray[np.uint8]]) -> 
 
 
 def _model(path: Path) -> Path:
-    """Write the default recipe's model, with the weights that a training begins with."""
+    """Write the default recipe's model with its initial weights."""
     recipe, registry = find_recipe(DEFAULT), load()
     options = TrainingOptions(**{key: value for key, value in recipe.train.items() if key != "parameters"})
     characters = GlyphStream(recipe, registry).characters

@@ -1,4 +1,4 @@
-"""One convert process for each image (the article), ImageMagick in batches, Pillow, and resampled masters."""
+"""Benchmark of rendering: one convert process per image (the article), ImageMagick in batches, Pillow, masters."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ONE_BY_ONE, _EXACT, _PILLOW, _PLACED = 12, 256, 512, 8192
 _COMPARED = 256
 
 ONE_BY_ONE = "one convert process per image (the article)"
-"""The name of the article's way among the figures."""
+"""Figure name of the article's way."""
 
 
 def measure_render(rounds: int, size: int, on_stage: OnStage) -> list[Figure]:
-    """Draw rows of the article's grid in every way, in images per second, and say how alike the pictures are.
+    """Measure the images per second of each way to draw the article's grid, and the similarity of the results.
 
     Args:
-        rounds: how many.
-        size: pixels along a side of the images.
+        rounds: number of measurements of each way.
+        size: side of the images in pixels.
     """
     stream = article(size)
     stream.prepare()
@@ -70,19 +70,19 @@ def measure_render(rounds: int, size: int, on_stage: OnStage) -> list[Figure]:
 
 
 def article(size: int) -> GlyphStream:
-    """Return the article's data set at some size, laid out."""
+    """Return the article's data set with images of ``size`` pixels a side."""
     return GlyphStream(find_recipe("article").but(image_size=size), load())
 
 
 def one_by_one(stream: GlyphStream, count: int) -> Way:
-    """Return the article's way: a process of ImageMagick for each image, one after the other; images/s."""
+    """Return the article's way: one ImageMagick process per image, one after the other; in images/s."""
     table = some_rows(stream, count)
     each = [table.take(np.array([i])) for i in range(count)]
     return rate(count, lambda: [exact(row, stream.layout.faces, stream.image_size) for row in each])
 
 
 def some_indices(stream: GlyphStream, count: int) -> Indices:
-    """Return indices from all over a data set, always the same ones, [count] int64."""
+    """Return indices from the whole data set, always the same ones: int64 [count]."""
     return np.random.default_rng(0).integers(0, len(stream), count)
 
 
@@ -92,18 +92,18 @@ def some_rows(stream: GlyphStream, count: int) -> GlyphTable:
 
 
 class _Pillow:
-    """Draws rows as one would with Pillow: text about the middle of a canvas, turned, shifted, averaged down."""
+    """Draws rows with Pillow: text centred on a canvas, rotated, shifted, averaged down."""
 
     def __init__(self, faces: Sequence[Face], canvas: int, size: int) -> None:
         self._faces, self._canvas, self._size = faces, canvas, size
-        self._font = functools.cache(self._open)  # every size of every face is opened once
+        self._font = functools.cache(self._open)  # opens each size of each face once
 
     def _open(self, face: int, points: float) -> ImageFont.FreeTypeFont:
         found = self._faces[face]
         return ImageFont.truetype(str(found.path), points, index=found.index)
 
     def draw(self, table: GlyphTable) -> Images:
-        """Draw each row, uint8 [n, size, size]."""
+        """Draw each row: uint8 [n, size, size]."""
         return np.stack([self._one(row) for row in table.rows])
 
     def _one(self, row: np.void) -> npt.NDArray[np.uint8]:
@@ -118,7 +118,7 @@ class _Pillow:
 
 
 def _likeness(stream: GlyphStream, others: dict[str, _Pillow]) -> dict[str, float]:
-    """Return the mean peak signal-to-noise ratio of each way's pictures against ImageMagick's own, in dB."""
+    """Return the mean peak signal-to-noise ratio (dB) of each way's pictures against ImageMagick's."""
     table = some_rows(stream, _COMPARED)
     theirs = exact(table, stream.layout.faces, stream.image_size).astype(np.float64)
     drawn = {name: pillow.draw(table) for name, pillow in others.items()} | {"placed": stream.draw(table)}

@@ -1,4 +1,4 @@
-"""Ways of doing the same thing, measured side by side: one after the other, several times over."""
+"""Measures alternatives side by side, in alternating rounds."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Way = Callable[[], float]
 
 
 def alternate(ways: Mapping[str, Way], rounds: int, on_stage: OnStage, title: str) -> dict[str, list[float]]:
-    """Measure each way ``rounds`` times, in turns, so that whatever else the machine does meets all of them.
+    """Measure each way ``rounds`` times, in turns, so that other load on the machine affects all of them alike.
 
-    Every other round goes backwards, and one round before the first is not counted: caches fill, code is loaded.
+    Every other round goes in reverse order. A warm-up round, which fills caches and loads code, is not counted.
     """
     found: dict[str, list[float]] = {name: [] for name in ways}
     steps = [(turn, name) for turn in range(rounds + 1) for name in (list(ways) if turn % 2 else reversed(list(ways)))]
@@ -30,7 +30,7 @@ def alternate(ways: Mapping[str, Way], rounds: int, on_stage: OnStage, title: st
 
 
 def rate(count: int, work: Callable[[], object]) -> Way:
-    """Return a way that does ``work`` and gives how many of ``count`` that is each second."""
+    """Return a way that does ``work`` once and returns ``count`` per second."""
 
     def way() -> float:
         started = time.perf_counter()
@@ -41,7 +41,7 @@ def rate(count: int, work: Callable[[], object]) -> Way:
 
 
 def microseconds(work: Callable[[], object], count: int, least: float = 0.05) -> Way:
-    """Return a way that repeats ``work`` for at least some seconds and gives the µs for each of its ``count``."""
+    """Return a way that repeats ``work`` for at least ``least`` seconds and returns the µs per item of ``count``."""
 
     def way() -> float:
         started = time.perf_counter()
@@ -57,7 +57,7 @@ def microseconds(work: Callable[[], object], count: int, least: float = 0.05) ->
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Have torch compute with so many threads."""
+    """Limit torch to ``count`` threads within the block."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""A program on a pseudo-terminal of its own: keys go in, and every byte that it paints is counted and timed."""
+"""Runs a program on a pseudo-terminal: sends keys, and counts and times every byte of output."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from kanatui.core.errors import KanatuiError
 
 _QUERIES = {
     b"\x1b[?2026$p": b"\x1b[?2026;2$y",  # synchronized output: supported, off
-    b"\x1b[?2048$p": b"\x1b[?2048;0$y",  # in-band resize: not known
+    b"\x1b[?2048$p": b"\x1b[?2048;0$y",  # in-band resize: not supported
 }
-"""What Textual asks its terminal at the start, and what a plain one answers."""
+"""Textual's queries to the terminal at the start, and the answers of a plain terminal."""
 
 
 def _surroundings() -> dict[str, str]:
-    """Return the environment without the size that some shells export: it would go before the terminal's own."""
+    """Return the environment without COLUMNS and LINES, which would override the terminal's own size."""
     return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
 
 
 class Terminal:
-    """Runs a command on a pseudo-terminal and keeps what it writes, with the times."""
+    """Runs a command on a pseudo-terminal and records its output with times."""
 
     def __init__(
         self, command: Sequence[str], columns: int = 120, lines: int = 40, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Start the command, in a session of its own with the terminal as its controlling one."""
+        """Start the command in a new session, with the pseudo-terminal as its controlling terminal."""
         self._main, inner = os.openpty()
         self.resize(columns, lines)
         self.started = time.perf_counter()
@@ -61,7 +61,7 @@ class Terminal:
     def app(
         cls, *arguments: str, columns: int = 120, lines: int = 40, environment: Mapping[str, str] | None = None
     ) -> Self:
-        """Start kanatui itself."""
+        """Start ``kanatui ARGUMENTS…``."""
         return cls([sys.executable, "-m", "kanatui", *arguments], columns, lines, environment)
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class Terminal:
             try:
                 ready = select.select([self._main], [], [], 0.5)[0]
                 data = os.read(self._main, 1 << 16) if ready else None
-            except (OSError, ValueError):  # closed at either end
+            except (OSError, ValueError):  # closed at one of its ends
                 data = b""
             if data == b"":
                 break
@@ -96,30 +96,30 @@ class Terminal:
             if query in data:
                 self.write(answer)
 
-    # ── what goes in ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── input ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, data: bytes) -> None:
-        """Send bytes, as a keyboard would."""
+        """Send bytes as input; ignored if the terminal is closed."""
         with contextlib.suppress(OSError):
             os.write(self._main, data)
 
     def press(self, keys: str) -> int:
-        """Send keys and return how much had been painted before, for :meth:`wait_for`."""
+        """Send keys and return the number of bytes painted before, for :meth:`wait_for`."""
         before = len(self._output)
         self.write(keys.encode())
         return before
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size; the program is told as by a real terminal."""
+        """Change the size, in cells; the program is notified as by a real terminal."""
         fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def hang_up(self) -> None:
-        """Close the terminal, as a dropped connection does: the program gets SIGHUP."""
+        """Close the terminal like a dropped connection: the program gets SIGHUP."""
         with contextlib.suppress(OSError):
             os.close(self._main)
 
     def end(self) -> None:
-        """Terminate the command if it still runs."""
+        """Terminate the command if it is still running, and close the terminal."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -129,7 +129,7 @@ class Terminal:
                 self.process.wait()
         self.hang_up()
 
-    # ── what comes out ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── output ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def painted(self) -> int:
@@ -138,18 +138,18 @@ class Terminal:
 
     @property
     def last_painted(self) -> float:
-        """When something was painted last (`time.perf_counter`); the start if nothing was."""
+        """Time of the last output (`time.perf_counter`); the start if there was none."""
         return self._times[-1][1] if self._times else self.started
 
     def text(self, since: int = 0) -> str:
-        """Return what was painted, escape sequences and all."""
+        """Return the output from byte ``since`` on, including escape sequences."""
         return self._output[since:].decode(errors="replace")
 
     def wait_for(self, text: str, since: int = 0, seconds: float = 90.0) -> float:
-        """Wait until a text has been painted and return when that was (`time.perf_counter`).
+        """Wait until a text has been painted and return the time of that (`time.perf_counter`).
 
         Raises:
-            KanatuiError: it did not come in time, or the program ended.
+            KanatuiError: it did not appear in time, or the program ended.
         """
         wanted, deadline = text.encode(), time.perf_counter() + seconds
         with self._lock:
@@ -160,7 +160,7 @@ class Terminal:
                 left = deadline - time.perf_counter()
                 if left <= 0 or not self._reader.is_alive():
                     raise KanatuiError(
-                        f"the app never showed {text!r}; the last it painted: {bytes(self._output[-200:])!r}"
+                        f"the app never showed {text!r}; its last output: {bytes(self._output[-200:])!r}"
                     )
                 self._lock.wait(min(left, 0.5))
 
@@ -168,12 +168,12 @@ class Terminal:
         return next(moment for end, moment in self._times if end >= place)
 
     def wait_until_quiet(self, seconds: float, most: float = 30.0, since: int = -1) -> None:
-        """Wait until nothing has been painted for some time.
+        """Wait until nothing has been painted for ``seconds``.
 
         Args:
-            seconds: for how long nothing.
-            most: after how many seconds to give up waiting.
-            since: a place as :meth:`press` gives it, beyond which something must have been painted first.
+            seconds: length of the quiet period.
+            most: seconds after which to return anyway.
+            since: byte count as returned by :meth:`press`; something must have been painted after it first.
         """
         deadline = time.perf_counter() + most
         while time.perf_counter() < deadline:

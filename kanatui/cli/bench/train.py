@@ -1,4 +1,4 @@
-"""Training: how fast, what making the images costs it, and how soon it reaches the article's score."""
+"""Benchmark of training: speed, the cost of making the images, and the time to the article's score."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROUNDS = 3
 
 _SECONDS = 2.0  # of training in each round
 _WARM = 3  # steps
-_BARE = 4  # batches that are trained on over and over where none is made
+_BARE = 4  # prepared batches that are reused where none are made
 
 _MINUTES = 1.0
 _VALIDATIONS = 30
@@ -46,10 +46,10 @@ _DRAWN_ONE_BY_ONE = 24
 
 
 def measure_train(rounds: int, on_stage: OnStage) -> list[Figure]:
-    """Measure what the module's first line says, and the memory of training and of watching.
+    """Measure the speed, the time to the article's score, and the memory of training and of watching.
 
     Raises:
-        KanatuiError: a process that was to be measured failed.
+        KanatuiError: a measured process failed.
     """
     prepare_device(torch.device("cpu"))
     figures, rates = _speeds(rounds, on_stage)
@@ -57,7 +57,7 @@ def measure_train(rounds: int, on_stage: OnStage) -> list[Figure]:
 
 
 def _speeds(rounds: int, on_stage: OnStage) -> tuple[list[Figure], dict[str, float]]:
-    """Train on streamed images and on ready ones in turns, one network after the other."""
+    """Alternate training on streamed and on prepared images, one network after the other."""
     plain, usual = find_recipe("article"), find_recipe(DEFAULT)
     recipes = {
         "article_cnn, 256 px": plain,
@@ -79,7 +79,9 @@ def _speeds(rounds: int, on_stage: OnStage) -> tuple[list[Figure], dict[str, flo
         note = f"streamed; {training.learner.precision}, batches of {training.options.batch_size}"
         figures += [
             Figure.median(f"train {name}", streamed, "images/s", note=note),
-            Figure.median(f"limit: {name}, forward and backward", ready, "images/s", note="batches made before"),
+            Figure.median(
+                f"limit: {name}, forward and backward", ready, "images/s", note="batches prepared beforehand"
+            ),
             Figure.median("share of the time that streaming costs", shares, "%", most=15.0, note=name),
             Figure("share of the time spent waiting", 100 * training.waiting, "%", note=name),
         ]
@@ -87,7 +89,7 @@ def _speeds(rounds: int, on_stage: OnStage) -> tuple[list[Figure], dict[str, flo
 
 
 class _Training:
-    """A training to take steps of, as the trainer takes them."""
+    """A training whose steps are taken as the trainer takes them."""
 
     def __init__(self, recipe: Recipe) -> None:
         registry = load()
@@ -110,20 +112,20 @@ class _Training:
 
     @property
     def waiting(self) -> float:
-        """Share of the time for which the network stood still for want of a batch, 0 … 1."""
+        """Share of the time in which the network waited for a batch, 0 … 1."""
         return self._waited / max(self._spent, 1e-9)
 
     def streamed(self) -> float:
-        """Train on images made as they are needed; images/s."""
+        """Train on images made as needed; return images/s."""
         return self._train(lambda: self.feed.next(_nothing), count=True)
 
     def ready(self) -> float:
-        """Train on batches that are there already; images/s."""
+        """Train on prepared batches; return images/s."""
         coming = itertools.cycle(self._batches)
         return self._train(lambda: dataclasses.replace(next(coming), waited=0.0))
 
     def _train(self, next_batch: Callable[[], Batch], count: bool = False) -> float:
-        for _ in range(_WARM):  # what was made ahead during another way's turn does not count
+        for _ in range(_WARM):  # batches made ahead during the other way's turn do not count
             self._learn(next_batch())
         images, started = 0, time.perf_counter()
         while (seconds := time.perf_counter() - started) < _SECONDS:
@@ -139,11 +141,11 @@ class _Training:
 
 
 def _nothing() -> None:
-    """Report to nobody."""
+    """Ignore the report."""
 
 
 def _to_the_score(images_per_second: float, on_stage: OnStage) -> list[Figure]:
-    """From an empty directory to the article's score, against the article's way by measured rates."""
+    """Measure the time from an empty directory to the article's score, against the article's way at measured rates."""
     on_stage(0, 2, "to the article's score")
     stream = article(256)
     drawn_per_second = one_by_one(stream, _DRAWN_ONE_BY_ONE)()
@@ -157,18 +159,18 @@ def _to_the_score(images_per_second: float, on_stage: OnStage) -> list[Figure]:
     )
     title = f"empty directory to {100 * _SCORE:.1f} % strict"
     if reached is None:
-        late = f"not reached in {_MINUTES:g} min of training: this is too busy or too slow a machine"
+        late = f"not reached in {_MINUTES:g} min of training: the machine is too busy or too slow"
         return [Figure(title, done.seconds, "s", 60.0, note=late), memory]
     seconds = reached["time"] - done.started
     scored = f"{100 * reached['held_out']['strict']:.1f} % of {reached['held_out']['images']:,} held-out images, 64 px"
     trained = _EPOCHS * (1 - _HELD_OUT) * len(stream)
     theirs = len(stream) / drawn_per_second + trained / images_per_second
     note = (
-        f"{len(stream):,} images at {drawn_per_second:.0f} images/s of one convert each, "
+        f"{len(stream):,} images at {drawn_per_second:.0f} images/s with one convert each, "
         f"{_EPOCHS} epochs at {images_per_second:,.0f} images/s"
     )
     return [
-        Figure(title, seconds, "s", 60.0, note=f"{scored}; masters drawn as well"),
+        Figure(title, seconds, "s", 60.0, note=f"{scored}; includes drawing masters"),
         Figure("the article's way by these rates", theirs / 3600, "h", note=note),
         Figure("the article's way / ours", theirs / seconds, "×", least=1000.0),
         memory,
@@ -176,7 +178,7 @@ def _to_the_score(images_per_second: float, on_stage: OnStage) -> list[Figure]:
 
 
 def _first_validation(home: Path) -> dict[str, Any] | None:
-    """Return the first validation with the article's score or a better one, if there is any."""
+    """Return the first validation event with at least the article's score, or None."""
     (events,) = home.glob("runs/*/events.jsonl")
     for event in map(json.loads, events.read_text("utf-8").splitlines()):
         if event["event"] == "validation" and event["held_out"]["strict"] >= _SCORE:

@@ -1,4 +1,4 @@
-"""How the app feels, measured on a real pseudo-terminal: paint, keys, traffic, drawing, attaching."""
+"""Benchmark of the app on a pseudo-terminal: first paint, keys, traffic, preview, drawing, attaching."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ OnProgress = Callable[[str], None]
 
 
 def measure_tui(on_progress: OnProgress) -> list[Figure]:
-    """Measure everything, in a home of its own that shares the user's cache of masters; takes about three minutes.
+    """Measure the app in a temporary home that shares the user's cache of masters; takes about three minutes.
 
     Raises:
-        KanatuiError: the app or the training that it watches could not be started.
+        KanatuiError: the app or the training that it watches did not start.
     """
     with _home() as environment:
         figures = []
@@ -68,7 +68,7 @@ def _open(environment: Mapping[str, str]) -> Terminal:
 
 
 def _first_paint(environment: Mapping[str, str]) -> Figure:
-    """From starting the process to the header on the terminal, and to the screen standing still."""
+    """Measure the time from starting the process until the header is painted."""
     times = []
     for _ in range(_STARTS):
         with _open(environment) as terminal:
@@ -101,17 +101,17 @@ def _idle_and_preview(environment: Mapping[str, str]) -> list[Figure]:
         before = terminal.painted
         time.sleep(_IDLE_SECONDS)
         idle = (terminal.painted - before) / _IDLE_SECONDS
-        terminal.press("\x1b")  # out of the form, where letters are typed
+        terminal.press("\x1b")  # leave the form, which takes letters
         time.sleep(_SETTLED)
         times, bytes_each = [], []
         for _ in range(_PREVIEWS):
             before, pressed = terminal.press("r"), time.perf_counter()
             terminal.wait_until_quiet(_SETTLED, since=before)
             if terminal.painted == before:
-                raise KanatuiError("the preview was not drawn anew on r")
+                raise KanatuiError("the preview was not redrawn on r")
             times.append(terminal.last_painted - pressed)
             bytes_each.append(terminal.painted - before)
-    sheet = f"a whole new sheet, {statistics.median(bytes_each) / 1000:.0f} kB"
+    sheet = f"a complete new sheet, {statistics.median(bytes_each) / 1000:.0f} kB"
     return [
         Figure("idle traffic", idle, "bytes/s", 20.0),
         Figure("preview, key to last paint (median)", 1000 * statistics.median(times), "ms", 200.0, _ms(times), sheet),
@@ -126,7 +126,7 @@ def _drawing(environment: Mapping[str, str]) -> Figure:
 
 
 def _attach(environment: Mapping[str, str]) -> Figure:
-    """From enter on a run of many events to its last step on the screen."""
+    """Measure the time from opening a run of many events until its last step is shown."""
     times = []
     run = _long_run(Path(environment["KANATUI_HOME"]))
     with _open(environment) as terminal:
@@ -140,7 +140,7 @@ def _attach(environment: Mapping[str, str]) -> Figure:
 
 
 def _long_run(home: Path) -> Path:
-    """Write a finished run of many events, as a long training leaves it."""
+    """Write a finished run with as many events as a long training leaves."""
     folder = home / "runs" / "001-long"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text('name = "long"\nrecipe = "bench"\n[train]\n[model]\n[source]\n', "utf-8")
@@ -168,7 +168,7 @@ def _long_run(home: Path) -> Path:
 
 @contextlib.contextmanager
 def _training(environment: Mapping[str, str]) -> Iterator[None]:
-    """A training that keeps all cores busy for as long as it is wanted."""
+    """Keep all cores busy with a training within the block."""
     import os
 
     folder = Path(environment["KANATUI_HOME"])
@@ -217,10 +217,10 @@ def _watching(environment: Mapping[str, str]) -> list[Figure]:
 
 
 def _key_times(terminal: Terminal) -> list[float]:
-    """Time keys whose effect can be told from the training's own repaints by a text that only they bring up.
+    """Time keys whose effect can be told apart from the training's repaints by a text that only they show.
 
-    They are the slowest there are, for they paint the whole screen. The first round, in which screens are made, is left
-    out: making one takes 0.2 s.
+    They are the slowest keys because they paint the whole screen. The first round is left out because it creates the
+    screens, which takes 0.2 s each.
     """
     times = []
     for _ in range(1 + _KEY_ROUNDS):

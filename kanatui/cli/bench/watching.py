@@ -1,4 +1,4 @@
-"""The memory that watching a very long training takes."""
+"""Benchmark of the memory that watching a very long training takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEADY = 5.0  # seconds after the last step is shown
 
 
 def measure_watching(on_stage: OnStage) -> list[Figure]:
-    """Open the app on a run of a million events and see what it holds once all of them are shown.
+    """Open the app on a run with a million events and measure its memory once all of them are shown.
 
     Raises:
         KanatuiError: the app did not show the run.
@@ -36,12 +36,12 @@ def measure_watching(on_stage: OnStage) -> list[Figure]:
             time.sleep(_STEADY)
             alone, whole = resident(terminal.process.pid, children=False), resident(terminal.process.pid)
     on_stage(2, 2, title)
-    note = f"the app's own process; {whole / 1e6:.0f} MB with the workers that it keeps for previews and drawing"
+    note = f"the app's own process; {whole / 1e6:.0f} MB with its workers for previews and drawing"
     return [Figure(f"watching {_EVENTS:,} events, memory", alone / 1e6, "MB", 300.0, note=note)]
 
 
 def _write_run(home: Path) -> Path:
-    """Write a finished run of many events, as a long training leaves it."""
+    """Write a finished run with as many events as a very long training leaves."""
     folder = home / "runs" / "001-million"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text('name = "million"\nrecipe = "bench"\n[train]\n[model]\n[source]\n', "utf-8")

@@ -1,4 +1,4 @@
-"""What an engine can do: each job by name, imported when it is first asked for."""
+"""The jobs of an engine by name; each is imported when it is first requested."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JOBS = {
 
 
 def find(name: str) -> Job:
-    """Return a job by its name. KeyError if there is none."""
+    """Return the job of this name. KeyError if there is none."""
     module, _, function = JOBS[name].partition(":")
     job: Job = getattr(importlib.import_module(module), function)
     return job

@@ -1,4 +1,4 @@
-"""Jobs about judging a model: reading images with it, and looking at what it misread."""
+"""Jobs of evaluation: evaluating a model, and opening the images it misread."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource
 
 MOST_PICTURES = 200
-"""Pictures in one answer; more would be more than anyone looks at."""
+"""Most pictures in one answer; nobody looks at more."""
 
 
 def evaluate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Evaluate ``model`` on ``source``, with ``characters`` and ``limit`` if given: {"path"} of what was saved.
+    """Evaluate ``model`` on ``source``, with ``characters`` and ``limit`` if given: {"path"} of the result.
 
-    The arguments are those of :func:`kanatui.evaluation.evaluate.evaluate`, which says what can be raised.
+    The arguments are those of :func:`kanatui.evaluation.evaluate.evaluate`, which also lists the errors.
     """
     from kanatui.evaluation.evaluate import evaluate
 
@@ -33,7 +33,7 @@ def pictures(context: Context, arguments: Mapping[str, Any], report: Reporter) -
     """Open images of an ``evaluation`` (its JSON file), by the places of their ``records``.
 
     Returns:
-        ``images`` uint8 [n, S, S], at most :data:`MOST_PICTURES`; {"errors": why each missing one is missing}.
+        ``images`` uint8 [n, S, S], at most :data:`MOST_PICTURES`; {"errors": a reason for each image that is missing}.
     """
     from kanatui.evaluation.evaluate import open_pictures
     from kanatui.evaluation.store import read_evaluation
@@ -42,7 +42,7 @@ def pictures(context: Context, arguments: Mapping[str, Any], report: Reporter) -
         from kanatui.dataset.open import open_source
         from kanatui.dataset.recipe import Recipe
 
-        # The context's streams draw only the glyphs that are wanted; opening a source anew takes seconds.
+        # The context's streams draw only the glyphs that are needed; opening a source again takes seconds.
         if "dataset" in spec or "samples" in spec:
             return open_source(spec)
         return context.stream(Recipe.from_dict(spec["recipe"]), report)

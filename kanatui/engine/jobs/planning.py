@@ -1,4 +1,4 @@
-"""What there is and what a recipe would make: no pixel is drawn, no torch imported."""
+"""Jobs that list faces and plan recipes without drawing a pixel or importing torch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kanatui.plugins.bases import GlyphSource
 
 
 def faces(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Look which faces there are and list them all, with what each one draws of ``characters``.
+    """List all faces, looked up again, with how many of ``characters`` (default: all kana) each draws.
 
     Returns:
-        ``faces``: id, style, weight, licence, package, installed, covered, of and problem of each; ``install``: the
-        one command that gets those that are missing, or nothing.
+        ``faces``: id, style, weight, licence, package, installed, covered, of and problem of each; ``install``: a
+        command that installs the missing ones, or "".
     """
     characters = parse_characters(arguments.get("characters", DEFAULT_SET))
     context.look_again()
@@ -46,12 +46,12 @@ def _described(source: GlyphSource, face: Face, characters: str) -> dict[str, An
 
 
 def layout(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Say how many images a ``recipe`` makes here, and what it leaves out.
+    """Return how many images a ``recipe`` makes on this machine, and what it leaves out.
 
     Returns:
-        ``characters``: those that are drawn; ``least`` and ``most`` images of a character; ``images`` in all; ``bytes``
+        ``characters``: those that are drawn; ``least`` and ``most`` images per character; ``images`` in all; ``bytes``
         on disk; ``left_out``: [face id, characters] for each face that lacks some; ``undrawable``: characters that no
-        face draws; ``missing_faces``: ids; ``install``: a command, or nothing.
+        face draws; ``missing_faces``: ids; ``install``: a command, or "".
     """
     found = context.layout(Recipe.from_dict(arguments["recipe"]), report)
     counts, images = found.plan.counts, len(found.plan)

@@ -1,4 +1,4 @@
-"""Pictures of a recipe while it is being changed: sheets, the effect of one step, and how fast images are made."""
+"""Jobs for editing a recipe: sheets, the effect of one step, and the generation rate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from kanatui.core.blocks import shrink
 from kanatui.core.processes import usable_cores
+from kanatui.core.units import counted
 from kanatui.dataset.layout import Layout
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import master_em
@@ -28,10 +29,10 @@ _MEASURED_ROWS = 128
 
 
 def sheet(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Draw ``count`` images of a ``recipe``'s data set, evenly over its characters.
+    """Draw ``count`` images of a ``recipe``'s data set, spread evenly over its characters.
 
-    Another ``draw`` (default 0) picks other images; ``side`` has them averaged down to so many pixels if that is less
-    than the recipe's.
+    A different ``draw`` (default 0) picks other images. ``side`` averages them down to that many pixels if that is less
+    than the recipe's size.
 
     Returns:
         ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
@@ -50,7 +51,7 @@ def before_after(context: Context, arguments: Mapping[str, Any], report: Reporte
     """
     recipe, step = Recipe.from_dict(arguments["recipe"]), arguments["step"]
     if not 0 <= step < len(recipe.augments):
-        raise IndexError(f"the recipe has {len(recipe.augments)} steps, counted from 0, and no step {step}")
+        raise IndexError(f"no step {step}: the recipe has {counted(len(recipe.augments), 'step')}, counted from 0")
     first, second = (recipe.but(augments=recipe.augments[:end]) for end in (step, step + 1))
     before, after = _laid_out(context, first, report), _laid_out(context, second, report)
     indices = spread(after.plan, arguments["count"], arguments.get("draw", 0))
@@ -65,13 +66,13 @@ def before_after(context: Context, arguments: Mapping[str, Any], report: Reporte
 
 
 def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
-    """Return the row of the grid ``before`` that each row of ``table`` grew from by the last placement of ``after``."""
+    """Return for each row of ``table`` the row of ``before``'s grid from which ``after``'s last placement made it."""
     grid = GlyphTable.blank(len(before.faces))
     grid.rows["face"] = np.arange(len(grid))
     for placement, _ in before.plan.placements:
         grid = placement.grid(grid)
     grid.rows["number"] = np.arange(len(grid))
-    # A placement multiplies rows and leaves their other columns as they are, so the number tells where each came from.
+    # A placement multiplies rows and does not change their other columns, so the number identifies each row's origin.
     origin = after.plan.placements[-1][0].grid(grid)["number"]
     rows = grid.rows[origin[table["number"]]]
     for column in ("number", "character", "key"):
@@ -80,11 +81,11 @@ def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
 
 
 def rate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Measure how fast one process makes the images of a ``recipe``, for a quarter of a second.
+    """Measure for a quarter of a second how fast one process makes the images of a ``recipe``.
 
     Returns:
-        ``rate``: images a second of one process, measured once for all recipes that differ in their seed or number of
-        images only; ``workers``: how many processes generation would use.
+        ``rate``: images per second of one process, measured once for all recipes that differ only in their seed or
+        number of images; ``workers``: number of processes that generation would use.
     """
     recipe = Recipe.from_dict(arguments["recipe"])
     key = recipe.but(seed=0, images_per_character=1).fingerprint()
@@ -98,7 +99,7 @@ def _measure(context: Context, layout: Layout, report: Reporter) -> float:
     draw = _drawing(context, layout, table, report)
     made, taken = 0, 0.0
     with torch.inference_mode():
-        finished(draw(table.take(np.arange(1))), table.take(np.arange(1)), layout.pixels)  # what happens but once
+        finished(draw(table.take(np.arange(1))), table.take(np.arange(1)), layout.pixels)  # one-time work
         while taken < _MEASURED_SECONDS:
             report(0, 1, "measuring the rate")
             started = time.perf_counter()
@@ -110,7 +111,7 @@ def _measure(context: Context, layout: Layout, report: Reporter) -> float:
 def _drawing(
     context: Context, layout: Layout, table: GlyphTable, report: Reporter
 ) -> Callable[[GlyphTable], torch.Tensor]:
-    """Return what draws rows of ``table`` as the whole data set's are drawn, all masters at hand."""
+    """Return a function that draws rows of ``table`` like generation does, with all masters in memory."""
     if layout.recipe.rendering == "exact":
         return functools.partial(drawn_exactly, layout)
     return context.sparse.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed

@@ -1,4 +1,4 @@
-"""Jobs of the drawing board: reading a drawing, and pictures of the characters that it may be."""
+"""Jobs of the drawing board: reading a drawing, and drawing glyphs of the candidate characters."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
 
 _BASELINE = 0.88
-"""Ems from the top of a character's square to its baseline, as Japanese fonts have it."""
+"""Ems from the top of a character's square to its baseline, as in Japanese fonts."""
 
 _LIKED = ("mincho", "gothic", "handwriting", "brush")
-"""Styles by how plainly they show what a character is: print keeps its strokes apart."""
+"""Styles, the most legible first: print keeps strokes apart."""
 
 
 def reader(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Load the ``model`` (a run, ``default`` or a file) and what reading needs: {"characters"}.
+    """Load the ``model`` (a run, ``default`` or a file) and warm up reading: {"characters"}.
 
-    A first reading imports and allocates for 150 ms; it is done here, or the first stroke would wait for it.
+    The first reading spends 150 ms on imports and allocations. It is done here so that the first stroke need not wait.
     """
     from kanatui.evaluation.recognize import read_drawing
     from kanatui.pictures.drawing import Drawing, Stroke
@@ -45,8 +45,8 @@ def recognize(context: Context, arguments: Mapping[str, Any], report: Reporter) 
     """Read a ``drawing`` (:meth:`.Drawing.to_data`) with a ``model``, among ``characters`` if given.
 
     Returns:
-        {"readings": [{"character", "probability", "folded"}, …]}, at most five, the likeliest first; none of a
-        drawing without ink.
+        {"readings": [{"character", "probability", "folded"}, …]}, at most five, the likeliest first; none for
+        a drawing without ink.
     """
     from kanatui.evaluation.recognize import read_drawing
     from kanatui.pictures.drawing import Drawing
@@ -60,14 +60,14 @@ def recognize(context: Context, arguments: Mapping[str, Any], report: Reporter) 
 
 
 def glyphs(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
-    """Draw ``characters`` by the installed face that shows most of them, ``side`` pixels each.
+    """Draw ``characters`` with the installed face that draws most of them, ``side`` pixels each.
 
     Returns:
         ``images`` uint8 [n, side, side], white on black, each at its size and place in the em; {"characters": those
         that the face draws, in the images' order, "face": its id}.
 
     Raises:
-        FontError: no face is installed that draws any of them.
+        FontError: no installed face draws any of them.
     """
     characters, side = str(arguments["characters"]), int(arguments["side"])
     face, drawn = _plainest_face(context, characters, report)
@@ -77,7 +77,7 @@ def glyphs(context: Context, arguments: Mapping[str, Any], report: Reporter) -> 
 
 
 def _classifier(context: Context, reference: str) -> Classifier:
-    """Return a model, loaded once for as long as its file stays the same. Raises what finding and loading raise."""
+    """Return a model, reloaded only when its file changes. Raises what finding and loading raise."""
     from kanatui.training.runs import find_weights
 
     path = find_weights(reference)
@@ -92,12 +92,12 @@ def _loaded(context: Context, path: Path, changed: int) -> Classifier:
 
 
 def _plainest_face(context: Context, characters: str, report: Reporter) -> tuple[Face, str]:
-    """Return the first face that draws all characters, or else the one that draws most, and which ones it draws."""
+    """Return the first face that draws all characters, else the one that draws most; and the characters it draws."""
     best: tuple[Face, str] | None = None
     faces = [face for source in context.registry.glyph_sources.values() for face in source().faces() if face.path]
     faces.sort(key=lambda face: (_liking(face.style), face.weight != "regular"))
     for done, face in enumerate(faces):
-        report(done, len(faces), f"looking at face {face.id}")
+        report(done, len(faces), f"checking face {face.id}")
         covered = context.registry.glyph_sources[face.source]().coverage(face, characters)
         drawn = "".join(c for c, can in zip(characters, covered, strict=True) if can)
         if best is None or len(drawn) > len(best[1]):
@@ -105,7 +105,7 @@ def _plainest_face(context: Context, characters: str, report: Reporter) -> tuple
         if len(drawn) == len(characters):
             break
     if best is None or not best[1]:
-        raise FontError("no installed face draws these characters: kanatui fonts says what to install")
+        raise FontError("no installed face draws these characters: `kanatui fonts` shows what to install")
     return best
 
 
@@ -114,16 +114,16 @@ def _liking(style: str) -> int:
 
 
 def _em(side: int) -> int:
-    """Return pixels to the em for masters: a multiple of 8, and no smaller than what is shown."""
+    """Return the masters' pixels per em: a multiple of 8, at least ``side``."""
     return -(-side // 8) * 8
 
 
 def _in_squares(masters: Masters, side: int) -> npt.NDArray[np.uint8]:
-    """Put each glyph where it stands in its em: uint8 [n, side, side]."""
+    """Place each glyph at its position in the em: uint8 [n, side, side]."""
     em = masters.em
     images = np.zeros((len(masters.images), em, em), dtype=np.uint8)
     for image, crop, corner, advance in zip(images, masters.images, masters.corners, masters.advance, strict=True):
-        left = int(corner[0]) + round((1.0 - float(advance)) * em / 2)  # a narrow glyph in the middle
+        left = int(corner[0]) + round((1.0 - float(advance)) * em / 2)  # centre narrow glyphs
         top = round(_BASELINE * em) + int(corner[1])
         part = crop[max(0, -top) : em - top, max(0, -left) : em - left]
         top, left = max(0, top), max(0, left)
