@@ -1,6 +1,7 @@
 """The Evaluate screen and the jobs behind it, on two models that are really trained, on six characters."""
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -137,8 +138,8 @@ def test_what_cannot_be_evaluated_says_why_in_one_line(first, tmp_path):
             evaluate(model, source, None, None, silent)
         assert "\n" not in str(caught.value)
     config = find_run("2").path / "config.toml"
-    config.write_text(config.read_text().replace(f'characters = "{CHARACTERS}"', f'characters = "{CHARACTERS[:-1]}"'))
-    with pytest.raises(RunError, match=r"its images are of 5 characters at \d+ px, the model reads 6 at"):
+    config.write_text(re.sub(r"image_size = \d+", "image_size = 16", config.read_text()))
+    with pytest.raises(RunError, match=r"its images are of 6 characters at 16 px, the model reads 6 at \d+ px"):
         evaluate("1", {"kind": "held_out", "run": "2"}, None, None, silent)
     done = evaluate("1", {"kind": "held_out"}, None, 12, silent)
     config = first.path / "config.toml"
