@@ -1,4 +1,4 @@
-"""The command that adapts a model to one's own hand."""
+"""The command `adapt`: adapt a model to a person's handwriting."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _CALLED = {"samples": "your samples, held back", "held_out": "generated images, 
 @click.argument("model", required=False)
 @click.option("--minutes", type=float, default=1.0, show_default=True, metavar="N", help="How long to train.")
 @click.option(
-    "--samples", type=click.Path(path_type=Path), metavar="DIR", help="Labelled pictures in place of your drawings."
+    "--samples", type=click.Path(path_type=Path), metavar="DIR", help="Labelled pictures instead of your drawings."
 )
-@click.option("--learning-rate", type=float, default=0.001, show_default=True, metavar="RATE", help="The highest.")
+@click.option("--learning-rate", type=float, default=0.001, show_default=True, metavar="RATE", help="Peak rate.")
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
 @click.option("--name", metavar="NAME", help="Name of the run (default: adapted).")
 def adapt_command(
     model: str | None, minutes: float, samples: Path | None, learning_rate: float, detach: bool, name: str | None
 ) -> None:
-    """Adapt a model to your hand: a little training on your drawings, and on generated images lest it forget.
+    """Adapt a model to your handwriting: a short training on your drawings, mixed with generated images.
 
-    MODEL is a run, latest, a weights file or default (taken if none is named), and stays as it is: what comes of it is
-    a run of its own. One sample in five is held back, to see whether it helped.
+    MODEL is a run, latest, a weights file or default (used if none is given). It does not change: the result is a
+    new run. One sample in five is held back to measure the effect.
     """
     from kanatui.evaluation.adapt import create
 
@@ -56,7 +56,7 @@ def adapt_command(
 
 
 def show_changes(run: Run) -> None:
-    """Print what adapting changed, if the run has come to its end."""
+    """Print the scores before and after adapting, if the run is finished."""
     from rich.table import Table
 
     from kanatui.evaluation.adapt import changes
@@ -74,7 +74,7 @@ def show_changes(run: Run) -> None:
 
 
 def _say_if_short(run: Run, minutes: float) -> None:
-    """Say so if the minutes, which are those of the clock, were too few for the machine."""
+    """Warn if the machine managed too few steps in the time given."""
     steps = run.status().step
     if steps < _FEW_STEPS:
         enough = math.ceil(minutes * _FEW_STEPS / max(steps, 1))

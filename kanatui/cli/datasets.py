@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 @click.command("datasets")
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
-@click.option("--stop", metavar="NAME", help="Stop the generation of a data set; --resume goes on later.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--stop", metavar="NAME", help="Stop generating a data set; generate --resume continues it.")
 @click.option("--delete", metavar="NAME", help="Delete a data set (asks first).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def datasets_command(as_json: bool, stop: str | None, delete: str | None, yes: bool) -> None:
-    """List the data sets and how complete they are."""
+    """List the data sets and their progress."""
     from kanatui.dataset import catalogue, generation
 
     if stop:
         generation.stop(catalogue.find(stop).name)
-        out.print(f"asked it to stop; go on with: kanatui generate --resume --name {stop}")
+        out.print(f"stop requested; continue with: kanatui generate --resume --name {stop}")
     elif delete:
         _delete(catalogue.find(delete), yes)
     else:

@@ -1,4 +1,4 @@
-"""The command that scores a model."""
+"""The command `evaluate`: score a model."""
 
 from __future__ import annotations
 
@@ -25,13 +25,11 @@ if TYPE_CHECKING:
 @click.option(
     "--images", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Labelled pictures, LABEL/*.png."
 )
-@click.option("--held-out-faces", is_flag=True, help="Faces that were held out of training.")
+@click.option("--held-out-faces", is_flag=True, help="Images of the faces held out of training.")
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Candidates, e.g. hiragana.")
-@click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many images (held out: {HELD_OUT_IMAGES:,})."
-)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Most images (held out: {HELD_OUT_IMAGES:,}).")
 @click.option("--worst", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Rows of the lists.")
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate_command(
     model: str | None,
     folder: Path | None,
@@ -41,19 +39,19 @@ def evaluate_command(
     worst: int,
     as_json: bool,
 ) -> int:
-    """Score a model: on the images that its training held out, or on labelled pictures (--images).
+    """Score a model on the images held out of its training, or on labelled pictures (--images).
 
-    MODEL is a run's id, number or unique prefix, latest, a weights file, or default, the model that ships with kanatui,
-    which is taken if none is named. Strict scores count every character; folded ones take look-alikes (small and
-    normal kana, へ and ヘ) as one. ECE, the expected calibration error, says how far the model's probabilities are from
-    how often it is right: 0 is best. The app's Evaluate screen shows what was read, image by image.
+    MODEL is a run's id, number or unique prefix, latest, a weights file, or default: the model that ships with kanatui,
+    used if none is given. Strict scores tell all characters apart; folded scores treat look-alikes (small and
+    normal kana, へ and ヘ) as one. ECE, the expected calibration error, measures how far the probabilities are from
+    the actual accuracy: 0 is best. The app's Evaluate screen shows every image with its reading.
     """
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
     from kanatui.evaluation.scoring import Skipped
 
     if folder and held_out_faces:
-        raise click.UsageError("--images and --held-out-faces are two different sets; choose one")
+        raise click.UsageError("--images and --held-out-faces cannot be combined")
     source = {"kind": "faces" if held_out_faces else "held_out"}
     if folder:
         source = {"kind": "folder", "path": str(folder)}
@@ -70,7 +68,7 @@ def evaluate_command(
 
 
 def _about(done: Evaluation) -> dict[str, Any]:
-    """Return what is said of an evaluation, besides its scores, to programs."""
+    """Return the fields of an evaluation for JSON, without its scores."""
     return {
         "model": done.model,
         "run": done.run,

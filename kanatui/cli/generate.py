@@ -25,10 +25,10 @@ _LEFT_OUT_SHOWN = 6
 @click.argument("name", required=False, metavar="[RECIPE]")
 @recipe_options
 @click.option("--name", "dataset", metavar="NAME", help="Name of the data set (default: the recipe's).")
-@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Processes (default: one for each core).")
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
-@click.option("--detach", is_flag=True, help="Work in the background; `kanatui datasets` shows how far it is.")
+@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Processes (default: one per core).")
+@click.option("--dry-run", is_flag=True, help="Print the plan only.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted generation.")
+@click.option("--detach", is_flag=True, help="Generate in the background; `kanatui datasets` shows the progress.")
 def generate_command(
     name: str | None,
     dataset: str | None,
@@ -38,7 +38,7 @@ def generate_command(
     detach: bool,
     **options: Any,
 ) -> None:
-    """Write a data set: images, labels and how they were made. Interrupt at any time; --resume goes on."""
+    """Write a data set: images, labels and a manifest. You can interrupt it at any time; --resume continues."""
     from kanatui.core import paths, processes
     from kanatui.dataset import write
     from kanatui.dataset.recipe import name_problem
@@ -63,7 +63,7 @@ def generate_command(
 
 
 def _resumable(options: dict[str, Any], dataset: str | None, resume: bool) -> dict[str, Any]:
-    """`generate --resume --name NAME` needs no recipe options: the data set's own recipe says it all."""
+    """Take the recipe of `generate --resume --name NAME` from the data set itself."""
     from kanatui.dataset.generation import kept_recipe
 
     recipe, named = options["recipe"], dataset or options["recipe"]
@@ -126,7 +126,7 @@ def _write(job: Job, workers: int) -> None:
             done = len(job.manifest.shards)
             err.print(
                 f"stopped with {done} of {job.manifest.shard_count} shards finished; "
-                f"go on with: kanatui generate --resume --name {job.folder.name}",
+                f"continue with: kanatui generate --resume --name {job.folder.name}",
                 soft_wrap=True,
             )
             raise
@@ -139,7 +139,7 @@ def _write(job: Job, workers: int) -> None:
 
 @contextlib.contextmanager
 def _ending_on_terminate() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, with a state to resume from."""
+    """Make SIGTERM end the work as Ctrl-C does, so that it can be resumed."""
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -154,4 +154,4 @@ def _detach(recipe: Recipe, name: str, workers: int | None) -> None:
     begun = (paths.datasets() / name / "manifest.json").exists()
     process = generation.resume(name, workers) if begun else generation.generate(recipe, name, workers)
     out.print(f"generating {name} in the background (process {process.pid})")
-    out.print(f"see how far it is: kanatui datasets    stop it: kanatui datasets --stop {name}")
+    out.print(f"see its progress: kanatui datasets    stop it: kanatui datasets --stop {name}")

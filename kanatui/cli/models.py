@@ -1,4 +1,4 @@
-"""Commands about models: which there are, what one is, and taking one out of its run."""
+"""The command `models`: list models, print a model card, export a model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kanatui.model.metrics import VALIDATED
 
 
 @click.group("models", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def models_command(context: click.Context, as_json: bool) -> None:
-    """List the models: the one that ships with kanatui, called default, and those of runs."""
+    """List the models: default, which ships with kanatui, and those of runs."""
     if context.invoked_subcommand:
         return
     rows = _rows()
@@ -38,7 +38,7 @@ def _rows() -> list[dict[str, Any]]:
 
     rows = []
     for model in sorted(list_models(), key=lambda model: (model.run.number, model.run.id) if model.run else (-1, "")):
-        with contextlib.suppress(KanatuiError):  # a damaged file is no model
+        with contextlib.suppress(KanatuiError):  # damaged files are left out
             card = read_card(model.weights)
             about = {key: card.get(key) for key in ("recipe", "image_size", "characters", "scores", "date")}
             named = {"model": model.reference, "architecture": card["model"]["id"]}
@@ -65,11 +65,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 @models_command.command("show")
 @click.argument("model", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the card itself.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models_show(model: str | None, as_json: bool) -> None:
-    """Print a model's card as Markdown: how it was made, what it reads, what it is not good for.
+    """Print a model card as Markdown: how the model was made, what it reads, and its limits.
 
-    MODEL is a run, latest, a weights file, or default (taken if none is named).
+    MODEL is a run, latest, a weights file, or default (used if none is given).
     """
     from kanatui.evaluation.modelcard import model_card
     from kanatui.model.card import read_card
@@ -87,12 +87,12 @@ def models_show(model: str | None, as_json: bool) -> None:
 @models_command.command("export")
 @click.argument("run", metavar="RUN")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--last", is_flag=True, help="The last weights instead of the best.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--last", is_flag=True, help="Export the last weights instead of the best.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def models_export(run: str, file: Path, last: bool, force: bool) -> None:
-    """Write a run's model to a file of its own, its card with scores, faces and licences in it.
+    """Export a run's model to a file, with a card of its scores, faces and licences.
 
-    Evaluate the run first (kanatui evaluate RUN, also --images and -c): the scores go with the file.
+    Evaluate the run first (kanatui evaluate RUN, also --images and -c): the file includes the scores.
     """
     from kanatui.evaluation.export import export
     from kanatui.training.runs import find_run

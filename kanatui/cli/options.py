@@ -1,4 +1,4 @@
-"""Options that several commands share: which recipe, and what to change in it."""
+"""Options that several commands share: the recipe and the changes to it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _OPTIONS = (
     click.option("--without", "removed", multiple=True, metavar="ID", help="Leave an augmentation out."),
     click.option("--faces", metavar="PATTERN,…", help="klee-*, style:handwriting, handwriting, -noto-*"),
     click.option("--characters", "-c", metavar="SPEC", help=f"{', '.join(SETS)}, U+4E00-U+4E2F, a file, あいう"),
-    click.option("--image-size", type=int, metavar="PX", help="Side of the square images."),
-    click.option("--images-per-character", "-n", type=int, metavar="N", help="How many; in a grid a cap."),
+    click.option("--image-size", type=int, metavar="PX", help="Width and height of the images."),
+    click.option("--images-per-character", "-n", type=int, metavar="N", help="Number of images (grid: at most)."),
     click.option(
-        "--rendering", type=click.Choice(["placed", "exact"]), help="Resampled masters, or ImageMagick's own."
+        "--rendering", type=click.Choice(["placed", "exact"]), help="Resampled masters, or ImageMagick for each image."
     ),
-    click.option("--seed", type=int, help="Another seed, other images."),
+    click.option("--seed", type=int, help="Seed of the images."),
 )
 _FIELDS = ("characters", "image_size", "images_per_character", "rendering", "seed")
 
 
 def recipe_options(command: F) -> F:
-    """Give a command the options from which :func:`build_recipe` makes a recipe."""
+    """Add the options that :func:`build_recipe` takes to a command."""
     return functools.reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
 
 
@@ -47,10 +47,10 @@ def build_recipe(
     faces: str | None = None,
     **fields: Any,
 ) -> Recipe:
-    """Return the recipe that the options ask for; option values are checked here.
+    """Return the recipe that the options describe, and check their values.
 
     Raises:
-        UsageError: an option names something unknown or out of range.
+        UsageError: an option's value is unknown or out of range.
         RecipeError: a recipe file is broken.
     """
     from kanatui.core.errors import FontError, ParameterError, PluginError, UsageError
@@ -85,7 +85,7 @@ def build_recipe(
 
 
 def open_stream(recipe: Recipe) -> GlyphStream:
-    """Lay a recipe out on this machine, with a progress bar while faces are checked for the first time."""
+    """Lay out a recipe, with a progress bar while faces are checked for the first time."""
     from kanatui.cli.console import counting
     from kanatui.dataset.stream import GlyphStream
     from kanatui.plugins.registry import load
@@ -95,14 +95,14 @@ def open_stream(recipe: Recipe) -> GlyphStream:
 
 
 def chosen_characters(spec: str | None) -> str | None:
-    """Return the candidates that ``--characters`` asks for, None for all. UsageError if it makes no sense."""
+    """Return the candidates given by ``--characters``, None for all. UsageError if the spec is invalid."""
     from kanatui.kana.sets import parse_characters
 
     return None if spec is None else parse_characters(spec)
 
 
 def chosen_weights(reference: str | None) -> Path:
-    """Return the weights file of the model that was named, else of the one that is used where none is named.
+    """Return the weights file of the model given, or of the default model.
 
     RunError or WeightsError if there is no such model.
     """
@@ -112,14 +112,14 @@ def chosen_weights(reference: str | None) -> Path:
 
 
 def with_recipe_argument(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with the recipe that was given as an argument. UsageError if it is given twice."""
+    """Add the recipe given as an argument to the options. UsageError if ``--recipe`` is given too."""
     if name and options.get("recipe"):
-        raise click.UsageError("give the recipe once: as an argument or as --recipe")
+        raise click.UsageError("give the recipe either as an argument or as --recipe")
     return options | {"recipe": name or options.get("recipe")}
 
 
 def draw_masters(stream: GlyphStream) -> None:
-    """Draw the stream's masters now, with a progress bar."""
+    """Draw the stream's masters, with a progress bar."""
     from kanatui.cli.console import counting
 
     with counting("drawing masters", "glyphs") as report:

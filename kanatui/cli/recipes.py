@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @click.group("recipes", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def recipes_command(context: click.Context, as_json: bool) -> None:
-    """List the recipes; `recipes show NAME` prints one, `recipes save NAME` keeps a changed one."""
+    """List the recipes; `recipes show NAME` prints one, `recipes save NAME` saves a changed one."""
     if context.invoked_subcommand:
         return
     from rich.table import Table
@@ -38,9 +38,9 @@ def recipes_command(context: click.Context, as_json: bool) -> None:
 @recipes_command.command("show")
 @click.argument("name")
 @recipe_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def recipes_show(name: str, as_json: bool, **options: Any) -> None:
-    """Print a recipe as TOML, with the changes that options make."""
+    """Print a recipe as TOML, with the changes given as options."""
     recipe = _checked(build_recipe(**options | {"recipe": name}))
     if as_json:
         print_json(recipe.to_dict())
@@ -52,7 +52,7 @@ def recipes_show(name: str, as_json: bool, **options: Any) -> None:
 @click.argument("name")
 @recipe_options
 def recipes_save(name: str, **options: Any) -> None:
-    """Keep a recipe, with the changes that options make, under a name of your own."""
+    """Save a recipe, with the changes given as options, under a new name."""
     from kanatui.dataset.recipe import save_recipe
 
     out.print(f"saved {save_recipe(_checked(build_recipe(**options)), name)}", markup=False, soft_wrap=True)

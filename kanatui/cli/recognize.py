@@ -1,4 +1,4 @@
-"""The command that reads pictures."""
+"""The command `recognize`: read pictures of single characters."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kanatui.core.units import percent
 if TYPE_CHECKING:
     from kanatui.evaluation.recognize import Reading
 
-_MANY = 128  # from more files on, their progress is shown
-_IN_FULL = 3  # up to so many files get a table each, more a line each
+_MANY = 128  # files; more than this show a progress bar
+_IN_FULL = 3  # files; up to this many get a table each, more get a line each
 _BAR = 24  # columns
 _STANDARD_INPUT = "-"
 
@@ -26,17 +26,15 @@ _STANDARD_INPUT = "-"
 @click.command("recognize")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
-    "--model", "reference", metavar="MODEL", help="A run, latest, a weights file, or default (taken if not given)."
+    "--model", "reference", metavar="MODEL", help="A run, latest, a weights file, or default (used if not given)."
 )
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Candidates, e.g. hiragana.")
-@click.option(
-    "--top", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Readings of each picture."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Readings per picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def recognize_command(files: tuple[str, ...], reference: str | None, spec: str | None, top: int, as_json: bool) -> int:
-    """Read pictures of one character each: the likeliest characters with their probabilities. FILE - is standard input.
+    """Read pictures of one character each and print the likeliest characters. FILE - is standard input.
 
-    Pictures may have any size, dark ink or light. Look-alikes are ranked together.
+    Pictures may have any size, with dark or light ink. Look-alikes are ranked together.
     """
     from kanatui.core.errors import ImageError
     from kanatui.evaluation.files import read_files

@@ -1,4 +1,4 @@
-"""Commands about runs: list and label them, watch and steer those at work."""
+"""The commands `runs`, `attach`, `stop`, `pause` and `resume`: list and label runs, watch and control trainings."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from kanatui.training.event_text import metrics_text, outcome
 if TYPE_CHECKING:
     from kanatui.training.runs import Run, Status
 
-_ANSWER_WITHIN = 10.0  # seconds; a training looks into its mailbox between two batches
+_ANSWER_WITHIN = 10.0  # seconds; a training reads its commands between two batches
 _LOOK_EVERY = 0.2
 
 
 def say_what_next(run: Run, state: str) -> None:
-    """Print the best scores of a run that has ended, and what one may do with it."""
+    """Print the best scores of a run that has ended, and commands to use it."""
     best = run.status().best
     if best:
         out.print(f"best at step {best['step']:,}: {metrics_text(best)}")
     if state == "finished":
-        out.print(f"judge it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
+        out.print(f"evaluate it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
     else:
-        out.print(f"go on with: kanatui train --resume {run.number}")
+        out.print(f"continue with: kanatui train --resume {run.number}")
 
 
 @click.command("runs")
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
-@click.option("--rename", nargs=2, metavar="RUN TITLE", help="Give a run a title; an empty one takes it away.")
-@click.option("--note", nargs=2, metavar="RUN TEXT", help="Write a note about a run; an empty one takes it away.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--rename", nargs=2, metavar="RUN TITLE", help="Give a run a title; an empty one removes it.")
+@click.option("--note", nargs=2, metavar="RUN TEXT", help="Add a note to a run; an empty one removes it.")
 @click.option("--delete", metavar="RUN", help="Delete a run (asks first).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def runs_command(
     as_json: bool, rename: tuple[str, str] | None, note: tuple[str, str] | None, delete: str | None, yes: bool
 ) -> None:
-    """List the runs, newest last: state, progress, best scores, age, title."""
+    """List the runs, newest last, with state, progress, best scores, age and title."""
     from kanatui.training.runs import find_run
 
     if sum(map(bool, (rename, note, delete))) > 1:
-        raise UsageError("--rename, --note and --delete: give one at a time")
+        raise UsageError("--rename, --note and --delete cannot be combined")
     if rename:
         run = find_run(rename[0])
         run.rename(rename[1])
-        out.print(f"run {run.id} is called {run.title}", markup=False)
+        out.print(f"run {run.id} is now called {run.title}", markup=False)
     elif note:
         run = find_run(note[0])
         run.annotate(note[1])
@@ -98,7 +98,7 @@ def _print_table(found: list[tuple[Run, Status]]) -> None:
 @click.command("attach")
 @click.argument("reference", metavar="RUN", default="latest")
 def attach_command(reference: str) -> None:
-    """Watch a training until it ends. Ctrl-C leaves it; the training goes on."""
+    """Watch a training until it ends. Ctrl-C stops watching; the training continues."""
     from kanatui.training.runs import find_run
 
     run = find_run(reference)
@@ -110,15 +110,17 @@ def attach_command(reference: str) -> None:
     try:
         status = _watch(run)
     except KeyboardInterrupt:
-        err.print(f"left run {run.id}, which goes on; stop it: kanatui stop {run.number}", markup=False)
+        err.print(f"run {run.id} continues; stop it: kanatui stop {run.number}", markup=False)
         return
     if status.state in ("crashed", "failed"):
-        raise RunError(f"run {run.id} {status.state}: {status.reason}; go on with: kanatui train --resume {run.number}")
+        raise RunError(
+            f"run {run.id} {status.state}: {status.reason}; continue with: kanatui train --resume {run.number}"
+        )
     say_what_next(run, status.state)
 
 
 def _watch(run: Run) -> Status:
-    """Show what happens from now on, until no process is at work on the run."""
+    """Show new events until no process is training the run."""
     reader = run.events_from_now()
     with display(run.id) as shown:
         while True:
@@ -132,9 +134,9 @@ def _watch(run: Run) -> Status:
 
 @click.command("stop")
 @click.argument("reference", metavar="RUN", default="latest")
-@click.option("--after-epoch", is_flag=True, help="Let it complete the epoch that it is in.")
+@click.option("--after-epoch", is_flag=True, help="Finish the current epoch first.")
 def stop_command(reference: str, after_epoch: bool) -> None:
-    """Stop a training, with a checkpoint to go on from."""
+    """Stop a training with a checkpoint, so that it can be continued."""
     from kanatui.training.control import STOP, STOP_AFTER_EPOCH
 
     run = _steer(reference, STOP_AFTER_EPOCH if after_epoch else STOP)
@@ -143,13 +145,13 @@ def stop_command(reference: str, after_epoch: bool) -> None:
     deadline = time.monotonic() + _ANSWER_WITHIN
     while run.alive() and time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY)
-    out.print(f"go on with: kanatui train --resume {run.number}")
+    out.print(f"continue with: kanatui train --resume {run.number}")
 
 
 @click.command("pause")
 @click.argument("reference", metavar="RUN", default="latest")
 def pause_command(reference: str) -> None:
-    """Hold a training until `kanatui resume`, its memory kept and its processor free."""
+    """Pause a training until `kanatui resume`. It keeps its memory and frees the processor."""
     from kanatui.training.control import PAUSE
 
     _steer(reference, PAUSE)
@@ -158,22 +160,22 @@ def pause_command(reference: str) -> None:
 @click.command("resume")
 @click.argument("reference", metavar="RUN", default="latest")
 def resume_command(reference: str) -> None:
-    """Let a paused training go on. (A stopped one: `kanatui train --resume RUN`.)"""
+    """Resume a paused training. (For a stopped one: `kanatui train --resume RUN`.)"""
     from kanatui.training.control import RESUME
 
     _steer(reference, RESUME)
 
 
 def _steer(reference: str, command: str) -> Run | None:
-    """Send a command and say what came of it; None if there was no answer in time. RunError if nothing is running."""
+    """Send a command and print the answer; None if there was none in time. RunError if the run is not running."""
     from kanatui.training.control import send_and_wait
     from kanatui.training.runs import find_run
 
     run = find_run(reference)
     if not run.alive():
         state = run.status().state
-        hint = "" if state == "finished" else f"; go on with: kanatui train --resume {run.number}"
-        raise RunError(f"run {run.id} is not running but {state}{hint}")
+        hint = "" if state == "finished" else f"; continue with: kanatui train --resume {run.number}"
+        raise RunError(f"run {run.id} is not running ({state}){hint}")
     words = command.replace("_", " ")
     answer = send_and_wait(run.path, command, _ANSWER_WITHIN, run.alive)
     if answer is None:

@@ -1,4 +1,4 @@
-"""The command train: a new run, one that goes on, or one that repeats another."""
+"""The command `train`: start a new run, continue one, or repeat one."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SHARED = ("seed",)
-"""Training options that are recipe options too: one `--seed` sets both."""
+"""Training options that are also recipe options: one `--seed` sets both."""
 
 
 def training_options(command: F) -> F:
-    """Give a command one option for each training parameter, from its declaration."""
+    """Add an option to a command for each training parameter, from its declaration."""
     declared = [item for item in TrainingOptions.parameters().items() if item[0] not in _SHARED]
     options = [_option(name, parameter) for name, parameter in declared]
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
@@ -49,9 +49,9 @@ def _flag(name: str) -> str:
 
 @click.command("train")
 @click.argument("name", required=False, metavar="[RECIPE]")
-@click.option("--data", metavar="DATASET", help="Train on a written data set instead of a recipe.")
+@click.option("--data", metavar="DATASET", help="Train on a data set instead of a recipe.")
 @click.option("--resume", metavar="RUN", help="Continue a stopped or crashed run exactly.")
-@click.option("--replay", metavar="RUN", help="Repeat a run exactly, changes made while it trained included.")
+@click.option("--replay", metavar="RUN", help="Repeat a run exactly, including changes made while it trained.")
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
 @click.option("--name", "run_name", metavar="NAME", help="Name of the run (default: the recipe's).")
 @click.option("--model-set", "assignments_of_model", multiple=True, metavar="PARAM=VALUE", help="e.g. width=48")
@@ -72,9 +72,9 @@ def train_command(
     run_dir: Path | None,
     **options: Any,
 ) -> None:
-    """Train a model on images made as they are needed, or on a data set.
+    """Train a model on images generated on the fly, or on a data set.
 
-    Defaults come from the recipe's [train] table. Ctrl-C stops with a checkpoint; --resume goes on from it.
+    Defaults come from the recipe's [train] table. Ctrl-C stops with a checkpoint; --resume continues from it.
     """
     from kanatui.training.runs import Run
 
@@ -90,7 +90,7 @@ def train_command(
         start_run(_repeating(replay, run_name), detach, fresh=True)
         return
     if name and options["recipe"]:
-        raise UsageError("give the recipe once: as an argument or as --recipe")
+        raise UsageError("give the recipe either as an argument or as --recipe")
     if data and (name or options["recipe"]):
         raise UsageError("give a recipe or --data, not both")
     if data:
@@ -100,18 +100,18 @@ def train_command(
 
 
 def recipe_keys(options: Mapping[str, Any]) -> list[str]:
-    """Return the names of those options from which :func:`.build_recipe` makes a recipe."""
+    """Return the names of the options that :func:`.build_recipe` takes."""
     return [key for key in options if key not in TrainingOptions.parameters() or key in _SHARED]
 
 
 def _refuse_with(
     option: str, context: click.Context, allowed: tuple[str, ...] | None = None, refused: tuple[str, ...] = ()
 ) -> None:
-    """Refuse the options that make no sense beside ``option``."""
+    """Raise UsageError for options that cannot be combined with ``option``."""
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if given and (parameter.name in refused if allowed is None else parameter.name not in allowed):
-            raise UsageError(f"{parameter.opts[0]}: cannot be given with {option}, which settles it already")
+            raise UsageError(f"{parameter.opts[0]}: cannot be combined with {option}")
 
 
 # ── a new run ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,14 +156,14 @@ def _open(data: str | None, recipe: Recipe) -> ImageSource:
 def settle(
     recipe: Recipe, options: Mapping[str, Any], assignments: tuple[str, ...]
 ) -> tuple[TrainingOptions, dict[str, Any]]:
-    """Settle what was said where: the command line wins over the recipe's [train], and that over the defaults.
+    """Merge the options: the command line wins over the recipe's [train] table, which wins over the defaults.
 
     Returns:
-        the options, and the model's own parameters (the recipe's are in [train.parameters]).
+        the training options, and the model's parameters (in a recipe: [train.parameters]).
 
     Raises:
         UsageError: an option on the command line is out of range.
-        ParameterError, PluginError: the recipe's [train] makes no sense, or there is no such model.
+        ParameterError, PluginError: the recipe's [train] is invalid, or there is no such model.
     """
     from kanatui.plugins.registry import load
 
@@ -177,7 +177,7 @@ def settle(
     if typed.keys() & {"epochs", "minutes"}:
         values = {key: value for key, value in values.items() if key not in ("epochs", "minutes")}
     if typed.get("epochs") and typed.get("minutes"):
-        raise UsageError("--epochs and --minutes: give one of them")
+        raise UsageError("--epochs and --minutes cannot be combined")
     chosen = TrainingOptions(**values | typed)
     model = load().model(chosen.model)
     try:
@@ -193,7 +193,7 @@ def settle(
 
 
 def _parse(name: str, typed: Any) -> Any:
-    """Read an option as typed; those shared with the recipe are numbers already."""
+    """Parse an option as typed; those shared with the recipe are numbers already."""
     parameter = TrainingOptions.parameters()[name]
     try:
         return parameter.parse(typed) if isinstance(typed, str) else parameter.check(typed)
@@ -224,10 +224,10 @@ def _repeating(reference: str, name: str | None) -> Run:
 def start_run(
     run: Run, detach: bool, source: ImageSource | None = None, group: Alone | None = None, fresh: bool = False
 ) -> None:
-    """Train a run, here or in the background; a fresh one that fails before its first checkpoint leaves nothing.
+    """Train a run, here or in the background; a fresh one that fails before its first checkpoint is deleted.
 
     Raises:
-        KanatuiError: it could not start or go on.
+        KanatuiError: it could not start or continue.
         KeyboardInterrupt: it was stopped by Ctrl-C, with a checkpoint.
     """
     first = group is None or group.first
@@ -263,18 +263,18 @@ def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> No
 
 
 def _say_whether_same(run: Run) -> None:
-    """After a replay: is it what it was to be?"""
+    """Print whether a replay ended with the weights of the run it repeats."""
     from kanatui.training.replay import same_weights
 
     same = same_weights(run)
     if same is not None:
         other = "another device, number of threads or version of torch may be why"
-        verdict = "bit for bit those" if same else f"not those ({other})"
+        verdict = "identical, bit for bit, to those" if same else f"not identical to those ({other})"
         out.print(f"the weights are {verdict} of run {run.config['replay']}", markup=False, soft_wrap=True)
 
 
 def _train_in_background(run: Run) -> None:
-    """What the process started by --detach does; the run's own log is its standard error."""
+    """Train in the process started by --detach; its standard error is the run's log."""
     from kanatui.training.session import train_run
 
     with display(run.id) as shown:

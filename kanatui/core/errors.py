@@ -1,21 +1,21 @@
-"""Every error that kanatui raises on purpose.
+"""Defines every error that kanatui raises on purpose.
 
 ::
 
     KanatuiError                    exit status 1: a file, the machine or a state is at fault
     ├── UsageError                  exit status 2: the command line is at fault
     ├── ParameterError              a plugin's or recipe's parameter is unknown or out of range
-    ├── RecipeError                 a recipe file cannot be read or makes no sense
-    ├── FontError                   a face is unknown, missing or cannot draw what is asked
-    ├── ImageMagickError            ImageMagick is missing, is something else, or failed
+    ├── RecipeError                 a recipe file cannot be read or is invalid
+    ├── FontError                   a face is unknown, missing or lacks a character
+    ├── ImageMagickError            ImageMagick is missing or failed, or another program has its name
     ├── PluginError                 a plugin cannot be found, trusted, loaded or run
-    ├── DatasetError                a data set is missing, incomplete, damaged or of another version
+    ├── DatasetError                a data set is missing, incomplete, damaged or from another version
     ├── RunError                    a training run is missing, running, or in the wrong state
     ├── WeightsError                a weights file is missing, damaged or does not fit
     ├── ImageError                  a picture cannot be read
-    │   └── NoInkError              nothing is on it
-    ├── EngineError                 the app's work in the background failed, or its process died
-    │   └── Superseded              a newer request made this one pointless
+    │   └── NoInkError              it is blank
+    ├── EngineError                 the app's background work failed, or its process died
+    │   └── Superseded              a newer request replaced this one
     └── StorageError                the disk is full, read-only or not writable
 
 Messages are one line, name the file, option or plugin, and say what to do next. The command line prints
@@ -30,7 +30,7 @@ class KanatuiError(Exception):
 
 
 class UsageError(KanatuiError):
-    """What was typed cannot be carried out as typed."""
+    """The command line, or a spec in it, is invalid."""
 
     exit_status = 2
 
@@ -48,7 +48,7 @@ class FontError(KanatuiError):
 
 
 class ImageMagickError(KanatuiError):
-    """ImageMagick is missing, is some other program, timed out, or reported an error."""
+    """ImageMagick is missing, timed out or reported an error, or another program has its name."""
 
 
 class PluginError(KanatuiError):
@@ -60,7 +60,7 @@ class DatasetError(KanatuiError):
 
 
 class RunError(KanatuiError):
-    """A training run does not exist, is still running, or is in a state that forbids the action."""
+    """A run does not exist, is still running, or is in a state that forbids the action."""
 
 
 class WeightsError(KanatuiError):
@@ -72,7 +72,7 @@ class ImageError(KanatuiError):
 
 
 class NoInkError(ImageError):
-    """A picture can be opened, but there is nothing on it."""
+    """A picture can be opened, but it is blank."""
 
 
 class StorageError(KanatuiError):
@@ -80,9 +80,9 @@ class StorageError(KanatuiError):
 
 
 class EngineError(KanatuiError):
-    """Work that the app asked of an engine failed, or the engine's process died.
+    """A job in an engine failed, or the engine's process died.
 
-    ``details`` holds what is needed to debug it: the traceback, or what the process printed last.
+    ``details`` helps to debug it: the traceback, or the end of the process's output.
     """
 
     def __init__(self, message: str, details: str = "") -> None:
@@ -91,4 +91,4 @@ class EngineError(KanatuiError):
 
 
 class Superseded(EngineError):  # noqa: N818  # not a failure
-    """A newer request took the place of this one; nothing is wrong."""
+    """A newer request replaced this one; nothing is wrong."""

@@ -1,10 +1,10 @@
-"""How a plugin declares what can be set: one declaration that recipes, the command line and the screens read.
+"""Declares plugin parameters: recipes, the command line and the screens read the same declaration.
 
 A declaration is a class attribute; on an instance the attribute is the value::
 
     class Blur(Pixel):
         id = "blur"
-        sigma = Range((0.0, 1.2), min=0.0, max=8.0, unit="px at 64", help="drawn evenly")
+        sigma = Range((0.0, 1.2), min=0.0, max=8.0, unit="px at 64", help="drawn uniformly")
 
     Blur(sigma=(0.5, 1.0)).sigma      # (0.5, 1.0)
     Blur.sigma.max                    # 8.0
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Parameter(abc.ABC, Generic[T]):
-    """A named, typed, bounded value. ``check`` takes what TOML gives, ``parse`` what a person types."""
+    """A named, typed, bounded value. ``check`` takes values from TOML, ``parse`` takes typed text."""
 
     default: T
     min: float | None = None
@@ -57,14 +57,14 @@ class Parameter(abc.ABC, Generic[T]):
 
     @abc.abstractmethod
     def check(self, value: Any) -> T:
-        """Return ``value`` as the parameter's own type, or raise ValueError saying what is allowed."""
+        """Return ``value`` as the parameter's type, or raise ValueError saying what is allowed."""
 
     @abc.abstractmethod
     def parse(self, text: str) -> T:
-        """Read the value as typed after ``--set plugin.param=``; ValueError says what is allowed."""
+        """Parse a value as typed after ``--set plugin.param=``; ValueError says what is allowed."""
 
     def format(self, value: T) -> str:
-        """Write ``value`` so that ``parse`` reads it back."""
+        """Return ``value`` as text that ``parse`` accepts."""
         return str(value)
 
     def describe(self) -> dict[str, Any]:
@@ -74,9 +74,9 @@ class Parameter(abc.ABC, Generic[T]):
 
     def _bounded(self, number: float) -> None:
         if self.min is not None and number < self.min:
-            raise ValueError(f"{number:g} is below the least value, {self.min:g}")
+            raise ValueError(f"{number:g} is below the minimum, {self.min:g}")
         if self.max is not None and number > self.max:
-            raise ValueError(f"{number:g} is above the greatest value, {self.max:g}")
+            raise ValueError(f"{number:g} is above the maximum, {self.max:g}")
 
 
 def _number(value: Any) -> float:
@@ -134,7 +134,7 @@ class Float(Parameter[float]):
 
 @dataclasses.dataclass(frozen=True)
 class Bool(Parameter[bool]):
-    """Yes or no."""
+    """True or false."""
 
     kind: ClassVar[str] = "bool"
     words: ClassVar[Mapping[str, bool]] = {
@@ -208,7 +208,7 @@ class Range(Parameter[tuple[float, float]]):
 
 @dataclasses.dataclass(frozen=True)
 class Numbers(Parameter[tuple[float, ...]]):
-    """A list of numbers, one image for each in a grid; typed as ``1,2,3`` or ``120..248:8``."""
+    """A list of numbers, each giving one image in a grid; typed as ``1,2,3`` or ``120..248:8``."""
 
     kind: ClassVar[str] = "numbers"
 
@@ -276,7 +276,7 @@ class Words(Parameter[tuple[str, ...]]):
 
 
 class Configurable:
-    """Base of everything with parameters: values come in by keyword, are checked, and never change afterwards.
+    """Base of everything with parameters: values are passed by keyword, checked, and then immutable.
 
     Raises :class:`ParameterError`, naming ``id.param``, for unknown names and values out of range.
     """
@@ -296,7 +296,7 @@ class Configurable:
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter[Any]]:
-        """Return the declarations by name, in the order in which they are written."""
+        """Return the declarations by name, in the order of their definition."""
         found: dict[str, Parameter[Any]] = {}
         for base in reversed(cls.__mro__):
             found |= {name: value for name, value in vars(base).items() if isinstance(value, Parameter)}
@@ -304,7 +304,7 @@ class Configurable:
 
     @classmethod
     def parse(cls, name: str, text: str) -> Any:
-        """Read ``text`` as parameter ``name``; :class:`ParameterError` if there is none or it does not fit."""
+        """Parse ``text`` as parameter ``name``; :class:`ParameterError` if there is none or the text is invalid."""
         declared = cls.parameters()
         if name not in declared:
             raise ParameterError(f"{cls.id}.{name}: no such parameter (it has: {', '.join(declared) or 'none'})")
@@ -315,7 +315,7 @@ class Configurable:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Every parameter's present value, defaults included."""
+        """Every parameter's value, including defaults."""
         return {name: getattr(self, name) for name in self.parameters()}
 
     @override

@@ -1,4 +1,4 @@
-"""Where things are kept: `$KANATUI_HOME`, else the user data folder of the platform."""
+"""Locates kanatui's folders: in `$KANATUI_HOME`, else in the platform's user data folder."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import platformdirs
 
 
 def home() -> Path:
-    """Return the folder that holds data sets, runs and the user's handwriting."""
+    """Return the folder of data sets, runs and the user's handwriting."""
     named = os.environ.get("KANATUI_HOME")
     return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("kanatui", appauthor=False))
 
 
 def datasets() -> Path:
-    """Return the folder of written data sets, `NAME/` each."""
+    """Return the folder of data sets, each in `NAME/`."""
     return home() / "datasets"
 
 
 def runs() -> Path:
-    """Return the folder of training runs, `ID/` each."""
+    """Return the folder of runs, each in `ID/`."""
     return home() / "runs"
 
 
 def cache() -> Path:
-    """Return the folder of what can be made again: masters and coverage. Inside `$KANATUI_HOME` when that is set."""
+    """Return the folder of reproducible files: masters and coverage. Inside `$KANATUI_HOME` if that is set."""
     if os.environ.get("KANATUI_HOME"):
         return home() / "cache"
     return Path(platformdirs.user_cache_dir("kanatui", appauthor=False))
 
 
 def config() -> Path:
-    """Return the folder of the user's own settings: `fonts.toml`, `recipes/`, `trusted-plugins.json`."""
+    """Return the folder of the user's settings: `fonts.toml`, `recipes/`, `trusted-plugins.json`."""
     if os.environ.get("KANATUI_HOME"):
         return home() / "config"
     return Path(platformdirs.user_config_dir("kanatui", appauthor=False))

@@ -1,6 +1,6 @@
-"""Counter-based random numbers: sample i's numbers depend on its key alone.
+"""Counter-based random numbers: a sample's numbers depend on its key alone.
 
-No state is kept between calls, so neither the number of workers nor the batch a sample happens to be in can change
+No state is kept between calls, so neither the number of workers nor the batch that a sample is in can change
 what is drawn for it. The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
 pseudorandom number generators", OOPSLA 2014) with the constants of Stafford's variant 13.
 """
@@ -19,7 +19,7 @@ U64 = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float32]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-# Made once, because most calls mix only a few words: 2 to 4 % of the time in which a batch is made.
+# Made once, because most calls mix only a few words: saves 2 to 4 % of the time to make a batch.
 _FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 
@@ -44,8 +44,8 @@ def word_key(text: str) -> np.uint64:
 def sample_keys(seed: int, codepoints: npt.ArrayLike, numbers: npt.ArrayLike) -> U64:
     """Return the key of each sample, [n] uint64, from the recipe's seed, its character and its image number.
 
-    The character counts by its code point rather than by its place in the set, so that leaving characters out of a
-    recipe leaves the images of the others as they were.
+    The key uses the character's code point rather than its place in the set, so that leaving characters out of a
+    recipe does not change the images of the others.
     """
     base = mix64(np.array([seed % 2**64], dtype=np.uint64))
     chars = mix64(base + np.asarray(codepoints, dtype=np.uint64))
@@ -56,8 +56,8 @@ def sample_keys(seed: int, codepoints: npt.ArrayLike, numbers: npt.ArrayLike) ->
 def _normal_table() -> Floats:
     """Standard normal quantiles at 65,536 mid-points, scaled so that their variance is exactly one.
 
-    A table needs no transcendental function at run time (whose last bit differs between machines) and gives four
-    values for each 64-bit word. Its range is ±4.3, enough for pictures.
+    A table needs no transcendental function at run time (whose last bit differs between machines) and yields four
+    values for each 64-bit word. Its range is ±4.3, enough for images.
     """
     gauss = statistics.NormalDist()
     upper = np.array([gauss.inv_cdf((i + 0.5) / 65536) for i in range(32768, 65536)])
@@ -67,14 +67,14 @@ def _normal_table() -> Floats:
 
 
 class Keys:
-    """Random numbers for a batch of samples: every method returns one row for each sample.
+    """Random numbers for a batch of samples: every method returns one row per sample.
 
     Each call draws fresh numbers, in the order of the calls, so a plugin that always draws in the same order always
     gets the same numbers for the same sample.
     """
 
     def __init__(self, keys: U64, stream: str = "") -> None:
-        """Take the samples' keys, [n] uint64, and the name of what draws (two names never share numbers)."""
+        """Take the samples' keys, [n] uint64, and the name of the stream (each name has its own numbers)."""
         self.keys = mix64(np.asarray(keys, dtype=np.uint64) ^ word_key(stream))
         self._calls = 0
 
@@ -89,7 +89,7 @@ class Keys:
         return mix64(rows[:, None] + counters[None, :])
 
     def uniform(self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, shape: tuple[int, ...] = ()) -> Floats:
-        """Draw evenly from [low, high): float32 [n, *shape]. ``low`` and ``high`` are numbers or [n] arrays."""
+        """Draw uniformly from [low, high): float32 [n, *shape]. ``low`` and ``high`` are numbers or [n] arrays."""
         words = self._words(math.prod(shape))
         unit = ((words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)).reshape(len(self), *shape)
         low_, high_ = (_per_row(bound, unit.ndim) for bound in (low, high))
@@ -111,7 +111,7 @@ class Keys:
         return ((words * bound) >> np.uint64(32)).astype(np.int64)
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Keys:
-        """Return the same generator for some of the samples, at its first draw."""
+        """Return the same generator for some of the samples, reset to its first draw."""
         chosen = Keys.__new__(Keys)
         chosen.keys, chosen._calls = self.keys[which], 0
         return chosen

@@ -1,4 +1,4 @@
-"""Files: atomic writes, locks, and failures as one-line errors."""
+"""Writes files atomically, locks them, and turns failures into one-line errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ADVICE = {
 
 @contextlib.contextmanager
 def storing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn any failure to write ``path`` into a one-line :class:`StorageError`."""
+    """Turn OSErrors about ``path`` into a one-line :class:`StorageError`."""
     try:
         yield
     except OSError as error:
@@ -43,10 +43,10 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
-    """Open a temporary neighbour for writing; once it is flushed to disk it takes the place of ``path``.
+    """Open a temporary file beside ``path`` for writing; once flushed to disk, it replaces ``path``.
 
-    With ``lasting`` false it is not flushed, which saves 20 ms on a busy disk, and may be lost in a power cut.
-    When anything fails, ``path`` stays as it was and the neighbour is removed. StorageError if writing fails.
+    With ``lasting`` false it is not flushed: this saves 20 ms on a busy disk, but a power cut may lose it.
+    If anything fails, ``path`` is unchanged and the temporary file is removed. StorageError if writing fails.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -86,13 +86,13 @@ def read_toml(path: Path, error: type[KanatuiError]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def exclusive(path: str | os.PathLike[str], message: str) -> Iterator[None]:
-    """Hold a lock file while working in its folder; the system lets go of it however the process ends.
+    """Hold a lock file; the system releases it however the process ends.
 
     Raises:
         StorageError: with ``message``, if another process holds it, or if it cannot be written.
     """
     with storing(path):
-        file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # closed below; errors inside are not about this file
+        file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # closed below; the caller's errors are not about it
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,7 +105,7 @@ def exclusive(path: str | os.PathLike[str], message: str) -> Iterator[None]:
 
 
 def lock_holder(path: Path) -> int | None:
-    """Return the process that holds the lock file, or None if nobody does."""
+    """Return the id of the process that holds the lock file, or None."""
     try:
         with open(path, encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -127,6 +127,6 @@ def tail(path: Path, most: int = 8 * 1024) -> str:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a text file that is not blank, "" if there is none."""
+    """Return the last non-blank line of a text file, "" if there is none."""
     lines = (line.strip() for line in reversed(tail(path).splitlines()))
     return next((line for line in lines if line), "")

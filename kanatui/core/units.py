@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """Write a length of time as people say it: 8 s, 1 min 30 s, 2 h 05 min."""
+    """Format seconds in words: 8 s, 1 min 30 s, 2 h 05 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -14,19 +14,19 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a length of time in few cells: 0:08, 12:30, 2:05:00."""
+    """Format seconds in few cells: 0:08, 12:30, 2:05:00."""
     whole = round(seconds)
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def counted(count: int, noun: str) -> str:
-    """Write a count with its noun, which takes an s unless the count is 1: 1 glyph, 1,200 glyphs."""
+    """Format a count with its noun, adding an s unless the count is 1: 1 glyph, 1,200 glyphs."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def bytes_text(count: float) -> str:
-    """Write a number of bytes with a decimal prefix: 2.9 GB."""
+    """Format a number of bytes with a decimal prefix: 2.9 GB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -35,5 +35,5 @@ def bytes_text(count: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share (0 … 1) with one decimal: 93.7 %."""
+    """Format a share (0 … 1) as a percentage with one decimal: 93.7 %."""
     return f"{100 * share:.1f} %"

@@ -1,1 +1,1 @@
-"""The characters, sets of them, look-alikes, and their names."""
+"""Kana and other characters: sets, look-alikes and names."""

@@ -1,4 +1,4 @@
-"""Kana as data: which characters there are, how they are named and ordered, and which ones look alike."""
+"""Lists the kana in order, the named character sets, and which characters look alike."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ KATAKANA = "".join(chr(c) for c in range(0x30A1, 0x30F7))
 KANA = HIRAGANA + KATAKANA
 
 SETS = {"hiragana": HIRAGANA, "katakana": KATAKANA, "kana": KANA}
-"""The sets that have a name."""
+"""The named sets."""
 
 DEFAULT_SET = "kana"
-"""The set that is meant where none is named: in recipes, and in the list of faces."""
+"""The default set: in recipes and in the list of faces."""
 
 SMALL = dict(
     zip(
@@ -23,13 +23,13 @@ SMALL = dict(
         strict=True,
     )
 )
-"""Small kana and the normal ones from which they differ only in size and place."""
+"""Small kana and their normal forms, which differ only in size and position."""
 
 LOOK_ALIKES = ("へヘ", "べベ", "ぺペ", "りリ")
-"""Hiragana and katakana that are drawn the same way."""
+"""Hiragana and katakana that look the same."""
 
 FOLD = {character: character for character in KANA} | SMALL | {pair[1]: pair[0] for pair in LOOK_ALIKES}
-"""Each kana's representative when characters that cannot be told apart by shape count as one."""
+"""Each kana's representative when look-alikes are folded."""
 
 
 def script(character: str) -> str:

@@ -1,8 +1,8 @@
-"""Folding: characters that cannot be told apart by shape count as one.
+"""Folds look-alikes: characters that cannot be told apart by shape count as one.
 
-Small kana differ from normal ones only in size and place, and four hiragana are drawn as their katakana are
-(:data:`kanatui.kana.alphabet.FOLD`). A folded probability is the sum over such a group; a character outside kana is a
-group of its own.
+Small kana differ from normal ones only in size and position, and four hiragana look like their katakana
+(:data:`kanatui.kana.alphabet.FOLD`). A folded probability is the sum over such a group; a character that is not kana is
+a group of its own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ def fold_groups(characters: str) -> tuple[list[str], npt.NDArray[np.int64]]:
 
     Returns:
         The groups, each as the string of its members, in order of first appearance; and int64 [C], the group of each
-        character, not to be written to.
+        character, read-only.
     """
     groups, index = _grouped(characters)
     return list(groups), index
 
 
-@functools.lru_cache(maxsize=8)  # reading files asks for every picture
+@functools.lru_cache(maxsize=8)  # called for every picture when files are read
 def _grouped(characters: str) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     members: dict[str, str] = {}
     for character in characters:
@@ -40,9 +40,9 @@ def _grouped(characters: str) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
 
 @functools.lru_cache(maxsize=8)
 def fold_matrix(characters: str) -> npt.NDArray[np.float32]:
-    """Return float32 [C, G], one where a character belongs to a group: ``probabilities @ fold_matrix`` folds.
+    """Return float32 [C, G], 1 where a character belongs to a group: ``probabilities @ fold_matrix`` folds.
 
-    It is kept for the next call, and cannot be written to.
+    It is cached and read-only.
     """
     groups, index = fold_groups(characters)
     matrix = np.eye(len(groups), dtype=np.float32)[index]
@@ -51,5 +51,5 @@ def fold_matrix(characters: str) -> npt.NDArray[np.float32]:
 
 
 def fold_probabilities(probabilities: npt.NDArray[np.floating], characters: str) -> npt.NDArray[np.float32]:
-    """Sum probabilities [N, C] over each group: float32 [N, G]."""
+    """Sum probabilities [N, C] over each group of look-alikes: float32 [N, G]."""
     return np.asarray(probabilities, dtype=np.float32) @ fold_matrix(characters)

@@ -1,4 +1,4 @@
-"""Characters by their romanised names, and as they are typed without kana: か, U+304B, ka, or KA for katakana."""
+"""Romanised names of kana, and parsing of typed characters: か, U+304B, ka, or KA for katakana."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NAMES = dict(zip(HIRAGANA, _ROMAJI, strict=True)) | dict(
 
 
 def parse_typed(text: str, prefer: str = "hiragana") -> str:
-    """Return the one character that was typed.
+    """Return the character that was typed.
 
     Args:
         text: the character itself, its code point (``304b``, ``U+304B``), or its romanised name, as in ``shi``, ``si``,
             ``xtsu`` or ``small tsu``; in capitals for katakana.
-        prefer: the script that a name in small letters stands for.
+        prefer: the script of names in lower case.
 
     Raises:
         ValueError: it is none of these; the message is one line.
@@ -45,14 +45,14 @@ def parse_typed(text: str, prefer: str = "hiragana") -> str:
 
 
 def name_of(character: str) -> str:
-    """Return a character's romanised name, "small tsu" for っ; "" if it is no kana."""
+    """Return a character's romanised name, "small tsu" for っ; "" if it is not kana."""
     name = NAMES.get(character, "")
     return f"small {name.removeprefix('x')}" if character in SMALL else name
 
 
 @functools.cache
 def _by_name(writing: str) -> dict[str, str]:
-    """Return the characters of a script by name: by Unicode's (si, hu) and, before those, kanatui's (shi, fu)."""
+    """Return the characters of a script by name: kanatui's names (shi, fu) take precedence over Unicode's (si, hu)."""
     characters = KATAKANA if writing == "katakana" else HIRAGANA
     names = {_unicode_name(character): character for character in characters}
     return names | {NAMES[character]: character for character in characters}

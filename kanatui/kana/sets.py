@@ -1,4 +1,4 @@
-"""Sets of characters as people write them: a name, code point ranges, a file, or the characters themselves."""
+"""Parses sets of characters as typed: a name, code point ranges, a file, or the characters themselves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MOST = 20_000  # all of CJK Unified Ideographs fit; a mistyped U+0000-U+10FFFF 
 
 
 def parse_characters(spec: str) -> str:
-    """Return the characters meant by ``spec``, in order, each once.
+    """Return the characters of ``spec``, in order, each once.
 
     ``spec`` is a comma-separated list of: the name of one of :data:`.SETS`; ``U+4E00`` or ``U+4E00-U+4E2F``
-    (unassigned code points in a range are left out); the path of a text file whose characters count, white space
-    aside; or characters themselves, such as ``あいう``.
+    (unassigned code points in a range are left out); the path of a text file, of which white
+    space is ignored; or characters themselves, such as ``あいう``.
 
     Raises:
         UsageError: the spec is empty, unknown, too long, or names a file that cannot be read.
@@ -29,14 +29,14 @@ def parse_characters(spec: str) -> str:
     if not characters:
         raise UsageError(f"--characters {spec!r}: names no character")
     if len(characters) > _MOST:
-        raise UsageError(f"--characters {spec!r}: {len(characters):,} characters are more than {_MOST:,}")
+        raise UsageError(f"--characters {spec!r}: {len(characters):,} characters; the maximum is {_MOST:,}")
     return "".join(characters)
 
 
 def spell_characters(characters: str) -> str:
-    """Return a spec that always means these characters, in this order, however the named sets grow.
+    """Return a spec that always means these characters, in this order, even if the named sets grow.
 
-    Code points, because characters themselves could also be the name of a file: ``U+3041-U+3093,U+30AB``.
+    It uses code points, because characters could also be the name of a file: ``U+3041-U+3093,U+30AB``.
     """
     runs: list[list[int]] = []
     for code in map(ord, characters):
@@ -66,7 +66,7 @@ def _code_points(part: str, low: int, high: int) -> str:
     if low > high or high > 0x10FFFF:
         raise UsageError(f"--characters {part}: the range runs backwards or past U+10FFFF")
     if high - low >= _MOST:
-        raise UsageError(f"--characters {part}: {high - low + 1:,} characters are more than {_MOST:,}")
+        raise UsageError(f"--characters {part}: {high - low + 1:,} characters; the maximum is {_MOST:,}")
     found = "".join(chr(c) for c in range(low, high + 1) if is_visible(chr(c)))
     if not found:
         raise UsageError(f"--characters {part}: no assigned, visible character in that range")
@@ -76,7 +76,7 @@ def _code_points(part: str, low: int, high: int) -> str:
 def _is_file(part: str) -> bool:
     try:
         return Path(part).is_file()
-    except (OSError, ValueError):  # more characters than a file's name can have, say
+    except (OSError, ValueError):  # for example, too long for a file name
         return False
 
 
@@ -89,7 +89,7 @@ def _file(path: Path) -> str:
 
 
 def is_visible(character: str) -> bool:
-    """Say whether a character can leave ink: no control, unassigned, surrogate, private or space character can."""
+    """Return whether a character can have ink: control, unassigned, surrogate, private and space characters cannot."""
     return unicodedata.category(character)[0] not in "CZ"
 
 
@@ -97,7 +97,7 @@ _CODE_POINT = re.compile(r"(?:U\+)?([0-9A-F]{4,6})", re.IGNORECASE)
 
 
 def parse_label(name: str) -> str | None:
-    """Return the character that a folder's name stands for, None if it is no label."""
+    """Return the character that a folder's name stands for, None if it is not a label."""
     # Some file systems keep が as か and a combining mark.
     composed = unicodedata.normalize("NFC", name)
     if len(composed) == 1:

@@ -1,4 +1,4 @@
-"""Training state on disk: everything that decides how a training goes on, as tensors and JSON in one file."""
+"""Saves and loads the state of a training: everything needed to continue it, in one file of tensors and JSON."""
 
 from __future__ import annotations
 
@@ -24,57 +24,57 @@ FORMAT = 1
 _KEY = "kanatui.state"
 
 _SOONEST = 2.0
-"""Seconds between checkpoints where epochs are shorter than that."""
+"""Seconds between checkpoints when epochs are shorter than that."""
 
 _MOST_SAVING = 0.05
-"""Share of the time: the article's network at 256 px has a state of 1 GB."""
+"""Most of the time that writing may take, as a share: the article's network at 256 px has a state of 1 GB."""
 
 
 @dataclasses.dataclass
 class Progress:
-    """Where a training stands, apart from tensors. Dropout and order need nothing here: they follow from the step."""
+    """The progress of a training, without tensors. Dropout and order need nothing here: they follow from the step."""
 
     step: int = 0
     elapsed: float = 0.0
-    """Seconds of training, pauses not counted."""
+    """Seconds of training, without pauses."""
     best: dict[str, Any] | None = None
     """The best validation: ``step strict folded``."""
     precision: str = ""
-    """The number format chosen at the start, kept when the training is continued."""
+    """The number format chosen at the start; it stays when the training is continued."""
     source: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What the data looked like (characters, image size, number of images, faces)."""
+    """A description of the data (characters, image size, number of images, faces)."""
     augments: list[dict[str, Any]] | None = None
-    """The augmentations in force, None while they are the recipe's."""
+    """The current augmentations, None while they are the recipe's."""
 
 
 class Keeper:
-    """Writes the checkpoints of a training: ``state`` to go on from, and the weights ``best`` and ``last``."""
+    """Writes the checkpoints of a training: ``state`` to continue from, and the weights ``best`` and ``last``."""
 
     def __init__(self, folder: Path, card: Mapping[str, Any], longest: float, *, writes: bool = True) -> None:
         """Set up.
 
         Args:
-            card: what weights files say of the model (:mod:`kanatui.model.weights`); scores and times are added.
-            longest: seconds between two checkpoints at the most.
+            card: the card for weights files (:mod:`kanatui.model.weights`); scores and times are added.
+            longest: most seconds between two checkpoints.
             writes: False in the processes of a distributed training other than the first.
         """
         self._folder, self._card, self._longest, self._writes = folder, card, longest, writes
         self._saved, self._taking = time.monotonic(), 0.0
         self.step = -1
-        """The step of the last checkpoint, -1 if there is something that it lacks."""
+        """The step of the last checkpoint, -1 if it is out of date."""
 
     @property
     def state(self) -> Path:
-        """The file to go on from."""
+        """The file to continue from."""
         return self._folder / "state.safetensors"
 
     def due(self, epoch_ends: bool) -> bool:
-        """At the end of an epoch and every so often, unless writing would then take more than a part of the time."""
+        """Whether to save: at the end of an epoch or after a while, unless writing would take too much of the time."""
         wait = min(_SOONEST, self._longest) if epoch_ends else self._longest
         return time.monotonic() - self._saved >= max(wait, self._taking / _MOST_SAVING)
 
     def save(self, progress: Progress, learner: Learner) -> bool:
-        """Write a checkpoint: what to go on from, and the weights as they are. Returns whether this process writes."""
+        """Write a checkpoint: the state and the current weights. Returns whether this process writes."""
         self._saved, self.step = time.monotonic(), progress.step
         if self._writes:
             save_state(self.state, progress, learner)
@@ -83,14 +83,14 @@ class Keeper:
         return self._writes
 
     def save_weights(self, name: str, module: torch.nn.Module, seconds: float, scores: Mapping[str, Any]) -> None:
-        """Write weights with their scores and the seconds that they were trained for."""
+        """Write weights with their scores and their seconds of training."""
         today = datetime.date.today().isoformat()
         card = {**self._card, "scores": dict(scores), "seconds": round(seconds, 1), "date": today}
         save_weights(self._folder / f"{name}.safetensors", module, card)
 
 
 def save_state(path: Path, progress: Progress, learner: Learner) -> None:
-    """Write the state by atomic rename. StorageError if it cannot be written."""
+    """Write the state atomically. StorageError if it cannot be written."""
     tensors = {f"model.{name}": tensor for name, tensor in learner.model.state_dict().items()}
     if learner.average is not None:
         tensors |= {f"average.{name}": tensor for name, tensor in learner.average.state_dict().items()}
@@ -101,7 +101,7 @@ def save_state(path: Path, progress: Progress, learner: Learner) -> None:
 
 
 def load_state(path: Path, learner: Learner) -> Progress:
-    """Put a saved state into a learner, and return the rest.
+    """Load a saved state into a learner, and return its progress.
 
     RunError if the file is damaged or belongs to another model or other options.
     """
@@ -130,7 +130,7 @@ def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _lay_out_as_weights(optimizer: torch.optim.Optimizer) -> None:
-    """Give moments the memory order of their weights; files keep none, and fused Adam walks both as they lie."""
+    """Give moments the memory layout of their weights: files do not keep it, and fused Adam needs them equal."""
     for parameter, moments in optimizer.state.items():
         for name, tensor in moments.items():
             if tensor.shape == parameter.shape:
@@ -147,7 +147,7 @@ def _moments(tensors: Mapping[str, torch.Tensor]) -> dict[int, dict[str, torch.T
 
 
 def signature(source: ImageSource) -> dict[str, Any]:
-    """Return what must be the same for a training to be continued."""
+    """Return the properties of the data that must not change for a training to be continued."""
     return {
         "characters": source.characters,
         "image_size": source.image_size,

@@ -1,4 +1,4 @@
-"""What a list of runs tells of each: one table, from which `kanatui runs`, its --json and the app are made."""
+"""Defines the columns of lists of runs, in one table for `kanatui runs`, its --json and the app."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from kanatui.training.runs import Run, Status
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One thing that is told of every run."""
+    """A field of every run."""
 
     name: str
-    """Its key for programs."""
+    """Its key in JSON."""
     value: Callable[[Run, Status], Any]
-    """Plain data that JSON can hold; None where there is nothing to tell yet."""
+    """Returns plain data for JSON; None if there is no value yet."""
     heading: str = ""
-    """Over it in the table of the command line; "" leaves it out there."""
+    """Its heading in the command line's table; "" leaves it out."""
     show: Callable[[Any], str] = str
-    """Writes a value other than None for people."""
+    """Formats a value other than None."""
     json: bool = True
-    """Whether programs are told."""
+    """Whether JSON includes it."""
     app: bool = False
-    """Whether the app's list, which is narrow, shows it under the run."""
+    """Whether the app's narrow list shows it under the run."""
     optional: bool = False
-    """Whether the table leaves it out where it is empty for all runs."""
+    """Whether the table leaves it out if it is empty for all runs."""
 
     def plain(self, run: Run, status: Status) -> Any:
-        """Return the value; None where a damaged configuration does not tell it."""
+        """Return the value; None if a damaged configuration lacks it."""
         try:
             return self.value(run, status)
         except RunError:
             return None
 
     def text(self, run: Run, status: Status) -> str:
-        """Return what people read; "" where there is nothing to tell."""
+        """Return the value as text; "" if there is none."""
         value = self.plain(run, status)
         return "" if value is None else self.show(value)
 
@@ -96,12 +96,12 @@ COLUMNS = (
 
 
 def plain(run: Run, status: Status) -> dict[str, Any]:
-    """Return a run for programs."""
+    """Return a run's fields for JSON."""
     return {column.name: column.plain(run, status) for column in COLUMNS if column.json}
 
 
 def table(runs: list[tuple[Run, Status]]) -> tuple[list[str], list[list[str]]]:
-    """Return the headings of the command line's table, and the texts under them, a list for each run."""
+    """Return the headings of the command line's table, and a list of texts for each run."""
     shown = [column for column in COLUMNS if column.heading]
     texts = {column.name: [column.text(run, status) for run, status in runs] for column in shown}
     kept = [column for column in shown if not column.optional or any(texts[column.name])]
@@ -109,5 +109,5 @@ def table(runs: list[tuple[Run, Status]]) -> tuple[list[str], list[list[str]]]:
 
 
 def app_texts(run: Run, status: Status) -> tuple[str, ...]:
-    """Return what the app's list shows under a run, apart from how it stands; texts are not empty."""
+    """Return the texts that the app's list shows under a run, besides its state; none is empty."""
     return tuple(text for column in COLUMNS if column.app and (text := column.text(run, status)))

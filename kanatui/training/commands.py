@@ -1,4 +1,4 @@
-"""Handles the commands that are sent to a training, and answers each with an event."""
+"""Handles the commands sent to a training, and answers each with an event."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Handler = Callable[[Mapping[str, Any]], str]
 
 
 class CommandHandler:
-    """Turns commands into what the loop looks at: ``paused``, ``ending``, ``after_epoch``.
+    """Turns commands into the flags that the loop reads: ``paused``, ``ending``, ``after_epoch``.
 
-    ``handlers`` says what each command does. A handler takes the command's arguments and returns a note for the answer,
-    or raises a KanatuiError to refuse; it is called between two batches, or while the training is being prepared.
+    ``handlers`` maps each command to its handler. A handler takes the command's arguments and returns a note for the
+    answer, or raises a KanatuiError to refuse; it is called between two batches, or while the training is prepared.
     """
 
     def __init__(self, sink: Sink) -> None:
         self.paused = False
         self.ending: str | None = None
-        """Why to stop now, None to go on."""
+        """The reason to stop now, None to continue."""
         self.after_epoch = False
         """Whether to stop at the end of the epoch."""
         self.handlers: dict[str, Handler] = {
@@ -35,7 +35,7 @@ class CommandHandler:
         self._sink = sink
 
     def obey(self, commands: Sequence[Command], step: int) -> None:
-        """Carry commands out, in order, and answer each."""
+        """Execute commands in order, and answer each."""
         for command in commands:
             try:
                 if command.command not in self.handlers:

@@ -1,4 +1,4 @@
-"""What a run is configured with: everything that it takes to make the same images and train the same model again."""
+"""Makes a run's configuration: everything needed to make the same images and train the same model again."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def make_config(
     parameters: Mapping[str, Any],
     recipe: str = "",
 ) -> dict[str, Any]:
-    """Return a run's configuration, as :meth:`.Run.create` writes it.
+    """Return a run's configuration for :meth:`.Run.create`.
 
-    A recipe is pinned to ``characters`` and ``faces``: fonts that are installed later, or a named set of characters
-    that grows, must not change the images of a run that is continued or evaluated. A written data set cannot change.
+    A recipe is pinned to ``characters`` and ``faces``: fonts that are installed later, or a named character set
+    that grows, must not change the images of a run that is continued or evaluated. A data set cannot change.
 
     Args:
         source: an image source's ``spec()``.
-        characters: the source's.
-        faces: the ids of the source's.
-        parameters: the model plugin's, those that differ from its defaults.
-        recipe: its name, for people.
+        characters: those of the source.
+        faces: ids of the source's faces.
+        parameters: the model plugin's parameters that differ from their defaults.
+        recipe: its name, for display.
 
     Raises:
-        ParameterError: the recipe in the spec makes no sense.
+        ParameterError: the recipe in the spec is invalid.
     """
     if "recipe" in source:
         source = {**source, "recipe": Recipe.from_dict(source["recipe"]).pinned(characters, faces).to_dict()}
@@ -47,7 +47,7 @@ def make_config(
 def config_of_layout(
     layout: Layout, registry: Registry, options: TrainingOptions, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the configuration of a run that trains on a recipe as it was laid out with a registry's plugins."""
+    """Return the configuration of a run that trains on a recipe's layout, made with a registry's plugins."""
     spec = {"recipe": layout.recipe.to_dict(), "plugins": list(registry.folders)}
     faces = [face.id for face in layout.faces]
     return make_config(spec, layout.plan.characters, faces, options, parameters, layout.recipe.name)

@@ -1,4 +1,4 @@
-"""One step of learning: the network, its averaged weights, the optimizer, the number format."""
+"""Trains a network step by step: the network, its averaged weights, the optimizer and the number format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kanatui.training.precision import Probe, probe_precision
 
 
 class Learner:
-    """A model that learns batch by batch. What a step does follows from the batch, the rate and ``count`` alone."""
+    """A model that learns batch by batch. A step depends on the state, the batch, the rate and ``count`` alone."""
 
     def __init__(self, model: torch.nn.Module, options: TrainingOptions, device: torch.device, group: Alone) -> None:
         """Set up; ``model`` takes float32 [n, 1, H, W] in 0 … 1 and returns logits [n, C]."""
@@ -32,7 +32,7 @@ class Learner:
 
     @property
     def inference_model(self) -> torch.nn.Module:
-        """What is validated and kept: the averaged weights where there are any."""
+        """The model that is validated and saved: with averaged weights if there are any."""
         module: torch.nn.Module = self.model if self.average is None else self.average.module
         return module
 
@@ -45,12 +45,12 @@ class Learner:
             images: uint8 [n, H, W] on the CPU.
             labels: int64 [n].
             rate: the learning rate.
-            count: which batch it is, counted through all processes; seeds the dropout.
+            count: the batch's number over all processes; seeds the dropout.
 
         Returns:
-            the loss, and the logits [n, C] from before the step, both still on the device.
+            the loss, and the logits [n, C] from before the step, both on the device.
         """
-        if self._trained is None:  # not before the state of a training that is continued has been loaded
+        if self._trained is None:  # only after the state of a continued training has been loaded
             self._trained = self._group.wrap(self.model)
         torch.manual_seed(_dropout_seed(self.options.seed, count))
         for parameters in self.optimizer.param_groups:
@@ -67,31 +67,31 @@ class Learner:
         return loss.detach(), logits.detach()
 
     def autocast(self) -> torch.autocast:
-        """Return the context in which the network computes in its number format."""
+        """Return the context that makes the network compute in its number format."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def to_device(self, images: torch.Tensor) -> torch.Tensor:
-        """Bring uint8 [n, H, W] into the form that networks take."""
+        """Turn uint8 [n, H, W] into the input of networks, on the device."""
         return images.to(self.device, non_blocking=True).unsqueeze(1).float().div_(255.0)
 
     def probe(self, images: torch.Tensor, labels: torch.Tensor) -> Probe:
-        """Find out which number format is the faster one, with a batch as given to :meth:`learn`."""
+        """Measure which number format is faster, with a batch as for :meth:`learn`."""
         return probe_precision(self.model, self.to_device(images), labels.to(self.device))
 
 
 def _dropout_seed(seed: int, count: int) -> int:
-    """Seed each step on its own, so that dropout follows from the step alone, whatever else draws numbers."""
+    """Return a seed for each step, so that dropout depends on the step alone, whatever else draws numbers."""
     base = mix64(np.array([seed], dtype=np.uint64) ^ word_key("dropout"))
     return int(mix64(base + np.uint64(count))[0] >> np.uint64(1))
 
 
 def average_of(model: torch.nn.Module, decay: float) -> AveragedModel:
-    """Return an exponential moving average of a model, to be fed with ``update_parameters`` after each step.
+    """Return an exponential moving average of a model; call ``update_parameters`` after each step.
 
-    Buffers are averaged along with the weights: batch normalisation's running mean and variance belong to the weights
-    that they were measured with, so the averaged weights want the same average of both. While the average is younger
-    than its horizon, the decay is (1 + n) / (10 + n) at step n, as in TensorFlow's ExponentialMovingAverage, lest the
-    first, untrained weights weigh in a short training.
+    Buffers are averaged like the weights: batch normalisation's running mean and variance belong to the weights
+    that they were measured with, so the averaged weights need the same average of both. While the average is younger
+    than its horizon, the decay is (1 + n) / (10 + n) at step n, as in TensorFlow's ExponentialMovingAverage, so that
+    the untrained first weights do not count in a short training.
     """
 
     def update(averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], count: Any) -> None:
@@ -107,7 +107,7 @@ def average_of(model: torch.nn.Module, decay: float) -> AveragedModel:
 
 
 def make_optimizer(model: torch.nn.Module, options: TrainingOptions, device: torch.device) -> torch.optim.Optimizer:
-    """Adam or AdamW. Biases and normalisation are not decayed: pulling them towards 0 only hampers the fit."""
+    """Return Adam or AdamW. Biases and normalisation are not decayed: pulling them towards 0 only hurts the fit."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decay = options.weight_decay if options.optimizer == "adamw" else 0.0
     groups = [

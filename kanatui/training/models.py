@@ -1,4 +1,4 @@
-"""Which models there are: the one that ships with kanatui, and those of the runs that have weights."""
+"""Lists the models: the one that ships with kanatui, and those of runs with weights."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from kanatui.training.runs import Run, Status, list_runs
 
 @dataclasses.dataclass(frozen=True)
 class ModelEntry:
-    """One model that can read."""
+    """A model."""
 
     reference: str
-    """By which commands and jobs find it: a run's id, or ``default``."""
+    """The reference for commands and jobs: a run's id, or ``default``."""
     weights: Path
     run: Run | None = None
-    """None for the one that ships."""
+    """None for the model that ships."""
     status: Status | None = None
     """The run's."""
 
     @property
     def title(self) -> str:
-        """What people call it: a run's id, or its number and the title that somebody gave it."""
+        """Its name for display: a run's id, or its number and title if it has one."""
         if self.run is None:
             return f"{self.reference}, ships with kanatui"
         return self.run.id if self.run.title == self.run.name else f"{self.run.number:03d} {self.run.title}"
 
     @property
     def finished(self) -> bool:
-        """Whether its training came to its end."""
+        """Whether its training is finished."""
         return self.status is None or self.status.state == "finished"
 
     @property
     def scores(self) -> dict[str, float]:
-        """The best ``strict`` and ``folded`` score while it was trained, shares 0 … 1; empty where none is known."""
+        """The best ``strict`` and ``folded`` validation scores (shares, 0 … 1); empty if unknown."""
         best = self.status.best if self.status else None
         return {name: float(best[name]) for name in ("strict", "folded")} if best and "folded" in best else {}
 
 
 def list_models() -> list[ModelEntry]:
-    """Return all models: the one that ships first, then those of runs, the newest first.
+    """Return all models: first the one that ships, then those of runs, newest first.
 
     StorageError if the folder of runs cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What a model was trained on: by its run, or by its card where it was exported from one."""
+"""Finds what a model was trained on: from its run, or from its card if it was exported."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from kanatui.training.runs import Run, find_run
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where a model comes from."""
+    """The origin of a model."""
 
     id: str
-    """The run's, or ``default``, or the path of a weights file that lies elsewhere."""
+    """The run's id, ``default``, or the path of another weights file."""
     config: Mapping[str, Any]
-    """The training's configuration (:func:`kanatui.training.config.make_config`), empty if nothing tells it."""
+    """The training's configuration (:func:`kanatui.training.config.make_config`), empty if unknown."""
     evaluations: Path
-    """The folder in which evaluations of the model are kept."""
+    """The folder of the model's evaluations."""
     run: Run | None = None
-    """The run, if the model lies in one."""
+    """The run, if the model is in one."""
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """The ``spec()`` of the images that it was trained on. RunError if nothing tells it."""
+        """The ``spec()`` of the images that it was trained on. RunError if unknown."""
         spec = self.config.get("source")
         if not isinstance(spec, Mapping):
             raise RunError(
-                f"{self}: nothing tells which images it was trained on; train it anew, or use pictures (--images DIR)"
+                f"{self}: it is not known which images it was trained on; train again, or use pictures (--images DIR)"
             )
         return spec
 
     def recipe(self) -> Recipe:
-        """Return the recipe of these images, its characters and faces pinned, also where they lie on disk.
+        """Return the recipe of these images, pinned to its characters and faces, also for a data set.
 
         Raises:
-            RunError: nothing tells which images they were.
-            DatasetError, RecipeError: their data set is gone or damaged.
-            ParameterError: the recipe makes no sense.
+            RunError: the images are unknown.
+            DatasetError, RecipeError: the data set is missing or damaged.
+            ParameterError: the recipe is invalid.
         """
         source = self.source
         if "dataset" not in source:
@@ -63,7 +63,7 @@ class Provenance:
 
 
 def provenance_of(weights: Path) -> Provenance:
-    """Return where a weights file comes from. RunError or WeightsError if its run or its card cannot be read."""
+    """Return the origin of a weights file. RunError or WeightsError if its run or card cannot be read."""
     folder = weights.resolve().parent.parent
     if (folder / "config.toml").is_file():
         return _of_run(Run(folder))
@@ -75,7 +75,7 @@ def provenance_of(weights: Path) -> Provenance:
 
 
 def find_provenance(reference: str) -> Provenance:
-    """Return the origin with an id, or of a run by any reference. Raises what finding the run or the file does."""
+    """Return the origin by its id or by any reference of a run. Raises what finding the run or the file raises."""
     if reference == shipped.DEFAULT:
         return provenance_of(shipped.default_weights())
     if reference.endswith(".safetensors"):
@@ -88,14 +88,14 @@ def _of_run(run: Run) -> Provenance:
 
 
 def config_of(run: Run) -> Mapping[str, Any]:
-    """Return a run's configuration, its characters those that its weights read. RunError if it cannot be read.
+    """Return a run's configuration, with the characters that its weights read. RunError if it cannot be read.
 
-    Runs of earlier versions name a set of characters, which may have grown since.
+    Runs of earlier versions name a character set, which may have grown since.
     """
     config = run.config
     try:
         return _with_characters(config, read_card(run.weights())["characters"])
-    except (RunError, WeightsError):  # not begun to train yet
+    except (RunError, WeightsError):  # no weights yet
         return config
 
 

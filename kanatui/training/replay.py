@@ -1,9 +1,9 @@
-"""Repeating a run exactly: what its configuration does not say, from its events.
+"""Repeats a run exactly: reads from its events what its configuration does not contain.
 
-Batches, dropout and first weights follow from the seeds. Three things happened while it trained: which number format
-was the faster, which augmentations were changed and when, and, in a time budget, how the learning rate followed the
-clock. On the same processor, with as many threads and the same torch, the same tensors come out, bit for bit. A GPU's
-libraries choose among algorithms that round differently, so there they only come close.
+Batches, dropout and initial weights follow from the seeds. Three things were decided while it trained: which number
+format was faster, which augmentations were changed and when, and, in a time budget, how the learning rate followed the
+clock. On the same processor, with as many threads and the same torch, the tensors are the same, bit for bit. A GPU's
+libraries choose among algorithms that round differently, so there they are only close.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ _FILE = "replay.json"
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
-    """What a run did. Steps are counted from 1."""
+    """The course of a run. Steps are counted from 1."""
 
     run: str
     """The id of the run that is repeated."""
     steps: int
-    """How many it took."""
+    """The number of steps."""
     precision: str
     rates: list[tuple[int, float]]
-    """Learning rates, each with the last step of a stretch that had it, in order."""
+    """Learning rates in order, each with the last step that had it."""
     augments: list[tuple[int, list[dict[str, Any]]]]
-    """Augmentations, each with the first step that used them, in order."""
+    """Augmentations in order, each with the first step that used them."""
     validations: list[int]
-    """The steps after which it was judged."""
+    """The steps after which it was validated."""
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of the step that follows the first ``step``."""
+        """Return the learning rate after ``step`` steps."""
         place = bisect.bisect_left(self._ends, step + 1)
         return self.rates[min(place, len(self.rates) - 1)][1]
 
     def augments_at(self, step: int) -> list[dict[str, Any]] | None:
-        """Return the augmentations that were in force at a step, None for those of the recipe."""
+        """Return the augmentations of a step, None for those of the recipe."""
         place = bisect.bisect_right([first for first, _ in self.augments], step)
         return self.augments[place - 1][1] if place else None
 
@@ -62,12 +62,12 @@ class Replay:
         return [last for last, _ in self.rates]
 
     def save(self, run: Run) -> None:
-        """Have a new run repeat this. StorageError if it cannot be written."""
+        """Write this into a new run, which will repeat it. StorageError if it cannot be written."""
         storage.write_bytes(run.path / _FILE, json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode())
 
 
 def replay_of(run: Run) -> Replay:
-    """Return what repeats a run, up to its last step. RunError if it is still at work, or cannot be repeated."""
+    """Return the replay of a run up to its last step. RunError if it is still running or cannot be repeated."""
     run.require_idle()
     done = _Done()
     reader = run.events()
@@ -75,22 +75,24 @@ def replay_of(run: Run) -> Replay:
         while events := reader.read():
             done.add(events)
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"run {run.id} cannot be repeated: events.jsonl makes no sense ({error!r})") from None
+        raise RunError(f"run {run.id} cannot be repeated: events.jsonl is invalid ({error!r})") from None
     if not done.rates:
-        raise RunError(f"run {run.id} took no step; there is nothing to repeat")
+        raise RunError(f"run {run.id} has no steps; there is nothing to repeat")
     if done.processes > 1:
-        raise RunError(f"run {run.id} was trained by {done.processes} processes; only one process can be repeated")
+        raise RunError(
+            f"run {run.id} was trained by {done.processes} processes; only runs of one process can be repeated"
+        )
     repeated = read_replay(run.path)
-    if repeated:  # its own events tell the rates at its own reports, which fall between the changes
+    if repeated:  # its own events have the rates only at its reports, which fall between the changes
         done.rates = repeated.rates
     return Replay(run.id, done.step, done.precision, done.rates, done.augments, done.validations)
 
 
 def create_replay(run: Run, name: str | None = None) -> Run:
-    """Make a new run that repeats another: the same configuration, and what its events tell (:func:`replay_of`).
+    """Make a new run that repeats another: the same configuration, and a replay of its events (:func:`replay_of`).
 
     Raises:
-        RunError: it cannot be repeated, or the name (by default the other's) makes no sense.
+        RunError: it cannot be repeated, or the name (by default the other's) is invalid.
         StorageError: it cannot be written.
     """
     replay = replay_of(run)
@@ -101,7 +103,7 @@ def create_replay(run: Run, name: str | None = None) -> Run:
 
 
 def read_replay(folder: Path) -> Replay | None:
-    """Return what a run's folder says that it repeats, None if it repeats nothing. RunError if that is damaged."""
+    """Return the replay in a run's folder, None if it repeats nothing. RunError if the file is damaged."""
     path = folder / _FILE
     try:
         data = json.loads(path.read_bytes())
@@ -114,9 +116,9 @@ def read_replay(folder: Path) -> Replay | None:
 
 
 def same_weights(run: Run) -> bool | None:
-    """Say whether a replay ended with the very weights of the run that it repeats, None if that cannot be told.
+    """Return whether a replay ended with exactly the weights of the run it repeats, None if that is unknown.
 
-    (That run may be gone, or have been killed between its last checkpoint and its last step.)
+    (That run may have been deleted, or killed between its last checkpoint and its last step.)
     """
     replay = read_replay(run.path)
     if replay is None:
@@ -128,7 +130,7 @@ def same_weights(run: Run) -> bool | None:
 
 
 def _weights(run: Run, step: int) -> dict[str, npt.NDArray[Any]] | None:
-    """Return a run's last weights, None if there are none or they are not those after ``step``."""
+    """Return a run's last weights, None if there are none or they are from another step."""
     file = run.checkpoint("last")
     try:
         if read_card(file)["scores"]["step"] != step:
@@ -140,7 +142,7 @@ def _weights(run: Run, step: int) -> dict[str, npt.NDArray[Any]] | None:
 
 
 class _Done:
-    """Events added up."""
+    """Collects the course of a run from its events."""
 
     def __init__(self) -> None:
         self.step, self.precision, self.processes = 0, "", 1
@@ -162,7 +164,7 @@ class _Done:
                 self.augments.append((int(event["step"]), list(event["augments"])))
 
     def _begin(self, event: Event) -> None:
-        """A run that was continued began again at a checkpoint; what had come after that is not part of it."""
+        """Drop the steps after the checkpoint from which a run was continued."""
         self.step = int(event["step"])
         self.precision, self.processes = str(event["precision"]), int(event.get("processes", 1))
         before = bisect.bisect_left([last for last, _ in self.rates], self.step)

@@ -1,18 +1,18 @@
-"""Run directories: where a training keeps its configuration, events, state and weights, and how to find one.
+"""Run directories, which hold a training's configuration, events, state and weights; and how to find one.
 
 ::
 
     runs/012-quick/
-        config.toml      what was asked for; enough to start or continue the training
+        config.toml      the configuration; enough to start or continue the training
         events.jsonl     what happened (:mod:`kanatui.training.events`)
-        status.json      how it stands, replaced once a second while it runs
-        train.log        what the process printed, and tracebacks
-        lock             held by the process that trains, for as long as it lives
+        status.json      its state and progress, replaced once a second while it runs
+        train.log        the output of the process, and tracebacks
+        lock             held by the training process for as long as it lives
         control/         commands to it (:mod:`kanatui.training.control`)
         checkpoints/     best.safetensors, last.safetensors (weights), state.safetensors (to continue from)
-        previews/        the images of the current batch, while somebody watches
-        about.toml       title and note, which people give it
-        replay.json      what it repeats, in a run that repeats another (:mod:`kanatui.training.replay`)
+        previews/        images of the current batch, while somebody watches
+        about.toml       title and note given by the user
+        replay.json      the course to repeat, in a run that repeats another (:mod:`kanatui.training.replay`)
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from kanatui.training.previews import BatchPreview
 
 RUN_NAME_RULE = "up to 40 letters, digits, dots, - and _, a letter or digit first"
-"""What the name of a run may be made of, in words (:func:`is_run_name`)."""
+"""The rule for names of runs, in words (:func:`is_run_name`)."""
 
 SILENCE = 120.0
 """Seconds without a heartbeat after which a training counts as crashed.
 
-A step of the article's network at 256 px takes 1.5 s on two cores, writing its checkpoint a few.
+A step of the article's network at 256 px takes 1.5 s on two cores; writing its checkpoint takes a few seconds.
 """
 
 ACTIVE = ("starting", "running", "paused")
@@ -64,7 +64,7 @@ _LONGEST_NOTE = 4000
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """How a run stands. ``state`` is one of :data:`STATES`; ``reason`` says why it ended where that is not plain."""
+    """The status of a run. ``state`` is one of :data:`STATES`; ``reason`` says why it ended unless that is obvious."""
 
     state: str
     reason: str = ""
@@ -74,19 +74,19 @@ class Status:
     epoch: int = 0
     step: int = 0
     elapsed: float = 0.0
-    """Seconds of training so far, pauses not counted."""
+    """Seconds of training so far, without pauses."""
     seconds_left: float | None = None
     best: Mapping[str, Any] | None = None
     """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1)."""
 
     @property
     def active(self) -> bool:
-        """Whether a process is at work on it."""
+        """Whether a process is training it."""
         return self.state in ACTIVE
 
 
 class Run:
-    """One run directory, for reading. Only the process that trains writes there (:mod:`.recorder`), titles apart."""
+    """A run directory. Apart from title and note, only the training process writes to it (:mod:`.recorder`)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -96,7 +96,7 @@ class Run:
         """Make a new run directory, `NUMBER-NAME`, with its configuration.
 
         Raises:
-            RunError: the name is not made of up to 40 letters, digits, dots, - and _.
+            RunError: the name breaks :data:`RUN_NAME_RULE`.
             StorageError: it cannot be written.
         """
         if not is_run_name(name):
@@ -110,7 +110,7 @@ class Run:
         return run
 
     def configure(self, config: Mapping[str, Any]) -> None:
-        """Add to the configuration of a run that has not begun. StorageError if it cannot be written."""
+        """Extend the configuration of a run that has not started. StorageError if it cannot be written."""
         path = self.path / "config.toml"
         known = self.config if path.exists() else {}
         storage.write_bytes(path, tomlkit.dumps({**known, **config}).encode())
@@ -134,16 +134,16 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What people call it; its name where nobody gave it a title."""
+        """Its title; its name if it has none."""
         return self._about().get("title") or self.name
 
     @property
     def note(self) -> str:
-        """What somebody wrote about it, "" if nobody did; may have several lines."""
+        """Its note, "" if there is none; may have several lines."""
         return self._about().get("note", "")
 
     def rename(self, title: str) -> None:
-        """Give it a title, also while it trains; "" takes it away again. The folder keeps its name.
+        """Set its title, also while it trains; "" removes it. The folder keeps its name.
 
         Raises:
             RunError: the title is not one line of up to 80 characters.
@@ -155,18 +155,18 @@ class Run:
         self._write_about(title=title)
 
     def annotate(self, note: str) -> None:
-        """Write something about it, in place of what was there; "" takes that away.
+        """Replace its note; "" removes it.
 
         Raises:
             RunError: the note is longer than 4,000 characters.
             StorageError: it cannot be written.
         """
         if len(note) > _LONGEST_NOTE:
-            raise RunError(f"the note has {len(note):,} characters; {_LONGEST_NOTE:,} are the most")
+            raise RunError(f"the note has {len(note):,} characters; the maximum is {_LONGEST_NOTE:,}")
         self._write_about(note=note.strip())
 
     def _about(self) -> dict[str, str]:
-        """Return ``title`` and ``note`` as far as they are given; a damaged file gives none."""
+        """Return ``title`` and ``note`` if set; {} from a damaged file."""
         try:
             data = storage.read_toml(self.path / _ABOUT, RunError)
         except RunError:
@@ -179,12 +179,12 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked for, as written in config.toml. RunError if it cannot be read."""
+        """The configuration in config.toml. RunError if it cannot be read."""
         return storage.read_toml(self.path / "config.toml", RunError)
 
     @property
     def created(self) -> float:
-        """When it was made, seconds since 1970; 0 if its configuration does not say."""
+        """When it was created, seconds since 1970; 0 if unknown."""
         try:
             made = self.config.get("created")
         except RunError:
@@ -198,21 +198,21 @@ class Run:
 
     @property
     def previews(self) -> Path:
-        """The folder for pictures of the training."""
+        """The folder for images of the current batch."""
         return self.path / "previews"
 
     @property
     def log(self) -> Path:
-        """What the training printed."""
+        """The file with the training's output."""
         return self.path / "train.log"
 
     @property
     def lock(self) -> Path:
-        """The file that the process that trains keeps locked."""
+        """The file that the training process keeps locked."""
         return self.path / "lock"
 
     def checkpoint(self, name: str) -> Path:
-        """Return the file of a checkpoint: ``best`` and ``last`` are weights, ``state`` is what it goes on from."""
+        """Return the file of a checkpoint: weights for ``best`` and ``last``; ``state`` to continue from."""
         return self.path / "checkpoints" / f"{name}.safetensors"
 
     def events(self, offset: int = 0) -> EventReader:
@@ -220,12 +220,12 @@ class Run:
         return EventReader(self.path / "events.jsonl", offset)
 
     def events_from_now(self) -> EventReader:
-        """Return a reader of what is yet to happen."""
+        """Return a reader of future events."""
         path = self.path / "events.jsonl"
         return EventReader(path, path.stat().st_size if path.exists() else 0)
 
     def status(self) -> Status:
-        """Return how the run stands, a process that died or fell silent included."""
+        """Return the run's status; it also detects processes that died or fell silent."""
         try:
             data = json.loads((self.path / "status.json").read_bytes())
             known = {field.name for field in dataclasses.fields(Status)}
@@ -239,29 +239,29 @@ class Run:
             if not self.alive():
                 reason = f"process {status.pid} is gone, killed or out of memory; see train.log"
                 return dataclasses.replace(status, state="crashed", reason=reason, seconds_left=None)
-            if silence > SILENCE and status.state != "starting":  # drawing masters may keep quiet for longer
+            if silence > SILENCE and status.state != "starting":  # drawing masters may take longer
                 reason = f"process {status.pid} has been silent for {silence:.0f} s"
                 return dataclasses.replace(status, state="crashed", reason=reason, seconds_left=None)
         return status
 
     def _unreported(self) -> Status:
-        """A run without a status: just made, or its process died before it could say anything."""
+        """Return the status of a run without a file: just created, or its process died before writing one."""
         with contextlib.suppress(OSError):
             if self.alive() or time.time() - self.path.stat().st_mtime < SILENCE:
                 return Status("starting")
-        return Status("crashed", "it never reported; see train.log")
+        return Status("crashed", "its process never reported; see train.log")
 
     def alive(self) -> bool:
-        """Say whether a process holds the run's lock, which no crash leaves behind and no other process inherits."""
+        """Return whether a process holds the run's lock, which no crash leaves behind and no other process inherits."""
         return storage.lock_holder(self.lock) is not None
 
     def require_idle(self) -> None:
-        """Raise RunError if a process is at work on the run."""
+        """Raise RunError if a process is training the run."""
         if self.alive():
             raise self.busy()
 
     def busy(self) -> RunError:
-        """Return the error that says so."""
+        """Return the error for a run that a process is training."""
         pid, state = self.status().pid, self.status().state
         return RunError(f"run {self.id} is still {state} (process {pid}); stop it first: kanatui stop {self.number}")
 
@@ -273,48 +273,48 @@ class Run:
         raise RunError(f"run {self.id} has no weights yet ({self.status().state}); wait for its first checkpoint")
 
     def watch(self) -> None:
-        """Ask for the images of the current batch (:meth:`batch`) for the next five seconds.
+        """Request images of the current batch (:meth:`batch`) for the next five seconds.
 
-        StorageError if that cannot be written.
+        StorageError if the request cannot be written.
         """
         watch(self.control)
 
     def batch(self) -> BatchPreview | None:
-        """Return images of the last batch that somebody watched, None if there are none."""
-        from kanatui.training.previews import read_batch  # numpy, which lists of runs need not wait for
+        """Return images of the last batch that was watched, None if there are none."""
+        from kanatui.training.previews import read_batch  # imports numpy, which lists of runs do not need
 
         return read_batch(self.previews)
 
     def delete(self) -> None:
-        """Remove the run and everything in it. RunError if a process is at work on it, StorageError if it fails."""
+        """Delete the run and everything in it. RunError if a process is training it, StorageError if it fails."""
         if self.alive() or self.status().active:
             raise self.busy()
-        # Renamed first, so that nobody ever sees a part of a run.
+        # Renamed first, so that nobody sees a partly deleted run.
         doomed = self.path.with_name(f".{self.id}.{os.getpid()}.deleted")
         with storage.storing(self.path):
             os.rename(self.path, doomed)
             shutil.rmtree(doomed)
 
     def discard(self) -> None:
-        """Remove a run that never began to train, so that a failed start leaves nothing behind."""
+        """Delete a run that never started to train, so that a failed start leaves nothing behind."""
         if not self.checkpoint("state").exists() and not self.alive():
             shutil.rmtree(self.path, ignore_errors=True)
 
 
 def is_run_name(text: str) -> bool:
-    """Say whether a run may have this name: :data:`RUN_NAME_RULE`."""
+    """Return whether a run may have this name: :data:`RUN_NAME_RULE`."""
     return _NAME.fullmatch(text) is not None
 
 
 def plain_run_name(text: str) -> str:
-    """Return a name for a run after something else's, a recipe's or a data set's: letters and digits are kept."""
+    """Make a valid run name from the name of a recipe or data set: letters and digits are kept."""
     kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
     return kept.strip("-")[:_LONGEST_NAME].strip("-") or "run"
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, waiting for whoever has it."""
+    """Hold a lock file, waiting until it is free."""
     with storage.storing(path), open(path, "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -354,7 +354,7 @@ def find_run(reference: str) -> Run:
 
 
 def _matches(runs: list[Run], reference: str) -> Iterator[list[Run]]:
-    """Give the runs that a reference may mean, the strictest reading first."""
+    """Yield the runs that match a reference, the strictest rule first."""
     yield [run for run in runs if run.id == reference]
     if reference.isdecimal():
         yield [run for run in runs if run.number == int(reference)]
@@ -366,7 +366,7 @@ def _matches(runs: list[Run], reference: str) -> Iterator[list[Run]]:
 
 
 def find_weights(reference: str) -> Path:
-    """Return a weights file: the best of a run (see :func:`find_run`), a file, or ``default`` for the one shipped.
+    """Return a weights file: the best of a run (see :func:`find_run`), a path, or ``default`` for the shipped one.
 
     Raises:
         RunError: no such run, or it has no weights yet.
@@ -383,7 +383,7 @@ def find_weights(reference: str) -> Path:
 
 
 def usual_weights() -> Path:
-    """Return what is used where no model is named: the one that ships, else the newest run's that has any.
+    """Return the weights used if no model is given: the shipped ones, else those of the newest run that has any.
 
     RunError if there is neither.
     """

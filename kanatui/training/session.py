@@ -1,4 +1,4 @@
-"""One training from its run directory: open what its configuration names, train, record how it ended."""
+"""Runs a training from its run directory: opens what its configuration names, trains, records how it ended."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from kanatui.training.runs import Run
 from kanatui.training.splits import Split, split_mixed, split_source
 from kanatui.training.trainer import Outcome, Trainer
 
-_TELL_EVERY = 0.5  # seconds between reports on the preparation
+_TELL_EVERY = 0.5  # seconds between progress reports while preparing
 _BY_INTERRUPT = "by Ctrl-C"
 _RUN_HOOKS = "kanatui_run_"
 
 
 @runtime_checkable
 class Prepares(Protocol):
-    """A source with work to do before its first image, such as drawing masters."""
+    """A source with preparation before its first image, such as drawing masters."""
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
-        """Do it now."""
+        """Prepare now."""
 
 
 def open_split(config: Mapping[str, Any], source: ImageSource) -> Split:
-    """Divide a source as the training with a configuration did. RunError or ParameterError if that makes no sense."""
+    """Split a source as the training with this configuration did. RunError or ParameterError if it is invalid."""
     return _split(source, _options(config))
 
 
@@ -64,19 +64,19 @@ def train_run(
     source: ImageSource | None = None,
     opener: Opener = open_source,
 ) -> Outcome:
-    """Train a run from where it stands to the end of its budget, or until told to stop.
+    """Train a run from its last checkpoint to the end of its budget, or until told to stop.
 
-    Interrupt and terminate signals stop it with a checkpoint; a second interrupt ends it at once.
+    Interrupt and terminate signals stop it with a checkpoint; a second interrupt ends it immediately.
 
     Args:
         observers: called with each event.
         group: the processes that train together.
-        detached: there is no terminal, so losing one is no reason to stop.
-        source: the one that the configuration names, where it is open already.
+        detached: it runs without a terminal, so losing one does not stop it.
+        source: the configuration's source, if it is open already.
         opener: opens the source in worker processes.
 
     Raises:
-        KanatuiError: it could not start or go on; the run is recorded as failed.
+        KanatuiError: it could not start or continue; the run is recorded as failed.
     """
     group = group or Alone()
     if not group.first:
@@ -100,7 +100,7 @@ def train_run(
 
 
 def plugin_observers(registry: Registry, run: Run) -> list[Observer]:
-    """Return one observer for each plugin that watches runs, so that one that fails can be dropped alone."""
+    """Return one observer per plugin that watches runs, so that a failing one can be dropped alone."""
     about = {"id": run.id, "path": str(run.path), "config": run.config}
     manager = registry.manager
     hooks = {plugin: manager.get_hookcallers(plugin) or () for plugin in manager.get_plugins()}
@@ -127,7 +127,7 @@ def _observer(registry: Registry, plugin: Any, about: Mapping[str, Any]) -> Obse
 def build_model(
     registry: Registry, id: str, parameters: Mapping[str, Any], image_size: int, num_classes: int, seed: int = 0
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Build a model with seeded weights, try it on a small batch, and return it with all of its parameters' values.
+    """Build a model with seeded weights, try it on a small batch, and return it with the values of all parameters.
 
     Raises:
         PluginError: there is no such model, it failed, or it does not return logits [n, C].
@@ -143,7 +143,9 @@ def build_model(
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PluginError(f"model {id} {plugin.values} failed at {image_size} px: {reason}") from error
     if shape != [2, num_classes]:
-        raise PluginError(f"model {id}: gave {shape} for 2 images of {num_classes} characters, not [2, {num_classes}]")
+        raise PluginError(
+            f"model {id}: returned {shape} for 2 images of {num_classes} characters, not [2, {num_classes}]"
+        )
     return module, plugin.values
 
 
@@ -155,7 +157,7 @@ def _train(
     device = choose_device(options.device)
     prepare_device(device, options.threads)
     handler = CommandHandler(sink)
-    alone = group.size == 1  # the others would wait for this process in vain
+    alone = group.size == 1  # in a group, the others would wait for this process forever
     tell = _teller(sink, functools.partial(_obey_early, handler, commands, run.status().step) if alone else _nothing)
     if source is None:
         source = open_source(_table(config, "source"), tell)
@@ -198,7 +200,7 @@ def _train(
 
 
 def _take_weights(model: torch.nn.Module, source: ImageSource, weights: Path) -> None:
-    """Begin with another training's weights. RunError if it was on other characters or of another size."""
+    """Start with another training's weights. RunError if its characters or image size differ."""
     first = load_weights(weights)
     if (first.characters, first.image_size) != (source.characters, source.image_size):
         what = f"{len(source.characters)} characters at {source.image_size} px"
@@ -227,22 +229,22 @@ def _split(source: ImageSource, options: TrainingOptions) -> Split:
 
 
 class _StoppedEarlyError(Exception):
-    """Told to stop before the first step."""
+    """The training was told to stop before the first step."""
 
 
 def _obey_early(handler: CommandHandler, commands: Control, step: int) -> None:
-    """Obey while preparing: drawing the masters of forty faces takes a minute, which nobody wants to wait to stop."""
+    """Handle commands while preparing: drawing the masters of forty faces takes a minute, too long to wait."""
     handler.obey(commands.take(), step)
     if handler.ending is not None:
         raise _StoppedEarlyError(handler.ending)
 
 
 def _nothing() -> None:
-    """Obey nobody."""
+    """Handle no commands."""
 
 
 def _teller(sink: Sink, obey: Callable[[], None]) -> Callable[[int, int], None]:
-    """Report on the preparation, not too often, and obey meanwhile."""
+    """Report the progress of the preparation, not too often, and handle commands."""
     last = 0.0
 
     def tell(done: int, total: int) -> None:
@@ -258,7 +260,7 @@ def _teller(sink: Sink, obey: Callable[[], None]) -> Callable[[int, int], None]:
 
 @contextlib.contextmanager
 def _signals(commands: Control, detached: bool) -> Iterator[None]:
-    """Turn signals into commands. Only the main thread may say what signals do; elsewhere they are left alone."""
+    """Turn signals into commands. Only the main thread may set signal handlers; in others nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""The training loop. It knows nothing of terminals: it reports to a sink, obeys a control, and returns."""
+"""The training loop. It knows nothing about terminals: it reports to a sink and takes commands from a control."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from kanatui.training.usage import Usage
 from kanatui.training.validate import Judge, hold_out
 
 _TRIED = 4
-"""Images that changed augmentations are tried on; a few milliseconds."""
+"""Images on which changed augmentations are tried; takes a few milliseconds."""
 
 _POLL = 0.05
-"""Seconds between looks into the mailbox while paused; an answer is due within 0.2 s."""
+"""Seconds between checks for commands while paused; an answer is due within 0.2 s."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Outcome:
     state: str
     reason: str = ""
     interrupted: bool = False
-    """Whether it was Ctrl-C that stopped it."""
+    """Whether Ctrl-C stopped it."""
 
 
 class Trainer:
-    """Trains one model on one source."""
+    """Trains a model on a source."""
 
     def __init__(
         self,
@@ -76,18 +76,18 @@ class Trainer:
         Args:
             model: takes float32 [n, 1, H, W] in 0 … 1, returns logits [n, C].
             split: of ``source``.
-            sink: told of every event, and how the training stands.
-            control: where commands come from, looked at between two batches.
-            checkpoints: folder for best, last and state; a state that is there is continued from.
-            card: what weights files say of the model (:mod:`kanatui.model.weights`); scores and times are added.
+            sink: receives every event and the status.
+            control: the source of commands, read between two batches.
+            checkpoints: folder for best, last and state; an existing state is continued.
+            card: the card for weights files (:mod:`kanatui.model.weights`); scores and times are added.
             group: the processes that train together.
             opener: makes the source from its ``spec()`` in worker processes.
-            replay: the run to repeat; it was given the same model, source, split and options.
-            handler: what has been obeyed before the first step.
-            validate_first: score the model before the first step, too; its weights came from another training.
+            replay: the run to repeat; it had the same model, source, split and options.
+            handler: holds the commands handled before the first step.
+            validate_first: also validate before the first step, because the weights came from another training.
 
         Raises:
-            RunError: the state in ``checkpoints`` is damaged or of another training.
+            RunError: the state in ``checkpoints`` is damaged or from another training.
         """
         self.options = options
         self.source = source
@@ -129,7 +129,7 @@ class Trainer:
         Raises:
             RunError: the loss is no longer a number, memory ran out, or a worker died.
             PluginError: an augmentation failed.
-            StorageError: the disk takes no more.
+            StorageError: a file cannot be written.
         """
         self._begin()
         try:
@@ -154,7 +154,7 @@ class Trainer:
         self._meter.add(loss, len(batch.labels) * self.group.size, batch.waited)
 
     def _look_around(self) -> None:
-        """What is due after a step: obey, report, validate, save."""
+        """Do what is due after a step: handle commands, report, validate, save."""
         before, share = self._share, self._own_share()
         report_is_due = self._meter.age >= self._budget.report_every or share >= 1.0
         self._share, report_is_due, commands = self.group.agree(share, report_is_due, self._commands())
@@ -197,7 +197,7 @@ class Trainer:
             weights=sum(parameter.numel() for parameter in self.learner.model.parameters()),
             held_out={name: len(held.labels) for name, held in self._held.items()},
         )
-        if self.progress.augments is not None:  # changed before the checkpoint that this goes on from
+        if self.progress.augments is not None:  # changed before the checkpoint that this continues
             self._tell_augments()
         self._sink.update(state="running", **self._standing())
         if self._validates_first and (scores := self._score()):
@@ -210,7 +210,7 @@ class Trainer:
 
     @property
     def _position(self) -> int:
-        """Which batch this process takes next, counted through all epochs and processes."""
+        """The number of this process's next batch, counted over all epochs and processes."""
         return self.progress.step * self.group.size + self.group.rank
 
     def _end(self) -> Outcome:
@@ -224,14 +224,14 @@ class Trainer:
         self.progress = load_state(self._keeper.state, self.learner)
         for key, value in wanted.items():
             if self.progress.source.get(key) != value:
-                raise RunError(f"the data has changed since this run began (other {key}); start a new run")
+                raise RunError(f"the data has changed since this run started (other {key}); start a new run")
         if self.progress.augments is not None:
             self.source = _augmentable(self.source).with_augments(self.progress.augments)
 
     # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _change_augments(self, arguments: Mapping[str, Any]) -> str:
-        """Obey the command: other augmentations from the next step on. What is wrong with them is raised."""
+        """Handle the command: use other augmentations from the next step on. Raises if they are invalid."""
         if self._replay:
             raise RunError(f"this run repeats {self._replay.run} exactly; its augmentations cannot be changed")
         return self._augment(arguments.get("augments"))
@@ -240,7 +240,7 @@ class Trainer:
         source = _augmentable(self.source).with_augments(augments)
         if source.augments == _augmentable(self.source).augments:
             return "nothing to change"
-        source.images(self.order.batch(0, 0)[:_TRIED])  # a step that fails is refused here rather than ends the run
+        source.images(self.order.batch(0, 0)[:_TRIED])  # a failing step is refused here instead of ending the run
         self._report()
         self.source, self.progress.augments = source, source.augments
         self._keeper.step = -1
@@ -252,7 +252,7 @@ class Trainer:
         self._sink.event("augment", step=self.progress.step + 1, augments=self.progress.augments)
 
     def _repeat_changes(self) -> None:
-        """Change the augmentations where the run that is repeated did."""
+        """Change the augmentations at the steps where the repeated run did."""
         augments = self._replay.augments_at(self.progress.step + 1) if self._replay else None
         if augments is not None and augments != self.progress.augments:
             self._augment(augments)
@@ -269,7 +269,7 @@ class Trainer:
             self._take_scores(scores)
 
     def _score(self) -> dict[str, dict[str, float]]:
-        """Score the model on all that is held out; {} if a command ended that early."""
+        """Score the model on all held-out images; {} if a command interrupted it."""
         started = self._clock.seconds
         model = self.learner.inference_model
         scores = {name: self._judge.score(model, held, self._keep_validating) for name, held in self._held.items()}
@@ -289,11 +289,11 @@ class Trainer:
         self._sink.update(best=self.progress.best)
 
     def _keep_validating(self) -> bool:
-        """Obey meanwhile, so that a long validation does not keep anybody waiting; told to stop, leave it."""
+        """Handle commands during a long validation; returns whether to continue it."""
         self._beat()
         commands = self._control.take()
         if self.group.size > 1:
-            self._late += commands  # the others hear of them after the next step, with this process
+            self._late += commands  # the others get them after the next step, with this process
         else:
             self.handler.obey(commands, self.progress.step)
         return self.handler.ending is None
@@ -309,11 +309,11 @@ class Trainer:
 
     @property
     def epoch(self) -> int:
-        """How many epochs are complete."""
+        """The number of complete epochs."""
         return self.progress.step // self.steps_per_epoch
 
     def _report(self) -> None:
-        """Tell of the steps since the last report. RunError, with what to try, if the loss is not finite."""
+        """Report the steps since the last report. RunError with advice if the loss is not finite."""
         try:
             measured = self._meter.read(self.progress.step)
         except RunError as error:
@@ -321,7 +321,7 @@ class Trainer:
             advice = f"try --learning-rate below {self.options.learning_rate:g}{other}"
             raise RunError(f"{error}; {advice}") from None
         if measured:
-            # The rate is given to its last digit: in a time budget a replay has it from here.
+            # The rate has all its digits: in a time budget, a replay reads it from here.
             self._sink.event("step", **self._standing(), **measured, rate=self._rate, **self._usage.read())
             self._sink.show(self._preview)
 
@@ -351,7 +351,7 @@ class Trainer:
         self._sink.update(**self._standing())
 
     def _rest(self) -> None:
-        """Stay paused until told otherwise; a checkpoint first, for a pause may outlast the machine's patience."""
+        """Stay paused until told otherwise; saves a checkpoint first, in case the machine goes down meanwhile."""
         self._save()
         self._clock.stop()
         self._sink.event("paused", step=self.progress.step)
@@ -369,11 +369,11 @@ class Trainer:
     # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _own_share(self) -> float:
-        """How much of the training is done by this process's own clock, 0 … 1."""
+        """The share of the training that is done by this process's own clock, 0 … 1."""
         return self._budget.share(self.progress.step, self._clock.seconds)
 
     def _commands(self) -> list[Command]:
-        """Take what there is to obey."""
+        """Return the commands to handle now."""
         late, self._late = self._late, []
         return late + self._control.take()
 
@@ -390,11 +390,11 @@ class Trainer:
 
 
 def _merit(scores: Mapping[str, Any]) -> float:
-    """Rank validations by strict and folded together: among look-alikes strict alone is a toss of coins."""
+    """Rank validations by strict and folded together: among look-alikes, strict alone is a coin toss."""
     return float(scores["strict"] + scores["folded"])
 
 
 def _augmentable(source: ImageSource) -> Augmentable:
     if isinstance(source, Augmentable):
         return source
-    raise RunError("these images are written already, augmentations included; train on a recipe to change them")
+    raise RunError("the augmentations of a data set cannot be changed; train on a recipe instead")

@@ -1,4 +1,4 @@
-"""Judging a model while it trains, on a bounded sample of held-out images."""
+"""Validates a model while it trains, on a bounded sample of held-out images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_BYTES = 1 << 27
 """Held-out images are made once and kept: 128 MiB hold 32,768 of 64 px, and 2,048 of the article's 256 px."""
 
 _AT_ONCE = 1 << 20
-"""Pixels to a pass, 256 images of 64 px."""
+"""Pixels per pass: 256 images of 64 px."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Judge:
     def score(self, model: torch.nn.Module, held: HeldOut, go_on: Callable[[], bool]) -> dict[str, float] | None:
         """Return ``images``, ``loss`` and the metrics of :data:`~kanatui.model.metrics.VALIDATED` (shares, 0 … 1).
 
-        ``go_on`` is asked after each batch; None comes back if it says no.
+        ``go_on`` is called after each batch; if it returns False, the result is None.
         """
         model.eval()
         predictions, loss = Predictions(self._characters), 0.0

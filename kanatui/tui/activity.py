@@ -1,4 +1,4 @@
-"""What is at work outside the app: trainings and generations, each a process of its own."""
+"""Finds the trainings and generations that run outside the app, each in its own process."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from kanatui.training.control import STOP, Mailbox
 from kanatui.training.runs import Run, Status, list_runs
 
 LONGEST_STOP = 60.0
-"""Seconds to wait for checkpoints when everything is stopped; what takes longer stops by itself."""
+"""Seconds to wait for checkpoints when everything is stopped; slower processes stop later on their own."""
 
 
 class Activity:
-    """Describes the newest training that is active."""
+    """Describes the newest active training."""
 
     def __init__(self) -> None:
         self._ended: dict[str, int] = {}
 
     def describe(self) -> str:
-        """Return it in a few words: ``● run 7 · 63 % · 1:12 left``; "" if none runs."""
+        """Return a short text: ``● run 7 · 63 % · 1:12 left``; "" if no training is active."""
         with contextlib.suppress(KanatuiError):
             for run in reversed(list_runs()):
                 if self._may_be_active(run):
@@ -34,7 +34,7 @@ class Activity:
         return ""
 
     def _may_be_active(self, run: Run) -> bool:
-        """Say whether to look closer: a run that had ended is at work again only if its status file is a new one."""
+        """Say whether to read the run's status: an ended run is active again only if its status file has changed."""
         return self._ended.get(run.id) != _changed(run)
 
 
@@ -56,18 +56,17 @@ def _changed(run: Run) -> int:
 
 
 def _generations() -> list[str]:
-    """Return the names of the data sets that are being written."""
     return [entry.name for entry in Catalogue().look() if entry.active]
 
 
 def work_under_way() -> list[str]:
-    """Name the trainings and generations that are at work."""
+    """Return a name for each active training and generation: ``run 7``, ``data set NAME``."""
     runs = [f"run {run.id}" for run in list_runs() if run.status().active]
     return [*runs, *(f"data set {name}" for name in _generations())]
 
 
 def stop_everything() -> None:
-    """Stop every training with a checkpoint and every generation in a state to resume, and wait until they ended."""
+    """Stop all trainings (after a checkpoint) and all generations (resumable), and wait until they have ended."""
     runs = [run for run in list_runs() if run.status().active]
     for run in runs:
         with contextlib.suppress(KanatuiError):

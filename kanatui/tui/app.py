@@ -1,4 +1,4 @@
-"""The app: four screens, and what they share."""
+"""The app: its four screens, global keys and commands, and how it ends."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
 _LOOK_EVERY = 1.0
-"""Seconds between looks at the newest running training."""
+"""Seconds between checks of the newest active training."""
 
 _SETTLES_IN = 2.0
-"""Seconds after which a new screen has what it shows."""
+"""Seconds after which a new screen has loaded what it shows."""
 
 _ENDS_WITH_APP = {
-    "evaluate": "An evaluation is under way, and ends with the app",
-    "train": "A training is being prepared, and does not start if the app ends now",
-    "adapt": "Samples are being prepared, and no training starts if the app ends now",
+    "evaluate": "An evaluation is running and will be lost",
+    "train": "A training is being prepared and will not start",
+    "adapt": "Samples are being prepared and the training will not start",
 }
-"""What is lost if the app ends while an engine is busy, by the engine's name."""
+"""What is lost if the app quits while an engine is busy, by the engine's name."""
 
 _PLAIN_THEME = "ansi-dark"
-"""With NO_COLOR: the terminal's own two colours."""
+"""The theme for NO_COLOR: the terminal's own two colours."""
 
 
 def _module(mode: str) -> str:
@@ -47,14 +47,14 @@ def _module(mode: str) -> str:
 
 
 def _screen(mode: str) -> KanatuiScreen:
-    """Make a screen; its modules are imported now, not before the first screen is painted."""
+    """Import a screen's modules and make the screen; importing all of them would delay the first paint."""
     module = importlib.import_module(_module(mode))
     made: KanatuiScreen = getattr(module, f"{mode.capitalize()}Screen")()
     return made
 
 
 class KanatuiApp(Host):
-    """kanatui's terminal app."""
+    """The terminal app: four screens, the command palette, themes, and a clean exit on signals."""
 
     TITLE = "kanatui"
     CSS_PATH: ClassVar[Any] = ["kanatui.tcss", *(f"{mode}/screen.tcss" for mode in TABS)]
@@ -72,8 +72,8 @@ class KanatuiApp(Host):
         """Set up.
 
         Args:
-            plain: draw pictures with plain characters, whatever was chosen before.
-            mode: the screen to begin with.
+            plain: draw pictures with plain characters, whatever the settings say.
+            mode: the first screen, a key of :data:`.TABS`.
         """
         no_color = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if no_color else None)
@@ -85,18 +85,18 @@ class KanatuiApp(Host):
         self._activity = Activity()
         self._visited = {self.DEFAULT_MODE}
         self.settled: Callable[[], None] = lambda: None
-        """Called when a screen has been there for a while for the first time, and what it shows with it."""
+        """Called once, when the first screen has had time to load what it shows."""
         self._put_signals_back: Callable[[], None] = lambda: None
 
     def _known_theme(self, name: str) -> str:
         return name if name in self.available_themes else DEFAULT_THEME
 
-    # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── start and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def on_mount(self) -> None:
-        """Begin to watch trainings and signals."""
+        """Start watching trainings and signals."""
         self.theme_changed_signal.subscribe(self, self._keep_theme)
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python lets nobody handle signals
+        if threading.current_thread() is threading.main_thread():  # Python handles signals only there
             self._put_signals_back = leave_on_signals(self)
         self.set_interval(_LOOK_EVERY, self._look)
         self._look()
@@ -116,7 +116,7 @@ class KanatuiApp(Host):
 
     @work
     async def _settle(self) -> None:
-        """Import the other screens, which their first visits would wait for; then nothing large comes any more."""
+        """Import the other screens ahead of their first visit; after that no large imports remain."""
         for mode in TABS:
             await asyncio.to_thread(importlib.import_module, _module(mode))
         self.settled()
@@ -128,14 +128,14 @@ class KanatuiApp(Host):
 
     @override
     def delay_update(self, delay: float = 0.001) -> None:
-        """Paint a change of screens at once, where Textual would wait 50 ms to hide what is half done: nothing is."""
+        """Paint a change of screens at once: Textual would wait 50 ms to hide an incomplete one, but it is complete."""
         super().delay_update(delay)
 
     # ── screens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
     async def visit(self, mode: str) -> None:
-        """Go to a screen, away from whatever help or details stand over the present one."""
+        """Go to a screen and close any help or details over the current one."""
         while isinstance(self.screen, Keys | Details):
             self.screen.dismiss()
         await self.switch_mode(mode)
@@ -149,25 +149,23 @@ class KanatuiApp(Host):
 
     @work
     async def action_go(self, mode: str) -> None:
-        """Go to a screen."""
         if mode != self.current_mode:
             await self.visit(mode)
 
     def action_keys(self) -> None:
-        """Show all keys of this screen."""
         if isinstance(self.screen, KanatuiScreen):
             self.push_screen(Keys(cast("Screen[object]", self.screen)))
 
     def action_last_problem(self) -> None:
-        """Show what failed last."""
+        """Show the details of the last problem."""
         text, details = self.last_problem
         if text:
             self.push_screen(Details(text, details))
         else:
-            self.notify("nothing has failed so far")
+            self.notify("no problems so far")
 
     def action_toggle_ascii(self) -> None:
-        """Draw pictures with plain characters, or with half blocks again; the choice is kept."""
+        """Switch between plain characters and half blocks, and save the choice."""
         self.ascii = self.settings.ascii = not self.ascii
         self.settings.save()
         for widget in self.screen.query("*"):
@@ -176,8 +174,8 @@ class KanatuiApp(Host):
 
     @work(exclusive=True, group="quit")
     @override
-    async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer
-        """Leave the app; with work under way, ask whether that goes on."""
+    async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer from the user
+        """Quit; if work is active, first ask whether it should go on."""
         under_way = await asyncio.to_thread(work_under_way)
         lost = [f"{text}." for name, text in _ENDS_WITH_APP.items() if self.is_busy(name)]
         if lost and not under_way:
@@ -185,23 +183,23 @@ class KanatuiApp(Host):
             if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":
                 return
         if under_way:
-            at_work = f"Still at work: {', '.join(under_way)}.\nIt can go on without the app, which finds it again."
+            at_work = f"Still active: {', '.join(under_way)}.\nIt can go on without the app, which finds it again."
             question = "\n".join([at_work, *lost])
             answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
             answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))
             if answer not in ("detach", "stop"):
                 return
             if answer == "stop":
-                self.notify("stopping, with a checkpoint to go on from …", timeout=30)
+                self.notify("stopping after a checkpoint …", timeout=30)
                 await asyncio.to_thread(stop_everything)
         self.exit()
 
     @override
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Give every action that has a key, for the palette."""
+        """Add every action that has a key to the palette."""
         for node, binding in actions(screen):
             run = functools.partial(self.run_action, binding.action, node)
             key = binding.key_display or self.get_key_display(binding)
             yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
-        yield SystemCommand("Theme", "Choose the colours, light ones among them", self.action_change_theme)
-        yield SystemCommand("Plain characters", "Pictures without half blocks, on or off", self.action_toggle_ascii)
+        yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
+        yield SystemCommand("Plain characters", "Draw pictures without half blocks, or with", self.action_toggle_ascii)

@@ -113,9 +113,9 @@ def test_preview_shows_glyphs_and_writes_a_sheet(type_in, tmp_path):
         (2, "no augmentation 'wobble'", ["generate", "quick", "--without", "wobble"]),
         (2, "--with: unknown augmentation 'wobble'", ["generate", "quick", "--with", "wobble"]),
         (2, "rotate.speed: no such parameter", ["generate", "quick", "--set", "rotate.speed=1"]),
-        (2, "degrees: -99 is below the least value, -45", ["generate", "quick", "--set", "rotate.degrees=-99..0"]),
+        (2, "degrees: -99 is below the minimum, -45", ["generate", "quick", "--set", "rotate.degrees=-99..0"]),
         (2, "--set rotate: not of the form", ["generate", "quick", "--set", "rotate"]),
-        (2, "--image-size: 7 is below the least value, 16", ["generate", "quick", "--image-size", "7"]),
+        (2, "--image-size: 7 is below the minimum, 16", ["generate", "quick", "--image-size", "7"]),
         (2, "--characters 'U", ["generate", "quick", "-c", "U+3040-U+30"]),
         (2, "runs backwards", ["generate", "quick", "-c", "U+30FF-U+3041"]),
         (2, "no face matches 'klee-regulr'.*did you mean", ["preview", "quick", "--faces", "klee-regulr"]),
@@ -137,7 +137,7 @@ def test_a_broken_recipe_file_is_named_with_line_and_column(refused, tmp_path):
     path.write_text('mode = "random"\nseed = = 3\n')
     refused(1, r"mine.toml: not valid TOML: .*line 2, column 8", "generate", path)
     path.write_text('mode = "random"\nimages_per_character = 5\n[[augment]]\nplugin = "rotate"\ndegrees = [0, 99]\n')
-    refused(1, r"rotate.degrees: 99 is above the greatest value, 45", "generate", path)
+    refused(1, r"rotate.degrees: 99 is above the maximum, 45", "generate", path)
     refused(1, r"absent.toml: cannot be read", "generate", tmp_path / "absent.toml")
 
 
@@ -217,7 +217,7 @@ def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in, s
     assert type_in("datasets", "--delete", "long", "--yes")[0] == 1
     assert type_in("datasets", "--stop", "long")[0] == 0
     wait_until(lambda: states()["long"] == "stopped")
-    assert "go on with: kanatui generate --resume --name long" in (folder / "generate.log").read_text()
+    assert "continue with: kanatui generate --resume --name long" in (folder / "generate.log").read_text()
     made = {path.name: path.read_bytes()[:4096] for path in folder.glob("shard-*.npy")}
     process = subprocess.Popen([sys.executable, "-m", "kanatui", "generate", "--resume", "--name", "long"],
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
@@ -225,7 +225,7 @@ def test_a_detached_generation_is_listed_stopped_and_resumed(kanatui, type_in, s
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=240)
     assert process.returncode == cli.INTERRUPTED
-    assert "shards finished; go on with: kanatui generate --resume --name long" in err
+    assert "shards finished; continue with: kanatui generate --resume --name long" in err
     assert all((folder / name).read_bytes()[:4096] == content for name, content in made.items())
 
 

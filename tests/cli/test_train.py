@@ -59,13 +59,13 @@ def ok(type_in):
         (["train", "quick", "--recipe", "quick"], 2, "give the recipe once"),
         (["train", "quick", "--data", "x"], 2, "give a recipe or --data, not both"),
         (["train", "--data", "nothing"], 1, "no data set 'nothing'"),
-        (["train", "--data", "nothing", "--faces", "x"], 2, "--faces: cannot be given with --data"),
+        (["train", "--data", "nothing", "--faces", "x"], 2, "--faces: cannot be combined with --data"),
         (["train", "--resume", "9"], 1, "no run '9'"),
-        (["train", "--resume", "9", "--epochs", "3"], 2, "--epochs: cannot be given with --resume"),
-        (["train", "--epochs", "1", "--minutes", "2"], 2, "--epochs and --minutes: give one of them"),
+        (["train", "--resume", "9", "--epochs", "3"], 2, "--epochs: cannot be combined with --resume"),
+        (["train", "--epochs", "1", "--minutes", "2"], 2, "--epochs and --minutes cannot be combined"),
         (["train", "--learning-rate", "fast"], 2, "--learning-rate: 'fast' is not a number"),
-        (["train", "--learning-rate", "-1"], 2, "--learning-rate: -1 is below the least value"),
-        (["train", "--seed", "-1"], 2, "--seed: -1 is below the least value"),
+        (["train", "--learning-rate", "-1"], 2, "--learning-rate: -1 is below the minimum"),
+        (["train", "--seed", "-1"], 2, "--seed: -1 is below the minimum"),
         (["train", "--model", "nobody"], 1, "unknown model 'nobody'"),
         ([*QUICK, "--model-set", "dropout=2"], 2, "--model-set dropout=2: article_cnn.dropout: 2 is above"),
         ([*QUICK, "--model-set", "speed=2"], 2, "--model-set speed=2: article_cnn.speed: no such parameter"),
@@ -75,9 +75,9 @@ def ok(type_in):
         ([*QUICK, "--hold-out-faces", FACE], 1, "nothing to train on for 3 characters (あいう)"),
         ([*QUICK, "--device", "mps"], 2, "--device mps: this machine has no Apple GPU"),
         (["train", "--replay", "9"], 1, "no run '9'"),
-        (["train", "--replay", "9", "--seed", "3"], 2, "--seed: cannot be given with --replay"),
+        (["train", "--replay", "9", "--seed", "3"], 2, "--seed: cannot be combined with --replay"),
         (["runs", "--rename", "9", "x"], 1, "no run '9'"),
-        (["runs", "--delete", "9", "--note", "9", "x"], 2, "--rename, --note and --delete: give one at a time"),
+        (["runs", "--delete", "9", "--note", "9", "x"], 2, "--rename, --note and --delete cannot be combined"),
         (["stop"], 1, "there are no runs yet"),
         (["pause", "7"], 1, "there are no runs yet"),
         (["resume", "x"], 1, "there are no runs yet"),
@@ -161,8 +161,8 @@ def test_train_shows_progress_and_lists_the_run(ok):
 def test_a_finished_run_is_neither_steered_nor_resumed(ok, type_in):
     ok(*QUICK, "--epochs", "1")
     for arguments, words in (
-        (["stop", "1"], "run 001-quick is not running but finished"),
-        (["pause"], "run 001-quick is not running but finished"),
+        (["stop", "1"], "run 001-quick is not running (finished)"),
+        (["pause"], "run 001-quick is not running (finished)"),
         (["train", "--resume", "latest"], "run 001-quick is finished; start a new one"),
     ):
         status, _, err = type_in(*arguments)
@@ -173,7 +173,7 @@ def test_a_finished_run_is_neither_steered_nor_resumed(ok, type_in):
 def test_a_run_is_repeated_to_the_bit(ok, type_in):
     ok(*QUICK, "--minutes", "0.02")
     told = ok("train", "--replay", "1")
-    assert "the weights are bit for bit those of run 001-quick" in told
+    assert "the weights are identical, bit for bit, to those of run 001-quick" in told
     again = find_run("002-quick")
     assert (again.status().state, again.status().step) == ("finished", find_run("1").status().step)
     assert "run 003-other trains in the background" in ok("train", "--replay", "2", "--name", "other", "--detach")
@@ -225,7 +225,7 @@ def test_a_detached_run_is_paused_resumed_stopped_killed_and_continued(ok, type_
     assert "run 001-quick: resume at step" in ok("resume")
     wait_until(lambda: run.status().state == "running")
 
-    assert "go on with: kanatui train --resume 1" in ok("stop")
+    assert "continue with: kanatui train --resume 1" in ok("stop")
     wait_until(lambda: not run.alive())
     assert run.status().state == "stopped"
     stopped_at = run.status().step
@@ -239,7 +239,7 @@ def test_a_detached_run_is_paused_resumed_stopped_killed_and_continued(ok, type_
     wait_until(lambda: run.status().state == "crashed")
     assert "crashed: process" in ok("runs")
     status, _, err = type_in("stop")
-    assert (status, "is not running but crashed; go on with: kanatui train --resume 1" in err) == (1, True)
+    assert (status, "is not running (crashed); continue with: kanatui train --resume 1" in err) == (1, True)
 
     ok("train", "--resume", "1", "--detach")
     assert "run 001-quick: stop after epoch at step" in ok("stop", "--after-epoch")
@@ -262,7 +262,7 @@ def test_attach_follows_a_run_and_leaving_it_does_not_stop_it(ok, kanatui):
         watching = kanatui_process("attach")
         assert "001-quick:" in watching.stderr.readline()
         watching.send_signal(signal.SIGINT)
-        assert "which goes on" in watching.communicate(timeout=240)[1]
+        assert "continues; stop it" in watching.communicate(timeout=240)[1]
         assert watching.returncode == 0
         assert run.status().state == "running"
         watching = kanatui_process("attach", "1")
@@ -272,7 +272,7 @@ def test_attach_follows_a_run_and_leaving_it_does_not_stop_it(ok, kanatui):
     out, err = watching.communicate(timeout=240)
     assert watching.returncode == 0
     assert "stopped as asked" in err
-    assert "go on with: kanatui train --resume 1" in out
+    assert "continue with: kanatui train --resume 1" in out
 
 
 def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(home):
@@ -284,7 +284,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_says_how_to_go_on(home):
     out, err = training.communicate(timeout=240)
     assert training.returncode == 130
     assert "stopping: writing a checkpoint" in err
-    assert "go on with: kanatui train --resume 1" in out
+    assert "continue with: kanatui train --resume 1" in out
     assert "Traceback" not in err
     assert find_run("1").checkpoint("state").exists()
 

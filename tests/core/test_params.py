@@ -31,10 +31,10 @@ def test_defaults_and_values():
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("count", 11, "above the greatest value, 10"),
+        ("count", 11, "above the maximum, 10"),
         ("count", 1.5, "whole number"),
         ("count", True, "not a number"),
-        ("ratio", -0.1, "below the least value, 0"),
+        ("ratio", -0.1, "below the minimum, 0"),
         ("ratio", math.nan, "not a number"),
         ("on", 1, "true nor false"),
         ("how", "medium", "fast, slow"),

@@ -35,7 +35,7 @@ def test_a_manifest_that_cannot_be_read_is_shown_as_damaged():
     [
         ("", "stopped", ""),
         ("generating: 3,640/33,800  404 images/s  2 s left", "stopped", ""),
-        ("stopped with 1 of 9 shards finished; go on with: kanatui generate --resume\ninterrupted", "stopped", ""),
+        ("stopped with 1 of 9 shards finished; continue with: kanatui generate --resume\ninterrupted", "stopped", ""),
         ("kanatui: the disk is full", "failed", "the disk is full"),
         (
             "Traceback (most recent call last):\nModuleNotFoundError: no torch",

@@ -27,7 +27,7 @@ RAGGED = [40, 40, 40, 40, 40, 25, 40, 40, 13]
 
 
 def test_options_name_what_is_wrong():
-    with pytest.raises(ParameterError, match=r"train\.learning_rate: .* least value"):
+    with pytest.raises(ParameterError, match=r"train\.learning_rate: .* minimum"):
         TrainingOptions(learning_rate=0.0)
     with pytest.raises(ParameterError, match=r"train\.speed: no such parameter"):
         TrainingOptions(speed=3)

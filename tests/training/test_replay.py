@@ -191,7 +191,7 @@ def test_what_cannot_be_changed_is_refused_and_training_goes_on():
     run = Run.create("tiny", {**new_run().config, "source": TinySource().spec()})
     assert not isinstance(TinySource(), Augmentable)
     _, told = train(run, {("start", 1): [without("noise")]}, source=TinySource())
-    assert told.of("command")[0]["note"].startswith("these images are written already")
+    assert told.of("command")[0]["note"].startswith("of a data set cannot be changed")
 
 
 # ── replay ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,10 +261,10 @@ def test_epochs_are_repeated_up_to_where_they_were_stopped_and_a_replay_goes_on_
 
 def test_what_cannot_be_repeated_is_named():
     run = new_run(epochs=1)
-    with pytest.raises(RunError, match="took no step"):
+    with pytest.raises(RunError, match="has no steps"):
         create_replay(run)
     (run.path / "events.jsonl").write_text('{"event":"start","step":0}\n')
-    with pytest.raises(RunError, match="events.jsonl makes no sense"):
+    with pytest.raises(RunError, match="events.jsonl is invalid"):
         create_replay(run)
     assert read_replay(run.path) is None
     (run.path / "replay.json").write_text("[")

@@ -136,7 +136,7 @@ async def test_quitting_with_work_under_way_asks_and_detaches_by_default(running
 
 
 @pytest.mark.parametrize(
-    ("engine", "words"), [("evaluate", "An evaluation is under way"), ("train", "A training is being prepared")]
+    ("engine", "words"), [("evaluate", "An evaluation is running"), ("train", "A training is being prepared")]
 )
 async def test_quitting_asks_before_it_ends_what_an_engine_does(engine, words):
     app = make_app()

@@ -26,7 +26,7 @@ async def test_a_wrong_value_is_marked_in_place_and_the_rest_goes_on(open_app):
         side = field_of(screen.one(ParameterForm), "image_size")
         side.focus()
         side.value = "7"
-        await until(pilot, lambda: "✗ 7 is below the least value, 16" in screen.text())
+        await until(pilot, lambda: "✗ 7 is below the minimum, 16" in screen.text())
         assert screen.draft is before
         side.value = "40"
         await until(pilot, lambda: screen.images is not None and screen.images.shape[1:] == (40, 40))
@@ -191,7 +191,7 @@ async def test_the_form_is_that_of_the_step_under_the_cursor(open_app):
         await until(pilot, lambda: screen.draft.steps[2].augment.p == 0.5)
         await until(pilot, lambda: "50 % of images" in screen.text())
         chance.value = "2"
-        await until(pilot, lambda: "above the greatest value" in screen.text())
+        await until(pilot, lambda: "above the maximum" in screen.text())
         assert screen.draft.steps[2].augment.p == 0.5
 
 

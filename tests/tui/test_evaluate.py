@@ -132,7 +132,7 @@ def test_what_cannot_be_evaluated_says_why_in_one_line(first, tmp_path):
         ("9", {"kind": "held_out"}, RunError, "no run '9'"),
         ("1", {"kind": "video"}, UsageError, "unknown source 'video'"),
         ("1", {"kind": "folder", "path": str(tmp_path / "empty")}, ImageError, "no labelled pictures"),
-        (str(tmp_path / "lone.safetensors"), {"kind": "held_out"}, RunError, "nothing tells which images"),
+        (str(tmp_path / "lone.safetensors"), {"kind": "held_out"}, RunError, "not known which images"),
     ):
         with pytest.raises(error, match=words) as caught:
             evaluate(model, source, None, None, silent)
@@ -189,7 +189,7 @@ async def look_closer(app, pilot):
 async def test_without_runs_the_screen_says_what_to_do(home):
     app = make_app("evaluate")
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, shows(app, "press 2 to go to Train and n to train one"))
+        await until(pilot, shows(app, "press 2 for Train, then n to train one"))
         await pilot.press("e", "c", "m", "i", "v", "f", "x", "delete", "escape")
         await pilot.resize_terminal(1, 1)
         await pilot.resize_terminal(80, 24)
@@ -277,7 +277,7 @@ async def test_the_map_is_walked_and_stays_aligned(first):
         assert walked.cursor == (1, 1) and walked.cell[0] == walked.cell[1], "rows and columns have the same order"
         right = scores.per_character[walked.cell[0]]
         assert text_of(app, "#cell").startswith(
-            f"{walked.cell[0]} read rightly: {round(right.images * right['strict'])} of {right.images}"
+            f"{walked.cell[0]} read correctly: {round(right.images * right['strict'])} of {right.images}"
         )
         await pilot.press("end")
         assert walked.cursor[1] == len(walked.confusions.columns) - 1
@@ -314,9 +314,9 @@ async def test_two_runs_side_by_side(first):
         await until(pilot, shows(app, "Choose a second run"))
         second = app.screen.query_one("#second", Select)
         second.value = first.id
-        await until(pilot, shows(app, "That is the run itself"))
+        await until(pilot, shows(app, "That is the same run"))
         second.value = "002-quick"
-        await until(pilot, shows(app, "has not read these images yet: press b"))
+        await until(pilot, shows(app, "has not been evaluated on these images yet: press b"))
         await pilot.press("b")
         await until(pilot, lambda: app.screen.compare_panel.comparison)
         (other,) = made(find_run("2"))
@@ -351,14 +351,14 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         path = app.screen.query_one("#path", Input)
         await until(pilot, lambda: path.display)
         await pilot.press("e")
-        await until(pilot, tells(app, "name the folder first"))
+        await until(pilot, tells(app, "enter a folder first"))
         path.value = str(labelled / "い")
         await pilot.press("e")
         await until(pilot, tells(app, "no labelled pictures"))
         path.value = str(labelled)
         app.screen.query_one("#limit", Input).value = "0"
         await pilot.press("e")
-        await until(pilot, tells(app, "not a number from 1 up"))
+        await until(pilot, tells(app, "must be a whole number from 1"))
         assert len(made(first)) == 1
 
         # Cancelled: nothing is kept, and the next one works.

@@ -1,1 +1,1 @@
-"""The Dataset screen: a recipe being edited, what it makes, and the data sets written from it."""
+"""The Dataset screen: edit a recipe, preview its images, and write data sets from it."""

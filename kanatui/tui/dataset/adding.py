@@ -1,4 +1,4 @@
-"""Choosing an augmentation to add, plugins that failed or are not trusted yet among them."""
+"""The dialog that adds an augmentation; it also lists plugins that failed to load or are not trusted yet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAME_CELLS = 16
 
 
 class AddStep(ModalScreen[str | Path | None]):
-    """A list of augmentations. Gives the id of the one chosen, or the file of a plugin to be trusted from now on."""
+    """A list of augmentations. Returns the chosen one's id, or the file of a plugin to trust from now on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
@@ -72,13 +72,13 @@ class AddStep(ModalScreen[str | Path | None]):
 
     @work
     async def action_trust(self) -> None:
-        """Ask whether an untrusted plugin file may run from now on."""
+        """Ask whether the untrusted plugin file under the cursor may run from now on."""
         index = (self.query_one(OptionList).highlighted or 0) - len(self._ids)
         if index < 0 or self._modules[index].state != "untrusted":
-            self.notify("the line under the cursor is no untrusted plugin")
+            self.notify("this line is not an untrusted plugin")
             return
         file = self._modules[index].location
-        question = f"Run the code in {file}, as it is now, whenever kanatui starts?\nA changed file asks again."
+        question = f"Run the code in {file} whenever kanatui starts?\nYou will be asked again if the file changes."
         if (
             await self.app.push_screen_wait(Confirm(question, {"trust": "Trust", "cancel": "Cancel"}, "cancel"))
             == "trust"

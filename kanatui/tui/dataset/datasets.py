@@ -1,4 +1,4 @@
-"""The tab of data sets: what was written, what is being written, what can go on."""
+"""The Data sets tab: complete, active and resumable data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from typing_extensions import override
 
 from kanatui.core.storage import tail
-from kanatui.core.units import bytes_text, percent
+from kanatui.core.units import bytes_text, counted, percent
 from kanatui.dataset.catalogue import Entry
 from kanatui.tui.dataset.progress import SYMBOLS
 from kanatui.tui.widgets.dialogs import Details
@@ -26,7 +26,7 @@ _LOG_SHOWN = 16 * 1024
 
 
 class DatasetsPanel(Vertical):
-    """Data sets on disk."""
+    """The data sets on disk."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "ask('train')", "Train on it", tooltip="Train on the data set under the cursor"),
@@ -34,7 +34,7 @@ class DatasetsPanel(Vertical):
     ]
 
     class Asked(Message):
-        """Something is to be done with a data set: ``train`` or ``delete``."""
+        """The user asked for an action on a data set: ``train`` or ``delete``."""
 
         def __init__(self, what: str, data: Entry) -> None:
             super().__init__()
@@ -51,7 +51,7 @@ class DatasetsPanel(Vertical):
 
     @property
     def chosen(self) -> Entry | None:
-        """The data set under the cursor."""
+        """The data set under the cursor, None if there is none."""
         highlighted = self.query_one(OptionList).highlighted
         return self._found[highlighted] if highlighted is not None and highlighted < len(self._found) else None
 
@@ -59,17 +59,17 @@ class DatasetsPanel(Vertical):
         self._repaint()
 
     def show(self, found: Sequence[Entry]) -> None:
-        """Show what there is."""
+        """List the data sets that were found."""
         self._found = found
         self._repaint()
 
     def _repaint(self) -> None:
         listed = self.query_one(OptionList)
         width = listed.scrollable_content_region.width
-        text = "enter: more about it" if self._found else "no data sets yet: g writes one from this recipe"
+        text = "enter: details" if self._found else "no data sets yet: press g to write one from this recipe"
         state = self.query_one("#datasets-state", Static)
         if str(state.content) != text:
-            # An update lays the screen out anew, which sends scroll bars: 0.5 kB/s for nothing.
+            # Every update repeats the layout and sends the scroll bars again, which costs 0.5 kB/s.
             state.update(text)
         if width < 1:
             return
@@ -89,7 +89,7 @@ class DatasetsPanel(Vertical):
         self.app.push_screen(Details(f"Data set {data.name}", details(data)))
 
     def action_ask(self, what: str) -> None:
-        """Pass on what is to be done with the data set under the cursor."""
+        """Post :class:`Asked` for the data set under the cursor."""
         if self.chosen is not None:
             self.post_message(self.Asked(what, self.chosen))
 
@@ -102,12 +102,12 @@ def _line(data: Entry, width: int) -> Content:
 
 
 def details(data: Entry) -> str:
-    """Write out what is known of a data set: figures, recipe, and the log of one that is not complete."""
+    """Return a data set's figures and recipe, and the log if it is not complete."""
     facts = [f"{SYMBOLS[data.state]} {data.state}" + (f": {data.reason}" if data.reason else "")]
     if data.images:
         facts += [
             f"{data.done:,} of {data.images:,} images, {data.image_size}×{data.image_size} px",
-            f"{data.characters:,} characters, {data.faces} faces, {bytes_text(data.bytes_done)}",
+            f"{counted(data.characters, 'character')}, {counted(data.faces, 'face')}, {bytes_text(data.bytes_done)}",
         ]
     facts += [str(data.folder)]
     recipe = tail(data.folder / "recipe.toml", _LOG_SHOWN)

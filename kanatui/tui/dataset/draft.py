@@ -1,4 +1,4 @@
-"""A recipe while it is edited: what was changed, and the steps that are ticked off but not forgotten."""
+"""A recipe being edited: its changes, and the unticked steps that are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kanatui.fonts.faces import Face
 
 _writing = threading.Lock()
-"""Held while a draft is written: on a slow disk the next change may come before that is done."""
+"""Held while a draft is written; on a slow disk the next change may come first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Step:
 
     augment: Augment
     on: bool = True
-    """Whether it is ticked; the recipe has only those that are."""
+    """Whether it is ticked; the recipe contains only ticked steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,31 +35,31 @@ class Draft:
     """A recipe being edited. Immutable: every change returns a changed copy."""
 
     origin: Recipe
-    """The recipe that it began as, or was last saved as."""
+    """The recipe it started from, or was last saved as."""
     fields: Mapping[str, Any]
-    """Every field of :meth:`Recipe.parameters`, each valid by itself."""
+    """Every field of :meth:`Recipe.parameters`; each is valid on its own."""
     steps: tuple[Step, ...]
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        """Begin with a recipe as it is."""
+        """Make an unchanged draft of a recipe, every step ticked."""
         return cls(recipe, recipe.values, tuple(Step(augment) for augment in recipe.augments))
 
     @property
     def changed(self) -> bool:
-        """Whether it would make another recipe than the one that it began as."""
+        """Whether its recipe differs from :attr:`origin`."""
         return self._data() != self.origin.to_dict()
 
     @property
     def off(self) -> list[str]:
-        """The plugins of the steps that are ticked off."""
+        """The plugins of the unticked steps."""
         return [step.augment.plugin for step in self.steps if not step.on]
 
     def recipe(self, including: int | None = None) -> Recipe:
-        """Return the recipe as it stands.
+        """Return the recipe of the ticked steps.
 
         Args:
-            including: a step to have in it even if it is ticked off.
+            including: index of a step to include even if it is not ticked.
 
         Raises:
             ParameterError: the fields contradict each other.
@@ -74,7 +74,7 @@ class Draft:
         return sum(step.on for step in self.steps[:index])
 
     def _data(self, including: int | None = None) -> dict[str, Any]:
-        """Return what ``to_dict`` of the recipe gives, whether or not it can be made."""
+        """Return the recipe's ``to_dict``, even if the recipe would be invalid."""
         fields = {name: _plain(value) for name, value in self.fields.items() if value != "" or name != "description"}
         steps = [step.augment.to_dict() for i, step in enumerate(self.steps) if step.on or i == including]
         name = {"name": self.origin.name} if self.origin.name else {}
@@ -84,32 +84,32 @@ class Draft:
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def with_field(self, name: str, value: Any) -> Self:
-        """Set a field of the recipe."""
+        """Return a copy with one recipe field set; the value is not checked."""
         return dataclasses.replace(self, fields={**self.fields, name: value})
 
     def with_faces(self, known: Sequence[Face], ticked: Iterable[str]) -> Self:
-        """Choose faces; as patterns they stay what they were if they mean the same."""
+        """Return a copy with these faces; the patterns stay as they are if they select the same faces."""
         chosen = frozenset(ticked)
         if chosen and chosen == ticked_faces(known, self.origin.faces):
             return self.with_field("faces", self.origin.faces)
         return self.with_field("faces", face_patterns(known, chosen))
 
     def with_step(self, index: int, step: Step) -> Self:
-        """Put another step in the place of one."""
+        """Return a copy with one step replaced."""
         return self._with_steps([*self.steps[:index], step, *self.steps[index + 1 :]])
 
     def toggled(self, index: int) -> Self:
-        """Tick a step on or off."""
+        """Return a copy with one step's tick switched."""
         return self.with_step(index, dataclasses.replace(self.steps[index], on=not self.steps[index].on))
 
     def with_value(self, index: int, name: str, value: Any, default: Any) -> Self:
-        """Set a parameter of a step, or its probability ``p``; ``default`` is what it is where nothing is set."""
+        """Set a step's parameter or its probability ``p``; ``default`` is the value of a parameter that is not set."""
         step = self.steps[index]
         if name == "p":
             return self.with_step(index, dataclasses.replace(step, augment=dataclasses.replace(step.augment, p=value)))
         values = {**step.augment.values, name: value}
         if value == default and not self._stated(step.augment.plugin, name):
-            del values[name]  # as it was: changing a value and changing it back is no change
+            del values[name]  # so that changing a value and changing it back leaves no change
         return self.with_step(
             index, dataclasses.replace(step, augment=dataclasses.replace(step.augment, values=values))
         )
@@ -118,22 +118,22 @@ class Draft:
         return any(augment.plugin == plugin and name in augment.values for augment in self.origin.augments)
 
     def moved(self, index: int, by: int) -> Self:
-        """Move a step up (negative) or down, as far as it goes."""
+        """Move a step up (negative) or down, at most to either end."""
         steps = list(self.steps)
         step = steps.pop(index)
         steps.insert(max(0, min(index + by, len(steps))), step)
         return self._with_steps(steps)
 
     def added(self, plugin: str, after: int) -> Self:
-        """Add a step with its defaults behind another (-1: at the front)."""
+        """Add a step with default values after step ``after`` (-1: at the front)."""
         return self._with_steps([*self.steps[: after + 1], Step(Augment(plugin)), *self.steps[after + 1 :]])
 
     def removed(self, index: int) -> Self:
-        """Take a step out."""
+        """Return a copy without a step."""
         return self._with_steps([*self.steps[:index], *self.steps[index + 1 :]])
 
     def saved_as(self, recipe: Recipe) -> Self:
-        """Count as unchanged from now on; steps that are ticked off stay at hand."""
+        """Return an unchanged draft of the saved recipe that keeps the unticked steps."""
         return dataclasses.replace(self, origin=recipe)
 
     def _with_steps(self, steps: Sequence[Step]) -> Self:
@@ -142,7 +142,7 @@ class Draft:
     # ── between two sessions ──────────────────────────────────────────────────────────────────────────────────────
 
     def keep(self) -> None:
-        """Write the draft to the configuration folder. StorageError if that fails."""
+        """Write the draft to the configuration folder. Raises StorageError."""
         data = {
             "origin": self.origin.name,
             "fields": {name: _plain(value) for name, value in self.fields.items()},
@@ -154,9 +154,9 @@ class Draft:
 
     @classmethod
     def kept(cls) -> Self:
-        """Return the draft of the last session, or the default recipe where there is none that makes sense.
+        """Return the draft of the last session, or the default recipe if there is no valid one.
 
-        RecipeError if the default recipe cannot be read either.
+        Raises RecipeError if the default recipe cannot be read either.
         """
         try:
             data = storage.read_toml(_file(), RecipeError)
@@ -171,7 +171,7 @@ class Draft:
 def _origin(name: str) -> Recipe:
     try:
         return find_recipe(name)
-    except KanatuiError:  # deleted or broken since; the draft itself is whole
+    except KanatuiError:  # deleted or damaged since; the draft itself is complete
         return find_recipe(DEFAULT)
 
 
@@ -194,7 +194,7 @@ def _plain(value: Any) -> Any:
 
 
 def ticked_faces(known: Sequence[Face], patterns: Sequence[str]) -> frozenset[str]:
-    """Return the ids of the faces that the patterns choose; none if there are no patterns or they choose none."""
+    """Return the ids of the faces that the patterns select; empty if there are no patterns or they match nothing."""
     from kanatui.fonts.faces import select_faces
 
     if not patterns:
@@ -206,7 +206,7 @@ def ticked_faces(known: Sequence[Face], patterns: Sequence[str]) -> frozenset[st
 
 
 def face_patterns(known: Sequence[Face], ticked: Iterable[str]) -> tuple[str, ...]:
-    """Return few patterns that choose just these faces: whole styles, all but some, or ids."""
+    """Return a short list of patterns that select exactly these faces: whole styles, exclusions, or ids."""
     chosen = frozenset(ticked)
     if not chosen:
         return ()

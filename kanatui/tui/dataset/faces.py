@@ -1,4 +1,4 @@
-"""The tab of faces: which fonts the glyphs come from."""
+"""The Faces tab: which font faces the glyphs come from."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from kanatui.tui.widgets.dialogs import Details
 from kanatui.tui.widgets.ticks import OPEN, PARTLY, TICKED, TickList, line
 
 _ASKS_AFTER = 0.1
-"""Seconds; preview and plan ask the engine first."""
+"""Seconds to wait, so that preview and plan ask the engine first."""
 
 _ROOM_FOR_WEIGHT = 46
-"""Columns from which on a face's weight is shown as well."""
+"""Columns from which a face's weight is shown, too."""
 
 
 class FacesPanel(Vertical):
-    """Faces to tick, by style."""
+    """The faces, grouped by style, to tick."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "tick_all(True)", "All", tooltip="Tick every face"),
@@ -47,7 +47,7 @@ class FacesPanel(Vertical):
 
     @property
     def filled(self) -> bool:
-        """Whether the faces are known."""
+        """Whether the faces have been loaded."""
         return bool(self._faces)
 
     @override
@@ -59,13 +59,13 @@ class FacesPanel(Vertical):
         self._repaint()
 
     def show(self, draft: Draft) -> None:
-        """Show another draft."""
+        """Show a draft's ticked faces."""
         self._draft = draft
         self._repaint()
 
     @work(exclusive=True, group="faces")
     async def look(self) -> None:
-        """Look which faces there are and how many of the draft's characters each covers."""
+        """Find the known faces and how many of the draft's characters each covers."""
         await asyncio.sleep(_ASKS_AFTER)
 
         def progress(done: int, total: int, text: str) -> None:
@@ -90,10 +90,10 @@ class FacesPanel(Vertical):
             self.query_one("#faces-state", Static).update(text)
 
     def _fill(self, faces: Sequence[Mapping[str, Any]], install: str) -> None:
-        """Show the faces that there are.
+        """Show the faces.
 
         Args:
-            faces: as the engine's job ``faces`` gives them.
+            faces: the result of the engine's job ``faces``.
             install: the command that installs the missing ones, "" if none is missing.
         """
         from kanatui.fonts.faces import STYLES, Face
@@ -152,12 +152,11 @@ class FacesPanel(Vertical):
         self.post_message(Edited(self._draft.with_faces(self._known, ids)))
 
     def action_tick_all(self, on: bool) -> None:
-        """Tick every face, or none."""
         self._choose(frozenset(face["id"] for face in self._faces) if on else frozenset())
 
     def action_install(self) -> None:
-        """Show how to install what is missing."""
+        """Show how to install the missing faces."""
         missing = [face for face in self._faces if not face["installed"]]
-        lines = [f"{face['id']}: {face['package'] or 'in no package'}" for face in missing]
+        lines = [f"{face['id']}: {face['package'] or 'no package'}" for face in missing]
         text = "\n".join([self._install, "", *lines]) if missing else "Every face is installed."
         self.app.push_screen(Details("Missing faces", text))

@@ -1,4 +1,4 @@
-"""The tab of the recipe itself: which one is edited, and its fields."""
+"""The Recipe tab: the recipe picker and the recipe's fields."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.widgets.form import ParameterForm
 
 _ELSEWHERE = "faces"
-"""The field that has a tab of its own."""
+"""The field that has its own tab."""
 
 
 class RecipePanel(VerticalScroll, can_focus=False):
     """The recipe picker and the recipe's fields."""
 
     class Picked(Message):
-        """Another recipe was picked."""
+        """The user picked another recipe."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -38,14 +38,13 @@ class RecipePanel(VerticalScroll, can_focus=False):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give picker, mark and fields."""
         yield Select(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")
         yield Static(self._mark(), id="recipe-mark", markup=False)
         declared = {name: field for name, field in Recipe.parameters().items() if name != _ELSEWHERE}
         yield ParameterForm(declared, self._draft.fields, id="recipe-fields")
 
     def show(self, draft: Draft) -> None:
-        """Show another draft."""
+        """Show a draft's fields; text being typed that is not valid yet stays."""
         relisted = draft.origin.name != self._draft.origin.name
         self._draft = draft
         if relisted:
@@ -53,12 +52,12 @@ class RecipePanel(VerticalScroll, can_focus=False):
         self.query_one("#recipe-mark", Static).update(self._mark())
         form = self.query_one(ParameterForm)
         for name, value in form.values.items():
-            # What is being typed and does not fit yet stays as typed.
+            # Text being typed that is not valid yet stays.
             if name not in form.errors and value != draft.fields[name]:
                 form.set_value(name, draft.fields[name])
 
     def list_recipes(self) -> None:
-        """List the recipes again: one was saved, or another one is edited."""
+        """List the recipes again, after one was saved or picked."""
         picker = self.query_one("#recipe-picker", Select)
         with self.prevent(Select.Changed):
             picker.set_options(self._choices())
@@ -73,8 +72,8 @@ class RecipePanel(VerticalScroll, can_focus=False):
 
     def _mark(self) -> str:
         if self._draft.changed:
-            return "* changed (s: save as, u: back to as it was)"
-        return self._draft.origin.description or "as saved"
+            return "* changed (s: save as, u: revert)"
+        return self._draft.origin.description or "no changes"
 
     @on(Select.Changed, "#recipe-picker")
     def _pick(self, event: Select.Changed) -> None:

@@ -1,4 +1,4 @@
-"""What is being written: looks at the data sets again and again, and starts and stops generations."""
+"""Polls the data sets, and starts, resumes, stops and deletes generations."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.core.storage import tail
+from kanatui.core.units import counted
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Catalogue, Entry
 from kanatui.dataset.recipe import Recipe
@@ -22,16 +23,16 @@ from kanatui.tui.dataset.progress import GenerationLine, Pace
 from kanatui.tui.host import host
 
 _LOOK_EVERY = 0.5
-"""Seconds between looks while a data set is being written."""
+"""Seconds between polls while a data set is being written."""
 _LOOK_IDLE = 4
-"""Of so many looks one is made while none is."""
+"""While none is being written, only one poll in this many is made."""
 
 
 class Generations(Vertical):
-    """The generation under way, or the one that just stopped; nothing where there is none."""
+    """The active generation, or the last one that stopped; hidden if there is none."""
 
     class Looked(Message):
-        """The data sets were looked at."""
+        """The data sets were polled."""
 
         def __init__(self, found: list[Entry]) -> None:
             super().__init__()
@@ -56,7 +57,7 @@ class Generations(Vertical):
 
     @property
     def current(self) -> Entry | None:
-        """The generation that the line is about: the one that was begun or stopped last, else the first at work."""
+        """The generation on the line: the one started or stopped last, else the first active one; None if none is."""
         watched = next((data for data in self._found if data.name == self._watched), None)
         if watched is not None and (watched.active or watched.resumable):
             return watched
@@ -70,11 +71,11 @@ class Generations(Vertical):
 
     @work(exclusive=True, group="catalogue")
     async def look(self) -> None:
-        """Look at all data sets now."""
+        """Poll all data sets now."""
         self._take(await asyncio.to_thread(self._catalogue.look))
 
     def _take(self, found: list[Entry]) -> None:
-        # Asking for its status is what lets the system forget a child that has ended.
+        # Asking for a child's status lets the system release it once it has ended.
         self._processes = [process for process in self._processes if process.poll() is None]
         before = {data.name: data for data in self._found}
         self._found = found
@@ -89,16 +90,16 @@ class Generations(Vertical):
         if before is None or not before.active or now.active:
             return
         if now.state == "complete":
-            self.notify(f"{now.name} is complete: {now.images:,} images")
+            self.notify(f"{now.name} is complete: {counted(now.images, 'image')}")
         elif now.state == "failed":
             host(self).tell_problem(f"{now.name}: {now.reason}", tail(now.log))
 
     async def generate(self, recipe: Recipe, name: str) -> None:
-        """Begin to write a data set."""
+        """Start writing a data set in its own process."""
         await self._begin(name, lambda: generation.generate(recipe, name))
 
     async def resume(self, data: Entry) -> None:
-        """Go on with a data set."""
+        """Resume a stopped or failed generation."""
         await self._begin(data.name, lambda: generation.resume(data.name))
 
     async def _begin(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
@@ -111,18 +112,18 @@ class Generations(Vertical):
         self.look()
 
     async def stop(self, data: Entry) -> None:
-        """Stop writing a data set, in a state to go on from."""
+        """Stop a generation so that it can be resumed."""
         try:
             await asyncio.to_thread(generation.stop, data.name)
         except KanatuiError as error:
             host(self).tell_problem(error)
             return
         self._watched = data.name
-        self.notify(f"stopping {data.name}: what is finished stays")
+        self.notify(f"stopping {data.name}: finished images are kept")
         self.look()
 
     async def delete(self, data: Entry) -> None:
-        """Delete a data set."""
+        """Delete a data set's folder."""
         try:
             await asyncio.to_thread(generation.delete, data.name)
         except KanatuiError as error:

@@ -1,4 +1,4 @@
-"""What the parts of the screen tell it."""
+"""Messages from the tabs to the Dataset screen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kanatui.tui.dataset.draft import Draft
 
 
 class Edited(Message):
-    """The draft was changed in one of the tabs."""
+    """The draft was changed on one of the tabs."""
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The plan line: how many images a recipe makes, how large, how long, and what is left out. Never a stale figure."""
+"""The plan line: a recipe's number of images, size, time and left-out glyphs; it never shows a stale figure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
 
 _ASKS_AFTER = 0.05
-"""Seconds; the preview asks the engine first."""
+"""Seconds to wait, so that the preview asks the engine first."""
 
 _IDLE_BEFORE_RATE = 0.5
-"""Seconds without a change before the rate is measured, which takes the engine a quarter of a second."""
+"""Seconds without a change before the rate is measured, which keeps the engine busy for a quarter of a second."""
 
 
 class PlanLine(Static, can_focus=True):
-    """The plan. Enter says what is left out."""
+    """The plan. Enter shows what is left out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "why", "Why left out", tooltip="Which glyphs are left out, and which faces are missing")
@@ -38,18 +38,18 @@ class PlanLine(Static, can_focus=True):
 
     @property
     def failed(self) -> bool:
-        """Whether there is no plan."""
+        """Whether the last plan failed."""
         return bool(self._error)
 
     def follow(self, draft: Draft) -> None:
-        """Show the plan of a draft; until it is there, no figure of the old one."""
+        """Show the plan of a draft; the old figures disappear at once."""
         self._layout, self._error = None, ""
         self.update(Content.styled("… planning", "$text-muted"))
         self._ask(draft)
 
     @work(exclusive=True, group="plan")
     async def _ask(self, draft: Draft) -> None:
-        """Ask for the plan, and for the time that it takes once the draft has not changed for a moment."""
+        """Ask for the plan and, once the draft has rested for a moment, for the time it takes."""
         engine = host(self).engine("preview")
         await asyncio.sleep(_ASKS_AFTER)
         try:
@@ -76,20 +76,19 @@ class PlanLine(Static, can_focus=True):
         self.action_why()
 
     def action_why(self) -> None:
-        """Show which glyphs are left out and which faces are missing."""
         if self._error:
-            self.app.push_screen(Details("There is no plan", self._error))
+            self.app.push_screen(Details("No plan", self._error))
         elif self._layout is not None:
             self.app.push_screen(Details("What is left out", plan_details(self._layout)))
 
 
 def plan_text(layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any] | None) -> str:
-    """Write a plan in one line.
+    """Return a plan in one line.
 
     Args:
-        layout: as the engine's job ``layout`` gives it.
-        image_size: pixels along a side.
-        rate: as the engine's job ``rate`` gives it; None while it is being measured.
+        layout: the result of the engine's job ``layout``.
+        image_size: pixels per side.
+        rate: the result of the engine's job ``rate``; None while it is being measured.
     """
     least, most = layout["least"], layout["most"]
     each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
@@ -115,10 +114,10 @@ def _time(images: int, rate: Mapping[str, Any] | None) -> str:
 
 
 def plan_details(layout: Mapping[str, Any]) -> str:
-    """Write out what a plan leaves out, and how to get the faces that are missing."""
+    """Return the glyphs that a plan leaves out, and how to install the missing faces, in several lines."""
     lines = [f"{face} cannot draw {characters}" for face, characters in layout["left_out"]]
     if layout["undrawable"]:
-        lines += ["", f"no ticked face draws, left out altogether: {layout['undrawable']}"]
+        lines += ["", f"in no ticked face, left out entirely: {layout['undrawable']}"]
     if layout["missing_faces"]:
         lines += ["", "not installed: " + ", ".join(layout["missing_faces"])]
         lines += ["", "To install them:", f"  {layout['install']}"] if layout["install"] else []

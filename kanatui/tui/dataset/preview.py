@@ -1,4 +1,4 @@
-"""The live preview: a sheet of this very recipe's images, or pairs without and with one step."""
+"""The live preview: a sheet of the edited recipe's images, or pairs without and with one step."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ if TYPE_CHECKING:
     from kanatui.engine.client import Answer
 
 _DEBOUNCE = 0.02
-"""Seconds in which several changes count as one: a key that repeats sends 30 a second."""
+"""Seconds within which several changes count as one: a repeating key sends 30 a second."""
 
 _PATIENCE = 0.5
-"""Seconds that images under way may still take when others are wanted. Glyphs at hand are drawn in a fifth of that, so
-a key that is held shows what it does; what must be fetched first gives way."""
+"""Seconds that pending images may still take when newer ones are wanted. Cached glyphs need a fifth of that, so a held
+key shows its effect; images whose glyphs must be rendered first are cancelled."""
 
 _TILE, _SMALL_TILE = 16, 12
-"""Columns of a glyph to begin with, in a roomy preview and in a narrow one."""
+"""Initial columns of a glyph, in a wide preview and in a narrow one."""
 _ROOMY = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class PreviewImages:
-    """Glyphs as the engine gave them: uint8 [n, H, W] each, with what they are."""
+    """Images from the engine, uint8 [n, H, W], and what each of them shows."""
 
     images: Any
     after: Any
-    """The same samples with one more step, None unless two are compared."""
+    """The same images with one more step, uint8 [n, H, W]; None without a comparison."""
     characters: Sequence[str]
     faces: Sequence[str]
     numbers: Sequence[int]
 
     def title(self, index: int) -> str:
-        """Say what a glyph is."""
+        """Return an image's character, code point, face and number in one line."""
         character = self.characters[index]
         return f"{character}  U+{ord(character):04X} · {self.faces[index]} · image {self.numbers[index]:,}"
 
 
 class PreviewPanel(Vertical):
-    """A sheet of generated glyphs that follows the draft."""
+    """The preview of the recipe."""
 
     def __init__(self, draft: Draft, **options: Any) -> None:
         super().__init__(**options)
         self._draft = draft
         self._step: int | None = None
         self.shown: PreviewImages | None = None
-        """What is on the sheet, None while there is nothing."""
+        """What is on the sheet, None while it is empty."""
         self._order: list[tuple[int, bool] | None] = []
         self._draws = 0
-        self._behind = False  # others are wanted than those that were asked for last
+        self._behind = False  # the draft has changed since the last request
         self._drawing = False
-        self._limit: asyncio.Timeout | None = None  # on the images that are under way
+        self._limit: asyncio.Timeout | None = None  # of the pending request
         self.comparing = False
-        # Kept rather than looked up: an answer may come when the app is ending and they are out of the tree already.
+        # Kept as attributes: an answer may come while the app closes and they have left the tree.
         self.sheet = GlyphSheet("drawing the first glyphs …", id="preview-sheet")
         self._about_line = Static("", id="preview-about", markup=False)
         self._error_line = Static("", id="preview-error", markup=False)
@@ -79,7 +79,7 @@ class PreviewPanel(Vertical):
         yield self.sheet
 
     def show(self, draft: Draft, step: int | None) -> None:
-        """Follow the draft; ``step`` is the one under the cursor, which a comparison is about."""
+        """Show a draft's images; a comparison is about ``step``, the index of the step under the cursor."""
         if draft is self._draft and self.shown is not None and (step == self._step or not self.comparing):
             self._step = step
             return
@@ -87,17 +87,17 @@ class PreviewPanel(Vertical):
         self.draw()
 
     def redraw(self) -> None:
-        """Show other images of the same recipe."""
+        """Show different images of the same recipe."""
         self._draws += 1
         self.draw()
 
     def compare(self) -> None:
-        """Begin or end to show each glyph without and with the step under the cursor."""
+        """Start or end comparing each glyph without and with the step under the cursor."""
         self.comparing = not self.comparing
         self.draw()
 
     def draw(self) -> None:
-        """Have the images drawn anew. Those under way are shown before, unless they take long."""
+        """Request new images. A pending request is shown first, unless it takes long."""
         self._behind = True
         if self._limit is not None and self._limit.when() is None:
             self._limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
@@ -111,13 +111,13 @@ class PreviewPanel(Vertical):
             while self._behind:
                 await asyncio.sleep(_DEBOUNCE)
                 self._behind = False
-                with contextlib.suppress(TimeoutError):  # it gave way to newer ones
+                with contextlib.suppress(TimeoutError):  # cancelled in favour of newer ones
                     await self._draw()
         finally:
             self._drawing = False
 
     async def _draw(self) -> None:
-        about = self._about()  # now: it may be about something else when the answer is there
+        about = self._about()  # now: it may have changed when the answer comes
         try:
             async with asyncio.timeout(None) as self._limit:
                 answer = await self._ask()
@@ -133,7 +133,7 @@ class PreviewPanel(Vertical):
         self._lay_out()
         if self.has_class("failed"):
             self.remove_class("failed")
-            self.call_after_refresh(self.draw)  # the sheet gets back the room that the error took
+            self.call_after_refresh(self.draw)  # the sheet regains the lines of the error
 
     async def _ask(self) -> Answer:
         engine = host(self).engine("preview")
@@ -153,7 +153,7 @@ class PreviewPanel(Vertical):
 
     @property
     def _count(self) -> int:
-        """As many as can be seen, the last row perhaps in part."""
+        """Return how many images fit, counting a partly visible last row."""
         sheet = self.sheet
         rows = -(-max(1, sheet.size.height) // (sheet.tile // 2 + 1))
         return sheet.columns * (-(-rows // 2) if self.comparing else rows)
@@ -181,10 +181,10 @@ class PreviewPanel(Vertical):
             return "no augmentation under the cursor to compare (b: back)"
         return f"preview{f' · draw {self._draws + 1}' if self._draws else ''} (r: others)"
 
-    # ── laying out ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── layout ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _lay_out(self) -> None:
-        """Put the glyphs on the sheet; of a pair the first stands above the second."""
+        """Put the glyphs on the sheet; the first of a pair is above the second."""
         shown = self.shown
         if shown is None:
             return
@@ -238,7 +238,6 @@ class PreviewPanel(Vertical):
     @on(GlyphSheet.Selected)
     @work
     async def _zoom(self, event: GlyphSheet.Selected) -> None:
-        """Show a glyph large."""
         if self.shown is not None:
             titles = [self._title(entry) for entry in self._order]
             last = await self.app.push_screen_wait(GlyphZoom(self._pictures(), titles, event.index))
@@ -246,6 +245,6 @@ class PreviewPanel(Vertical):
 
 
 def _row(row: list[int], with_step: bool, columns: int) -> list[tuple[int, bool] | None]:
-    """Return a row of the sheet, filled up with blanks so that the next one begins below it."""
+    """Return a row of the sheet, padded with None so that the next one starts below it."""
     blanks: list[tuple[int, bool] | None] = [None] * (columns - len(row))
     return [*((index, with_step) for index in row), *blanks]

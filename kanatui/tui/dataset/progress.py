@@ -1,4 +1,4 @@
-"""Generations under way: how fast each goes, and the line that shows one."""
+"""Measures how fast active generations go, and shows one on a line."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from kanatui.core.units import bytes_text, duration, percent
 from kanatui.dataset.catalogue import Entry
 
 _WINDOW = 20.0
-"""Seconds over which the rate is taken: shards end in bursts of several workers."""
+"""Seconds over which the rate is averaged, because the workers finish their shards in bursts."""
 
 _BAR = 16
-"""Cells of the bar."""
+"""Width of the bar in cells."""
 
 SYMBOLS = {"complete": "✓", "writing": "●", "starting": "●", "stopped": "■", "failed": "✗", "damaged": "✗"}
-"""A sign for each state of a data set, beside its word."""
+"""A symbol for each state of a data set, shown beside its name."""
 
 
 class Pace:
-    """How fast data sets grow."""
+    """Measures how fast data sets grow."""
 
     def __init__(self) -> None:
         self._seen: dict[str, collections.deque[tuple[float, int]]] = {}
 
     def note(self, found: list[Entry], now: float | None = None) -> None:
-        """Take note of how far all data sets are (``now``: seconds on any steady clock)."""
+        """Record the progress of all data sets (``now``: seconds on any steady clock)."""
         now = time.monotonic() if now is None else now
         for data in found:
             if not data.active:
@@ -42,7 +42,7 @@ class Pace:
                 seen.popleft()
 
     def rate(self, data: Entry) -> float:
-        """Return images a second, 0 while that is not known."""
+        """Return images per second, 0 while unknown."""
         seen = self._seen.get(data.name)
         if not seen or seen[-1][0] == seen[0][0]:
             return 0.0
@@ -50,7 +50,7 @@ class Pace:
 
 
 class GenerationLine(Static):
-    """One generation: its bar, rate, time left and bytes; hidden where there is nothing to tell."""
+    """One generation: its bar, rate, time left and bytes; hidden if there is none."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("", markup=False, **options)
@@ -58,27 +58,27 @@ class GenerationLine(Static):
         self.display = False
 
     def show(self, data: Entry | None, rate: float, plain: bool) -> None:
-        """Show a data set as it stands.
+        """Show a data set's progress.
 
         Args:
             data: the data set; None hides the line.
-            rate: images a second, 0 if unknown.
+            rate: images per second, 0 if unknown.
             plain: draw the bar with plain characters.
         """
         self.data = data
         self.display = data is not None
         text = generation_text(data, rate, plain) if data else ""
-        if str(self.content) != text:  # nothing is sent to the terminal as long as nothing changed
+        if str(self.content) != text:  # an unchanged line sends nothing to the terminal
             self.update(Content(text))
 
 
 def generation_text(data: Entry, rate: float, plain: bool = False) -> str:
-    """Write how a generation stands, in a line."""
+    """Return a generation's progress in one line; ``rate`` in images per second."""
     head = f"{SYMBOLS[data.state]} {data.name}"
     if data.state == "failed":
-        return f"{head} failed: {data.reason} (R: go on)"
+        return f"{head} failed: {data.reason} (R: resume)"
     if data.state == "stopped":
-        return f"{head} stopped at {percent(data.share)} (R: go on)"
+        return f"{head} stopped at {percent(data.share)} (R: resume)"
     if data.state == "starting":
         return f"{head}: {last_line(data.log) or 'starting'} (c: stop)"
     left = f" · {duration((data.images - data.done) / rate)} left" if rate else ""
@@ -90,6 +90,6 @@ def generation_text(data: Entry, rate: float, plain: bool = False) -> str:
 
 
 def bar(share: float, plain: bool = False) -> str:
-    """Draw a bar of a share, 0 … 1."""
+    """Return a progress bar for a share, 0 … 1."""
     full = round(share * _BAR)
     return ("#" if plain else "━") * full + ("." if plain else "─") * (_BAR - full)

@@ -1,4 +1,4 @@
-"""The Dataset screen: edit a recipe, see at once what it makes, write data sets from it."""
+"""The Dataset screen: edit a recipe, preview its images live, write data sets from it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError, StorageError
 from kanatui.core.storage import tail
+from kanatui.core.units import counted
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Entry
 from kanatui.dataset.recipe import Recipe, find_recipe, name_problem, recipe_files, save_recipe
@@ -39,37 +40,41 @@ if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
 
 _KEEP_AFTER = 0.2
-"""Seconds after a change in which the draft is written: what is typed counts as one change."""
+"""Seconds from a change until the draft is written, so that typing counts as one change."""
 _ABOUT_DATASETS: dict[str, Callable[[Entry], bool]] = {
     "stop_generation": lambda data: data.active,
     "resume_generation": lambda data: data.resumable,
     "log": lambda data: data.state != "damaged",
 }
-"""Actions on a data set, each with when it makes sense."""
+"""Actions on a data set, each with the condition for offering it."""
 
 
 class DatasetScreen(KanatuiScreen):
-    """Faces, characters, augmentations; the preview; the plan; data sets."""
+    """The recipe's tabs, the preview, the plan and the data sets."""
 
     mode = "dataset"
     AUTO_FOCUS = "#recipe-picker"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # as Textual declares it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual's own form
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "generate", "Generate", tooltip="Write a data set from this recipe"),
-        Binding("c", "stop_generation", "Stop", tooltip="Stop the generation; it can go on later"),
-        Binding("R", "resume_generation", "Go on", key_display="R", tooltip="Go on with the generation that stopped"),
-        Binding("r", "redraw", "Redraw", tooltip="Show other images of this recipe"),
-        Binding("b", "compare", "Compare", tooltip="Each glyph without and with the step under the cursor"),
-        Binding("s", "save_as", "Save as", tooltip="Keep this recipe under a name"),
-        Binding("u", "revert", "Revert", show=False, tooltip="Drop the changes since the recipe was saved"),
-        Binding("ctrl+t", "train", "Train", tooltip="Train on this recipe, images made as they are needed"),
-        Binding("comma", "tab(-1)", "Tab before", key_display=",", show=False),
+        Binding("c", "stop_generation", "Stop", tooltip="Stop the generation; it can be resumed"),
+        Binding("R", "resume_generation", "Resume", key_display="R", tooltip="Resume the stopped generation"),
+        Binding("r", "redraw", "Redraw", tooltip="Show different images of this recipe"),
+        Binding("b", "compare", "Compare", tooltip="Show each glyph without and with the step under the cursor"),
+        Binding("s", "save_as", "Save as", tooltip="Save this recipe under a name"),
+        Binding("u", "revert", "Revert", show=False, tooltip="Discard the changes since the recipe was saved"),
+        Binding("ctrl+t", "train", "Train", tooltip="Train on this recipe, with images made on the fly"),
+        Binding("comma", "tab(-1)", "Previous tab", key_display=",", show=False),
         Binding("full_stop", "tab(1)", "Tab", key_display=".", tooltip="Next tab"),
-        Binding("v", "only_preview", "Large preview", show=False, tooltip="Give the preview the whole width, or not"),
+        Binding("v", "only_preview", "Large preview", show=False, tooltip="Give the preview the full width, or not"),
         Binding(
-            "escape", "leave_field", "Out of the field", show=False, tooltip="Leave a field, so that keys work again"
+            "escape",
+            "leave_field",
+            "Leave the field",
+            show=False,
+            tooltip="Leave the field; letters are keys again",
         ),
-        Binding("l", "log", "Log of the generation", show=False),
+        Binding("l", "log", "Generation log", show=False),
     ]
 
     def __init__(self) -> None:
@@ -80,7 +85,6 @@ class DatasetScreen(KanatuiScreen):
 
     @override
     def compose_body(self) -> ComposeResult:
-        """Give the tabs, the preview, and the two lines below."""
         with Horizontal(id="dataset-body"):
             with TabbedContent(id="dataset-tabs"):
                 with TabPane("Recipe", id="tab-recipe"):
@@ -97,7 +101,7 @@ class DatasetScreen(KanatuiScreen):
             yield PlanLine(id="plan")
 
     def on_mount(self) -> None:
-        """Begin everything that takes time."""
+        """Start everything that takes time."""
         self._mark()
         self._load_plugins()
         self.query_one(PlanLine).follow(self.draft)
@@ -105,12 +109,12 @@ class DatasetScreen(KanatuiScreen):
 
     @override
     async def on_shown(self) -> None:
-        """Look at what may have changed meanwhile."""
+        """Refresh what may have changed in the meantime."""
         self.query_one(RecipePanel).list_recipes()
         self.query_one(Generations).look()
 
     def on_unmount(self) -> None:
-        """Write the draft, whatever was typed last."""
+        """Write the draft at once, with the last change."""
         with contextlib.suppress(StorageError):
             self.draft.keep()
 
@@ -121,10 +125,10 @@ class DatasetScreen(KanatuiScreen):
         self.edit(event.draft)
 
     def edit(self, draft: Draft, cursor: int | None = None) -> None:
-        """Go on with another draft, on every tab and in preview and plan.
+        """Show another draft on every tab and in preview and plan.
 
         Args:
-            cursor: the step to stand on; where the cursor is if None.
+            cursor: the step to move the cursor to; None leaves it where it is.
         """
         other_characters = draft.fields["characters"] != self.draft.fields["characters"]
         self.draft = draft
@@ -140,7 +144,7 @@ class DatasetScreen(KanatuiScreen):
             self.query_one(FacesPanel).look()
 
     def _mark(self) -> None:
-        """Mark a changed recipe where it is seen from every tab."""
+        """Mark a changed recipe in the tab's title, which every tab shows."""
         self.query_one(TabbedContent).get_tab("tab-recipe").label = "Recipe*" if self.draft.changed else "Recipe"
 
     @work(exclusive=True, group="keep")
@@ -178,11 +182,11 @@ class DatasetScreen(KanatuiScreen):
                 host(self).tell_problem(error)
                 return
             registry.reload()
-            # The engine keeps the plugins that it found first; the next request starts another.
+            # An engine keeps the plugins that it found at its start; the next request starts a new engine.
             await host(self).engine("preview").close()
             self._load_plugins()
             self.edit(self.draft)
-            self.notify(f"{chosen.name} is trusted: a shows what it adds")
+            self.notify(f"{chosen.name} is trusted: press a to see what it adds")
 
     @on(StepsPanel.Moved)
     def _move(self) -> None:
@@ -204,19 +208,19 @@ class DatasetScreen(KanatuiScreen):
     async def _may_drop(self) -> bool:
         if not self.draft.changed:
             return True
-        question = f"{self.draft.origin.name} has changes that are not saved."
-        answers = {"keep": "Keep editing", "drop": "Drop them"}
+        question = f"{self.draft.origin.name} has unsaved changes."
+        answers = {"keep": "Keep editing", "drop": "Discard changes"}
         return await self.app.push_screen_wait(Confirm(question, answers, "keep", danger="drop")) == "drop"
 
     @work
     async def action_revert(self) -> None:
-        """Go back to the recipe as it was saved."""
+        """Return to the saved recipe."""
         if self.draft.changed and await self._may_drop():
             self.edit(Draft.of(self.draft.origin))
 
     @work
     async def action_save_as(self) -> None:
-        """Save the recipe under a name."""
+        """Ask for a name and save the recipe under it."""
         recipe = self._recipe()
         if recipe is None:
             return
@@ -235,12 +239,12 @@ class DatasetScreen(KanatuiScreen):
     async def _may_replace(self, name: str) -> bool:
         if name not in recipe_files():
             return True
-        question = f"There is a recipe {name} already."
+        question = f"There is already a recipe {name}."
         answers = {"replace": "Replace it", "cancel": "Cancel"}
         return await self.app.push_screen_wait(Confirm(question, answers, "cancel")) == "replace"
 
     def _recipe(self) -> Recipe | None:
-        """Return the recipe as it stands; None, and tell of it, if it makes no sense."""
+        """Return the recipe; if it is invalid, show the problem and return None."""
         try:
             return self.draft.recipe()
         except KanatuiError as error:
@@ -248,7 +252,6 @@ class DatasetScreen(KanatuiScreen):
             return None
 
     def action_train(self) -> None:
-        """Train with this recipe."""
         if recipe := self._recipe():
             host(self).train_with(recipe.to_dict(), None)
 
@@ -263,13 +266,13 @@ class DatasetScreen(KanatuiScreen):
             self.refresh_bindings()
 
     def _target(self) -> Entry | None:
-        """Return the data set that keys are about: the one under the cursor if the list has the focus."""
+        """Return the data set that the keys act on: if the list has the focus, the one under its cursor."""
         panel = self.query_one(DatasetsPanel)
         return panel.chosen if panel.query_one(OptionList).has_focus else self.query_one(Generations).current
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to stop and to go on only where there is something to stop or to go on with."""
+        """Offer to stop or resume only if there is something to stop or resume."""
         if action not in _ABOUT_DATASETS:
             return True
         target = self._target() if self.is_mounted else None
@@ -277,7 +280,7 @@ class DatasetScreen(KanatuiScreen):
 
     @work
     async def action_generate(self) -> None:
-        """Ask for a name and begin to write a data set."""
+        """Ask for a name and start writing a data set."""
         recipe = self._recipe()
         if recipe is None:
             return
@@ -288,27 +291,24 @@ class DatasetScreen(KanatuiScreen):
 
     @work
     async def action_resume_generation(self) -> None:
-        """Go on with the generation that stopped."""
         if target := self._target():
             await self.query_one(Generations).resume(target)
 
     @work
     async def action_stop_generation(self) -> None:
-        """Stop the generation in a state to resume from."""
         if target := self._target():
             await self.query_one(Generations).stop(target)
 
     def action_log(self) -> None:
-        """Show what the generation printed."""
         if target := self._target():
-            self.app.push_screen(Details(f"Log of {target.name}", tail(target.log) or "It printed nothing."))
+            self.app.push_screen(Details(f"Log of {target.name}", tail(target.log) or "The log is empty."))
 
     @on(DatasetsPanel.Asked)
     @work
     async def _do_with_dataset(self, event: DatasetsPanel.Asked) -> None:
         data = event.data
         if event.what == "delete":
-            question = f"Delete the data set {data.name} with {data.done:,} images?"
+            question = f"Delete the data set {data.name} with {counted(data.done, 'image')}?"
             answers = {"delete": "Delete", "cancel": "Cancel"}
             if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
                 await self.query_one(Generations).delete(data)
@@ -320,7 +320,7 @@ class DatasetScreen(KanatuiScreen):
     # ── the view ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_redraw(self) -> None:
-        """Show other images, and ask again for what there was no answer to."""
+        """Show different images, and repeat requests that failed."""
         self.query_one(PreviewPanel).redraw()
         if self.query_one(PlanLine).failed:
             self.query_one(PlanLine).follow(self.draft)
@@ -328,24 +328,22 @@ class DatasetScreen(KanatuiScreen):
             self.query_one(FacesPanel).look()
 
     def action_compare(self) -> None:
-        """Show each glyph without and with the step under the cursor, or end that."""
         preview = self.query_one(PreviewPanel)
         preview.show(self.draft, self.query_one(StepsPanel).cursor)
         preview.compare()
 
     def action_only_preview(self) -> None:
-        """Give the preview the whole width, or give it back."""
         self.query_one("#dataset-body").toggle_class("only-preview")
 
     def action_tab(self, by: int) -> None:
-        """Go to another tab and to what is in it."""
+        """Go to another tab and focus its content."""
         tabs = self.query_one(TabbedContent)
         panes = [pane.id for pane in self.query(TabPane)]
         tabs.active = panes[(panes.index(tabs.active) + by) % len(panes)] or ""
         self.call_after_refresh(self._enter_tab)
 
     def action_leave_field(self) -> None:
-        """Leave a field for what is listed on its tab, where letters are keys."""
+        """Move the focus from a field to the list on its tab, where letters are keys."""
         self._enter_tab()
 
     def _enter_tab(self) -> None:
@@ -354,7 +352,7 @@ class DatasetScreen(KanatuiScreen):
 
 
 def _imported() -> Registry:
-    """Load the plugins, and what the engine's first answer will need: NumPy and Pillow would hold up the event loop."""
+    """Load the plugins. Import NumPy and Pillow here too; later they would block the event loop."""
     for module in ("kanatui.core.blocks", "kanatui.fonts.faces"):
         importlib.import_module(module)
     return registry.load()

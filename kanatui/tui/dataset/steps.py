@@ -1,4 +1,4 @@
-"""The tab of augmentations: which steps there are, in which order, and the parameters of the one under the cursor."""
+"""The Augmentations tab: the steps in their order, and the parameters of the one under the cursor."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
 
 _SETTLE = 0.04
-"""Seconds that the cursor must rest before a form is built: building one costs more than moving on."""
+"""Seconds that the cursor must rest before a form is built, which costs more than moving on."""
 
 
 class StepsPanel(Vertical):
-    """Augmentations to tick and order, and the parameters of one."""
+    """The augmentations to tick and order, and the parameters of one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "add", "Add", tooltip="Add an augmentation behind this one"),
-        Binding("x,delete", "remove", "Remove", key_display="x", tooltip="Take this augmentation out"),
+        Binding("a", "add", "Add", tooltip="Add an augmentation after this one"),
+        Binding("x,delete", "remove", "Remove", key_display="x", tooltip="Remove this augmentation"),
         Binding("K,shift+up", "move(-1)", "Earlier", key_display="K", tooltip="Move this augmentation up"),
         Binding("J,shift+down", "move(1)", "Later", key_display="J", tooltip="Move this augmentation down"),
     ]
 
     class Adding(Message):
-        """An augmentation is to be added behind a step (-1: at the front)."""
+        """The user wants to add an augmentation after a step (-1: at the front)."""
 
         def __init__(self, after: int) -> None:
             super().__init__()
             self.after = after
 
     class Moved(Message):
-        """The cursor came to another step."""
+        """The cursor moved to another step."""
 
     def __init__(self, draft: Draft, **options: Any) -> None:
         super().__init__(**options)
         self._draft = draft
         self.ticks = TickList(id="steps")
         self.registry: Registry | None = None
-        """The plugins that there are, None until they are loaded."""
+        """The plugins, None until they are loaded."""
         self._form_of: tuple[str, int] | None = None
         self._form: ParameterForm | None = None
         self._form_wanted = self._form_busy = False
@@ -67,7 +67,7 @@ class StepsPanel(Vertical):
 
     @property
     def cursor(self) -> int | None:
-        """The step under the cursor, None if there is none."""
+        """Index of the step under the cursor, None if there is none."""
         highlighted = self.ticks.highlighted
         return highlighted if highlighted is not None and highlighted < len(self._draft.steps) else None
 
@@ -80,13 +80,13 @@ class StepsPanel(Vertical):
         self._repaint()
 
     def use(self, registry: Registry) -> None:
-        """Take the plugins that there are; forms are made from their declarations."""
+        """Take the loaded plugins; the forms are made from their declarations."""
         self.registry = registry
         self._form_of = None
         self._repaint()
 
     def show(self, draft: Draft, cursor: int | None = None) -> None:
-        """Show another draft, the cursor on step ``cursor`` or where it is."""
+        """Show a draft, with the cursor on step ``cursor``; None leaves it where it is."""
         self._draft = draft
         self._repaint(cursor)
 
@@ -112,7 +112,7 @@ class StepsPanel(Vertical):
         return {**Chance.parameters(), **self.registry.augmentation(plugin).parameters()}
 
     def _show_form(self) -> None:
-        """Show the form of the step under the cursor; requests that come while one is built become one more."""
+        """Show the form of the step under the cursor; requests while one is being built are merged into one."""
         self._form_wanted = True
         if not self._form_busy:
             self._form_busy = True
@@ -120,7 +120,7 @@ class StepsPanel(Vertical):
 
     @work
     async def _build_forms(self) -> None:
-        # Not an exclusive worker: one that is cancelled while it mounts or removes leaves Textual waiting for ever.
+        # Not an exclusive worker: if it is cancelled while it mounts or removes widgets, Textual waits forever.
         try:
             while self._form_wanted:
                 self._form_wanted = False
@@ -129,12 +129,12 @@ class StepsPanel(Vertical):
             self._form_busy = False
 
     async def _build_form(self) -> None:
-        """Show the form; the same step's form is kept and takes the values."""
+        """Build the form; if it is still about the same step, only update its values."""
         place = self.query_one("#step-form", VerticalScroll)
         cursor = self.cursor
         if cursor is None or self.registry is None:
             self._form_of = None
-            self._say("no augmentation: a adds one" if self.registry else "loading the plugins …")
+            self._say("no augmentations: press a to add one" if self.registry else "loading the plugins …")
             await place.remove_children()
             return
         augment = self._draft.steps[cursor].augment
@@ -181,7 +181,7 @@ class StepsPanel(Vertical):
 
     @on(OptionList.OptionSelected)
     def _enter_form(self, event: OptionList.OptionSelected) -> None:
-        """Enter goes to the step's parameters."""
+        """Focus the step's first parameter."""
         event.stop()
         controls = self.query("#step-form Input, #step-form Select, #step-form Checkbox")
         if controls:
@@ -195,23 +195,21 @@ class StepsPanel(Vertical):
     @on(ParameterForm.Changed)
     def _change(self, event: ParameterForm.Changed) -> None:
         event.stop()
-        if event.form is self._form and self._form_of is not None:  # not from the form of the step before
+        if event.form is self._form and self._form_of is not None:  # ignore a form of the previous step
             plugin, index = self._form_of
             default = self._declared(plugin)[event.name].default
             self.post_message(Edited(self._draft.with_value(index, event.name, event.value, default)))
 
     def action_add(self) -> None:
-        """Ask which augmentation to add."""
         self.post_message(self.Adding(-1 if self.cursor is None else self.cursor))
 
     def action_remove(self) -> None:
-        """Take the step under the cursor out."""
         if self.cursor is not None:
             self._form_of = None
             self.post_message(Edited(self._draft.removed(self.cursor)))
 
     def action_move(self, by: int) -> None:
-        """Move the step under the cursor up or down, the cursor with it."""
+        """Move the step under the cursor, and the cursor with it."""
         cursor = self.cursor
         if cursor is None or not 0 <= cursor + by < len(self._draft.steps):
             return

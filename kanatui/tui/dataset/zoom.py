@@ -1,4 +1,4 @@
-"""One glyph of the preview, as large as the terminal allows."""
+"""The dialog that shows one glyph of the preview as large as the terminal allows."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class GlyphZoom(ModalScreen[int]):
-    """A glyph with what it is; the arrows walk through the others. Gives the index of the last one shown."""
+    """One glyph and its description; the arrows go to the others. Returns the index of the last one shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,up", "walk(-1)", "Before", key_display="←"),
+        Binding("left,up", "walk(-1)", "Previous", key_display="←"),
         Binding("right,down", "walk(1)", "Next", key_display="→"),
         Binding("escape,enter,q", "leave", "Close", key_display="esc"),
     ]
 
     def __init__(self, images: Sequence[Pixels], titles: Sequence[str], index: int) -> None:
-        """Begin with one of some glyphs.
+        """Open on one of several glyphs.
 
         Args:
             images: uint8 [H, W] each.
-            titles: what each is, in a line.
-            index: which one is shown first.
+            titles: one line about each image.
+            index: the image to show first.
         """
         super().__init__()
         self._images, self._titles, self._index = images, titles, index
@@ -50,11 +50,10 @@ class GlyphZoom(ModalScreen[int]):
         self.action_walk(0)
 
     def action_walk(self, by: int) -> None:
-        """Show another glyph."""
         self._index = (self._index + by) % len(self._images)
         self.query_one(Label).update(self._titles[self._index])
         self.query_one(GlyphView).show(self._images[self._index])
 
     def action_leave(self) -> None:
-        """Close, and say where the walk ended."""
+        """Close and return the current index."""
         self.dismiss(self._index)

@@ -1,1 +1,1 @@
-"""The Draw screen."""
+"""The Draw screen: draw a character, see how a model reads it, and collect labelled samples."""

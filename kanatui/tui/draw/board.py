@@ -1,4 +1,4 @@
-"""The drawing board with what is read on it, and keeping drawings under the name of what they show."""
+"""The drawing board, its readings and practice; drawings are saved as labelled samples."""
 
 from __future__ import annotations
 
@@ -28,33 +28,35 @@ from kanatui.tui.widgets.dialogs import Ask
 
 _HINT = """Draw with the mouse, or with
 arrows and space (pen down, up).
-u takes a stroke back, c clears,
+u undoes a stroke, c clears,
 e erases, + and - change the pen.
 
-Then say what it was: enter for
-the first reading, 1–5, or t.
+Then label it: enter for the
+first reading, 1–5, or t.
 
 p asks for characters.
 ? shows all keys."""
 
 _PASSED = 5
-"""Characters that practice does not ask for again at once."""
+"""How many of the last characters practice does not ask for again."""
 
 
 class Board(Horizontal):
     """The drawing board and its readings."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "Keep", tooltip="Keep it as the first reading, or as what was asked for"),
-        Binding("1", "pick(1)", "Pick", key_display="1–5", tooltip="Keep the drawing as the reading of that number"),
+        Binding(
+            "enter", "accept", "Keep", tooltip="Save the drawing as the first reading, or as the character asked for"
+        ),
+        Binding("1", "pick(1)", "Pick", key_display="1–5", tooltip="Save the drawing as the reading with this number"),
         *(Binding(str(n), f"pick({n})", show=False) for n in range(2, PLACES + 1)),
-        Binding("x", "look_alike", "Look-alike", show=False, tooltip="Keep it as the first reading's look-alike"),
-        Binding("t", "type", "Type", tooltip="Type what the drawing shows: か, ka, KA, U+304B"),
-        Binding("p", "practice", "Practice", tooltip="Be asked for characters: least collected, weakest, off"),
+        Binding("x", "look_alike", "Look-alike", show=False, tooltip="Save it as the first reading's look-alike"),
+        Binding("t", "type", "Type", tooltip="Type the character drawn: か, ka, KA, U+304B"),
+        Binding("p", "practice", "Practice", tooltip="Practise characters: least collected first, weakest first, off"),
         Binding("n", "next", "Next", tooltip="Practice: ask for another character"),
         Binding("k", "script", "Script", show=False, tooltip="Read all kana, hiragana only, katakana only"),
-        Binding("m", "model", "Model", show=False, tooltip="Choose the model that reads"),
-        Binding("escape", "leave", "Leave the board", show=False, tooltip="Leave the board: 1–4 are screens again"),
+        Binding("m", "model", "Model", show=False, tooltip="Choose the model"),
+        Binding("escape", "leave", "Leave the board", show=False, tooltip="Leave the board; 1–4 switch screens again"),
     ]
 
     def __init__(self, **options: Any) -> None:
@@ -69,7 +71,6 @@ class Board(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the board, and beside it what was asked for, the readings and how things stand."""
         yield Canvas()
         with Vertical(id="side"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
@@ -93,7 +94,7 @@ class Board(Horizontal):
 
     @work(exclusive=True, group="prepare")
     async def prepare(self) -> None:
-        """See which models there are now, and get the one in use ready to read."""
+        """List the models, and load the one in use."""
         found = await asyncio.to_thread(models_for_drawing)
         select = self.query_one("#model", Select)
         with self.prevent(Select.Changed):
@@ -106,11 +107,11 @@ class Board(Horizontal):
             with self.prevent(Select.Changed):
                 select.value = self.model
         else:
-            select.value = references[0]  # which loads it
+            select.value = references[0]  # loads it
         await self.count_samples()
 
     async def count_samples(self) -> None:
-        """Count the samples anew."""
+        """Count the samples again, for practice and the status line."""
         try:
             self._tallies = await asyncio.to_thread(lambda: samples.tallies(samples.samples()))
         except KanatuiError as error:
@@ -120,7 +121,7 @@ class Board(Horizontal):
 
     @work(exclusive=True, group="pictures")
     async def _fetch_pictures(self) -> None:
-        """Have a picture of every kana drawn, once; readings do without where no font is installed."""
+        """Fetch a picture of every kana, once; without any installed font the readings have no pictures."""
         if self._readings.pictures:
             return
         try:
@@ -158,26 +159,25 @@ class Board(Horizontal):
 
     @property
     def model(self) -> str:
-        """The model that reads, "" if there is none."""
+        """Reference of the model in use, "" if there is none."""
         return self._reader.model
 
     def read_with(self, model: str, note: str) -> None:
-        """Read with another model from now on, and say a note once it is loaded."""
+        """Switch to another model, and show a note once it is loaded."""
         self._reader.model = model
-        self.prepare()  # which puts it into the list
+        self.prepare()  # adds it to the list
         self._load(note)
 
     @property
     def up_to_date(self) -> bool:
-        """Whether the readings are those of what is drawn now."""
+        """Whether the readings are those of the current drawing."""
         return self._read_up.is_set()
 
     def say(self, text: str) -> None:
-        """Say something in the line of the readings."""
+        """Show a text on the line above the readings."""
         self._readings.say(text)
 
     def action_model(self) -> None:
-        """Open the list of models."""
         select = self.query_one("#model", Select)
         select.focus()
         select.action_show_overlay()
@@ -216,7 +216,7 @@ class Board(Horizontal):
         self._read_up.set()
 
     def action_script(self) -> None:
-        """Restrict the readings to a script, or no longer."""
+        """Switch between all kana, hiragana only and katakana only."""
         self._reader.switch_script()
         self._tell_state()
         if self._practice is not Practice.OFF and self._wanted not in self._reader.candidates:
@@ -225,7 +225,7 @@ class Board(Horizontal):
 
     @property
     def kept(self) -> int:
-        """How many drawings there are."""
+        """The number of samples."""
         return sum(tally.kept for tally in self._tallies.values())
 
     def _tell_state(self) -> None:
@@ -234,11 +234,11 @@ class Board(Horizontal):
         down = " DOWN" if canvas.pen_down else ""
         self.query_one("#state", Static).update(f"{tool}{down} · {self._reader.restriction} · {self.kept:,} kept")
 
-    # ── saying what it was ────────────────────────────────────────────────────────────────────────────────────────
+    # ── labelling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let the digits be screens while there is nothing on the board or the keys are elsewhere."""
+        """Leave the digits to the screens while the board is empty or not focused."""
         if action == "pick":
             return self._canvas.has_focus and not self._canvas.empty
         if action in ("accept", "look_alike", "leave"):
@@ -248,7 +248,7 @@ class Board(Horizontal):
         return True
 
     def action_accept(self) -> None:
-        """Keep the drawing as what was asked for, else as the first reading; lift the pen first if it is down."""
+        """Save the drawing as the character asked for, else as the first reading; lift the pen first if it is down."""
         if self._canvas.pen_down:
             self._canvas.action_pen()
         elif self._wanted:
@@ -257,7 +257,7 @@ class Board(Horizontal):
             self._keep_reading(0)
 
     def action_pick(self, number: int) -> None:
-        """Keep the drawing as one of the readings."""
+        """Save the drawing as one of the readings, counted from 1."""
         self._keep_reading(number - 1)
 
     @on(ReadingRow.Clicked)
@@ -266,7 +266,7 @@ class Board(Horizontal):
             self.action_pick(event.place)
 
     def on_key(self, event: events.Key) -> None:
-        """Keep the drawing as the kana that an input method sends."""
+        """Save the drawing as the kana that an input method sends."""
         if self._canvas.has_focus and event.character and event.character in KANA:
             event.stop()
             self._keep(event.character)
@@ -279,25 +279,25 @@ class Board(Horizontal):
         elif place < len(self._readings.shown):
             self._keep(self._readings.shown[place].character)
         else:
-            self._readings.say("no such reading: type what it is (t)")
+            self._readings.say("no such reading: press t to type the character")
 
     @work(exclusive=True, group="label")
     async def action_look_alike(self) -> None:
-        """Keep the drawing as what looks like the first reading."""
+        """Save the drawing as the first reading's look-alike."""
         await self._read_up.wait()
         other = self._readings.look_alike
         if other:
             self._keep(other)
         else:
-            self._readings.say("nothing looks like the first reading")
+            self._readings.say("the first reading has no look-alike")
 
     @work(exclusive=True, group="label")
     async def action_type(self) -> None:
-        """Ask what the drawing shows, and keep it as that."""
+        """Ask for the character drawn, and save the drawing as it."""
         if self._canvas.empty:
             self._readings.say("draw something first")
             return
-        question = "What is it? (か, ka, KA for katakana, U+304B)"
+        question = "Which character is it? (か, ka, KA for katakana, U+304B)"
         text = await self.app.push_screen_wait(Ask(question, check=self._judge_typed))
         if text is not None:
             self._keep(parse_typed(text, self._reader.typed_script))
@@ -311,7 +311,7 @@ class Board(Horizontal):
 
     @work(group="keep")
     async def _keep(self, character: str) -> None:
-        """Keep the drawing, with what it was read as; the board is free for the next at once."""
+        """Save the drawing with its readings; the board is cleared at once."""
         await self._read_up.wait()
         canvas = self._canvas
         drawing = canvas.drawing
@@ -340,7 +340,7 @@ class Board(Horizontal):
     # ── practice ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_practice(self) -> None:
-        """Ask for the least collected characters, then for the weakest, then for none."""
+        """Switch practice: least collected first, weakest first, off."""
         self._practice = self._practice.after
         self._passed.clear()
         self._fetch_pictures()
@@ -351,7 +351,7 @@ class Board(Horizontal):
         self.refresh_bindings()
 
     def action_next(self) -> None:
-        """Ask for another character."""
+        """Practise another character."""
         self._ask_for_next()
 
     def _ask_for_next(self) -> None:
@@ -366,5 +366,5 @@ class Board(Horizontal):
         self.query_one(PracticePrompt).show(character, picture, tally, self._practice)
 
     def action_leave(self) -> None:
-        """Take the keys off the board."""
+        """Move the focus away from the board."""
         self.screen.set_focus(None)

@@ -1,4 +1,4 @@
-"""The board that is drawn on, by mouse or by keys."""
+"""The canvas: draw with the mouse or with keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kanatui.tui.draw.paper import grey, guides, half_block_line, plain_line
 from kanatui.tui.host import host
 
 _LEAP = 4
-"""Pixels of the board that shift and an arrow go at once."""
+"""Pixels of the board that shift with an arrow moves."""
 
 _MORE_WAYS = (
     ("shift+left", -_LEAP, 0), ("shift+right", _LEAP, 0), ("shift+up", 0, -_LEAP), ("shift+down", 0, _LEAP),
@@ -30,7 +30,7 @@ _MORE_WAYS = (
     ("shift+home", -_LEAP, -_LEAP), ("shift+pageup", _LEAP, -_LEAP),
     ("shift+end", -_LEAP, _LEAP), ("shift+pagedown", _LEAP, _LEAP),
 )  # fmt: skip
-"""Keys, and by how much they move right and down."""
+"""Movement keys, and the pixels they move right and down."""
 
 _PEN_UP, _PEN_DOWN = "rgb(90,180,255)", "rgb(255,170,40)"
 
@@ -43,30 +43,30 @@ class Canvas(Widget, can_focus=True):
         *(
             Binding(key, f"move({x}, {y})", name, show=False, tooltip=f"{name}, drawing if the pen is down; {more}")
             for key, x, y, name, more in (
-                ("left", -1, 0, "Left", "shift: by more"),
-                ("right", 1, 0, "Right", "shift: by more"),
-                ("up", 0, -1, "Up", "home and pgup: aslant"),
-                ("down", 0, 1, "Down", "end and pgdn: aslant"),
+                ("left", -1, 0, "Left", "shift: further"),
+                ("right", 1, 0, "Right", "shift: further"),
+                ("up", 0, -1, "Up", "home and pgup: diagonally"),
+                ("down", 0, 1, "Down", "end and pgdn: diagonally"),
             )
         ),
-        # Named above, so that they do not fill the list of keys.
+        # Named in the tooltips above, to keep the list of keys short.
         *(Binding(key, f"move({x}, {y})", show=False) for key, x, y in _MORE_WAYS),
-        Binding("u,backspace", "undo", "Undo", tooltip="Take back the last stroke", key_display="u"),
-        Binding("e", "erase", "Erase", show=False, tooltip="Eraser in place of the pen, or the pen again"),
-        Binding("c,delete", "clear", "Clear", tooltip="Empty the board", key_display="c"),
+        Binding("u,backspace", "undo", "Undo", tooltip="Undo the last stroke", key_display="u"),
+        Binding("e", "erase", "Erase", show=False, tooltip="Switch between eraser and pen"),
+        Binding("c,delete", "clear", "Clear", tooltip="Clear the board", key_display="c"),
         Binding("plus,equals_sign,right_square_bracket", "width(1)", "Thicker", show=False, key_display="+"),
         Binding("minus,left_square_bracket", "width(-1)", "Thinner", show=False, key_display="-"),
     ]
 
     erasing: reactive[bool] = reactive(False)
-    """Whether the next stroke takes ink away."""
+    """Whether the next stroke erases."""
     pen: reactive[float] = reactive(PEN_WIDTHS[2])
-    """The pen's width, a share of the board."""
+    """The pen's width, as a share of the board's side."""
     pen_down: reactive[bool] = reactive(False)
     """Whether the arrows draw."""
 
     class Changed(Message):
-        """A stroke was finished, or strokes were taken back: there is another drawing to read."""
+        """A stroke was finished or undone, or the board was cleared: there is a new drawing to read."""
 
         def __init__(self, canvas: Canvas) -> None:
             super().__init__()
@@ -82,32 +82,32 @@ class Canvas(Widget, can_focus=True):
         self._strokes: list[Stroke] = []
         self._open: Stroke | None = None
         self.cursor: Point = (0.5, 0.5)
-        """Where the cursor is, in shares of the board."""
+        """The cursor's position, in shares of the board's side."""
         self._cursor_seen = False
         self.pixels: Pixels = np.zeros((0, 0), dtype=np.uint8)
-        """What is painted, uint8 [side, side]."""
+        """The painted pixels, uint8 [side, side]."""
         self._guides: Pixels = self.pixels
 
-    # ── what is drawn ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the drawing ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def drawing(self) -> Drawing:
-        """The strokes on the board, without one that is still being drawn."""
+        """The finished strokes on the board."""
         return Drawing(tuple(self._strokes))
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is on the board."""
+        """Whether the board has no strokes."""
         return not self._strokes and self._open is None
 
     def clear(self) -> None:
-        """Empty the board, without telling of it."""
+        """Clear the board without posting :class:`Changed`."""
         self._strokes, self._open = [], None
         self.pen_down = False
         self._repaint()
 
     def put(self, drawing: Drawing) -> None:
-        """Put a drawing on the board in place of what is there, and tell of it."""
+        """Replace the drawing on the board and post :class:`Changed`."""
         self.clear()
         self._strokes = list(drawing.strokes)
         self._repaint()
@@ -138,7 +138,6 @@ class Canvas(Widget, can_focus=True):
     # ── the mouse ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Put the pen on the board."""
         if event.button == 1 and self._over_board(event):
             event.stop()
             self.capture_mouse()
@@ -146,16 +145,15 @@ class Canvas(Widget, can_focus=True):
             self._begin(self._place(event))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Draw on to where the mouse is now, straight from where it was last reported."""
+        """Draw a straight line from the mouse's last reported position."""
         if self._open is None or self.pen_down:
             return
         if event.button == 1:
             self._extend(self._place(event))
-        else:  # the release was lost, as happens when a window takes the mouse
+        else:  # the release was lost, for example when another window took the mouse
             self._lift()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """Lift the pen."""
         if self._open is not None and not self.pen_down:
             event.stop()
             self._extend(self._place(event))
@@ -167,11 +165,11 @@ class Canvas(Widget, can_focus=True):
 
     @property
     def _precise(self) -> bool:
-        """Whether the terminal reports the mouse by pixels: Textual asks for that where windows resize in band."""
+        """Whether the terminal reports the mouse in pixels; Textual requests that only with in-band window resizing."""
         return self.app.supports_smooth_scrolling
 
     def _place(self, event: events.MouseEvent) -> Point:
-        # Without pixels the middle of the cell is the best guess.
+        # Without pixels the cell's centre is the best estimate.
         x, y = (event.pointer_x, event.pointer_y) if self._precise else (event.x + 0.5, event.y + 0.5)
         side = max(self.side, 1)
         return _on_board(x / side), _on_board(2 * y / side)
@@ -182,7 +180,7 @@ class Canvas(Widget, can_focus=True):
     # ── the keys ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_pen(self) -> None:
-        """Put the pen down where the cursor is, or lift it."""
+        """Put the pen down at the cursor, or lift it."""
         if self.pen_down:
             self._finish(grain=1.0 / max(self.side, 1))
         else:
@@ -191,7 +189,7 @@ class Canvas(Widget, can_focus=True):
             self.pen_down = True
 
     def action_move(self, x: int, y: int) -> None:
-        """Move the cursor by pixels of the board, drawing if the pen is down."""
+        """Move the cursor by so many pixels of the board, drawing if the pen is down."""
         side = max(self.side, 1)
         if self._cursor_seen:
             self._refresh_cursor()
@@ -202,7 +200,7 @@ class Canvas(Widget, can_focus=True):
             self._extend(self._cursor_centre())
 
     def action_undo(self) -> None:
-        """Take back the stroke under way, else the last one."""
+        """Undo the unfinished stroke, else the last one."""
         if self._open is not None:
             self._open = None
             self.pen_down = False
@@ -214,29 +212,27 @@ class Canvas(Widget, can_focus=True):
         self.post_message(self.Changed(self))
 
     def action_erase(self) -> None:
-        """Change between eraser and pen."""
         self.erasing = not self.erasing
 
     def action_clear(self) -> None:
-        """Empty the board."""
         if not self.empty:
             self.clear()
             self.post_message(self.Changed(self))
 
     def action_width(self, steps: int) -> None:
-        """Take a thicker or a thinner pen."""
+        """Make the pen thicker (positive) or thinner."""
         place = PEN_WIDTHS.index(self.pen) + steps
         self.pen = PEN_WIDTHS[max(0, min(place, len(PEN_WIDTHS) - 1))]
 
     @property
     def cursor_pixel(self) -> tuple[int, int]:
-        """Column and row of the pixel that the cursor is on."""
-        side = len(self.pixels)  # what is painted: after a change of size there may be a paint before on_resize
+        """Column and row of the pixel under the cursor."""
+        side = len(self.pixels)  # the painted size: after a resize, painting may come before on_resize
         last = max(side - 1, 0)
         return min(int(self.cursor[0] * side), last), min(int(self.cursor[1] * side), last)
 
     def _cursor_centre(self) -> Point:
-        """The middle of the cursor's pixel, where the pen draws."""
+        """The centre of the cursor's pixel, where the pen draws."""
         x, y = self.cursor_pixel
         side = max(len(self.pixels), 1)
         return (x + 0.5) / side, (y + 0.5) / side
@@ -257,12 +253,12 @@ class Canvas(Widget, can_focus=True):
 
     @property
     def side(self) -> int:
-        """Pixels along the board: one a column, two a line."""
+        """Pixels per side of the board: one per column, two per line."""
         return min(self.size.width, 2 * self.size.height) // 2 * 2
 
     @override
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Ask for a square: as many columns as half lines."""
+        """Request a square: twice as many columns as lines."""
         return 2 * container.height
 
     def on_resize(self) -> None:
@@ -274,12 +270,12 @@ class Canvas(Widget, can_focus=True):
 
     @override
     def notify_style_update(self) -> None:
-        """Draw everything again: theme, or plain characters."""
+        """Redraw everything after a change of theme or of plain characters."""
         super().notify_style_update()
         self.refresh()
 
     def _repaint(self) -> None:
-        """Draw all strokes anew, and show the cells that differ."""
+        """Redraw all strokes, and update the cells that differ."""
         strokes = [*self._strokes, self._open] if self._open else self._strokes
         pixels = Drawing(tuple(strokes)).raster(self.side)
         rows, columns = np.nonzero(pixels != self.pixels)
@@ -295,7 +291,7 @@ class Canvas(Widget, can_focus=True):
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give one line of cells, two pixels each."""
+        """Return one line of cells, each two pixels high."""
         side = len(self.pixels)
         if 2 * y >= side:
             return Strip.blank(self.size.width, self.rich_style)
@@ -310,7 +306,7 @@ class Canvas(Widget, can_focus=True):
         return strip.adjust_cell_length(self.size.width, self.rich_style)
 
     def _cursor_cell(self, plain: bool, upper: bool, other: int) -> Segment:
-        """Draw the cursor: told by its character where colours do not."""
+        """Draw the cursor; without colour, its character shows where it is."""
         if plain:
             return Segment("@" if self.pen_down else "+")
         colour = _PEN_DOWN if self.pen_down else _PEN_UP

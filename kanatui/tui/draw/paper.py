@@ -1,4 +1,4 @@
-"""How the board looks: where characters belong on it, and its pixels as cells of a terminal."""
+"""Draws the board's guides, and its pixels as terminal cells."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rich.style import Style
 from kanatui.pictures.drawing import Pixels
 
 _USUAL = (0.1, 0.1, 0.9, 0.9)
-"""Left, top, right and bottom of the faint frame, in shares of the board: a character of usual size fills it."""
+"""Left, top, right and bottom of the faint frame, in shares of the board; a normal character fills it."""
 
 _SMALL = (0.26, 0.42, 0.74, 0.9)
-"""The same for small kana; only its corners are shown. :func:`.smallness` agrees with both frames."""
+"""The frame of small kana; only its corners are drawn. :func:`.smallness` agrees with both frames."""
 
 _PAPER, _FRAME, _INK = 20, 56, 235
 _LEVELS = 16
-"""Greys are rounded to this many, so that neighbours merge into runs and a stroke sends few bytes."""
+"""Number of grey levels; few of them let neighbours merge into runs, so that a stroke sends few bytes."""
 
 
 def guides(side: int) -> Pixels:
-    """Draw where characters belong: uint8 [side, side], 1 on a dotted frame and on the corners of the smaller one."""
+    """Draw the guides: uint8 [side, side], 1 on the dotted frame and on the corners of the smaller one."""
     frame = np.zeros((side, side), dtype=np.uint8)
     if side < 16:
         return frame
@@ -42,13 +42,13 @@ def guides(side: int) -> Pixels:
 
 
 def _edges(box: tuple[float, float, float, float], side: int) -> tuple[int, int, int, int]:
-    """Return first and last column and row; an even number of pixels lies between opposite edges of the usual frame."""
+    """Return first and last column and row; an even number of pixels separates opposite edges of the normal frame."""
     left, top, right, bottom = (round(share * side) for share in box)
     return left, top, right, bottom
 
 
 def half_block_line(ink: Pixels, frame: Pixels) -> list[Segment]:
-    """Draw a line of cells, the upper half in the one colour and the lower in the other; equal cells are one run.
+    """Draw a line of half-block cells, one colour for each half; equal neighbours are merged into one run.
 
     Args:
         ink: uint8 [2, W], the two rows of pixels.
@@ -80,12 +80,12 @@ def _shade(level: int, framed: bool) -> str:
 
 
 def grey(ink: int) -> str:
-    """Return the colour of a pixel with that much ink, 0 … 255."""
+    """Return the colour of a pixel with this much ink, 0 … 255."""
     return _shade(ink * (_LEVELS - 1) // 255, False)
 
 
 def plain_line(ink: Pixels, frame: Pixels) -> list[Segment]:
-    """Draw a line with plain characters that still tell the upper half of a cell from the lower."""
+    """Draw a line with plain characters that distinguish the upper and lower half of a cell."""
     upper, lower = (ink > 96).tolist()
     framed = frame.max(axis=0).tolist()
     text = [

@@ -1,4 +1,4 @@
-"""A character's picture where space is short: eight dots in each cell."""
+"""Draws small pictures of characters in braille, eight dots per cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kanatui.pictures.drawing import Pixels
 
 _INK = 88
-"""Grey from which a dot is set; lower than the middle, for strokes thinner than a dot."""
+"""The grey from which a dot is set; below the middle, so that strokes thinner than a dot show."""
 
 
 def braille_lines(image: Pixels, side: int) -> list[str]:
@@ -32,26 +32,26 @@ def braille_lines(image: Pixels, side: int) -> list[str]:
 
 
 class Picture(Widget):
-    """One picture, as large as fits, in the colour of text."""
+    """One picture, as large as fits, in the text colour."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._image: Pixels | None = None
 
     def show(self, image: Pixels | None) -> None:
-        """Show another picture, uint8 [H, W], or none."""
+        """Show a picture, uint8 [H, W], or nothing."""
         self._image = image
         self.refresh()
 
     @override
     def notify_style_update(self) -> None:
-        """Draw it anew: theme, or plain characters."""
+        """Redraw after a change of theme or of plain characters."""
         super().notify_style_update()
         self.refresh()
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give one line, the picture at the top left."""
+        """Return one line, with the picture at the top left."""
         width, height = self.size
         side = min(width, 2 * height) // 2 * 2
         if self._image is None or side < 2 or y >= side // 2:

@@ -1,4 +1,4 @@
-"""Practice: which character to ask for next."""
+"""Chooses which character practice asks for next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kanatui.kana.alphabet import SMALL
 
 
 class Practice(enum.Enum):
-    """Whether characters are asked for, and which come first."""
+    """Whether practice is on, and which characters come first."""
 
     OFF = "off"
     LEAST = "least collected first"
@@ -18,18 +18,18 @@ class Practice(enum.Enum):
 
     @property
     def after(self) -> Practice:
-        """What the key switches to from here."""
+        """The mode that the practice key switches to next."""
         ways = list(Practice)
         return ways[(ways.index(self) + 1) % len(ways)]
 
 
 def in_order(characters: Sequence[str], tallies: Mapping[str, Tally], way: Practice) -> list[str]:
-    """Return characters in the order in which they are wanted.
+    """Return characters in the order in which to practise them.
 
     Args:
-        characters: those to practise; equals keep their order, small kana after the others.
-        tallies: how many samples there are, and how many of them were misread.
-        way: least collected first, or weakest first and of these the least collected.
+        characters: those to practise; ties keep their order, with small kana after the others.
+        tallies: how many samples each character has, and how many of them were misread.
+        way: least collected first, or weakest first with ties by least collected.
     """
 
     def rank(character: str) -> tuple[float, float, bool]:
@@ -46,11 +46,11 @@ def next_wanted(
     """Return the character to ask for.
 
     Args:
-        characters: as for :func:`in_order`, as are ``tallies`` and ``way``.
-        passed: those that were asked for or passed over lately, the last one last; they come after all others.
+        characters: as for :func:`in_order`, like ``tallies`` and ``way``.
+        passed: characters asked for or skipped lately, the latest last; they come after all others.
 
     Returns:
-        A character, "" if there are none to choose from.
+        A character, "" if there are no characters.
     """
     late = {character: place for place, character in enumerate(passed, start=1)}
     wanted = in_order(characters, tallies, way)

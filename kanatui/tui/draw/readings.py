@@ -1,4 +1,4 @@
-"""What stands beside the board: what was asked for, and the five likeliest characters with bar and picture."""
+"""The panel beside the board: practice's prompt, and the five most likely characters with bar and picture."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from kanatui.tui.draw.practice import Practice
 
 PLACES = 5
-"""How many readings there is room for."""
+"""The number of readings shown."""
 
 _BAR = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """One reading, as the engine gives it (:class:`kanatui.evaluation.recognize.Reading`, whose module needs torch)."""
+    """One reading from the engine; like :class:`kanatui.evaluation.recognize.Reading`, whose module imports torch."""
 
     character: str
     probability: float
@@ -39,15 +39,15 @@ class Reading:
 
 
 class ReadingRow(Horizontal):
-    """One reading: its picture, and beside it number, character, name, probability and bar."""
+    """One reading: its picture, number, character, name, probability and bar."""
 
     class Clicked(Message):
-        """The reading was clicked."""
+        """The user clicked the reading."""
 
         def __init__(self, place: int) -> None:
             super().__init__()
             self.place = place
-            """Its number, from 1."""
+            """The reading's number, from 1."""
 
     def __init__(self, place: int) -> None:
         super().__init__()
@@ -62,13 +62,13 @@ class ReadingRow(Horizontal):
         self.post_message(self.Clicked(self._place))
 
     def show(self, read: Reading | None, picture: Pixels | None, alike: str, joined: bool) -> None:
-        """Show a reading, or none.
+        """Show a reading, or nothing.
 
         Args:
-            read: the reading.
+            read: the reading; None empties the row.
             picture: its glyph, uint8 [H, W].
-            alike: the characters that look the same.
-            joined: whether the row above looks the same too.
+            alike: the reading's look-alikes.
+            joined: whether the row above shows a look-alike.
         """
         self.query_one(Picture).show(picture)
         self.query_one(".text", Static).update(self._text(read, alike, joined) if read else "")
@@ -88,31 +88,30 @@ class ReadingRow(Horizontal):
 
 
 class ReadingsPanel(Vertical):
-    """The five likeliest characters."""
+    """The five most likely characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.shown: list[Reading] = []
-        """The readings on show, the likeliest first."""
+        """The readings shown, best first."""
         self.pictures: Mapping[str, Pixels] = {}
-        """A picture of each character that has one."""
+        """The pictures by character, uint8 [H, W] each."""
         self.known = ""
-        """The characters of the model."""
+        """The model's characters."""
 
     @override
     def compose(self) -> ComposeResult:
-        """Give a line for what is to be said, and a row for each place."""
         yield Static("", id="note", markup=False)
         for place in range(1, PLACES + 1):
             yield ReadingRow(place)
 
     @property
     def look_alike(self) -> str:
-        """The character that looks like the first reading, "" if there is none."""
+        """The first reading's look-alike, "" if there is none."""
         return self._alike(self.shown[0].character)[:1] if self.shown else ""
 
     def show(self, readings: Sequence[Reading]) -> None:
-        """Show other readings."""
+        """Show readings, best first, and empty the remaining rows."""
         self.shown = list(readings)
         shapes = [_shape(read.character) for read in self.shown]
         for place, row in enumerate(self.query(ReadingRow)):
@@ -122,7 +121,7 @@ class ReadingsPanel(Vertical):
             row.show(read, picture, self._alike(read.character) if read else "", joined)
 
     def say(self, text: str) -> None:
-        """Say something above the readings; "" for nothing."""
+        """Show a text above the readings; "" for none."""
         note = self.query_one("#note", Static)
         note.update(text)
         note.display = bool(text)
@@ -144,7 +143,7 @@ class PracticePrompt(Horizontal):
         yield Static("", classes="text", markup=False)
 
     def show(self, character: str, picture: Pixels | None, tally: Tally, practice: Practice) -> None:
-        """Ask for a character; "" for none."""
+        """Ask for a character; "" hides the prompt."""
         self.display = bool(character)
         self.query_one(Picture).show(picture)
         kept = f"{tally.kept} kept" + (f", {tally.misread} misread" if tally.misread else "")

@@ -1,4 +1,4 @@
-"""The samples: what was drawn and labelled, to look through, mend, give away and bring in."""
+"""The samples: browse, relabel, remove, export and import labelled drawings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 from typing_extensions import override
 
 from kanatui.core.errors import ImageError, KanatuiError
+from kanatui.core.units import counted
 from kanatui.evaluation import samples
 from kanatui.evaluation.samples import Sample
 from kanatui.kana.romaji import name_of, parse_typed
@@ -28,27 +29,27 @@ from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
 _MOST_SHOWN = 400
-"""Samples on the sheet, the newest ones of those that were chosen."""
+"""The most samples on the sheet; the newest are shown."""
 
 _SIDE = 64
 _ALL = "all"
-_NONE_YET = "No samples yet: draw a character, and say what it is."
+_NONE_YET = "No samples yet: draw a character and label it."
 
 T = TypeVar("T")
 
 
 class Samples(Horizontal):
-    """The labelled drawings."""
+    """The samples."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "relabel", "Relabel", tooltip="Say that the sample under the cursor shows another character"),
-        Binding("x,delete", "remove", "Remove", tooltip="Delete the sample under the cursor", key_display="x"),
-        Binding("o", "export", "Export", tooltip="Copy all samples into a folder or a .zip file"),
-        Binding("i", "import", "Import", tooltip="Bring in labelled pictures from a folder or a .zip file"),
+        Binding("l", "relabel", "Relabel", tooltip="Change the character of the sample under the cursor"),
+        Binding("x,delete", "remove", "Remove", tooltip="Remove the sample under the cursor", key_display="x"),
+        Binding("o", "export", "Export", tooltip="Copy all samples to a folder or a .zip file"),
+        Binding("i", "import", "Import", tooltip="Add labelled pictures from a folder or a .zip file"),
     ]
 
     class Changed(Message):
-        """There are other samples than before."""
+        """Samples were added, removed or relabelled."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -58,7 +59,6 @@ class Samples(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the characters, the sheet, and what is known of the sample under the cursor."""
         yield OptionList(id="characters")
         with Vertical():
             yield GlyphSheet(empty=_NONE_YET)
@@ -73,7 +73,7 @@ class Samples(Horizontal):
 
     @work(exclusive=True, group="samples")
     async def reload(self) -> None:
-        """Look again what samples there are."""
+        """List the samples on disk again."""
         try:
             self._samples = await asyncio.to_thread(samples.samples)
         except KanatuiError as error:
@@ -140,12 +140,12 @@ class Samples(Horizontal):
 
     @work(exclusive=True, group="change")
     async def action_relabel(self) -> None:
-        """Ask what the sample shows."""
+        """Ask for the sample's character, and move it there."""
         sample = self._current
         if sample is None:
             return
         text = await self.app.push_screen_wait(
-            Ask(f"What does this sample of {sample.character} show? (か, ka, KA, U+304B)", check=_wrong)
+            Ask(f"Which character is this sample of {sample.character}? (か, ka, KA, U+304B)", check=_wrong)
         )
         if text is not None:
             await self._do(lambda: samples.relabel(sample, parse_typed(text)))
@@ -157,34 +157,36 @@ class Samples(Horizontal):
         if sample is None:
             return
         answers = {"remove": "Remove", "cancel": "Cancel"}
-        question = f"Remove this sample of {sample.character}? It cannot be brought back."
+        question = f"Remove this sample of {sample.character}? This cannot be undone."
         if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="remove")) == "remove":
             await self._do(lambda: samples.remove(sample))
 
     @work(exclusive=True, group="change")
     async def action_export(self) -> None:
-        """Ask where to, then copy all samples there."""
+        """Ask for a destination, then copy all samples there."""
         text = await self.app.push_screen_wait(Ask("Export all samples to a new folder, or to a new .zip file"))
         if text:
             count = await self._do(lambda: samples.export_to(Path(text).expanduser()))
             if count is not None:
-                self.app.notify(f"{count:,} samples exported to {text}", markup=False)
+                self.app.notify(f"{counted(count, 'sample')} exported to {text}", markup=False)
 
     @work(exclusive=True, group="change")
     async def action_import(self) -> None:
-        """Ask where from, then copy what is there into the samples."""
+        """Ask for a source, then copy its pictures into the samples."""
         text = await self.app.push_screen_wait(Ask("Import from a folder of LABEL/*.png or *.jpg, or a .zip of one"))
         if not text:
             return
         came = await self._do(lambda: samples.import_from(Path(text).expanduser()))
         if came is not None:
-            known = f", {came.known:,} were here already" if came.known else ""
-            self.app.notify(f"{came.kept:,} samples imported{known}", markup=False)
+            known = f", {came.known:,} already there" if came.known else ""
+            self.app.notify(f"{counted(came.kept, 'sample')} imported{known}", markup=False)
             if came.unreadable:
-                host(self).tell_problem(f"{len(came.unreadable):,} pictures cannot be read", "\n".join(came.unreadable))
+                host(self).tell_problem(
+                    f"{counted(len(came.unreadable), 'picture')} could not be read", "\n".join(came.unreadable)
+                )
 
     async def _do(self, change: Callable[[], T]) -> T | None:
-        """Do something to the files, off the event loop, and show what came of it; None if it failed."""
+        """Run a change to the files in a thread, and show the result; return None if it failed."""
         try:
             result = await asyncio.to_thread(change)
         except KanatuiError as error:
@@ -196,7 +198,7 @@ class Samples(Horizontal):
 
 
 def _look_at(samples: Sequence[Sample]) -> tuple[Pixels, list[str]]:
-    """Open samples: uint8 [n, S, S], light ink on dark as everywhere in the app; and each first reading if wrong."""
+    """Load samples: uint8 [n, S, S], light ink on dark as everywhere in the app; and each first reading if wrong."""
     images = np.zeros((len(samples), _SIDE, _SIDE), dtype=np.uint8)
     firsts = []
     for image, sample in zip(images, samples, strict=True):
@@ -204,7 +206,7 @@ def _look_at(samples: Sequence[Sample]) -> tuple[Pixels, list[str]]:
             grey = np.asarray(sample.picture().convert("L").resize((_SIDE, _SIDE)))
             image[:] = 255 - grey if grey.mean() > 127 else grey
         except ImageError:
-            image[:] = 0  # an empty tile: its caption still says what it should be, and it can be removed
+            image[:] = 0  # an empty tile, with its caption, that can still be removed
         readings = sample.notes().readings
         firsts.append(readings[0][0] if readings and readings[0][0] != sample.character else "")
     return images, firsts

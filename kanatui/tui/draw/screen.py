@@ -1,4 +1,4 @@
-"""The Draw screen: a character drawn by mouse or keys, what it is read as, and the drawings that were kept."""
+"""The Draw screen: the board with its readings, the samples, and adapting a model to them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.core.params import Float
+from kanatui.core.units import counted
 from kanatui.evaluation.adapt import changes, got_worse, in_words
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
@@ -27,12 +28,12 @@ from kanatui.tui.widgets.dialogs import Ask
 _ENDED = {"stopped": "was stopped", "failed": "failed", "crashed": "crashed"}
 
 _POLL = 0.5
-"""Seconds between looks at an adaptation under way."""
+"""Seconds between checks of a running adaptation."""
 
 _READABLE = 20
-"""Seconds that a message with figures stays."""
+"""Seconds that a message with figures is shown."""
 
-_MINUTES = Float(1.0, min=0.1, max=600.0, help="how long adapting trains")
+_MINUTES = Float(1.0, min=0.1, max=600.0, help="how long to train")
 
 
 def _wrong_minutes(text: str) -> str:
@@ -44,16 +45,16 @@ def _wrong_minutes(text: str) -> str:
 
 
 class DrawScreen(KanatuiScreen):
-    """The drawing board, and behind it the samples."""
+    """The board and the samples, one of them shown."""
 
     mode = "draw"
     AUTO_FOCUS = "Canvas"
-    ALLOW_SELECT = False  # dragging draws; it must not mark the texts that it passes
+    ALLOW_SELECT = False  # dragging draws and must not select text
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "board", "Draw", tooltip="Go to the board"),
-        Binding("s", "samples", "Samples", tooltip="Go to the drawings that were kept"),
-        Binding("a", "adapt", "Adapt", tooltip="Train the model a little on the drawings that were kept"),
+        Binding("s", "samples", "Samples", tooltip="Go to the samples"),
+        Binding("a", "adapt", "Adapt", tooltip="Fine-tune the model on the samples"),
         Binding("escape", "board", "Back to the board", show=False),
     ]
 
@@ -63,19 +64,18 @@ class DrawScreen(KanatuiScreen):
 
     @override
     def compose_body(self) -> ComposeResult:
-        """Give the board and the samples, one of them on show."""
         with ContentSwitcher(initial="board"):
             yield Board(id="board")
             yield Samples(id="samples")
 
     @override
     async def on_shown(self) -> None:
-        """See what models and samples there are now."""
+        """List the models and count the samples again."""
         self.query_one(Board).prepare()
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to go where one is not, and to adapt one model at a time."""
+        """Offer the other view, and at most one adaptation at a time."""
         if action == "adapt":
             return not self._adapting
         if action == "samples":
@@ -89,13 +89,13 @@ class DrawScreen(KanatuiScreen):
         return self.query_one(ContentSwitcher).current
 
     def action_board(self) -> None:
-        """Show the board and let it have the keys."""
+        """Show and focus the board."""
         self.query_one(ContentSwitcher).current = "board"
         self.query_one(Canvas).focus()
         self.refresh_bindings()
 
     def action_samples(self) -> None:
-        """Show the samples."""
+        """Show and focus the samples."""
         self.query_one(ContentSwitcher).current = "samples"
         self.query_one("#characters", OptionList).focus()
         self.query_one(Samples).reload()
@@ -107,14 +107,14 @@ class DrawScreen(KanatuiScreen):
 
     @work
     async def action_adapt(self) -> None:
-        """Ask, then have a training adapt the model to the drawings that were kept, and go to watch it."""
+        """Ask for the minutes, then start a training that adapts the model to the samples, and show it."""
         board = self.query_one(Board)
         if not board.model:
             self.notify(NONE_YET)
             return
         question = (
-            f"Adapt {board.model} to your {board.kept:,} drawings, for how many minutes?\n"
-            f"That is a training, a run of its own; {board.model} stays as it is."
+            f"Adapt {board.model} to your {counted(board.kept, 'sample')}, for how many minutes?\n"
+            f"This trains a new run; {board.model} stays as it is."
         )
         minutes = await self.app.push_screen_wait(Ask(question, _MINUTES.format(_MINUTES.default), _wrong_minutes))
         if minutes is None:
@@ -129,7 +129,7 @@ class DrawScreen(KanatuiScreen):
             board.say("")
             host(self).tell_problem(error)
         else:
-            board.say(f"run {run.id} adapts it; press 2 to watch")
+            board.say(f"run {run.id} is adapting it; press 2 to watch")
             host(self).show_run(run.id)
             self._follow(run)
         finally:
@@ -137,18 +137,18 @@ class DrawScreen(KanatuiScreen):
 
     @work
     async def _follow(self, run: Run) -> None:
-        """Wait for an adaptation to end, and read with what came of it unless that is worse."""
+        """Wait for an adaptation to end, and switch to the result unless it is worse."""
         try:
             while (status := await asyncio.to_thread(run.status)).active:
                 await asyncio.sleep(_POLL)
-        except KanatuiError as error:  # as when the run was deleted meanwhile
+        except KanatuiError as error:  # for example, the run was deleted
             host(self).tell_problem(error)
             return
         if status.state == "finished":
             await self._tell_of(run)
         else:
             reason = f" ({status.reason})" if status.reason else ""
-            self._tell(f"run {run.id}, which adapts, {_ENDED.get(status.state, status.state)}{reason}")
+            self._tell(f"adaptation run {run.id} {_ENDED.get(status.state, status.state)}{reason}")
 
     async def _tell_of(self, run: Run) -> None:
         board = self.query_one(Board)
@@ -159,13 +159,13 @@ class DrawScreen(KanatuiScreen):
             return
         figures = in_words(found) or "no scores before and after"
         if found and not got_worse(found):
-            text = f"adapted: {figures} · m picks another model"
+            text = f"adapted: {figures} · press m for another model"
             board.read_with(run.id, text)
             host(self).notify(text, timeout=_READABLE, markup=False)
             return
         verdict = "adapting made it worse" if found else "adapted"
         board.prepare()
-        self._tell(f"{verdict}: {figures} · {board.model} still reads; m picks {run.id} all the same")
+        self._tell(f"{verdict}: {figures} · still using {board.model}; press m to choose {run.id}")
 
     def _tell(self, text: str) -> None:
         self.query_one(Board).say(text)

@@ -1,4 +1,4 @@
-"""The table of characters, worst first."""
+"""The table of each character's scores, worst first."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _COLUMNS = ("character", "images", *(metric.heading for metric in PER_CHARACTER), "misread as")
 
 EVERY = "all"
-"""What the row for all characters is called."""
+"""The name of the row for all characters."""
 
 
 def named(character: str) -> str:
-    """Write a character with its romanised name, if it has one; "" is all of them."""
+    """Return a character with its romanised name, if it has one; "" stands for all characters."""
     return f"{character} {NAMES.get(character, '')}".rstrip() if character else EVERY
 
 
@@ -38,11 +38,11 @@ class CharacterTable(DataTable[Text]):
         return row.key.value or "" if row else ""
 
     def show(self, scores: Scores, folded: bool) -> None:
-        """Show scores, the cursor on the row of all characters.
+        """Show scores, with the cursor on the row of all characters.
 
         Args:
             scores: the scores.
-            folded: order by the folded scores, and leave look-alikes out of the misreadings.
+            folded: order by the folded scores, and leave out misreadings between look-alikes.
         """
         self.clear(columns=True)
         ordered_by = "folded" if folded else "strict"
@@ -66,6 +66,6 @@ class CharacterTable(DataTable[Text]):
 
 
 def _merit(score: Score, folded: bool) -> tuple[float, ...]:
-    """Return what sorts the worst first; of equally good ones that with more images is the worse."""
+    """Return a sort key that puts the worst first; ties are ordered by more images first."""
     first, second = ("folded", "strict") if folded else ("strict", "folded")
     return score[first], score[second], -score.images

@@ -1,4 +1,4 @@
-"""What is to be read by which model, and which of the earlier evaluations is shown."""
+"""The form that chooses what to evaluate with which run, and which earlier evaluation to show."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _SOURCES = {"held_out": "held-out images", "faces": "held-out faces", "folder": 
 
 
 class Choices(Vertical):
-    """Run, source and earlier evaluations."""
+    """The choice of run, images and evaluation."""
 
     class RunChosen(Message):
-        """Another run was chosen."""
+        """The user chose another run."""
 
         def __init__(self, run: str) -> None:
             super().__init__()
             self.run = run
 
     class EvaluationChosen(Message):
-        """Another evaluation was chosen."""
+        """The user chose another evaluation."""
 
         def __init__(self, evaluation: Evaluation) -> None:
             super().__init__()
@@ -76,46 +76,46 @@ class Choices(Vertical):
         return _value(self.query_one("#run", Select))
 
     def pick_run(self, run: str) -> bool:
-        """Choose a run; say whether it could be."""
+        """Choose a run; return False if it is not offered."""
         if run not in [id for _, id in self._runs]:
             return False
         self.query_one("#run", Select).value = run
         return True
 
     def offer_runs(self, runs: list[tuple[str, str]]) -> None:
-        """Offer runs as (text, id), newest first; the choice is kept, the newest is the first choice."""
+        """Offer runs as (text, id), newest first; keep the current choice, initially the newest."""
         if runs == self._runs:
             return
         chosen, self._runs = self.run, runs
         select = self.query_one("#run", Select)
-        # The message of the moment in which nothing is chosen must not count.
+        # Ignore the message of the moment without a choice.
         select.set_options(runs)
         if runs:
             select.value = chosen if chosen in [id for _, id in runs] else runs[0][1]
 
-    # ── what to read ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what to evaluate ──────────────────────────────────────────────────────────────────────────────────────────
 
     def source(self) -> dict[str, str]:
-        """Return what is to be read. UsageError if the folder is not named."""
+        """Return what to evaluate. Raises UsageError if the folder is missing."""
         kind = _value(self.query_one("#source", Select))
         if kind != "folder":
             return {"kind": kind}
         path = self.query_one("#path", Input).value.strip()
         if not path:
-            raise UsageError("name the folder first: one that holds LABEL/*.png or *.jpg, LABEL being the character")
+            raise UsageError("enter a folder first: it must hold LABEL/*.png or *.jpg, where LABEL is the character")
         return {"kind": kind, "path": str(Path(path).expanduser().absolute())}
 
     def limit(self) -> int | None:
-        """Return how many images to read at most, None for as many as usual. UsageError if that is no number."""
+        """Return the maximum number of images, None for the default. Raises UsageError unless it is a number from 1."""
         text = self.query_one("#limit", Input).value.strip()
         if not text:
             return None
         if not text.isdecimal() or not int(text):
-            raise UsageError(f"at most {text!r} images: not a number from 1 up")
+            raise UsageError(f"at most {text!r} images: must be a whole number from 1")
         return int(text)
 
     def characters(self) -> str | None:
-        """Return the candidates, None for all. KanatuiError if what was typed makes no sense."""
+        """Return the candidates, None for all. Raises KanatuiError if the text is invalid."""
         from kanatui.kana.sets import parse_characters
 
         text = self.query_one("#candidates", Input).value.strip()
@@ -125,11 +125,11 @@ class Choices(Vertical):
 
     @property
     def evaluation(self) -> Evaluation | None:
-        """The chosen evaluation."""
+        """The chosen evaluation, None if there is none."""
         return self._evaluations.get(_value(self.query_one("#evaluation", Select)))
 
     def offer_evaluations(self, evaluations: Sequence[Evaluation]) -> None:
-        """Offer evaluations, newest first, and choose the newest unless all are known."""
+        """Offer evaluations, newest first, and choose the newest unless all were offered before."""
         if [evaluation.path for evaluation in evaluations] == [old.path for old in self._evaluations.values()]:
             return
         self._told_evaluation = ""
@@ -140,7 +140,7 @@ class Choices(Vertical):
             select.value = next(iter(self._evaluations))
 
     def on_select_changed(self, event: Select.Changed) -> None:
-        """Tell what was chosen, once; setting options passes through a moment without a choice."""
+        """Post each choice once; setting the options briefly leaves nothing chosen."""
         event.stop()
         if event.select.id == "source":
             self.set_class(event.value == "folder", "folder")

@@ -1,4 +1,4 @@
-"""Two runs side by side: what one reads rightly and the other does not."""
+"""The panel that compares two runs: which images only one of them reads correctly."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class ComparePanel(Vertical):
-    """The second run, how the two differ, and by which characters."""
+    """The second run, and how the two differ for each character."""
 
     class Chosen(Message):
-        """Another second run was chosen, "" for none."""
+        """The user chose another second run, "" for none."""
 
         def __init__(self, run: str) -> None:
             super().__init__()
             self.run = run
 
     class Highlighted(Message):
-        """The cursor came to another character, "" for all."""
+        """The cursor moved to another character, "" for all."""
 
         def __init__(self, character: str) -> None:
             super().__init__()
@@ -44,7 +44,6 @@ class ComparePanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the choice of the second run, a summary, and the table."""
         with Horizontal(classes="choices"):
             yield Label("With", classes="label")
             yield Select[str]([], prompt="choose a second run", id="second", compact=True)
@@ -56,7 +55,7 @@ class ComparePanel(Vertical):
 
     @property
     def table(self) -> DataTable[Text]:
-        """The table of characters."""
+        """The table of how the runs differ for each character."""
         return self.query_one("#differences", DataTable)
 
     @property
@@ -72,7 +71,7 @@ class ComparePanel(Vertical):
         return value if isinstance(value, str) else ""
 
     def offer(self, options: list[tuple[str, str]]) -> None:
-        """Offer runs as (text, id); the choice is kept if it is still there."""
+        """Offer runs as (text, id); keep the choice if it is still offered."""
         if options == self._options:
             return
         select, chosen = self.query_one("#second", Select), self.second
@@ -82,13 +81,13 @@ class ComparePanel(Vertical):
             select.value = chosen
 
     def say(self, text: str) -> None:
-        """Say what is missing, in place of a comparison."""
+        """Show a text instead of a comparison."""
         self.comparison = self._pair = None
         self.table.clear()
         self.query_one("#difference", Static).update(text)
 
     def show(self, comparison: Comparison, first: LoadedEvaluation, second: LoadedEvaluation, folded: bool) -> None:
-        """Show a comparison, the characters that differ most first."""
+        """Show a comparison, with the characters that differ most first."""
         self.comparison, self._pair = comparison, (first, second)
         shares = comparison.shares(folded)
         whole = shares.pop("")
@@ -114,7 +113,7 @@ class ComparePanel(Vertical):
             table.add_row(Text(named(character)), *cells, key=character)
 
     def differing(self, character: str, folded: bool) -> Selection:
-        """Choose the images of a character, "" for all, that only one run reads rightly."""
+        """Select the images of a character, "" for all, that only one run reads correctly."""
         if self.comparison is None or self._pair is None:
             return Selection("", [], 0)
         pairs = self.comparison.differing(character, folded)
@@ -136,12 +135,10 @@ class ComparePanel(Vertical):
         return SheetImage(one, truth, caption, first.origin(one), opinions)
 
     def on_select_changed(self, event: Select.Changed) -> None:
-        """Tell that another run was chosen."""
         event.stop()
         self.post_message(self.Chosen(self.second))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """Tell that another character is under the cursor."""
         event.stop()
         if self.comparison:
             self.post_message(self.Highlighted(event.row_key.value or ""))

@@ -1,4 +1,4 @@
-"""The confusion map: a row for each character, a column for each one that it may be read as."""
+"""The confusion map: a row for each true character, a column for each character read."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from kanatui.evaluation.scores import Scores
 
 _CELL = 3
-"""Columns of a cell: a percentage, or a gap and a character two columns wide."""
+"""Width of a cell in columns: a percentage, or a gap and a character two columns wide."""
 _LABEL = 9
-"""Columns of the row's character and its number of images."""
+"""Columns for the row's character and its number of images."""
 _HEATS = (50, 25, 10, 5, 1)
-"""Per cent of a row's images from which a cell is hot; five shades are what can be told apart."""
+"""Per cent of a row's images from which a cell takes each shade; more than five could not be distinguished."""
 
 
 class Confusions:
-    """What the map shows: characters in an order that puts the worst confusions together, at the beginning."""
+    """The data of the map, with the characters ordered so that the worst confusions come first, side by side."""
 
     def __init__(self, scores: Scores, folded: bool) -> None:
-        """Order the confusions; ``folded`` takes look-alikes for the same."""
+        """Order the confusions; ``folded`` counts look-alikes as the same."""
         self.images = {character: score.images for character, score in scores.per_character.items()}
         self.counts = {(confusion.truth, confusion.read): confusion.count for confusion in scores.confusions}
         self.counts |= {(character, character): images for character, images in self.images.items()}
@@ -43,7 +43,7 @@ class Confusions:
         self.ranked = [
             (confusion.truth, confusion.read) for confusion in scores.confusions if not (folded and confusion.folded)
         ]
-        """The confusions that count, most frequent first."""
+        """The confusions that count as errors, most frequent first."""
         read = {confusion.read for confusion in scores.confusions}
         worst_first = [character for pair in self.ranked for character in pair if character]
         order = list(dict.fromkeys([*worst_first, *self.images, *(character for character in read if character)]))
@@ -52,26 +52,26 @@ class Confusions:
         self.folded = folded
 
     def percent(self, truth: str, read: str) -> int:
-        """Return how many per cent of a character's images were read so, at least 1 where any was."""
+        """Return how many per cent of ``truth``'s images were read as ``read``; at least 1 if any were."""
         count = self.counts.get((truth, read), 0)
         return max(1, round(100 * count / self.images[truth])) if count else 0
 
     def is_error(self, truth: str, read: str) -> bool:
-        """Say whether a cell counts as wrong."""
+        """Return whether a cell counts as wrong."""
         return truth != read and not (self.folded and (truth, read) in self.alike)
 
     def describe(self, truth: str, read: str) -> str:
-        """Say in words what a cell holds."""
+        """Return a cell's meaning in words."""
         how = share_of(self.counts.get((truth, read), 0), self.images[truth])
         if truth == read:
-            return f"{truth} read rightly: {how}"
+            return f"{truth} read correctly: {how}"
         return f"{truth} read as {read or 'nothing'}: {how}" + (
             " · look-alikes, ~" if (truth, read) in self.alike else ""
         )
 
 
 class ConfusionMap(ScrollView, can_focus=True):
-    """The confusion map. Arrows walk, n and p go to the next and previous worst confusion, enter shows the images."""
+    """The confusion map. Arrows move, n and p go to the next and previous worst confusion, enter shows the images."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(0, -1)", "Left", show=False),
@@ -83,8 +83,8 @@ class ConfusionMap(ScrollView, can_focus=True):
         Binding("home", "edge(0)", "First column", show=False),
         Binding("end", "edge(-1)", "Last column", show=False),
         Binding("n", "worst(1)", "Next worst", tooltip="Go to the next most frequent confusion"),
-        Binding("p", "worst(-1)", "Previous worst", show=False, tooltip="Go back to the one before"),
-        Binding("enter", "choose", "Images", tooltip="Look at the images of this cell"),
+        Binding("p", "worst(-1)", "Previous worst", show=False, tooltip="Go to the next more frequent confusion"),
+        Binding("enter", "choose", "Images", tooltip="Show the images of this cell"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "map--label",
@@ -100,22 +100,22 @@ class ConfusionMap(ScrollView, can_focus=True):
     """Row and column of the cell under the cursor."""
 
     class Highlighted(Message):
-        """The cursor came to another cell."""
+        """The cursor moved to another cell."""
 
         def __init__(self, truth: str, read: str, text: str) -> None:
             super().__init__()
             self.truth, self.read, self.text = truth, read, text
 
     class Selected(Message):
-        """The images of the cell under the cursor are wanted."""
+        """The user asked for the images of the cell under the cursor."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.confusions: Confusions | None = None
-        """What is shown, None while there is nothing."""
+        """What is shown, None while the map is empty."""
 
     def show(self, data: Confusions | None) -> None:
-        """Show other confusions, the cursor on the most frequent one."""
+        """Show confusions, with the cursor on the most frequent one."""
         self.confusions = data
         if data is None:
             self.virtual_size = Size(0, 0)
@@ -126,7 +126,7 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     @property
     def cell(self) -> tuple[str, str] | None:
-        """The truth and the reading under the cursor."""
+        """The true character and the reading under the cursor, None while the map is empty."""
         if self.confusions is None or not self.confusions.rows:
             return None
         row, column = self.cursor
@@ -134,7 +134,7 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     @property
     def description(self) -> str:
-        """What the cell under the cursor holds, in words."""
+        """The meaning of the cell under the cursor, in words."""
         return self.confusions.describe(*self.cell) if self.confusions and self.cell else ""
 
     def _place(self, truth: str, read: str) -> tuple[int, int]:
@@ -145,7 +145,7 @@ class ConfusionMap(ScrollView, can_focus=True):
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give the heading (always the first line) or a row, with its label always at the left."""
+        """Return the heading (fixed at the top) or a row, with its label fixed at the left."""
         width, data = self.size.width, self.confusions
         row = self.scroll_offset.y + y - 1
         if data is None or row >= len(data.rows):
@@ -183,7 +183,7 @@ class ConfusionMap(ScrollView, can_focus=True):
         truth, read = data.rows[row], data.columns[column]
         share = data.percent(truth, read)
         alike = (truth, read) in data.alike
-        # The number tells as much as the shade, and ~ marks look-alikes: nothing depends on colour.
+        # The number says as much as the shade, and ~ marks look-alikes, so nothing depends on colour.
         text = f"~{min(share, 99):>2}" if alike else f"{share:>3}" if share else "  ·"
         if (row, column) == self.cursor:
             return self._segment(text if share else " []", "map--cursor")
@@ -193,10 +193,10 @@ class ConfusionMap(ScrollView, can_focus=True):
             return self._segment(text, "map--alike" if alike else "map--right")
         return self._segment(text, f"map--heat{next(heat for heat in _HEATS if share >= heat)}")
 
-    # ── walking ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch_cursor(self, old: tuple[int, int], new: tuple[int, int]) -> None:
-        """Repaint the lines that change, keep the cursor in sight and say where it is."""
+        """Repaint the lines that changed, keep the cursor visible and post :class:`Highlighted`."""
         if self.confusions is None or not self.confusions.rows:
             return
         for line in (0, old[0] + 1 - self.scroll_offset.y, new[0] + 1 - self.scroll_offset.y):
@@ -208,18 +208,17 @@ class ConfusionMap(ScrollView, can_focus=True):
         self.post_message(self.Highlighted(truth, read, self.confusions.describe(truth, read)))
 
     def _keep_in_sight(self) -> None:
-        # Before it has a size, the map would scroll away from its beginning.
+        # Without a size, the map would scroll away from its start.
         if self.size.width > _LABEL:
             row, column = self.cursor
             here = Region(_LABEL + column * _CELL, row + 1, _CELL, 1)
             self.scroll_to_region(here, spacing=Spacing(1, 0, 0, _LABEL), animate=False, force=True)
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
         self._keep_in_sight()
 
     def action_move(self, down: int, across: int) -> None:
-        """Move the cursor, staying on the map."""
+        """Move the cursor within the map."""
         if self.confusions and self.confusions.rows:
             row, column = self.cursor[0] + down, self.cursor[1] + across
             self.cursor = (
@@ -228,28 +227,26 @@ class ConfusionMap(ScrollView, can_focus=True):
             )
 
     def action_page(self, direction: int) -> None:
-        """Move the cursor by as many rows as can be seen."""
+        """Move the cursor by the number of visible rows."""
         self.action_move(direction * max(1, self.size.height - 2), 0)
 
     def action_edge(self, place: int) -> None:
-        """Go to the row's first or last cell."""
+        """Go to the row's first (0) or last (-1) cell."""
         if self.confusions and self.confusions.rows:
             self.cursor = (self.cursor[0], place % len(self.confusions.columns))
 
     def action_worst(self, direction: int) -> None:
-        """Go to the confusion that is next in frequency; from anywhere else to the most frequent one."""
+        """Go to the confusion next in frequency; from a cell that is no confusion, to the most frequent one."""
         if self.confusions and self.confusions.ranked and self.cell:
             ranked = self.confusions.ranked
             at = ranked.index(self.cell) + direction if self.cell in ranked else 0
             self.cursor = self._place(*ranked[max(0, min(at, len(ranked) - 1))])
 
     def action_choose(self) -> None:
-        """Ask for the images of the cell."""
         if self.cell:
             self.post_message(self.Selected())
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the cell that was clicked."""
         if self.confusions is None or event.y < 1 or event.x < _LABEL:
             return
         row = event.y - 1 + self.scroll_offset.y

@@ -1,4 +1,4 @@
-"""What there is on disk to look at: runs, their evaluations, pairs of them. It reads files: not for handlers."""
+"""Finds evaluations on disk and pairs to compare. The functions read files: do not call them on the event loop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def evaluations_of(run: str) -> list[Evaluation]:
-    """Return the evaluations of a run or of ``default``, newest first; none if it is gone."""
+    """Return the evaluations of a run or of ``default``, newest first; empty if the run is gone."""
     from kanatui.evaluation.store import list_evaluations
     from kanatui.training.runs import find_run
 
-    if run == DEFAULT:  # kept among those of all weights files that lie in no run
+    if run == DEFAULT:  # stored with those of all weights files outside the runs
         return [each for each in list_evaluations(paths.home() / "evaluations") if each.run == DEFAULT]
     with contextlib.suppress(KanatuiError):
         return list_evaluations(find_run(run).path / "evaluations")
@@ -28,7 +28,7 @@ def evaluations_of(run: str) -> list[Evaluation]:
 
 
 def compare_with(first: LoadedEvaluation, run: str) -> tuple[Comparison, LoadedEvaluation] | None:
-    """Look for an evaluation of another run over the same images, and put the two together."""
+    """Compare with another run's evaluation of the same images; None if there is none."""
     from kanatui.evaluation.compare import Comparison
 
     for evaluation in evaluations_of(run):

@@ -1,4 +1,4 @@
-"""The images themselves: a sheet of what was misread, and a closer look at one."""
+"""The sheet of misread images, and the dialog that enlarges one."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _STILL = 0.08
-"""Seconds that the cursor rests before images are fetched: walking fast fetches none in between."""
+"""Seconds that the cursor must rest before images are fetched, so that fast moves fetch none in between."""
 _PATIENCE = 0.3
-"""Seconds after which images of something else give way to a word that others are being fetched."""
+"""Seconds after which the previous images are replaced by a note that new ones are being fetched."""
 
 _BAR = 20
-"""Columns of the bar for 100 %."""
+"""Width of the bar for 100 %, in columns."""
 
 
 class ImagesPanel(Vertical):
-    """The misread images of what is under the cursor."""
+    """The misread images of the row or cell under the cursor."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -44,24 +44,23 @@ class ImagesPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give a line that says what is shown, and the sheet."""
         yield Static("", id="about", markup=False)
         yield GlyphSheet(id="sheet")
 
     @property
     def sheet(self) -> GlyphSheet:
-        """The sheet."""
+        """The sheet of images."""
         return self.query_one(GlyphSheet)
 
     @work(exclusive=True, group="look")
     async def look(
         self, selected: Callable[[], Selection], fetch: Callable[[Sequence[int]], Awaitable[Images]]
     ) -> None:
-        """Show the images of what is under a cursor, once it rests; while the panel is hidden, do nothing.
+        """Show images once the cursor rests; while the panel is hidden, do nothing.
 
         Args:
-            selected: says which images they are.
-            fetch: gets the images, uint8 [n, S, S], of some records. EngineError if it cannot.
+            selected: returns which images to show.
+            fetch: returns the images, uint8 [n, S, S], of some records; raises EngineError.
         """
         if not self.display:
             return
@@ -92,13 +91,12 @@ class ImagesPanel(Vertical):
         self.sheet.cursor = 0
 
     def _say(self, about: str, instead: str) -> None:
-        """Say something in place of images."""
+        """Show a text instead of images."""
         self._about, self._described, self._images = about, (), None
         self.query_one("#about", Static).update(about)
         self.sheet.say(instead)
 
     def on_glyph_sheet_selected(self, event: GlyphSheet.Selected) -> None:
-        """Look closer at an image."""
         event.stop()
         if self._images is not None:
             self.app.push_screen(ImageZoom(self._about, self._images, self._described, event.index), self._go)
@@ -108,7 +106,7 @@ class ImagesPanel(Vertical):
 
 
 class ImageZoom(ModalScreen[int]):
-    """One image with the likeliest readings; the arrows go to its neighbours. Gives the place that it was left at."""
+    """One image with its most likely readings; the arrows go to the others. Returns the last image's index."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,up", "go(-1)", "Previous image"),
@@ -128,7 +126,7 @@ class ImageZoom(ModalScreen[int]):
                 yield GlyphView()
                 with VerticalScroll(can_focus=False):
                     yield Static("", id="zoom-text", markup=False)
-            yield Static("←→ other images · escape closes", classes="hint")
+            yield Static("←→ previous, next · escape closes", classes="hint")
 
     def on_mount(self) -> None:
         self._show()
@@ -140,27 +138,27 @@ class ImageZoom(ModalScreen[int]):
         self.query_one("#zoom-text", Static).update(describe(here))
 
     def action_go(self, steps: int) -> None:
-        """Go to a neighbour."""
+        """Go to another image of the sheet."""
         self._index = (self._index + steps) % len(self._described)
         self._show()
 
     def action_close(self) -> None:
-        """Close, and say which image was looked at last."""
+        """Close and return the current index."""
         self.dismiss(self._index)
 
 
 def describe(image: SheetImage) -> str:
-    """Write the readings of an image: a line each, with a bar; the right one is marked by a tick."""
+    """Return an image's readings, a line each with a bar; a tick marks the correct one."""
     lines = [f"shows {image.truth}", image.origin]
     for view in image.opinions:
         lines += ["", f"{view.whose} reads" if view.whose else "read as"]
         lines += [_bar(character, probability, character == image.truth) for character, probability in view.likeliest]
         if not view.likeliest:
-            lines.append("nothing: there is no ink to be found")
+            lines.append("nothing: no ink was found")
             continue
         if image.truth not in dict(view.likeliest):
-            lines.append(f"  {image.truth} is not among the five likeliest")
-        lines.append(f"with look-alikes as one: {surely(*view.alike)}")
+            lines.append(f"  {image.truth} is not among the five most likely")
+        lines.append(f"look-alikes folded: {surely(*view.alike)}")
     return "\n".join(lines)
 
 

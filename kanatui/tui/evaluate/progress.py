@@ -1,4 +1,4 @@
-"""How far an evaluation is."""
+"""The line that shows how far an evaluation is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from textual.widgets import Static
 from kanatui.core.units import clock
 
 _BAR = 20
-"""Columns of the bar."""
+"""Width of the bar in columns."""
 
 
 class ProgressLine(Static):
-    """One line, shown while an evaluation is under way. It is repainted only when there is something new to say."""
+    """One line, shown while an evaluation runs; it is repainted only when it changes."""
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
@@ -21,13 +21,13 @@ class ProgressLine(Static):
         self._began = 0.0
 
     def begin(self, run: str) -> None:
-        """Show that a run's evaluation has begun."""
+        """Show that a run's evaluation has started."""
         self._run = run
         self.display = True
         self.advance(0, 0, "starting")
 
     def advance(self, done: int, total: int, text: str) -> None:
-        """Show how far it is; ``done`` is 0 where another part of the work begins."""
+        """Show the progress, ``done`` of ``total``; ``done`` is 0 at the start of each part of the work."""
         if done == 0:
             self._began = time.monotonic()
         parts = [text]
@@ -39,5 +39,5 @@ class ProgressLine(Static):
         self.update(" · ".join([*parts, "x cancels", self._run]))
 
     def end(self) -> None:
-        """Show nothing any more."""
+        """Hide the line."""
         self.display = False

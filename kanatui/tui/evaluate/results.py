@@ -1,4 +1,4 @@
-"""An evaluation in memory, its images one by one, and its scores in words."""
+"""A loaded evaluation, selections of its images, and its scores as text."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
     from kanatui.model.predictions import Predictions
 
 MOST_SHOWN = 60
-"""Images on a sheet; the surest mistakes come first."""
+"""The most images on a sheet; the most confident mistakes come first."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedEvaluation:
-    """An evaluation in memory."""
+    """An evaluation with its records, predictions and scores in memory."""
 
     evaluation: Evaluation
     predictions: Predictions
     scores: Scores
     files: Sequence[str]
-    """A folder's pictures, by the records' ``image``."""
+    """The pictures of a folder, indexed by the records' ``image``."""
 
     @classmethod
     def load(cls, evaluation: Evaluation) -> LoadedEvaluation:
-        """Read it; some 0.1 s for 20,000 images. RunError if its files are missing or damaged."""
+        """Load it, in about 0.1 s for 20,000 images. Raises RunError if its files are missing or damaged."""
         from kanatui.evaluation.scores import Scores
 
         predictions, files = evaluation.load()
         return cls(evaluation, predictions, Scores.of(predictions), files)
 
     def origin(self, place: int) -> str:
-        """Say where the image of a record is from."""
+        """Return where a record's image comes from."""
         image = int(self.predictions.records["image"][place])
         return self.files[image] if self.files else f"image {image:,} of {self.evaluation.where}"
 
 
 @dataclasses.dataclass(frozen=True)
 class SheetImage:
-    """An image on the sheet and what is said about it."""
+    """An image on the sheet, with its caption and readings."""
 
     record: int
-    """Its place among the evaluation's records."""
+    """Its index among the evaluation's records."""
     truth: str
     caption: str
     origin: str
@@ -56,42 +56,42 @@ class SheetImage:
 
 @dataclasses.dataclass(frozen=True)
 class Opinion:
-    """What a model makes of an image."""
+    """How a model reads an image."""
 
     whose: str
-    """Which model, "" if there is but one."""
+    """Which model, "" if there is only one."""
     likeliest: Sequence[tuple[str, float]]
-    """The five likeliest characters with their probabilities (0 … 1)."""
+    """The five most likely characters with their probabilities (0 … 1)."""
     alike: tuple[str, float]
-    """The likeliest group of look-alikes, by its likeliest member, and the group's probability."""
+    """The most likely group of look-alikes, by its most likely member, and the group's probability (0 … 1)."""
 
 
 def opinion(predictions: Predictions, place: int, whose: str = "") -> Opinion:
-    """Return what a model made of the image of a record."""
+    """Return how a model read the image of the record at index ``place``."""
     return Opinion(whose, predictions.likeliest(place), predictions.reading(place, folded=True))
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Images to look at."""
+    """A selection of images to show."""
 
     about: str
-    """What they are, "" if nothing is chosen."""
+    """What the images are, "" if nothing is selected."""
     images: Sequence[SheetImage]
     """At most :data:`MOST_SHOWN` of them."""
     total: int
-    """How many there are in all."""
+    """The total number, including those not shown."""
 
 
 def select(loaded: LoadedEvaluation, about: str, places: Sequence[int], folded: bool, with_truth: bool) -> Selection:
-    """Choose images of an evaluation, and describe them.
+    """Select images of an evaluation and describe them.
 
     Args:
         loaded: the evaluation.
-        about: what they are.
-        places: which of its records.
-        folded: say which group of look-alikes each was read as, rather than which character.
-        with_truth: say in each caption what the image shows; where that is the same for all, leave it out.
+        about: what the images are.
+        places: indices of the records.
+        folded: caption each with the group of look-alikes it was read as, not the character.
+        with_truth: include the true character in each caption, for images of several characters.
     """
     made = []
     for place in places[:MOST_SHOWN]:
@@ -104,27 +104,27 @@ def select(loaded: LoadedEvaluation, about: str, places: Sequence[int], folded: 
 
 
 def surely(read: str, probability: float) -> str:
-    """Write what was read and how surely: ツ 87 %."""
+    """Format a reading with its probability (0 … 1): ツ 87 %."""
     return f"{read} {whole_percent(probability)}" if read else "nothing"
 
 
 def share_of(count: int, among: int) -> str:
-    """Write a part of a whole: 12 of 84 (14 %)."""
+    """Format a part of a whole: 12 of 84 (14 %)."""
     return f"{count:,} of {among:,} ({whole_percent(count / max(among, 1))})"
 
 
 def whole_percent(share: float) -> str:
-    """Write a share (0 … 1) in whole per cent: 14 %."""
+    """Format a share (0 … 1) in whole per cent: 14 %."""
     return f"{100 * share:.0f} %"
 
 
 def in_short(strict: float, folded: float) -> str:
-    """Write the two scores (0 … 1) in few cells: 94.4 % (99.3 % folded)."""
+    """Format the two scores (0 … 1): 94.4 % (99.3 % folded)."""
     return f"{percent(strict)} ({percent(folded)} folded)"
 
 
 def summary(evaluation: Evaluation) -> str:
-    """Write an evaluation in one line, for choosing among several."""
+    """Return an evaluation in one line, for a list to choose from."""
     when = f"{evaluation.made[:10]} {evaluation.made[11:16]}"
     among = f", {len(evaluation.candidates)} candidates" if evaluation.candidates else ""
     how_well = in_short(evaluation.total["strict"], evaluation.total["folded"])
@@ -132,12 +132,12 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def headline(loaded: LoadedEvaluation) -> str:
-    """Write the scores, by script too, and what to bear in mind about them."""
+    """Return the scores, overall and by script, and any reservations about them."""
     evaluation, scores = loaded.evaluation, loaded.scores
     figures = (f"{metric.heading} {text}" for metric, text in zip(METRICS, scores.total.texts(), strict=True))
     lines = ["   ".join([*figures, f"of {scores.total.images:,} images"])]
     if len(scores.by_script) > 1:
-        # No more than these fit into 80 columns; the command line has all of them.
+        # No more than these fit into 80 columns; the command line prints all of them.
         scripts = (f"{name} {' '.join(score.texts(PER_CHARACTER))}" for name, score in scores.by_script.items())
         lines.append("   ".join(scripts))
     return "\n".join(filter(None, [*lines, evaluation.note, _left_out(evaluation)]))
@@ -148,8 +148,8 @@ def _left_out(evaluation: Evaluation) -> str:
     parts = [
         f"{count:,} {what}"
         for count, what in (
-            (skipped.get("unknown", 0), "of characters that the model does not know"),
-            (skipped.get("outside", 0), "of characters that are no candidates"),
+            (skipped.get("unknown", 0), "of characters unknown to the model"),
+            (skipped.get("outside", 0), "of characters outside the candidates"),
             (skipped.get("ignored", 0), "not named LABEL/*.png or *.jpg"),
             (len(skipped.get("unreadable", ())), "damaged"),
         )

@@ -1,4 +1,4 @@
-"""The Evaluate screen: how well a run's model reads, and what it misreads."""
+"""The Evaluate screen: a run's scores, its confusions and misread images, and a comparison with another run."""
 
 from __future__ import annotations
 
@@ -37,42 +37,47 @@ if TYPE_CHECKING:
 _TABS = {"characters": "c Characters", "confusions": "m Map", "images": "i Images", "compare": "v Versus"}
 """The tabs, each with its key."""
 _WIDE = 100
-"""Columns from which the images stand beside the lists."""
+"""Columns from which the images are beside the lists."""
 
-_NO_RUNS = "No trained model yet: press 2 to go to Train and n to train one; then come back with 3."
-_NOT_YET = "This run has not been evaluated yet: choose above what it reads, and press e."
+_NO_RUNS = "No trained model yet: press 2 for Train, then n to train one, then 3 to come back."
+_NOT_YET = "This run has not been evaluated yet: choose the images above and press e."
 
 
 class EvaluateScreen(KanatuiScreen):
-    """How well a run reads, what it misreads, and how it compares with another."""
+    """A run's scores, what it misreads, and how it compares with another run."""
 
     mode = "evaluate"
-    AUTO_FOCUS = ""  # the list is focused once there is one; arrows should walk in it, not open the choice of the run
+    AUTO_FOCUS = ""  # the list is focused once there is one: arrows should move in it, not open the choice of the run
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012  # Textual's own form
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e", "evaluate", "Evaluate", tooltip="Let the run read the images chosen above"),
-        Binding("x", "cancel", "Cancel", tooltip="End the evaluation under way; nothing of it is kept"),
+        Binding("e", "evaluate", "Evaluate", tooltip="Evaluate the run on the images chosen above"),
+        Binding("x", "cancel", "Cancel", tooltip="Cancel the running evaluation; nothing is kept"),
         Binding("c", "tab('characters')", "Characters", show=False, tooltip="Scores of each character, worst first"),
-        Binding("m", "tab('confusions')", "Map of confusions", show=False, tooltip="Walk through what is read as what"),
-        Binding("i", "tab('images')", "Images", show=False, tooltip="The misread images of what is under the cursor"),
-        Binding("v", "tab('compare')", "Versus a second run", show=False, tooltip="What one reads, the other does not"),
-        Binding("b", "evaluate_second", "Evaluate B", tooltip="Let the second run read the same images"),
-        Binding("f", "fold", "Fold", tooltip="Count look-alikes (small and normal kana, へ and ヘ) as one, or not"),
+        Binding("m", "tab('confusions')", "Map of confusions", show=False, tooltip="See what is read as what"),
+        Binding(
+            "i", "tab('images')", "Images", show=False, tooltip="The misread images of the row or cell under the cursor"
+        ),
+        Binding(
+            "v", "tab('compare')", "Versus a second run", show=False, tooltip="See what only one run reads correctly"
+        ),
+        Binding("b", "evaluate_second", "Evaluate B", tooltip="Evaluate the second run on the same images"),
+        Binding(
+            "f", "fold", "Fold", tooltip="Count look-alikes (small and normal kana, へ and ヘ) as the same, or not"
+        ),
         Binding("escape", "back", "Back to the list", show=False),
-        Binding("delete", "delete", "Delete", show=False, tooltip="Delete the evaluation that is shown"),
+        Binding("delete", "delete", "Delete", show=False, tooltip="Delete the evaluation shown"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self.loaded: LoadedEvaluation | None = None
-        """The evaluation that is shown, None if there is none."""
+        """The evaluation shown, None if there is none."""
         self._folded = True
         self._list = "characters"
         self._worker: Worker[None] | None = None
 
     @override
     def compose_body(self) -> ComposeResult:
-        """Give the choices, the scores, and below them lists and images."""
         yield Choices(id="choices")
         yield ProgressLine()
         yield Static("", id="scores", markup=False)
@@ -90,19 +95,19 @@ class EvaluateScreen(KanatuiScreen):
 
     @property
     def choices(self) -> Choices:
-        """The lines above: which run reads what, and which evaluation is shown."""
+        """The form at the top: run, images, and the evaluation shown."""
         return self.query_one(Choices)
 
     @property
     def compare_panel(self) -> ComparePanel:
-        """The tab of a second run."""
+        """The tab that compares with a second run."""
         return self.query_one(ComparePanel)
 
     # ── runs and their evaluations ────────────────────────────────────────────────────────────────────────────────
 
     @override
     async def on_shown(self) -> None:
-        """Look for runs with weights; there may be new ones."""
+        """List the runs with weights again."""
         runs = await asyncio.to_thread(models_to_evaluate)
         self.choices.offer_runs(runs)
         self.compare_panel.offer(runs)
@@ -112,9 +117,9 @@ class EvaluateScreen(KanatuiScreen):
             self._list_evaluations(self.choices.run)
 
     async def pick_run(self, run: str) -> None:
-        """Choose a run, for who comes here from Train."""
+        """Choose a run, for users who come here from Train."""
         if not self.choices.pick_run(run):
-            host(self).tell_problem(f"run {run} has no weights yet; wait for its first checkpoint")
+            host(self).tell_problem(f"run {run} has no weights yet: wait for its first checkpoint")
         self.action_tab("characters")
 
     @on(Choices.RunChosen)
@@ -146,7 +151,7 @@ class EvaluateScreen(KanatuiScreen):
 
     @on(Input.Submitted)
     def action_evaluate(self) -> None:
-        """Let the chosen run read the chosen images."""
+        """Evaluate the chosen run on the chosen images."""
         choices = self.choices
         if not choices.run:
             self.notify(_NO_RUNS)
@@ -157,9 +162,9 @@ class EvaluateScreen(KanatuiScreen):
             host(self).tell_problem(error)
 
     def action_evaluate_second(self) -> None:
-        """Let the second run read the images that the first one read."""
+        """Evaluate the second run on the images of the first run's evaluation."""
         if self.loaded is None or not self.compare_panel.second:
-            self.notify("choose a run that has been evaluated, and a second one to compare it with")
+            self.notify("choose an evaluated run, and a second run to compare it with")
             return
         about = self.loaded.evaluation
         source = {"kind": about.kind, "path" if about.kind == "folder" else "run": about.where}
@@ -167,7 +172,7 @@ class EvaluateScreen(KanatuiScreen):
 
     @property
     def busy(self) -> bool:
-        """Whether an evaluation is under way."""
+        """Whether an evaluation is running."""
         return self._worker is not None and not (self._worker.is_finished or self._worker.is_cancelled)
 
     def _begin(self, run: str, source: Mapping[str, str], characters: str | None, limit: int | None) -> None:
@@ -177,7 +182,7 @@ class EvaluateScreen(KanatuiScreen):
 
     def _end(self) -> None:
         self._worker = None
-        for line in self.query(ProgressLine):  # none any more if the app is closing
+        for line in self.query(ProgressLine):  # gone if the app is closing
             line.end()
         self.refresh_bindings()
 
@@ -201,7 +206,7 @@ class EvaluateScreen(KanatuiScreen):
             host(self).tell_problem(error)
             return
         finally:
-            if task is self._worker:  # not if it was cancelled and another one has begun
+            if task is self._worker:  # not if it was cancelled and another has started
                 self._end()
         self._evaluated(run, answer.data["path"])
 
@@ -211,17 +216,17 @@ class EvaluateScreen(KanatuiScreen):
         elif run == self.compare_panel.second:
             self._load_second()
         else:
-            self.notify(f"run {run} is evaluated")
+            self.notify(f"run {run} has been evaluated")
 
     def action_cancel(self) -> None:
-        """End the evaluation under way."""
+        """Cancel the running evaluation."""
         if self._worker:
             self._worker.cancel()
         self._end()
         self.notify("evaluation cancelled; nothing was kept")
 
     def action_delete(self) -> None:
-        """Delete the evaluation that is shown, after asking."""
+        """Ask, then delete the evaluation shown."""
         if self.loaded:
             self._delete(self.loaded.evaluation)
 
@@ -255,7 +260,7 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one(CharacterTable).focus()
 
     def action_fold(self) -> None:
-        """Take look-alikes for the same, or not."""
+        """Count look-alikes as the same, or no longer."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
         self._show(self.loaded)
@@ -269,14 +274,14 @@ class EvaluateScreen(KanatuiScreen):
         first, second = self.loaded, self.compare_panel.second
         if first is None or not second:
             self.compare_panel.say(
-                "Choose a second run to see what one reads rightly and the other does not, image by image."
+                "Choose a second run to see, image by image, what only one of the two reads correctly."
             )
         elif second == first.evaluation.run:
-            self.compare_panel.say("That is the run itself; choose another one.")
+            self.compare_panel.say("That is the same run; choose another one.")
         else:
             found = await asyncio.to_thread(compare_with, first, second)
             if found is None:
-                self.compare_panel.say(f"Run {second} has not read these images yet: press b to let it.")
+                self.compare_panel.say(f"Run {second} has not been evaluated on these images yet: press b.")
             else:
                 self.compare_panel.show(found[0], first, found[1], self._folded)
         self.refresh_bindings()
@@ -286,7 +291,7 @@ class EvaluateScreen(KanatuiScreen):
     # ── tabs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_tab(self, name: str) -> None:
-        """Go to a tab and into what it shows."""
+        """Go to a tab and focus its content."""
         self.query_one(Tabs).active = f"tab-{name}"
         self._switch(name)
         target = {"characters": CharacterTable, "confusions": ConfusionMap}.get(name)
@@ -313,12 +318,12 @@ class EvaluateScreen(KanatuiScreen):
         self._look()
 
     def action_back(self) -> None:
-        """Go from the images back to the list."""
+        """Move the focus from the images back to the list."""
         self.action_tab(self._list)
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show the keys that do something here."""
+        """Offer only the keys that do something here."""
         if action == "cancel":
             return self.busy
         if action == "evaluate":
@@ -348,23 +353,23 @@ class EvaluateScreen(KanatuiScreen):
             self.action_tab("images")
 
     def on_resize(self) -> None:
-        """Fetch the images if there is room for them now."""
+        """Fetch the images if there is now room for them."""
         self.call_after_refresh(self._look)
 
     def _look(self) -> None:
-        """Show the images of what is under the cursor of the list, once it rests."""
+        """Show the images of the list's row or cell under the cursor, once it rests."""
         if loaded := self.loaded:
             images = self.query_one(ImagesPanel)
             images.look(lambda: self._under_cursor(loaded), lambda records: self._fetch(loaded.evaluation, records))
 
     async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> npt.NDArray[np.uint8]:
-        # While the one engine evaluates, the other one's process is free.
+        # While one engine evaluates, the other's process is free.
         engine = host(self).engine("preview" if self.busy else "evaluate")
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
         return answer.arrays["images"]
 
     def _under_cursor(self, loaded: LoadedEvaluation) -> Selection:
-        """Return the images of what is under the cursor of the list that is shown."""
+        """Return the images of the row or cell under the cursor of the list shown."""
         if self._list == "compare":
             return self.compare_panel.differing(self.compare_panel.character, self._folded)
         if self._list == "confusions":
