@@ -22,13 +22,14 @@ from kanatui.core import storage
 from kanatui.core.errors import RunError
 from kanatui.evaluation.scores import Score, Scores
 from kanatui.model.predictions import RECORD, UNREAD, Predictions
+from kanatui.training.event_text import IMAGE_SETS
 
 FORMAT = 2
 """Raised when evaluations come to be kept differently. Format 1, with counts in place of shares, is read too."""
 
 _FORMATS = (1, FORMAT)
 
-KINDS = {"held_out": "held-out images", "faces": "held-out faces", "folder": "pictures"}
+KINDS = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces", "folder")}
 """The kinds of sources, and what they are called."""
 
 

@@ -8,6 +8,14 @@ from typing import Any
 from kanatui.core.units import duration
 from kanatui.model.metrics import VALIDATED
 
+IMAGE_SETS = {
+    "held_out": "held-out images",
+    "faces": "held-out faces",
+    "samples": "your samples",
+    "folder": "pictures",
+}
+"""What scores can be of: by their key in events and evaluations, in words."""
+
 
 def describe(event: Mapping[str, Any]) -> str:
     """Return one line about an event; "" for routine events, and for unknown or invalid ones."""
@@ -64,8 +72,7 @@ def preparing(event: Mapping[str, Any]) -> str:
 
 
 def _scores(event: Mapping[str, Any]) -> str:
-    names = {"held_out": "held-out images", "faces": "held-out faces", "samples": "your samples"}
-    parts = [f"{name}: {metrics_text(event[key])}" for key, name in names.items() if key in event]
+    parts = [f"{name}: {metrics_text(event[key])}" for key, name in IMAGE_SETS.items() if key in event]
     return f"step {event['step']:,}: {'; '.join(parts)}{' · best' if event.get('best') else ''}"
 
 

@@ -13,12 +13,13 @@ from textual.widgets import Input, Label, Select
 from typing_extensions import override
 
 from kanatui.core.errors import UsageError
+from kanatui.training.event_text import IMAGE_SETS
 from kanatui.tui.evaluate.results import summary
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
 
-_SOURCES = {"held_out": "held-out images", "faces": "held-out faces", "folder": "a folder of pictures"}
+_SOURCES = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces")} | {"folder": "a folder of pictures"}
 
 
 class Choices(Vertical):
