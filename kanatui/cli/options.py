@@ -114,7 +114,7 @@ def chosen_weights(reference: str | None) -> Path:
 def with_recipe_argument(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
     """Add the recipe given as an argument to the options. UsageError if ``--recipe`` is given too."""
     if name and options.get("recipe"):
-        raise click.UsageError("give the recipe either as an argument or as --recipe")
+        raise click.UsageError("give the recipe once: as an argument or as --recipe")
     return options | {"recipe": name or options.get("recipe")}
 
 

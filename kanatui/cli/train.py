@@ -90,7 +90,7 @@ def train_command(
         start_run(_repeating(replay, run_name), detach, fresh=True)
         return
     if name and options["recipe"]:
-        raise UsageError("give the recipe either as an argument or as --recipe")
+        raise UsageError("give the recipe once: as an argument or as --recipe")
     if data and (name or options["recipe"]):
         raise UsageError("give a recipe or --data, not both")
     if data:

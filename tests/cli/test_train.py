@@ -151,7 +151,7 @@ def test_train_shows_progress_and_lists_the_run(ok):
     assert "001-quick: " in told
     assert "weights on cpu, 1 thread, float32" in told
     assert "held-out images: strict" in told
-    assert "judge it: kanatui evaluate 1" in told
+    assert "evaluate it: kanatui evaluate 1" in told
     (listed,) = json.loads(ok("runs", "--json"))
     assert (listed["id"], listed["state"], listed["progress"], listed["epoch"]) == ("001-quick", "finished", 1.0, 2)
     assert "001-quick  finished  100 %" in ok("runs")
@@ -180,13 +180,13 @@ def test_a_run_is_repeated_to_the_bit(ok, type_in):
     wait_until(lambda: find_run("other").status().state == "finished")
     (find_run("1").path / "events.jsonl").write_text("")
     status, _, err = type_in("train", "--replay", "1")
-    assert (status, "run 001-quick took no step" in err) == (1, True)
+    assert (status, "run 001-quick has no steps" in err) == (1, True)
     assert len(list_runs()) == 3
 
 
 def test_runs_are_labelled_and_deleted(ok, kanatui, monkeypatch):
     ok(*QUICK, "--epochs", "1")
-    assert "run 001-quick is called thick [bold] pens" in ok("runs", "--rename", "1", "thick [bold] pens")
+    assert "run 001-quick is now called thick [bold] pens" in ok("runs", "--rename", "1", "thick [bold] pens")
     assert "run 001-quick: try blur next" in ok("runs", "--note", "thick", "try blur next")
     (listed,) = json.loads(ok("runs", "--json"))
     assert (listed["title"], listed["note"]) == ("thick [bold] pens", "try blur next")

@@ -184,7 +184,7 @@ async def test_samples_are_exported_and_imported(collected, tmp_path):
         for sample in samples.samples()[:3]:
             samples.remove(sample)
         await at.press("i", *str(tmp_path / "out.zip"), "enter")
-        await at.until(lambda: "3 samples imported, 1 were here already" in screen_text(at.app))
+        await at.until(lambda: "3 samples imported, 1 already there" in screen_text(at.app))
         await at.until(lambda: "all  4" in screen_text(at.app))
         await at.press("i", *str(tmp_path / "none"), "enter")
         await at.until(lambda: "no such folder" in screen_text(at.app))
