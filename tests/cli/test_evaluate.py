@@ -153,7 +153,7 @@ def test_evaluate_goes_on_past_a_broken_picture_and_says_so(trained, labelled, c
         (["missing.safetensors"], 1, ["missing.safetensors", "no such file"]),
         (["--images", "nowhere"], 1, ["nowhere", "no such folder"]),
         (["--images", "."], 1, ["LABEL/*.png"]),
-        (["--images", ".", "--held-out-faces"], 2, ["choose one"]),
+        (["--images", ".", "--held-out-faces"], 2, ["cannot be combined"]),
         (["--characters", "klingon"], 2, ["--characters", "klingon"]),
         (["--characters", "漢字"], 2, ["--characters", "knows none"]),
         (["--limit", "0"], 2, ["--limit"]),

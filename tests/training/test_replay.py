@@ -191,7 +191,7 @@ def test_what_cannot_be_changed_is_refused_and_training_goes_on():
     run = Run.create("tiny", {**new_run().config, "source": TinySource().spec()})
     assert not isinstance(TinySource(), Augmentable)
     _, told = train(run, {("start", 1): [without("noise")]}, source=TinySource())
-    assert told.of("command")[0]["note"].startswith("of a data set cannot be changed")
+    assert told.of("command")[0]["note"].startswith("the augmentations of a data set cannot be changed")
 
 
 # ── replay ──────────────────────────────────────────────────────────────────────────────────────────────────────────

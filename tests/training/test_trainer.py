@@ -173,7 +173,7 @@ def test_bfloat16_training_continues_in_bfloat16(tmp_path):
 
 def test_other_data_cannot_be_continued_with(tmp_path):
     train(tmp_path / "run", options(epochs=1), control=At({2: ["stop"]}))
-    with pytest.raises(RunError, match=r"the data has changed since this run began \(other images\)"):
+    with pytest.raises(RunError, match=r"the data has changed since this run started \(other images\)"):
         train(tmp_path / "run", options(epochs=1), source=TinySource(41))
 
 
