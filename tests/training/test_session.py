@@ -249,7 +249,7 @@ def test_models_are_tried_before_they_are_trained(monkeypatch):
 
     registry = load()
     monkeypatch.setitem(registry.models, "wrong", Wrong)
-    with pytest.raises(PluginError, match=r"model wrong: gave \[2, 4\] for 2 images of 3 characters"):
+    with pytest.raises(PluginError, match=r"model wrong: returned \[2, 4\] for 2 images of 3 characters"):
         build_model(registry, "wrong", {}, 16, 3)
     with pytest.raises(PluginError, match=r"model wrong .* failed at 8 px: ValueError: too small"):
         build_model(registry, "wrong", {}, 8, 3)

@@ -377,7 +377,7 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         new = app.screen.loaded.evaluation
         assert (new.total.images, new.candidates, new.limit) == (3, "いシ", 3)
         assert len(made(first)) == 2, "the one that was cancelled left nothing"
-        await until(pilot, shows(app, "2 of characters that are no candidates"))
+        await until(pilot, shows(app, "2 of characters outside the candidates"))
 
         # Another one is shown by choosing it; what is deleted gives way to what is left.
         app.screen.query_one("#evaluation", Select).value = str(old.path)
