@@ -162,7 +162,7 @@ async def test_the_draw_screen_adapts_by_a_key_and_shows_the_run(base):
         await until(pilot, lambda: "45 kept" in screen_text(app) and app.screen.query_one(Board).model == base.id)
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, Ask))
-        assert f"Adapt {base.id} to your 45 drawings, for how many minutes?" in screen_text(app)
+        assert f"Adapt {base.id} to your 45 samples, for how many minutes?" in screen_text(app)
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Ask))
         assert len(list_runs()) == 1
