@@ -42,7 +42,7 @@ def test_defaults_and_values():
         ("span", [1, 2, 3], "pair"),
         ("span", "wide", "not a number"),
         ("steps", [], "list of numbers"),
-        ("steps", [101], "greatest"),
+        ("steps", [101], "above the maximum, 100"),
         ("note", "two\nlines", "line of text"),
         ("words", "one", "list of words"),
     ],

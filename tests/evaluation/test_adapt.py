@@ -178,7 +178,7 @@ async def test_the_draw_screen_adapts_by_a_key_and_shows_the_run(base):
         await until(pilot, lambda: "your samples: strict" in screen_text(app) or made.status().step > 3)
         await asyncio.to_thread(send_and_wait, made.path, STOP, 60.0, made.alive)
         await until(pilot, lambda: not made.alive())
-        await until(pilot, tells(app, "which adapts, was stopped"))
+        await until(pilot, tells(app, f"adaptation run {made.id} was stopped"))
     assert made.status().state == "stopped"
 
 

@@ -128,7 +128,7 @@ def test_a_later_font_of_a_collection_is_drawn_itself(place: Path) -> None:
     assert first.digest != second.digest
     assert coverage(first, "あい").tolist() == [True, False]
     assert coverage(second, "あい").tolist() == [False, True]
-    with pytest.raises(FontError, match=r"list\.toml: face 'part-2': it has 2 fonts, so there is no index 2"):
+    with pytest.raises(FontError, match=r"list\.toml: face 'part-2': it holds 2 fonts, so there is no index 2"):
         load_faces([write_list(place / "list.toml", entry.format(2))])
 
 

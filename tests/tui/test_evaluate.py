@@ -316,7 +316,7 @@ async def test_two_runs_side_by_side(first):
         second.value = first.id
         await until(pilot, shows(app, "That is the same run"))
         second.value = "002-quick"
-        await until(pilot, shows(app, "has not been evaluated on these images yet: press b"))
+        await until(pilot, shows(app, "has not been evaluated on these images yet"))
         await pilot.press("b")
         await until(pilot, lambda: app.screen.compare_panel.comparison)
         (other,) = made(find_run("2"))
