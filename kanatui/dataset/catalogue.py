@@ -1,4 +1,4 @@
-"""Which data sets there are, and how far each of them is. Imports no torch."""
+"""Lists the data sets, and how complete each of them is. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from kanatui.dataset.generation import LOG, kept_recipe, process_of
 from kanatui.dataset.manifest import Manifest, read_manifest, writer_of
 
 _FAILURE = re.compile(r"kanatui: |[\w.]*Error\b")
-"""How the last line of the log begins when a generation failed; when it was killed, that line tells of progress."""
+"""How the last line of the log begins when a generation failed; if it was killed, that line shows its progress."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A data set as it lies on disk."""
+    """A data set on disk."""
 
     name: str
     folder: Path
     state: str
-    """``complete``; ``writing``; ``starting`` (nothing is written yet); ``stopped`` (it can go on); ``failed`` (so it
-    can, and ``reason`` says why it ended); ``damaged`` (``reason`` says what is wrong)."""
+    """``complete``; ``writing``; ``starting`` (nothing is written yet); ``stopped`` (it can be resumed); ``failed`` (it
+    can be resumed, and ``reason`` says why it failed); ``damaged`` (``reason`` says what is wrong)."""
     reason: str = ""
     done: int = 0
     """Images in finished shards."""
     images: int = 0
-    """Images in all, 0 while that is unknown."""
+    """Images in total, 0 if not known yet."""
     image_size: int = 0
     characters: int = 0
     faces: int = 0
@@ -39,12 +39,12 @@ class Entry:
 
     @property
     def active(self) -> bool:
-        """Whether a process is at work on it."""
+        """Whether a process is writing it, or about to."""
         return self.state in ("starting", "writing")
 
     @property
     def resumable(self) -> bool:
-        """Whether it can go on where it stopped."""
+        """Whether its generation can be resumed."""
         return self.state in ("stopped", "failed")
 
     @property
@@ -54,18 +54,18 @@ class Entry:
 
     @property
     def log(self) -> Path:
-        """What its generation printed."""
+        """The file that holds what its generation printed."""
         return self.folder / LOG
 
 
 class Catalogue:
-    """Looks at all data sets; manifests that did not change since the last look are not read again."""
+    """Lists all data sets; manifests that have not changed since the last time are not read again."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[int, Manifest | DatasetError]] = {}
 
     def look(self) -> list[Entry]:
-        """Return the data sets in order of their names, including those whose generation has only just begun."""
+        """Return the data sets sorted by name, including those whose generation has only just begun."""
         folders = sorted(path for path in paths.datasets().glob("*") if path.is_dir())
         return [self._entry(folder) for folder in folders if _is_dataset(folder)]
 
@@ -102,7 +102,7 @@ class Catalogue:
 
 
 def find(name: str) -> Entry:
-    """Return the data set of that name. DatasetError if there is none."""
+    """Return the data set with that name. DatasetError if there is none."""
     entries = Catalogue().look()
     for entry in entries:
         if entry.name == name:
@@ -111,11 +111,11 @@ def find(name: str) -> Entry:
 
 
 def unknown(name: str, known: Iterable[str]) -> DatasetError:
-    """Return the error for a data set of which nothing is written yet, or for one that does not exist.
+    """Return the error for a data set that is not written yet or does not exist.
 
     Args:
-        name: what was asked for, of which there is no manifest.
-        known: the data sets that exist, to be named in the message.
+        name: the name asked for, for which there is no manifest.
+        known: the data sets that exist, which the message lists.
     """
     folder = paths.datasets() / name
     if (folder / LOG).is_file():

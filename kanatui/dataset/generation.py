@@ -18,14 +18,14 @@ from kanatui.dataset.manifest import read_manifest, writer_of
 from kanatui.dataset.recipe import Recipe, name_problem
 
 LOG = "generate.log"
-"""What a generation prints, in the data set's folder."""
+"""The file in the data set's folder that holds what its generation prints."""
 
 _SAME_START = 2.0
-"""Seconds by which the start of one process, as the system reports it, may differ from one look to the next."""
+"""Seconds by which the start time that the system reports for one process may differ between two queries."""
 
 
 def new_name_problem(name: str) -> str:
-    """Say why a new data set cannot have a name, "" if it can."""
+    """Return why a new data set cannot have a name, "" if it can."""
     problem = name_problem(name)
     folder = paths.datasets() / name
     if problem or not folder.exists():
@@ -39,22 +39,22 @@ def new_name_problem(name: str) -> str:
 
 
 def free_name(wanted: str) -> str:
-    """Return the name, with a number behind it if there is such a data set already."""
+    """Return the name, with a number appended if it is taken."""
     names = (wanted, *(f"{wanted}-{number}" for number in range(2, 1000)))
     return next((name for name in names if not new_name_problem(name)), wanted)
 
 
 def generate(recipe: Recipe, name: str, workers: int | None = None) -> subprocess.Popen[bytes]:
-    """Begin to write a data set, in a process that outlives this one, and return that process.
+    """Start a process that writes a data set and outlives this one, and return it.
 
     Args:
-        recipe: all that decides the images; the process reads it from a file of its own.
+        recipe: what determines the images; the process reads it from a file.
         name: of the new data set.
-        workers: processes that make images; as many as there are cores if not given.
+        workers: processes that make images; one per core if not given.
 
     Raises:
         DatasetError: there is a data set of that name, or the name is not a plain one.
-        StorageError: recipe or log cannot be written.
+        StorageError: the recipe or the log cannot be written.
     """
     problem = new_name_problem(name)
     if problem:
@@ -66,19 +66,19 @@ def generate(recipe: Recipe, name: str, workers: int | None = None) -> subproces
 
 
 def resume(name: str, workers: int | None = None) -> subprocess.Popen[bytes]:
-    """Go on with a data set where its generation stopped. DatasetError if one is at work on it."""
+    """Continue a data set where its generation stopped. DatasetError if it is being written already."""
     if process_of(name) is not None:
         raise DatasetError(f"{name}: it is being written already")
     return _start(name, workers)
 
 
 def kept_recipe(name: str, written: bool = False) -> Path | None:
-    """Return the file with the recipe of a data set that was begun, None if there is none.
+    """Return the recipe file of a data set whose generation has begun, None if there is none.
 
     Args:
         name: of the data set.
-        written: look only into its folder. Otherwise the recipe that it was asked for with counts as long as nothing
-            is written.
+        written: look only in its folder. Otherwise, as long as nothing is written, the recipe with which the generation
+            was started counts too.
     """
     folder, order = paths.datasets() / name, _order_file(name)
     if (folder / "recipe.toml").is_file():
@@ -96,7 +96,7 @@ def _start(name: str, workers: int | None) -> subprocess.Popen[bytes]:
 
 
 def stop(name: str) -> None:
-    """Ask the generation of a data set to stop, so that it can be resumed. DatasetError if none is at work."""
+    """Ask the generation of a data set to stop; it can be resumed. DatasetError if none is running."""
     process = process_of(name)
     if process is None:
         raise DatasetError(f"{name}: nothing is writing it")
@@ -125,7 +125,7 @@ def require_idle(name: str) -> None:
 
 
 def process_of(name: str) -> int | None:
-    """Return the process that writes a data set or prepares to, or None."""
+    """Return the id of the process that is writing a data set or about to, or None."""
     writer = writer_of(paths.datasets() / name)
     if writer is not None:
         return writer
@@ -134,7 +134,7 @@ def process_of(name: str) -> int | None:
         pid, created = int(started["pid"]), float(started["created"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    # By now the number may be that of another process.
+    # The id may belong to another process by now.
     return pid if abs(_created(pid) - created) < _SAME_START else None
 
 

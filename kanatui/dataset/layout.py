@@ -23,7 +23,7 @@ from kanatui.plugins.table import ROW
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """A recipe laid out on this machine; nothing is drawn yet apart from what the ink check needed."""
+    """A recipe laid out on this machine; nothing is drawn yet except what the ink check needed."""
 
     recipe: Recipe
     plan: GlyphPlan
@@ -32,15 +32,15 @@ class Layout:
     pixels: tuple[tuple[str, Pixel, float], ...]
     """Pixel augmentations in order: the name of their random stream, the augmentation, its probability."""
     missing_faces: tuple[Face, ...]
-    """Faces that the recipe asks for and that are not installed."""
+    """Faces that the recipe asks for but that are not installed."""
     left_out: tuple[tuple[str, str], ...]
     """Glyphs that an installed face cannot draw: (face id, character)."""
     undrawable: str
-    """Characters that no face here can draw, left out altogether."""
+    """Characters that no installed face can draw, which are left out."""
 
 
 def size_on_disk(images: int, image_size: int) -> int:
-    """Return the bytes that a data set takes when it is written."""
+    """Return the size of a written data set in bytes."""
     return images * (image_size**2 + ROW.itemsize)
 
 
@@ -50,7 +50,7 @@ def lay_out(
     on_progress: OnProgress | None = None,
     glyph_sources: dict[str, GlyphSource] | None = None,
 ) -> Layout:
-    """Lay a recipe out.
+    """Find out which faces and characters a recipe gives on this machine, and make the plan of its images.
 
     Args:
         recipe: what is to be drawn.
@@ -92,19 +92,19 @@ def lay_out(
 def change_augments(layout: Layout, augments: Sequence[Mapping[str, Any]], registry: Registry) -> Layout:
     """Return the layout of the same recipe with other steps, given as its ``[[augment]]`` tables.
 
-    Images keep their faces, characters and numbers. To switch a step off, give it ``p`` 0 rather than leave it out:
-    the place of a step among the others names its random numbers.
+    Images keep their faces, characters and numbers. To switch a step off, set its ``p`` to 0 instead of leaving it out:
+    the position of a step among the others determines its random numbers.
 
     Raises:
-        ParameterError, PluginError: a step makes no sense.
-        RecipeError: it would change placement in a grid, and with it which images there are.
+        ParameterError, PluginError: a step is invalid.
+        RecipeError: it would change a placement step of a grid, and so the set of images.
     """
     recipe = layout.recipe
     changed = Recipe.from_dict({**recipe.to_dict(), "augment": augments}, recipe.name)
     steps = changed.steps(registry)
     if recipe.mode == "grid":
         if _placements(steps) != _placements(recipe.steps(registry)):
-            raise RecipeError("the placement steps of a grid recipe decide which images there are; they cannot change")
+            raise RecipeError("the placement steps of a grid recipe decide which images it has, so they cannot change")
         plan = layout.plan
     else:
         plan = layout.plan.with_placements(_placements(steps))

@@ -19,7 +19,7 @@ FORMAT = 1
 """Increased when the layout on disk changes; data sets of other formats are refused rather than misread."""
 
 SHARD_BYTES = 8 * 2**20
-"""Half a second to a few seconds of work on one core: progress moves, and an interruption loses little."""
+"""Half a second to a few seconds of work on one core: progress is visible, and an interruption loses little."""
 
 _MOST_SHARDS = 1024
 """Large data sets have larger shards instead of more: the manifest, which names them all, is rewritten for each."""
@@ -45,7 +45,7 @@ class Manifest:
 
     @property
     def images(self) -> int:
-        """Images in all when the data set is complete."""
+        """Images in the complete data set."""
         return sum(self.counts)
 
     def shard_range(self, shard: int) -> tuple[int, int]:
@@ -54,7 +54,7 @@ class Manifest:
 
     @property
     def shard_count(self) -> int:
-        """Shards in all when the data set is complete."""
+        """Shards in the complete data set."""
         return -(-self.images // self.shard_images)
 
     def write(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Manifest:
         storage.write_json(folder / "manifest.json", data)
 
     def differences(self, other: Manifest) -> list[str]:
-        """Name what the two would make differently; empty if one can go on where the other stopped."""
+        """Return the names of the fields that differ; empty if one can continue what the other began."""
         ignored = {"shards", "complete"}
         return [
             field.name
@@ -102,7 +102,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def writer_of(folder: Path) -> int | None:
-    """Return the process that is writing a data set, or None."""
+    """Return the id of the process that is writing a data set, or None."""
     return storage.lock_holder(folder / ".lock")
 
 
@@ -117,7 +117,7 @@ def versions(image_magick: str) -> dict[str, str]:
 
 
 def plugin_versions(recipe: Recipe, registry: Registry) -> dict[str, str]:
-    """Return the version of each augmentation in use; a user's own file counts by its content as well."""
+    """Return the version of each augmentation in use; for a user's own file it includes a hash of the content."""
     found = {}
     for step in recipe.augments:
         module = registry.module_of[step.plugin]

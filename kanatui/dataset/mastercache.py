@@ -17,11 +17,11 @@ from kanatui.fonts.masters import Masters
 from kanatui.plugins.bases import GlyphSource
 
 _LIMIT = 128 * 2**20
-"""Bytes of packed pixels. The kana of 39 faces take 13 MB for images of 64 px, where they would take 143 MB unpacked;
-packing a face costs 20 ms, unpacking the glyphs of a sheet 2 ms."""
+"""Bytes of packed pixels. The kana of 39 faces take 13 MB for images of 64 px, instead of 143 MB unpacked. Packing a
+face costs 20 ms, unpacking the glyphs of a sheet 2 ms."""
 
 _AT_ONCE = 256
-"""Glyphs that :meth:`MasterCache.fill` fetches at once: 10 ms from the cache, 0.3 s where they have to be drawn."""
+"""Glyphs that :meth:`MasterCache.fill` fetches at once: 10 ms from the disk, 0.3 s if they have to be drawn."""
 
 _Key = tuple[str, str, int]
 
@@ -39,13 +39,13 @@ class _Glyph:
 
 
 class _Kept:
-    """What is known of one face at one size."""
+    """What is known about one face at one size."""
 
     def __init__(self) -> None:
         self.glyphs: dict[str, _Glyph] = {}
         self.bytes = 0
         self.sides: dict[str, int] = {}
-        """The longer side of every glyph that was ever here, in pixels."""
+        """The longer side of every glyph that was ever kept, in pixels."""
         self.vertical = (0.0, 0.0)
 
     def forget(self) -> None:
@@ -53,9 +53,9 @@ class _Kept:
 
 
 class MasterCache:
-    """Masters by face, size and character; faces that were used longest ago make room for others.
+    """Masters by face, size and character; the least recently used faces make room for others.
 
-    Several threads may use it at once; it asks sources outside its lock, so each of them may be asked by several too.
+    Several threads may use it at once. It calls sources outside its lock, so several threads may also call one source.
     """
 
     def __init__(self, limit: int = _LIMIT) -> None:
@@ -71,7 +71,7 @@ class MasterCache:
         return sum(kept.bytes for kept in self._kept.values())
 
     def masters(self, source: GlyphSource, face: Face, characters: str, em: int) -> Masters:
-        """Return what ``source.masters(face, characters, em)`` does, asking it only for what is not here."""
+        """Return the same as ``source.masters(face, characters, em)``, calling it only for glyphs that are not kept."""
         key = _key(face, em)
         with self._lock:
             kept = self._kept.setdefault(key, _Kept())
@@ -91,7 +91,7 @@ class MasterCache:
         )
 
     def longest(self, layout: Layout, em: int) -> int:
-        """Return the longest side of all masters of a layout in pixels, or 0 while some have never been here."""
+        """Return the longest side of all masters of a layout in pixels, or 0 if some have not been fetched yet."""
         plan = layout.plan
         key = (em, plan.characters, plan.coverage.tobytes(), *(face.digest for face in layout.faces))
         if key not in self._longest:
@@ -112,7 +112,7 @@ class MasterCache:
         return longest
 
     def fill(self, layout: Layout, em: int) -> Iterator[None]:
-        """Fetch all masters of a layout, some at each step; without room for more, only note their sides."""
+        """Fetch all masters of a layout, some at each step; if there is no room for more, only note their sides."""
         for face, characters in _wanted(layout):
             for start in range(0, len(characters), _AT_ONCE):
                 part = characters[start : start + _AT_ONCE]
@@ -125,7 +125,7 @@ class MasterCache:
                     yield
 
     def _fetch(self, source: GlyphSource, face: Face, characters: str, em: int, keep: bool) -> dict[str, _Glyph]:
-        """Get glyphs from their source, note their sides, and keep them if told to."""
+        """Get glyphs from their source, note their sides, and keep the glyphs if ``keep``."""
         found, key = source.masters(face, characters, em), _key(face, em)
         columns = zip(found.images, found.corners, found.advance, found.right, strict=True)
         new = {c: _packed(*column) for c, column in zip(characters, columns, strict=True)}
@@ -143,7 +143,7 @@ class MasterCache:
         return sum(kept.bytes for (_, _, size), kept in self._kept.items() if size == em) < self._limit
 
     def _make_room(self, newest: _Key) -> None:
-        """Forget glyphs until the limit holds: of other sizes first, then of the faces used longest ago."""
+        """Forget glyphs until the limit holds: first of other sizes, then of the least recently used faces."""
         over = self.bytes - self._limit
         for key in sorted(self._kept, key=lambda key: key[2] == newest[2]):
             if over <= 0:
@@ -168,7 +168,7 @@ def _absent(characters: str, there: dict[str, _Glyph] | dict[str, int]) -> str:
 
 
 def _wanted(layout: Layout) -> Iterator[tuple[Face, str]]:
-    """Give each face with the characters that the layout draws with it."""
+    """Yield each face with the characters that the layout draws with it."""
     characters = np.array(list(layout.plan.characters))
     for face, covered in zip(layout.faces, layout.plan.coverage.T, strict=True):
         if covered.any():

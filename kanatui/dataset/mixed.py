@@ -1,9 +1,9 @@
 """Generated images mixed with a person's own pictures: a model learns that handwriting without forgetting the rest.
 
-Of a character with pictures, half of the images are variants of these: moved a little, then changed by the recipe's own
-pixel augmentations. Variant j is a pure function of (recipe, the picture's file, j). One picture in five is held back:
-it is never varied, and stands at the end of its character's images for judging. Which ones depends on each picture's
-file alone, so that a picture held back from a model is held back from models adapted from that one, too.
+If a character has pictures, half of its images are variants of them: moved a little, then changed by the recipe's pixel
+augmentations. Variant j is a pure function of (recipe, the picture's file, j). One picture in five is held back for
+scoring: it is never varied, and comes after its character's other images. Whether a picture is held back depends only
+on its file. So a picture held back from a model is also held back from the models that are adapted from that one.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from kanatui.kana.alphabet import SMALL
 from kanatui.plugins.table import GlyphTable
 
 FACE = "samples"
-"""The id under which the pictures count as a face."""
+"""The id of the face that the pictures count as."""
 
 _ONE_IN = 5
 _FIRST_VARIANT, _FIRST_HELD = 1 << 32, 1 << 33
 """Image numbers of variants and of pictures held back; generated images have smaller ones."""
 
 _SMALL = 0.72
-"""Size of a small kana among prepared pictures, which all fill the frame: as fonts draw it, and as models know it."""
+"""Scale of a small kana. Prepared pictures all fill the frame; this makes it as small as fonts, and so models, do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Pictures:
     images: Images
     """uint8 [n, S, S]"""
     characters: str
-    """What each shows, n characters."""
+    """The character that each shows, n in all."""
     keys: U64
     """64 bits of each picture's file's SHA-256, [n]."""
 
     @property
     def held_back(self) -> npt.NDArray[np.bool_]:
-        """Which are for judging only, [n]."""
+        """Which are for scoring only, bool [n]."""
         return np.asarray(self.keys % np.uint64(_ONE_IN) == 0)
 
     def save(self, path: Path) -> None:
@@ -73,17 +73,17 @@ class Pictures:
                 raise ValueError("it holds no pictures")
             return cls(images, "".join(map(chr, codes.tolist())), keys.astype(np.uint64))
         except (OSError, ValueError, KeyError, EOFError, OverflowError, zipfile.BadZipFile) as error:
-            raise DatasetError(f"{path}: missing or damaged ({error}); kanatui adapt collects samples anew") from None
+            raise DatasetError(f"{path}: missing or damaged ({error}); kanatui adapt collects samples again") from None
 
 
 class MixedStream:
     """An :class:`~kanatui.dataset.source.ImageSource`.
 
-    Of each character it has generated images, then variants of pictures, then the pictures that are held back.
+    For each character it has generated images, then variants of pictures, then the pictures that are held back.
     """
 
     def __init__(self, stream: GlyphStream, pictures: Pictures, file: Path) -> None:
-        """Put a recipe's images and pictures together; ``file`` is where the pictures are kept.
+        """Combine a recipe's images with pictures; ``file`` is where the pictures are kept.
 
         DatasetError if the pictures are of another size, or of characters that the recipe lacks.
         """
@@ -163,7 +163,7 @@ class MixedStream:
         return labels, wanted - self.offsets[labels]
 
     def _pictures(self, labels: Indices, ranks: Indices, of: Sequence[npt.NDArray[np.intp]]) -> Indices:
-        """Return which picture each image is (made of); pictures of a character take turns."""
+        """Return which picture each image is or is made of; pictures of a character take turns."""
         before = self.generated + (self.variants if of is self._held else 0)
         pairs = zip(labels.tolist(), (ranks - before[labels]).tolist(), strict=True)
         return np.array([of[label][turn % len(of[label])] for label, turn in pairs], dtype=np.int64)
@@ -184,12 +184,12 @@ class MixedStream:
 
 
 def _moved(images: torch.Tensor, keys: Keys, size: npt.NDArray[np.float64]) -> torch.Tensor:
-    """Scale, stretch, turn, slant and shift pictures a little, as a hand does from one time to the next.
+    """Scale, stretch, turn, slant and shift pictures a little, as handwriting varies from one time to the next.
 
     Args:
         images: float32 [n, 1, S, S].
-        keys: what to draw from, [n].
-        size: a factor for each, [n].
+        keys: the source of random numbers, [n].
+        size: a scale factor for each, [n].
     """
     height = torch.from_numpy(keys.uniform(0.78, 1.12) * size.astype(np.float32))
     width = height * torch.from_numpy(keys.uniform(0.88, 1.14))

@@ -12,12 +12,12 @@ from kanatui.dataset.source import ImageSource, OnProgress
 def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) -> ImageSource:
     """Open a source again from its ``spec()``.
 
-    That is ``{"dataset": folder}``, or ``{"recipe": …, "plugins": [folders]}``, with ``"samples": file`` beside the
-    recipe for a :class:`~kanatui.dataset.mixed.MixedStream`.
+    A spec is ``{"dataset": folder}`` or ``{"recipe": …, "plugins": [folders]}``, the latter with ``"samples": file``
+    for a :class:`~kanatui.dataset.mixed.MixedStream`.
 
     Raises:
         DatasetError: the data set or the file of samples is missing or damaged.
-        KanatuiError: the recipe cannot be carried out here (faces, plugins, ImageMagick).
+        KanatuiError: the recipe cannot be used on this machine (faces, plugins, ImageMagick).
     """
     if "dataset" in spec:
         from kanatui.dataset.read import open_dataset

@@ -20,7 +20,7 @@ class GlyphPlan:
     """Which image each index stands for. Indices run over characters first, then over each one's image numbers.
 
     A grid is expanded once, for all faces, and shared by all characters: image number n means the same face and
-    placement for every character, and a character that a face cannot draw merely lacks those numbers. Random rows are
+    placement for every character, and a character that a face cannot draw lacks those numbers. Random rows are
     computed when asked for. Either way memory does not grow with the number of images.
     """
 
@@ -35,7 +35,7 @@ class GlyphPlan:
         images_per_character: int | None = None,
         face_weights: npt.ArrayLike | None = None,
     ) -> None:
-        """Lay out a plan.
+        """Count the images of each character; rows are computed when asked for.
 
         Args:
             characters: the characters that are kept, each drawable by at least one face.
@@ -65,7 +65,7 @@ class GlyphPlan:
         self.offsets = np.concatenate([[0], np.cumsum(self.counts)])
 
     def with_placements(self, placements: Sequence[tuple[Placement, float]]) -> GlyphPlan:
-        """Return the plan of the same random images placed otherwise. ValueError for a grid, which placements make."""
+        """Return the plan of the same random images with other placements. ValueError for a grid."""
         if self._template is not None:
             raise ValueError("a grid's placements decide its images")
         changed = copy.copy(self)

@@ -1,4 +1,4 @@
-"""Recipes: everything that decides the pixels of a data set, as TOML."""
+"""Recipes: everything that determines the pixels of a data set, as TOML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT = "handwriting"
 
 
 class Chance(Configurable):
-    """What every step can have set besides its plugin's own parameters."""
+    """The parameter that every step has besides those of its plugin."""
 
     p = Float(1.0, min=0.0, max=1.0, step=0.05, label="probability", help="share of the images that it changes")
 
@@ -44,7 +44,7 @@ class Augment:
 
 
 class Recipe(Configurable):
-    """A data set before it exists. Immutable: ``but``, ``without`` and ``set`` return changed copies.
+    """The description of a data set. Immutable: ``but``, ``without`` and ``set`` return changed copies.
 
     Raises :class:`ParameterError` for unknown keys and values out of range.
     """
@@ -56,9 +56,9 @@ class Recipe(Configurable):
     image_size = Int(64, min=16, max=512, step=8, unit="px", help="side of the square images")
     mode = Choice("random", choices=("grid", "random"), help="every combination, or drawn at random")
     images_per_character = Int(0, min=0, max=10_000_000, help="how many at random; in a grid a cap, 0 for all")
-    seed = Int(0, min=0, max=2**53, help="another seed, other images")
+    seed = Int(0, min=0, max=2**53, help="another seed gives other images")
     rendering = Choice("placed", choices=("placed", "exact"), help="resampled masters (fast), or each by ImageMagick")
-    balance = Choice("face", choices=("face", "style"), help="what is drawn evenly at random: faces, or their styles")
+    balance = Choice("face", choices=("face", "style"), help="what is equally frequent: faces, or their styles")
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Recipe(Configurable):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "") -> Recipe:
-        """Build a recipe from what TOML holds. ParameterError for anything unknown or out of range."""
+        """Build a recipe from parsed TOML. ParameterError for anything unknown or out of range."""
         fields = {key: value for key, value in data.items() if key not in ("augment", "train", "name")}
         train = data.get("train", {})
         if not isinstance(train, Mapping):
@@ -98,22 +98,22 @@ class Recipe(Configurable):
         return tomlkit.dumps(self.to_dict())
 
     def fingerprint(self) -> str:
-        """Return a hash of everything that decides the pixels (not of the name, description or training defaults)."""
+        """Return a hash of everything that determines the pixels, so without name, description and ``train``."""
         data = {k: v for k, v in self.to_dict().items() if k not in ("name", "description", "train")}
         return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def but(self, **changes: Any) -> Recipe:
-        """Return a copy with some fields changed (``augments`` and ``train`` among them)."""
+        """Return a copy with some fields changed; ``name``, ``augments`` and ``train`` can be changed too."""
         augments = changes.pop("augments", self.augments)
         train = changes.pop("train", self.train)
         return Recipe(changes.pop("name", self.name), augments, train, **(self.values | changes))
 
     def pinned(self, characters: str, faces: Sequence[str]) -> Recipe:
-        """Return the recipe for the characters and faces that it came to on a machine, whatever there is elsewhere.
+        """Return the recipe with exactly the characters and faces that one machine has, whatever another one has.
 
         Args:
             characters: those that are drawn, in order.
-            faces: their ids.
+            faces: the ids of the faces that draw them.
         """
         return self.but(characters=spell_characters(characters), faces=list(faces))
 
@@ -133,7 +133,7 @@ class Recipe(Configurable):
         return self.but(augments=[step for step in self.augments if step.plugin not in ids])
 
     def set(self, assignment: str, registry: Registry) -> Recipe:
-        """Apply ``plugin.param=value`` or ``field=value`` as typed. UsageError, naming it, if it cannot be."""
+        """Apply ``plugin.param=value`` or ``field=value`` as typed. UsageError, which names it, if it is invalid."""
         target, equals, text = assignment.partition("=")
         plugin, dot, param = target.strip().rpartition(".")
         if not equals or not param:
@@ -199,7 +199,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_files() -> dict[str, Path]:
-    """Return the files of all named recipes: built-in ones, and the user's, which win."""
+    """Return the files of all named recipes: built-in ones, and the user's, which take precedence."""
     builtin = Path(__file__).parent / "recipes"
     found = [*sorted(builtin.glob("*.toml")), *sorted((paths.config() / "recipes").glob("*.toml"))]
     return {path.stem: path for path in found}
@@ -219,16 +219,16 @@ def find_recipe(reference: str) -> Recipe:
 
 
 def name_problem(name: str) -> str:
-    """Say why no recipe and no data set can have a name, "" if they can.
+    """Return why a recipe or data set cannot have a name, "" if it can.
 
-    Names are those of files and folders, and are typed after options.
+    Names become names of files and folders, and are typed after options.
     """
     plain = name == Path(name).name and name == name.strip() and name.isprintable() and not name.startswith((".", "-"))
-    return "" if name and plain else "not a plain name: no slashes, no dot or hyphen in front, no spaces at its ends"
+    return "" if name and plain else "not a plain name: no slashes, no dot or hyphen in front, no spaces at either end"
 
 
 def save_recipe(recipe: Recipe, name: str) -> Path:
-    """Write the recipe among the user's own and return the file.
+    """Save the recipe among the user's own and return the file.
 
     Raises:
         UsageError: the name is not a plain one.

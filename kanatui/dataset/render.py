@@ -1,13 +1,12 @@
-"""From rows to pixels: *placed* resamples masters, *exact* has ImageMagick draw each row; the two agree.
+"""From rows to pixels: *placed* resamples masters, *exact* has ImageMagick draw each row; the results are close.
 
-Either way a row is drawn on the canvas of 256 pixels, as the article does, and the canvas brought to the image's
-size: an image of 64 pixels is the one of 256 averaged down. Only images larger than the canvas are drawn at their own
-size.
+Either way a row is drawn on a canvas of 256 pixels, as in the article, and the canvas is scaled to the image's size: an
+image of 64 pixels is one of 256 pixels averaged down. Only images larger than the canvas are drawn at their own size.
 
 What ImageMagick does (annotate.c, ``-gravity Center``): it computes the text origin from the width, ascent and descent,
 rounded to whole pixels by FreeType; turns the outline about that origin; and puts the bitmap at the nearest whole
-pixel. *placed* follows the same steps. It does not follow FreeType's light hinting, which nudges horizontal edges to
-the pixel grid: that is what remains between the two (docs/MEASUREMENTS.md has the figures).
+pixel. *placed* follows the same steps. It does not follow FreeType's light hinting, which moves horizontal edges to
+the pixel grid: that is the remaining difference (docs/MEASUREMENTS.md has the figures).
 """
 
 from __future__ import annotations
@@ -37,26 +36,26 @@ _WINDOWS = ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (8, 4))
 
 A bilinear sample of such a level weighs the master with variance w²/12 + s²/6; the area that a target pixel covers, r
 master pixels wide, has r²/12. They match at r = √(w² + 2 s²), so the level with r nearest to that is sampled. Windows
-that overlap come closer to a box than those that do not (s = w): 43.0 dB against 38.2 at 64 px where ImageMagick does
-not hint, 37.5 against 35.4 where it does, for twice the memory.
+that overlap come closer to a box than those that do not (s = w): 43.0 dB against 38.2 at 64 px if ImageMagick does
+not hint, and 37.5 against 35.4 if it does, for twice the memory.
 """
 
 
 _PIXELS_AT_ONCE = 2**17
-"""Target pixels per pass and thread: with their masters they stay inside a core's L2 cache. All 256 rows of a batch at
-once take a quarter longer at 64 px, two thirds longer at 128 px, with one thread."""
+"""Target pixels per pass and thread: with their masters they fit in a core's L2 cache. With one thread, all 256 rows of
+a batch at once take a quarter longer at 64 px, and two thirds longer at 128 px."""
 
 
 def drawing_side(image_size: int) -> int:
-    """Return the side in pixels of the canvas that ImageMagick draws on for images of some size."""
+    """Return the side in pixels of the canvas that ImageMagick draws on for images of this size."""
     return max(CANVAS, image_size)
 
 
 def master_em(image_size: int) -> int:
-    """Return the pixels to the em at which masters are drawn: three times the image, within reason, a multiple of 8.
+    """Return the pixels per em at which masters are drawn: three times the image's, within limits, a multiple of 8.
 
-    Beyond 128 px it is the image's own size: 512 pixels for an image of 256 come 0.3 dB closer to ImageMagick, but
-    the masters of 30 faces take 3.1 GB rather than 0.6.
+    Above 128 px it is the image's own size: 512 pixels for an image of 256 come 0.3 dB closer to ImageMagick, but
+    the masters of 30 faces take 3.1 GB instead of 0.6.
     """
     wanted = 3 * image_size if image_size <= 128 else max(image_size, 256)
     return min(max(wanted, 128) // 8 * 8, 512)
@@ -98,13 +97,13 @@ class Renderer:
         """Prepare to draw; masters are fetched by :meth:`load`, at the latest when the first row is drawn.
 
         Args:
-            faces: those that the rows' ``face`` column counts.
-            masters_of: gives the masters of a face.
-            characters: all that rows may ask for.
+            faces: those that the rows' ``face`` column refers to, in order.
+            masters_of: returns the masters of a face.
+            characters: all that rows may contain.
             coverage: [characters, faces], true where the face draws the character.
             image_size: pixels along each side.
-            longest: the longest side of any master, in pixels, where ``coverage`` has only some of a data set's: where
-                a sample falls is rounded by it.
+            longest: the longest side of any master in pixels, if ``coverage`` has only some of a data set's glyphs: the
+                rounding of sample positions depends on it.
         """
         self._longest = longest
         self._faces, self._masters_of, self._characters = list(faces), masters_of, characters
@@ -169,7 +168,7 @@ class Renderer:
 def _text_origin(measures: _Floats, points: _Floats, forward: _Floats, table: GlyphTable, side: int) -> _Floats:
     """Return the pixel corner of the canvas at which ImageMagick puts each text origin, [n, 2] (x, y)."""
     fixed = np.floor(measures * points[:, None] * 64 + 0.5) / 64
-    # The width is the rounded advance, or how far the outline reaches where that is further.
+    # The width is the rounded advance, or the right end of the outline if that is larger.
     width = np.maximum(np.floor(fixed[:, 0] + 0.5), fixed[:, 1])
     ascent, descent = np.ceil(fixed[:, 2]), np.floor(fixed[:, 3])
     # From the canvas centre back by half the width along the text and down by half its height, both under the matrix.
@@ -195,7 +194,7 @@ def _resample(level: _Level, slots: npt.NDArray[np.int64], step: _Floats, origin
     # Plain products and sums: a matrix product (as in affine_grid) would round differently from batch to batch. All x
     # in one plane and all y in another: as pairs, side by side, they take nine times as long to compute.
     places = a[:, :, 0] * centres + (a[:, :, 1] * centres[:, None] + b)
-    # `index_select` copies whole masters: a fifth of the time of indexing, which goes byte by byte.
+    # `index_select` copies whole masters, in a fifth of the time of indexing, which goes byte by byte.
     source = level.pixels.index_select(0, torch.from_numpy(slots)).unsqueeze(1).float()
     grid = places.permute(0, 2, 3, 1)
     sampled = F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -207,7 +206,7 @@ def _level(faces: Sequence[Masters], window: int, stride: int, longest: int) -> 
     margin = window + stride  # blank all around, for the windows' and the bilinear sample's edges
     side = -(-(longest + 2 * margin - window) // stride) + 1
     width = (side - 1) * stride + window
-    # One tensor from the start: to average face by face and join them took twice the memory, most of it for good.
+    # One tensor from the start: averaging face by face and joining took twice the memory, and most of it was kept.
     pixels = torch.empty((sum(len(masters.images) for masters in faces), side, side), dtype=torch.uint8)
     done = 0
     for masters in faces:
@@ -235,9 +234,7 @@ def exact(table: GlyphTable, faces: Sequence[Face], image_size: int) -> Images:
     for place in np.unique(table["face"]):
         rows = np.flatnonzero(table["face"] == place)
         if not faces[place].font:
-            raise FontError(
-                f"face {faces[place].id}: no font that ImageMagick could draw by itself; use placed rendering"
-            )
+            raise FontError(f"face {faces[place].id}: has no font for ImageMagick to draw with; use placed rendering")
         annotations = [_annotation(table.rows[i], side / CANVAS) for i in rows]
         images[rows] = magick.annotate(faces[place].font, annotations, side, image_size)
     return images

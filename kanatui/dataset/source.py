@@ -11,9 +11,9 @@ import numpy.typing as npt
 Images = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 OnProgress = Callable[[int, int], None]
-"""Called with how much is done and how much there is in all."""
+"""Called with how much is done, and how much there is in total."""
 OnStage = Callable[[int, int, str], None]
-"""Called with how much is done, how much there is (0: not known), and what is being done; may raise to end the work."""
+"""Called with how much is done, the total (0 if not known), and what is being done; may raise to end the work."""
 
 
 class ImageSource(Protocol):
@@ -42,13 +42,13 @@ class ImageSource(Protocol):
     def __len__(self) -> int: ...
 
     def images(self, indices: npt.ArrayLike) -> Images:
-        """Return uint8 [n, H, W], white ink (255) on black: for each index always the same pixels."""
+        """Return uint8 [n, H, W], white ink (255) on black; an index always gives the same pixels."""
 
     def labels(self, indices: npt.ArrayLike) -> Indices:
         """Return which of ``characters`` each image shows, [n]."""
 
     def numbers(self, label: int) -> Indices:
-        """Return the image numbers of one character in the order of its indices; splits go by number."""
+        """Return the image numbers of one character in the order of its indices; splits are made by number."""
 
     def faces(self, indices: npt.ArrayLike) -> Indices:
         """Return which of ``face_ids`` drew each image, [n]."""
@@ -59,14 +59,14 @@ class ImageSource(Protocol):
 
 @runtime_checkable
 class Augmentable(ImageSource, Protocol):
-    """A source whose augmentations can be changed while it is read from; a written data set has them in its pixels."""
+    """A source whose augmentations can be changed while it is in use, unlike those of a written data set."""
 
     @property
     def augments(self) -> list[dict[str, Any]]:
-        """The steps in force, in the form of a recipe's ``[[augment]]`` tables."""
+        """The current steps, in the form of a recipe's ``[[augment]]`` tables."""
 
     def with_augments(self, augments: Sequence[Mapping[str, Any]]) -> Self:
-        """Return the same images under other steps; this source stays as it is.
+        """Return the same images with other steps; this source is not changed.
 
         ParameterError, PluginError or RecipeError if the steps are wrong or would change which images there are.
         """

@@ -1,4 +1,4 @@
-"""A few images of a large data set, soon: the pixels of the whole set, drawn with only the masters that they need."""
+"""Draws a few images of a large data set quickly: the same pixels, with only the masters that they need."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from kanatui.plugins.registry import Registry
 from kanatui.plugins.table import GlyphTable
 
 _KEPT = 4
-"""Sheets that are kept as they were before pixel augmentations: while one of those is edited, nothing is drawn again.
-It matters for `exact` rendering, where ImageMagick needs a second for sixty rows."""
+"""Sheets that are kept without pixel augmentations: while one of those is edited, nothing is drawn again. This matters
+for `exact` rendering, where ImageMagick needs a second for sixty rows."""
 
 _Key = tuple[object, ...]
 T = TypeVar("T")
@@ -41,8 +41,8 @@ class SparseRenderer:
         """Make the images of some rows, uint8 [n, H, W]; ``on_progress`` counts masters that have to be fetched.
 
         As long as the cache has not seen all masters of the layout, a few pixels may differ by a grey level or two
-        from those of the whole data set (8 of 138,240, measured): where a bilinear sample falls is rounded by the size
-        of the largest master.
+        from those of the whole data set (8 of 138,240, measured): the rounding of bilinear sample positions depends on
+        the size of the largest master.
         """
         with torch.inference_mode():
             return finished(self.rendered(layout, table, on_progress), table, layout.pixels)
@@ -62,7 +62,7 @@ class SparseRenderer:
         return _kept(self._drawn, key, draw).clone()
 
     def renderer(self, layout: Layout, table: GlyphTable, on_progress: OnProgress | None = None) -> Renderer:
-        """Return a renderer for some rows of a layout, and for others of the same glyphs, with only their masters."""
+        """Return a renderer with only the masters of some rows; it can also draw other rows of the same glyphs."""
         plan, size = layout.plan, layout.recipe.image_size
         longest = self._cache.longest(layout, master_em(size))
         place = {ord(c): i for i, c in enumerate(plan.characters)}
@@ -82,7 +82,7 @@ class SparseRenderer:
 
 
 def _kept(those: collections.OrderedDict[_Key, T], key: _Key, make: Callable[[], T]) -> T:
-    """Return what was made for a key, making it if it is not among the :data:`_KEPT` that were used last."""
+    """Return what was made for a key; it is made again unless it is among the :data:`_KEPT` most recently used."""
     if key not in those:
         those[key] = make()
         if len(those) > _KEPT:
@@ -92,7 +92,7 @@ def _kept(those: collections.OrderedDict[_Key, T], key: _Key, make: Callable[[],
 
 
 class SparseStream(GlyphStream):
-    """A stream for a few images of a large set: it fetches only the masters that those need."""
+    """A stream for a few images of a large set; it fetches only the masters that these images need."""
 
     def __init__(self, layout: Layout, registry: Registry, sparse: SparseRenderer) -> None:
         super().__init__(layout.recipe, registry, layout=layout)
@@ -104,12 +104,12 @@ class SparseStream(GlyphStream):
 
 
 def spread(plan: GlyphPlan, count: int, draw: int = 0) -> Indices:
-    """Pick images evenly over all characters, for each one from another part of its images: [n] indices.
+    """Return [n] indices spread evenly over all characters, each in another part of its character's images.
 
     Args:
         plan: of the data set.
-        count: how many, if there are so many.
-        draw: another number, other images.
+        count: how many; fewer if there are not so many.
+        draw: another number gives other images.
     """
     there = np.flatnonzero(plan.counts)
     labels = there[np.linspace(0, len(there) - 1, min(count, len(plan))).round().astype(np.int64)]

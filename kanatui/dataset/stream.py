@@ -1,4 +1,4 @@
-"""Images made as they are needed: the same pixels for an index, whoever asks and whenever."""
+"""Images made on demand: an index always gives the same pixels."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from kanatui.plugins.registry import Registry
 from kanatui.plugins.table import GlyphTable
 
 _AT_ONCE = 256
-"""Images per pass: at 64 px the batch and its intermediate copies stay inside a core's L2/L3 cache share."""
+"""Images per pass: at 64 px the batch and its intermediate copies fit in a core's share of the L2 and L3 caches."""
 
 
 class GlyphStream:
-    """An :class:`~kanatui.dataset.source.ImageSource` over a recipe; nothing is written."""
+    """An :class:`~kanatui.dataset.source.ImageSource` over a recipe; nothing is written to disk."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class GlyphStream:
         return [augment.to_dict() for augment in self.layout.recipe.augments]
 
     def with_augments(self, augments: Sequence[Mapping[str, Any]]) -> Self:
-        self._ready()  # so that both draw from one set of masters, which may take hundreds of megabytes
+        self._ready()  # so that both share one set of masters, which may take hundreds of megabytes
         changed = copy.copy(self)
         changed.layout = change_augments(self.layout, augments, self.registry)
         changed.plan = changed.layout.plan
@@ -117,10 +117,10 @@ def drawn_exactly(layout: Layout, table: GlyphTable) -> torch.Tensor:
 
 
 def finished(images: torch.Tensor, table: GlyphTable, augmentations: Sequence[tuple[str, Pixel, float]]) -> Images:
-    """Apply pixel augmentations, in order, to rows that are drawn (and may be overwritten): uint8 [n, H, W]."""
+    """Apply pixel augmentations in order to drawn rows, which may be overwritten: uint8 [n, H, W]."""
     for stream, augmentation, p in augmentations:
         images = apply_pixel(augmentation, images, table, stream, p)
-    # NumPy makes bytes of floats in a third of the time that one thread of torch's takes.
+    # NumPy converts floats to bytes in a third of the time that one thread of torch takes.
     pixels: Images = images[:, 0].mul(255.0).round_().numpy().astype(np.uint8)
     return pixels
 
@@ -134,7 +134,7 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
         p: the share of samples to change.
 
     Raises:
-        PluginError: the plugin failed or returned something else than images; names sample and parameters.
+        PluginError: the plugin failed or did not return images; the message names sample and parameters.
     """
     keys = Keys(table["key"], stream)
     chosen = np.arange(len(table))

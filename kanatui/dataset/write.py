@@ -1,4 +1,4 @@
-"""Writing a data set: shard by shard, by several processes, to be interrupted and resumed at any moment."""
+"""Writing a data set: shard by shard, in several processes. It can be interrupted and resumed at any moment."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from kanatui.plugins.table import ROW
 
 _ROWS_AT_ONCE = 65_536
 POOL_WORTH = 20_000
-"""With fewer images than this, one process is done before others have started (3 s to import torch)."""
+"""With fewer images than this, one process is finished before others have started (3 s to import torch)."""
 _AHEAD = 2
-"""Shards handed to each other process: the next is at hand when one is finished."""
+"""Shards given to each other process at once, so that it can begin the next one without waiting."""
 
 OnShard = Callable[[int, int], None]
 """Called with the images and bytes that a finished shard adds."""
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def images_done(self) -> int:
-        """Images in the shards that are there already."""
+        """Images in the shards that exist already."""
         ranges = [self.manifest.shard_range(s) for s in range(self.manifest.shard_count) if s not in set(self.todo)]
         return sum(end - first for first, end in ranges)
 
@@ -78,11 +78,11 @@ def bytes_needed(manifest: Manifest) -> int:
 
 
 def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
-    """Begin a data set in ``folder``, or look at what an interrupted one lacks.
+    """Begin a data set in ``folder``, or find out what an interrupted one lacks.
 
     Raises:
-        DatasetError: the folder holds another data set, or one made by other fonts, plugins or versions.
-        StorageError: it cannot be written, or the disk is too small.
+        DatasetError: the folder holds another data set, or one made with other fonts, plugins or versions.
+        StorageError: it cannot be written, or the disk has too little space.
     """
     manifest = plan_manifest(stream)
     if (folder / "manifest.json").exists():
@@ -98,7 +98,7 @@ def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
 def _continue(folder: Path, wanted: Manifest, resume: bool) -> Manifest:
     found = read_manifest(folder)
     if not resume:
-        state = "complete" if found.complete else "unfinished: go on with --resume"
+        state = "complete" if found.complete else "unfinished: continue with --resume"
         raise DatasetError(f"{folder.name}: exists already ({state}); choose another --name, or delete {folder}")
     different = wanted.differences(found)
     if different:
@@ -127,7 +127,7 @@ def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
     """Make the shards that are missing, then mark the data set complete.
 
     The result is the same, byte for byte, whatever ``workers`` is and however often this was interrupted before
-    (KeyboardInterrupt leaves a state that :func:`start` goes on from).
+    (:func:`start` can continue what KeyboardInterrupt interrupted).
 
     Raises:
         DatasetError: a worker died.
@@ -167,7 +167,7 @@ def _write_table(job: Job) -> None:
 
 @contextlib.contextmanager
 def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
-    """Give an iterator over (shard, SHA-256) as they are finished, in any order."""
+    """Yield an iterator over (shard, SHA-256) of the shards as they are finished, in any order."""
     remaining = sum(end - first for first, end in map(job.manifest.shard_range, job.todo))
     if workers <= 1 or remaining < POOL_WORTH or len(job.todo) < 2:
         yield ((shard, make_shard(job.stream, job.folder, job.manifest, shard)) for shard in job.todo)
@@ -189,7 +189,7 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
 
 
 def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Job) -> Iterator[tuple[int, str]]:
-    """Make shards here as well: this process has its masters already while the others take seconds to start."""
+    """Make shards in this process as well: it has its masters already, while the others take seconds to start."""
     todo = deque(job.todo)
     waiting: dict[concurrent.futures.Future[str], int] = {}
     try:
@@ -206,12 +206,12 @@ def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Jo
                 yield waiting.pop(future), future.result()
     except concurrent.futures.process.BrokenProcessPool:
         raise DatasetError(
-            f"{job.folder}: a worker died (out of memory?); go on with --resume and fewer --workers"
+            f"{job.folder}: a worker died (out of memory?); continue with --resume and fewer --workers"
         ) from None
 
 
 def make_shard(source: ImageSource, folder: Path, manifest: Manifest, shard: int) -> str:
-    """Make one shard and put it in place at once. Returns its SHA-256."""
+    """Make one shard and write it atomically. Returns its SHA-256."""
     first, end = manifest.shard_range(shard)
     hasher = hashlib.sha256()
     with storage.replacing(folder / shard_name(shard)) as file:
@@ -239,7 +239,7 @@ _worker: tuple[ImageSource, Path, Manifest] | None = None
 
 
 def open_in_worker(spec: dict[str, Any], folder: str, manifest: Manifest) -> None:
-    """Set a process of a pool up for :func:`make_in_worker`; ``spec`` is the source's."""
+    """Set up a process of a pool for :func:`make_in_worker`; ``spec`` is that of the source."""
     global _worker
     begin_worker()
     torch.set_num_threads(1)
@@ -253,7 +253,7 @@ def make_in_worker(shard: int) -> str:
 
 
 def measure_rate(stream: GlyphStream, seconds: float = 1.0) -> float:
-    """Return images per second of one process, from images spread over the whole set, for about ``seconds``."""
+    """Return the images per second of one process, measured for about ``seconds`` with images from the whole set."""
     count = min(256, len(stream))
     indices = np.linspace(0, len(stream) - 1, count, dtype=np.int64)
     stream.images(indices[:1])

@@ -1,7 +1,7 @@
-"""Ablations: the same short training with one thing changed, several seeds each, all judged alike.
+"""Ablations: short trainings that differ in one thing, with several seeds each, all scored in the same way.
 
-Trainings are ordinary run directories, kept under ``ablations/`` by what decides their outcome. So a training that was
-made already is not made again, whichever comparison asks for it, and one that was cut off goes on where it stopped.
+Each training is an ordinary run directory under ``ablations/``, named by a hash of what determines its outcome. So no
+training is repeated, whichever comparison asks for it, and an interrupted one continues where it stopped.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class Variant:
     recipe: Recipe
     options: TrainingOptions
     parameters: Mapping[str, Any]
-    """The model's, those that differ from its defaults."""
+    """The model's parameters that differ from its defaults."""
 
     def seeded(self, seed: int) -> Variant:
-        """Return the variant with other images, first weights and order; which images are held out stays the same."""
+        """Return the variant with other images, initial weights and order, but the same choice of held-out images."""
         options = TrainingOptions(**self.options.values | {"seed": seed})
         return dataclasses.replace(self, recipe=self.recipe.but(seed=seed), options=options)
 
     def config(self) -> dict[str, Any]:
-        """Return the configuration of its run. KanatuiError if the recipe cannot be carried out here."""
+        """Return the configuration of its run. KanatuiError if the recipe cannot be used on this machine."""
         from kanatui.dataset.layout import lay_out
         from kanatui.plugins.registry import load
         from kanatui.training.config import config_of_layout
@@ -61,28 +61,28 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What one training came to; shares of images, 0 … 1."""
+    """The result of one training. Scores are shares of images, 0 … 1."""
 
     seed: int
     rate: float
-    """Images a second while training."""
+    """Images per second during training."""
     scores: Mapping[str, float]
     """By column (:func:`columns`)."""
 
 
 def columns(pictures: Path | None) -> list[str]:
-    """Return what is scored: the held-out images of the variant itself, and labelled pictures if there are any."""
+    """Return the names of the scores: on the variant's own held-out images, and on labelled pictures if given."""
     if pictures is None:
         return ["held out, strict", "held out, folded"]
     return ["held out, folded", "strict", "folded", *_SCRIPTS, "script given"]
 
 
 def train(variant: Variant, seed: int, observers: Sequence[Callable[[Event], None]] = ()) -> Run:
-    """Return the finished run of a variant; what is missing of it is trained now.
+    """Return the finished run of a variant, after training whatever is missing.
 
     Raises:
-        KeyboardInterrupt: it was stopped by Ctrl-C; it goes on from there the next time.
-        RunError: it was stopped otherwise, or another process is at work on it.
+        KeyboardInterrupt: it was stopped by Ctrl-C; the next call continues it.
+        RunError: it was stopped in another way, or another process is training it.
         KanatuiError: it failed.
     """
     from kanatui.core.errors import RunError
@@ -102,12 +102,12 @@ def train(variant: Variant, seed: int, observers: Sequence[Callable[[Event], Non
     if ended.interrupted:
         raise KeyboardInterrupt
     if ended.state != "finished":
-        raise RunError(f"run {run.path}: {ended.state} {ended.reason}; the same command goes on from there")
+        raise RunError(f"run {run.path}: {ended.state} {ended.reason}; the same command continues it")
     return run
 
 
 def _key(recipe: Recipe, config: Mapping[str, Any]) -> str:
-    """Hash what decides how a training comes out."""
+    """Return a hash of everything that determines the outcome of a training."""
     from kanatui.dataset.manifest import plugin_versions
     from kanatui.plugins.registry import load
 
@@ -116,13 +116,13 @@ def _key(recipe: Recipe, config: Mapping[str, Any]) -> str:
 
 
 def judge(run: Run, seed: int, pictures: Path | None, report: OnStage) -> Trial:
-    """Score a finished run; readings are kept beside it and not made twice.
+    """Score a finished run. Its evaluations are saved with it and reused.
 
     Args:
         run: the run.
         seed: its seed.
         pictures: labelled pictures, LABEL/*.png, or None.
-        report: told of the progress (:data:`kanatui.dataset.source.OnStage`).
+        report: called with the progress (:data:`kanatui.dataset.source.OnStage`).
 
     Raises:
         KanatuiError: the images cannot be opened.
@@ -149,7 +149,7 @@ def judge(run: Run, seed: int, pictures: Path | None, report: OnStage) -> Trial:
 
 
 def _evaluation(run: Run, source: Mapping[str, Any], candidates: str, report: OnStage) -> Evaluation:
-    """Return an evaluation of the run's best weights, made now unless it is there."""
+    """Return an evaluation of the run's best weights: a saved one if there is one, otherwise a new one."""
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.store import list_evaluations
 
@@ -167,5 +167,5 @@ def one_out(base: Variant) -> list[Variant]:
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Return mean and standard deviation; that of a single value is 0."""
+    """Return the mean and the standard deviation (0 for a single value)."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0

@@ -1,9 +1,9 @@
-"""Adapting a model to somebody's own hand: a short training that begins with the model's weights.
+"""Adapting a model to one person's handwriting: a short training that starts from the model's weights.
 
-It is a run like any other. It trains on variants of the samples together with generated images
-(:mod:`kanatui.dataset.mixed`), and scores the model on the samples held back and on the held-out generated images,
-before and after. Weights and samples are copied into the run, so that it can be continued and repeated whatever becomes
-of them.
+It is a run like any other. It trains on variants of the samples mixed with generated images
+(:mod:`kanatui.dataset.mixed`). Before and after, it scores the model on the samples held back and on held-out generated
+images. Weights and samples are copied into the run, so that it can be continued and repeated even if the originals are
+deleted.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 MINUTES = 1.0
 LEARNING_RATE = 0.001
-"""The highest: an eighth of what a training from nothing wants."""
+"""The peak: an eighth of the default for training from scratch."""
 
 LEAST, LEAST_HELD_BACK = 40, 4
-"""Samples to adapt to, and to judge by: one in five of the former is held back."""
+"""The minimum of all samples, and of those held back for scoring, which are one in five."""
 
 _NAME = "adapted"
 
@@ -51,22 +51,23 @@ def create(
     name: str | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> tuple[Run, list[str]]:
-    """Make a run that adapts a model; it has yet to be trained.
+    """Make a run that adapts a model, without training it yet.
 
     Args:
-        model: a run, ``default``, a weights file, or None for what is used where none is named.
-        samples: a folder of labelled pictures, in place of the drawings that were kept.
+        model: a run, ``default``, a weights file, or None for the model that is used when none is named.
+        samples: a folder of labelled pictures to use instead of the user's drawings.
         minutes: how long to train.
-        learning_rate: the highest.
+        learning_rate: the peak.
         name: of the run.
-        on_progress: told how many samples are prepared, and how many there are.
+        on_progress: called with how many samples are prepared, and how many there are.
 
     Returns:
-        The run, and why each sample was left out that was.
+        The run, and a message for each sample that was left out.
 
     Raises:
-        RunError: there are too few samples, or nothing tells what the model was trained on.
-        KanatuiError: the model or the samples cannot be opened, an option is out of range, or the run not be written.
+        RunError: there are too few samples, or it is not known what the model was trained on.
+        KanatuiError: the model or the samples cannot be opened, an option is out of range, or the run cannot be
+            written.
     """
     weights = find_weights(model) if model else usual_weights()
     origin, card = provenance_of(weights), read_card(weights)
@@ -93,12 +94,12 @@ def create(
 def collect(
     samples: Sequence[Sample], characters: str, size: int, on_progress: OnProgress = lambda done, total: None
 ) -> tuple[Pictures, list[str]]:
-    """Prepare samples as they would be for reading.
+    """Prepare samples in the same way as for reading.
 
     Returns:
-        those that show one of ``characters``, ``size`` pixels each; and why each other one was left out.
+        The samples that show one of ``characters``, ``size`` pixels each; and a message for each sample left out.
     """
-    from kanatui.dataset.mixed import Pictures  # torch, which who only asks what adapting changed need not wait for
+    from kanatui.dataset.mixed import Pictures  # imports torch, which changes() does not need
 
     images, shown, keys, left_out = [], [], [], []
     for done, sample in enumerate(samples, start=1):
@@ -121,7 +122,7 @@ def _require_enough(pictures: Pictures, folder: Path | None) -> None:
     if missing > 0:
         where = f"in {folder}" if folder else "among your drawings"
         raise RunError(
-            f"{there} samples {where} that the model can read, {held} of them held back for judging: draw about "
+            f"{there} samples {where} that the model can read, {held} of them held back for scoring: draw about "
             f"{missing} more (screen 4 of the app), or import some"
         )
 
@@ -132,7 +133,7 @@ def _counts(pictures: Pictures) -> dict[str, int]:
 
 
 def _options(origin: Provenance, card: Mapping[str, Any], minutes: float, learning_rate: float) -> TrainingOptions:
-    """Return the options of the model's own training, as far as they are known, with a short and gentle course."""
+    """Return the options of the model's own training, as far as known, with a short schedule and a low peak."""
     theirs = origin.config.get("train", {})
     known = {name: theirs[name] for name in TrainingOptions.parameters() if name in theirs}
     changed = {
@@ -150,10 +151,10 @@ def _options(origin: Provenance, card: Mapping[str, Any], minutes: float, learni
 
 
 _KINDS = {"samples": "held-back drawings", "held_out": "generated"}
-"""What is scored, as the events of :mod:`kanatui.training.events` name it, and how people are told of it."""
+"""What is scored: its name in events (:mod:`kanatui.training.events`), and its name for people."""
 
 _SLACK = {"samples": 0.0, "held_out": 0.005}
-"""By how much the folded score may fall before it counts as worse: a little forgetting is the price of adapting."""
+"""How far the folded score may fall before it counts as worse: adapting makes a model forget a little."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,9 +166,9 @@ class Change:
 
 
 def changes(run: Run) -> dict[str, Change]:
-    """Return what adapting changed, of the ``samples`` held back and of the ``held_out`` generated images.
+    """Return the scores before and after, on the ``samples`` held back and on ``held_out`` generated images.
 
-    Empty for a run that adapts nothing or has not come to its end.
+    Empty for a run that adapts nothing or has not finished.
     """
     events: list[Event] = []
     reader = run.events()
@@ -180,12 +181,12 @@ def changes(run: Run) -> dict[str, Change]:
 
 
 def got_worse(found: Mapping[str, Change]) -> bool:
-    """Say whether any folded score fell: of the drawings at all, of generated images by more than half a point."""
+    """Say whether a folded score fell: at all on the drawings, or by more than half a point on generated images."""
     return any(change.after["folded"] < change.before["folded"] - _SLACK[kind] for kind, change in found.items())
 
 
 def in_words(found: Mapping[str, Change]) -> str:
-    """Tell the folded scores before and after in one line."""
+    """Return the folded scores before and after, in one line of text."""
     return ", ".join(
         f"{_KINDS[kind]} {percent(change.before['folded'])} → {percent(change.after['folded'])}"
         for kind, change in found.items()

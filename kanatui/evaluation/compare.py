@@ -1,4 +1,4 @@
-"""Two models side by side: what one reads rightly and the other does not, on the very same images."""
+"""Two models compared on the same images: which ones does one read correctly and the other not?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kanatui.model.predictions import Places, Predictions
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How many images both models, one of them or neither read rightly."""
+    """How many images both models, one of them or neither read correctly."""
 
     both: int = 0
     only_first: int = 0
@@ -25,7 +25,7 @@ class Share:
 
     @property
     def images(self) -> int:
-        """All of them."""
+        """The number of all images."""
         return self.both + self.only_first + self.only_second + self.neither
 
 
@@ -39,18 +39,21 @@ class Comparison:
         predictions: tuple[Predictions, Predictions],
         files: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
-        """Put the two together.
+        """Match the records of two evaluations.
 
         Args:
-            first: what the first one read; likewise ``second``.
-            predictions: of the first and the second.
-            files: a folder's pictures, of the first and the second.
+            first: one evaluation.
+            second: the other one.
+            predictions: those of the first and of the second.
+            files: the picture files of the first and of the second, if they are of a folder.
 
         Raises:
-            RunError: they were not made over the same images; it says what differs.
+            RunError: they are not over the same images; the message says what differs.
         """
         if first.data != second.data:
-            raise RunError(f"not the same images: {_describe(first)}, but {_describe(second)}; evaluate both on one")
+            raise RunError(
+                f"not the same images: {_describe(first)}, but {_describe(second)}; evaluate both on the same images"
+            )
         self.first, self.second = first, second
         self.predictions = predictions
         orders = [_order(one, names) for one, names in zip(predictions, files, strict=True)]
@@ -58,16 +61,16 @@ class Comparison:
         if orders[0][0] != orders[1][0]:
             raise RunError(
                 f"not the same images of {_describe(first)}: {first.total.images:,} with {_candidates(first)} for the "
-                f"first, {second.total.images:,} with {_candidates(second)} for the second; evaluate both alike"
+                f"first, {second.total.images:,} with {_candidates(second)} for the second; evaluate both the same way"
             )
 
     def right(self, folded: bool) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Say which images the first and the second read rightly, bool [n] each, both in the same order."""
+        """Say which images the first and the second read correctly, bool [n] each, both in the same order."""
         one, other = (made.right(folded)[order] for made, order in zip(self.predictions, self._orders, strict=True))
         return one, other
 
     def shares(self, folded: bool) -> dict[str, Share]:
-        """Count for each character, "" for all of them; characters in the first model's order."""
+        """Return the counts over all characters (key "") and by character, in the first model's order."""
         first, second = self.right(folded)
         truth = self.predictions[0].records["truth"][self._orders[0]]
         columns = (first & second, first & ~second, ~first & second, ~first & ~second)
@@ -79,10 +82,10 @@ class Comparison:
         return {"": Share(*counts.sum(axis=0).tolist()), **shares}
 
     def differing(self, truth: str = "", folded: bool = False) -> list[tuple[int, int]]:
-        """Return the images that one of the two reads rightly, as the record of each.
+        """Return the images that exactly one of the two reads correctly, as pairs of record numbers.
 
-        Those that only the first reads come before those that only the second does; among them the surest mistake
-        comes first.
+        Those that only the first reads correctly come before those that only the second does. Within each group the
+        most confident mistake comes first.
         """
         first, second = self.right(folded)
         wanted = first != second
@@ -99,7 +102,7 @@ class Comparison:
 
 
 def _order(predictions: Predictions, files: Sequence[str]) -> tuple[list[tuple[str | int, str]], Places]:
-    """Return what identifies each image, sorted, and the records in that order."""
+    """Return what identifies each image, sorted, and the record numbers in that order."""
     truth, images = predictions.records["truth"].tolist(), predictions.records["image"].tolist()
     keys: list[str | int] = [files[image] for image in images] if files else images
     order = sorted(range(len(keys)), key=keys.__getitem__)

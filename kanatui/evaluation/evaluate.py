@@ -1,4 +1,4 @@
-"""A whole evaluation: open model and images, read them, keep what was read beside the run."""
+"""A whole evaluation: opens the model and the images, reads them, and saves the predictions with the run."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _SAME_SPLIT = ("hold_out", "hold_out_faces", "split_seed")
 def evaluate(
     model: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: OnStage
 ) -> Evaluation:
-    """Let a model read images, and save what came of it.
+    """Read images with a model, and save the result.
 
     Args:
         model: a run's id, a weights file or ``default`` (:func:`kanatui.training.runs.find_weights`).
-        source: ``{"kind": "held_out"}`` or ``{"kind": "faces"}``, with ``"run"`` if they are another run's; or
+        source: ``{"kind": "held_out"}`` or ``{"kind": "faces"}``, with ``"run"`` for another run's images; or
             ``{"kind": "folder", "path": …}``.
         characters: the candidates, None for all.
-        limit: at most so many images; None for :data:`~kanatui.evaluation.HELD_OUT_IMAGES` of the held-out ones, and
+        limit: the maximum number of images; None for :data:`~kanatui.evaluation.HELD_OUT_IMAGES` held-out images, or
             for all of a folder.
 
     Raises:
@@ -137,21 +137,21 @@ def _counting(report: OnStage, total: int) -> Callable[[int], None]:
 
 
 def fingerprint(origin: Provenance) -> str:
-    """Return what is equal for trainings on the same images, streamed or written. RunError if nothing tells them."""
+    """Return a hash that is equal for trainings on the same images, streamed or written. RunError if not known."""
     made = origin.recipe().fingerprint()
-    if "samples" in origin.source:  # the same generated images have other places among the images
+    if "samples" in origin.source:  # generated images have other indices when they are mixed with samples
         made = hashlib.sha256(made.encode() + Path(origin.source["samples"]).read_bytes()).hexdigest()
     return made
 
 
 def _note(owner: Provenance, own: Provenance) -> str:
-    """Say if a model may have been trained on the images that another training held out."""
+    """Return a warning if the model may have been trained on images that another training held out, else ""."""
     if own.id == owner.id or "source" not in own.config or fingerprint(own) != fingerprint(owner):
         return ""
     theirs, its = owner.config.get("train", {}), own.config.get("train", {})
     if all(theirs.get(name) == its.get(name) for name in _SAME_SPLIT):
         return ""
-    return f"{own} held other images of the same data out, so it was trained on some of these"
+    return f"{own} held out other images of the same data, so it was trained on some of these"
 
 
 def open_pictures(
@@ -160,16 +160,16 @@ def open_pictures(
     """Return images of an evaluation, as the model saw them.
 
     Args:
-        evaluation: whose images.
+        evaluation: the evaluation.
         records: which of its records, [n].
         opener: opens a run's source, as :func:`kanatui.dataset.open.open_source` does.
 
     Returns:
-        uint8 [n, S, S], black where a picture is gone; and a message for each that is.
+        uint8 [n, S, S], black where a picture cannot be opened; and a message for each of those.
 
     Raises:
-        RunError: the predictions are missing, or the images are made otherwise by now.
-        KanatuiError: the source cannot be opened any more.
+        RunError: the predictions are missing, or the run's data have changed since.
+        KanatuiError: the source can no longer be opened.
     """
     from kanatui.training.provenance import find_provenance
 

@@ -1,12 +1,12 @@
-"""A model on its own: one weights file whose card tells all that its run told.
+"""Exporting a model: one weights file whose card says everything that is known from its run.
 
-The card of a weights file in a run (:mod:`kanatui.model.card`) leaves it to the run to tell how the training went. An
-exported one adds::
+The card of a weights file in a run (:mod:`kanatui.model.card`) does not say how the training went; the run does. The
+card of an exported file adds::
 
     {"config": {…},          the training's configuration, its images streamed from the recipe
      "training": {…},        steps, images, weights, device, precision
      "faces": [{…}, …],      id, style and licence of what the images were drawn with
-     "evaluations": [{…}]}   the scores of every evaluation of these weights that is kept in the run
+     "evaluations": [{…}]}   the scores of every saved evaluation of these weights
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ _CONFUSIONS = 12
 
 
 def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -> dict[str, Any]:
-    """Write a run's weights with a whole card, and return the card.
+    """Write a run's weights with a complete card, and return the card.
 
     Args:
         run: finished or not.
         target: the file to write.
         last: the last weights instead of the best.
-        force: replace a file that is there.
+        force: replace an existing file.
 
     Raises:
         RunError: the run has no such weights.
         WeightsError: they are damaged.
-        StorageError: there is a file already, or it cannot be written.
+        StorageError: the file exists already, or it cannot be written.
     """
     if target.exists() and not force:
-        raise StorageError(f"{target}: there is a file already; --force replaces it")
+        raise StorageError(f"{target}: exists already; --force replaces it")
     weights = run.checkpoint("last") if last else run.weights()
     if not weights.is_file():
         raise RunError(f"run {run.id} has no weights yet; wait for its first checkpoint")
     card = read_card(weights)
     origin = provenance_of(weights)
     config, recipe = origin.config, origin.recipe().to_dict()
-    source = {"recipe": recipe, "plugins": []}  # no folder of this machine, and nobody's samples
+    source = {"recipe": recipe, "plugins": []}  # no folders of this machine, and no one's samples
     card |= {
         "config": {name: config[name] for name in ("recipe", "train", "model") if name in config} | {"source": source},
         "training": training_of(run),
@@ -73,7 +73,7 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
 
 
 def training_of(run: Run) -> dict[str, Any]:
-    """Return how a training went, from its events."""
+    """Return how a training went: device, precision, steps, seconds and images, from its events."""
     told: dict[str, Any] = {}
     reader = run.events()
     while events := reader.read():
@@ -87,7 +87,7 @@ def training_of(run: Run) -> dict[str, Any]:
 
 
 def _faces(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return what is known here of a recipe's faces, by style."""
+    """Return the recipe's faces that are known on this machine, sorted by style."""
     from kanatui.fonts.faces import select_faces
     from kanatui.plugins.registry import load
 
@@ -100,7 +100,7 @@ def _faces(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _evaluations(run: Run, step: int) -> list[dict[str, Any]]:
-    """Return the scores of these very weights, the newest of each kind, oldest first."""
+    """Return the scores of the weights of one step: the newest evaluation of each kind, oldest first."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for evaluation in reversed(list_evaluations(run.path / "evaluations")):
         if evaluation.step == step:

@@ -1,6 +1,6 @@
-"""From picture files to probabilities: the one way, for commands, evaluations and measurements.
+"""From picture files to probabilities, for commands, evaluations and measurements.
 
-Files are prepared by several processes where that pays (:mod:`kanatui.pictures.pool`), and read some at a time.
+Several processes prepare files where that saves time (:mod:`kanatui.pictures.pool`); the model reads them in batches.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
 
 _AT_ONCE = 128
-"""Pictures whose looks are made together: few enough to stay in the processor's cache at 48 px."""
+"""Pictures whose views are made together: few enough to stay in the processor's cache at 48 px."""
 
 _LONGEST_STREAM = 256 << 20  # bytes
 
@@ -37,17 +37,17 @@ def read_files(
     """Read a picture from each file, in order.
 
     Args:
-        weights: the model's file. Loading it takes a second for torch alone: other processes prepare pictures by then.
-        files: pictures of any size and kind; one that is no path is read as standard input is.
+        weights: the model's file. Importing torch takes a second; meanwhile other processes prepare pictures.
+        files: pictures of any size and kind; one that is not a path is read like standard input.
         characters: the candidates; None for all that the model knows.
 
     Yields:
-        Of each picture its probabilities, float32 [C] over the model's characters, or the error that says why there are
-        none: a :class:`~kanatui.core.errors.NoInkError` if nothing is on it.
+        For each picture its probabilities, float32 [C] over the model's characters, or the error that says why there
+        are none: a :class:`~kanatui.core.errors.NoInkError` for an empty picture.
 
     Raises:
         WeightsError: the model cannot be loaded.
-        UsageError: it knows none of ``characters``.
+        UsageError: the model knows none of ``characters``.
     """
     size = read_card(weights)["image_size"]
     with Preparation([file for file in files if isinstance(file, Path)], size) as preparation:
@@ -81,12 +81,12 @@ def _read_stream(stream: IO[bytes], size: int) -> Prepared:
 
 @contextlib.contextmanager
 def _loaded(weights: Path, helpers: int) -> Iterator[Classifier]:
-    """Load a model; while it is in use, torch leaves as many cores as there are ``helpers`` at work."""
+    """Load a model; while it is in use, torch has ``helpers`` threads fewer, but at least one."""
     classifier = _load(weights)
     import torch
 
     threads = torch.get_num_threads()
-    # Threads that wait for each other spin, which takes the cores from those who prepare.
+    # Torch's waiting threads spin, which takes cores from the processes that prepare pictures.
     torch.set_num_threads(max(1, threads - helpers))
     try:
         yield classifier
@@ -97,7 +97,7 @@ def _loaded(weights: Path, helpers: int) -> Iterator[Classifier]:
 def _load(weights: Path) -> Classifier:
     first = "torch" not in sys.modules
     if first:
-        gc.disable()  # importing torch makes no garbage, and a tenth of its time was looking for some
+        gc.disable()  # importing torch makes no garbage, and collection took a tenth of the time
     try:
         from kanatui.model.weights import load_weights
 

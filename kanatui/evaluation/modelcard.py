@@ -11,21 +11,22 @@ from kanatui.evaluation.store import KINDS
 from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
-- It reads one character a picture. It finds no characters on a page and reads no words; it knows no kanji, digits or
-  Latin letters and takes them for some kana all the same.
-- Small and normal kana (つ, っ) differ only in size, へ and ヘ not at all: in a picture cut from its surroundings they
-  cannot be told apart. On the drawing board size and place tell the small ones.
-- Its probabilities say which reading is likelier, not how often it is right: a scribble has a likeliest kana, too.
-- It learnt from fonts and from imaginary writers, not from people. A cursive hand, or one that leaves strokes out, is
-  read worse than a careful one; `kanatui adapt` teaches it yours."""
+- It reads one character per picture. It does not find characters on a page and does not read words. It does not know
+  kanji, digits or Latin letters, and reads them as some kana.
+- Small and normal kana (つ, っ) differ only in size, and へ and ヘ do not differ at all, so they cannot be told apart
+  in a cropped picture. On the drawing board, size and position show which kana are small.
+- Its probabilities rank the readings; they do not say how often a reading is correct. Even a scribble has a likeliest
+  kana.
+- It was trained on fonts and imaginary writers, not on the handwriting of people. Cursive handwriting, or handwriting
+  that leaves out strokes, is read less well than careful handwriting. `kanatui adapt` adapts it to yours."""
 
 
 def model_card(name: str, card: Mapping[str, Any]) -> str:
-    """Return the document; what the card lacks is left out.
+    """Return the document, without the parts for which the card has no data.
 
     Args:
         name: what the model is called.
-        card: as :func:`kanatui.evaluation.export.export` writes it; one of a run's own weights has less to tell.
+        card: as :func:`kanatui.evaluation.export.export` writes it; the card of a run's own weights has less data.
     """
     sections = [
         f"# The model {name}",
@@ -33,7 +34,7 @@ def model_card(name: str, card: Mapping[str, Any]) -> str:
         _section("How it was made", _table(("", ""), _making(card))),
         _section("What it reads", _reads(card)),
         _section("What it confuses", _confuses(card)),
-        _section("What it is not good for", _LIMITS),
+        _section("Limitations", _LIMITS),
         _section("What its images were drawn with", _faces(card)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -61,10 +62,10 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         "recipe": f"`{card.get('recipe')}`, seed {card.get('seed', 0)}",
         "adapted": f"from {adapted['from']} to {adapted['samples']} samples" if adapted else "",
         "trained": f"{duration(training.get('seconds', card.get('seconds', 0.0)))}{seen}",
-        "asked for": f"{train['minutes']:g} min" if train.get("minutes") else "",
+        "time budget": f"{train['minutes']:g} min" if train.get("minutes") else "",
         "machine": str(card.get("machine", "")),
         "computed on": ", ".join(str(training[key]) for key in ("device", "precision") if key in training),
-        "with": ", ".join(f"{name} {card[name]}" for name in ("kanatui", "torch") if card.get(name)),
+        "versions": ", ".join(f"{name} {card[name]}" for name in ("kanatui", "torch") if card.get(name)),
         "date": str(card.get("date", "")),
     }
     return [(name, text) for name, text in rows.items() if text]
@@ -78,13 +79,13 @@ def _reads(card: Mapping[str, Any]) -> str:
         what = KINDS[evaluation["kind"]] + (f", {evaluation['of']}" if evaluation["kind"] == "folder" else "")
         scores = evaluation["scores"]
         for script, score in scores.items():
-            if len(scores) == 2 and script != "all":  # one script alone: the same figures again
+            if len(scores) == 2 and script != "all":  # only one script: the figures are those of all
                 continue
             shares = (metric.text(score[metric.key]) for metric in metrics)
             rows.append((what, evaluation["candidates"], script, f"{score['images']:,}", *shares))
     headings = ("images", "candidates", "script", "n", *(metric.heading for metric in metrics))
     table = _table(headings, rows) if rows else ""
-    return f"{table}\n\nStrict counts every character; folded takes look-alikes as one." if table else ""
+    return f"{table}\n\nStrict counts every character; folded counts look-alikes as one." if table else ""
 
 
 def _confuses(card: Mapping[str, Any]) -> str:
@@ -92,8 +93,9 @@ def _confuses(card: Mapping[str, Any]) -> str:
     lines = []
     for evaluation in found:
         pairs = ", ".join(f"{truth} as {read or 'nothing'} {count}" for truth, read, count in evaluation["confusions"])
-        of = f" {evaluation['of']}" if evaluation["kind"] == "folder" else ""
-        lines.append(f"Most often, look-alikes aside, of the {KINDS[evaluation['kind']]}{of}: {pairs}.")
+        of = f" in {evaluation['of']}" if evaluation["kind"] == "folder" else ""
+        what = f"{KINDS[evaluation['kind']]}{of}"
+        lines.append(f"Most frequent confusions on {what}, apart from look-alikes: {pairs}.")
     return "\n\n".join(lines)
 
 

@@ -22,7 +22,7 @@ def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters
     Args:
         classifier: the model.
         prepared: uint8 [n, H, W] of the model's size, white on black.
-        characters: the candidates; the model's probabilities are shared out among them.
+        characters: the candidates, over which the probabilities are normalised.
 
     Raises:
         UsageError: the model knows none of ``characters``.
@@ -33,7 +33,7 @@ def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters
 def classify_pictures(
     classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
 ) -> Probabilities:
-    """Do as :func:`classify` for real pictures, each looked at several times (:func:`views`)."""
+    """Classify real pictures: as :func:`classify`, with the mean logits over several views (:func:`views`)."""
     allowed = candidates(classifier.characters, characters)
     return _among(allowed, np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
 
@@ -50,16 +50,16 @@ def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
         return np.ones(len(known), dtype=bool)
     allowed = np.isin(list(known), list(characters))
     if not allowed.any():
-        raise UsageError(f"--characters: the model knows none of {characters[:12]!r}, but {known[:3]}…{known[-1]}")
+        raise UsageError(f"--characters: the model knows none of {characters[:12]!r}; it knows {known[:3]}…{known[-1]}")
     return allowed
 
 
 LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))
-"""Size as a factor, and degrees clockwise."""
+"""The additional views: scale, and clockwise rotation in degrees."""
 
 
 def views(prepared: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
-    """Give all looks at some pictures, uint8 [n, S, S] each, beginning with the pictures themselves."""
+    """Yield all views of some pictures, uint8 [n, S, S] each, beginning with the pictures themselves."""
     import torch
     from torch.nn.functional import grid_sample
 

@@ -1,12 +1,12 @@
-"""Readings: from probabilities to ranked characters, and from a drawing on the board.
+"""Readings: ranks characters by probability, and reads drawings from the board.
 
-The size that a character was meant to have cannot be seen in a free picture, nor whether へ is hiragana or katakana.
+A cropped picture does not show how large a character was meant to be, nor whether へ is hiragana or katakana.
 So readings are ranked by the probability of their look-alike group (:mod:`kanatui.kana.folding`), and within a
-group by their own. A member that holds less than :data:`SERIOUS` of its group's probability ranks by its own alone, or
-the list would fill up with small kana that nobody thought of.
+group by their own. A member with less than :data:`SERIOUS` of its group's probability is ranked by its own alone.
+Otherwise the list would fill up with unlikely small kana.
 
-On the drawing board the frame is known. There the model still judges the shape, from a picture prepared like any other,
-but whether a kana is a small or a normal one is judged by size and place alone: see :func:`smallness`.
+On the drawing board the frame is known. There the model still reads the shape, from a picture prepared like any other,
+but size and position alone decide whether a kana is small or normal: see :func:`smallness`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from kanatui.pictures.drawing import Drawing
 
 SERIOUS = 0.2
-"""Share of its group's probability that lets a character rank with its group."""
+"""The share of its group's probability that a character needs to be ranked with its group."""
 
 BOARD = 192
-"""Pixels to which a drawing is drawn for reading: all that :mod:`kanatui.pictures.prepare` looks at."""
+"""Side in pixels at which a drawing is rasterised for reading: :mod:`kanatui.pictures.prepare` uses no more."""
 
 _SMALL_SIDE, _SMALL_CENTRE, _SMALL_STEEPNESS = 0.54, 0.56, 25.0
 
@@ -41,7 +41,7 @@ class Reading:
 
     character: str
     probability: float
-    """Of this very character, 0 … 1."""
+    """Of exactly this character, 0 … 1."""
     folded: float
     """Of this character or one that looks like it."""
 
@@ -67,16 +67,16 @@ def _readings(
 def read_drawing(
     classifier: Classifier, drawing: Drawing, top: int = 5, characters: str | None = None
 ) -> list[Reading]:
-    """Read what is on the drawing board.
+    """Read a drawing from the board.
 
     Args:
         classifier: the model.
-        drawing: the strokes; their size and place on the board tell small kana from normal ones.
+        drawing: the strokes; their size and position on the board tell small kana from normal ones.
         top: how many readings to give.
         characters: the candidates, where the script is known; None for all that the model knows.
 
     Returns:
-        The readings, the likeliest first; those that look alike stand together.
+        The readings, the likeliest first, with look-alikes next to each other.
 
     Raises:
         ImageError: nothing is drawn.
@@ -97,16 +97,17 @@ def prepare_board(board: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uin
     """
     from kanatui.pictures.prepare import prepare
 
-    # With paper all about, no stroke along the board's edge can be taken for a border line.
+    # With a margin all round, no stroke along the board's edge can be mistaken for a border line.
     return prepare(np.pad(board, len(board) // 4), size)
 
 
 def smallness(board: npt.NDArray[np.uint8]) -> float:
-    """Say how surely a kana on the board was meant to be a small one, 0 … 1.
+    """Return the probability that a kana on the board was meant to be small, 0 … 1.
 
-    A logistic function of two shares of the board: the longer side of the ink, and how far down its middle lies. Of
-    210 drawings of kana that have a small form (Omniglot, in the frame in which they were drawn) it calls none small;
-    of 858 small kana in 39 faces it calls 99.5 % small where an em is 0.7 of the board, 79 % where it is 0.8.
+    A logistic function of two shares of the board: the longer side of the ink, and how far down its middle lies. It
+    calls none of 210 normal kana small (drawings from Omniglot, in the frame in which they were drawn, of kana that
+    have a small form). Of 858 small kana in 39 faces it calls 99.5 % small when an em is 0.7 of the board, and 79 %
+    when it is 0.8.
 
     Args:
         board: the whole board, uint8 [S, S], white ink on black.
@@ -124,16 +125,16 @@ def smallness(board: npt.NDArray[np.uint8]) -> float:
 def judge_size(
     probabilities: Probabilities, known: str, small: float, allowed: npt.NDArray[np.bool_] | None = None
 ) -> Probabilities:
-    """Share out the probability of each small kana and its normal one anew.
+    """Divide the summed probability of each small kana and its normal form between the two.
 
     Args:
         probabilities: [n, C] over the characters ``known``.
         known: the model's characters.
         small: the share of the small one, 0 … 1.
-        allowed: the candidates, bool [C]; a pair of which only one is allowed stays as it is.
+        allowed: the candidates, bool [C]; a pair with only one candidate is not changed.
 
     Returns:
-        float32 [n, C]; each pair's sum is what it was.
+        float32 [n, C]; the sum of each pair is unchanged.
     """
     judged = probabilities.copy()
     place = {character: index for index, character in enumerate(known) if allowed is None or allowed[index]}
@@ -145,6 +146,6 @@ def judge_size(
 
 
 def _together(readings: list[Reading]) -> list[Reading]:
-    """Put readings that look alike next to each other, at the place of the likelier."""
+    """Put look-alikes next to each other, at the position of the likeliest."""
     leaders = [FOLD.get(reading.character, reading.character) for reading in readings]
     return sorted(readings, key=lambda reading: leaders.index(FOLD.get(reading.character, reading.character)))

@@ -1,8 +1,8 @@
 """The user's own labelled drawings: `handwriting/U+3042/20261122-143005-120391.png`, dark ink on light paper.
 
-Each picture carries its strokes and how it was read when it was made, as JSON in a text chunk called ``kanatui``, so
-that nothing of a drawing is lost; any other program sees a plain picture. The folder has the layout of
-:mod:`kanatui.pictures.files`, and is as good for evaluating as any other.
+Each file also holds the drawing's strokes and its first readings, as JSON in a text chunk called ``kanatui``, so that
+nothing of a drawing is lost; other programs see a plain picture. The folder has the layout of
+:mod:`kanatui.pictures.files`, so a model can be evaluated on it as on any other folder.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclasses.dataclass(frozen=True)
 class Notes:
-    """What is known of a sample besides its picture; empty for pictures from elsewhere."""
+    """What is known about a sample besides its picture; empty for pictures from elsewhere."""
 
     drawing: Drawing | None = None
     readings: tuple[tuple[str, float], ...] = ()
@@ -56,11 +56,11 @@ class Sample:
     character: str
 
     def notes(self) -> Notes:
-        """Read the notes, empty where there are none that make sense."""
+        """Read the notes; empty if there are none or they are damaged."""
         try:
             with Image.open(self.path) as image:
                 return _parse_notes(image.info.get(_CHUNK))
-        except (OSError, SyntaxError, ValueError):  # what Pillow raises for files that are no pictures
+        except (OSError, SyntaxError, ValueError):  # what Pillow raises for files that are not pictures
             return Notes()
 
     def picture(self) -> Image.Image:
@@ -72,7 +72,7 @@ class Sample:
     def prepared(self, size: int) -> Pixels:
         """Return what a model of ``size`` pixels sees: uint8 [size, size]. ImageError if it cannot be read.
 
-        A drawing is taken from its strokes, as the board's readings are.
+        A drawing is prepared from its strokes, as on the drawing board.
         """
         from kanatui.evaluation.recognize import BOARD, prepare_board
         from kanatui.pictures.files import read_image
@@ -94,7 +94,7 @@ class Tally:
     read: int = 0
     """Those whose reading is known."""
     misread: int = 0
-    """Those of which the first reading looks different (small and normal, へ and ヘ count as the same)."""
+    """Those whose first reading looks different (small and normal kana, or へ and ヘ, look the same)."""
 
     def add(self, character: str, notes: Notes) -> None:
         """Count a sample."""
@@ -105,7 +105,7 @@ class Tally:
 
     @property
     def weakness(self) -> float:
-        """The share of misread ones, 0 … 1, drawn towards a half while there are few (Laplace's rule)."""
+        """The share that was misread, 0 … 1, closer to a half the fewer there are (Laplace's rule of succession)."""
         return (self.misread + 1) / (self.read + 2)
 
 
@@ -115,16 +115,16 @@ def folder() -> Path:
 
 
 def samples(place: Path | None = None) -> list[Sample]:
-    """Return all samples, by character and then from the oldest; or the labelled pictures in another folder.
+    """Return all samples, sorted by character and then by age, oldest first; or the labelled pictures in ``place``.
 
-    ImageError if the folder cannot be read, or if another one is named and holds none.
+    ImageError if the folder cannot be read, or if ``place`` holds no labelled pictures.
     """
     from kanatui.pictures.files import SUFFIXES
 
     if place is not None:
         return _samples_in(place)
     if not any(path.suffix.lower() in SUFFIXES for path in folder().glob("*/*")):
-        return []  # which is an error where pictures are asked for, but not here
+        return []  # an error for find_labelled, but not for the user's own folder
     return _samples_in(folder())
 
 
@@ -147,7 +147,7 @@ def keep(drawing: Drawing, character: str, readings: Sequence[tuple[str, float]]
 
     Args:
         drawing: what was drawn, with ink.
-        character: what it is.
+        character: what it shows.
         readings: what it was read as, with probabilities, the likeliest first.
         model: which model read it.
 
@@ -165,7 +165,7 @@ def keep(drawing: Drawing, character: str, readings: Sequence[tuple[str, float]]
 
 
 def relabel(sample: Sample, character: str) -> Sample:
-    """Say that a sample shows another character. StorageError if its file cannot be moved."""
+    """Change the character of a sample. StorageError if its file cannot be moved."""
     if character == sample.character:
         return sample
     path = _free_path(character, sample.path.stem, sample.path.suffix)
@@ -175,7 +175,7 @@ def relabel(sample: Sample, character: str) -> Sample:
 
 
 def remove(sample: Sample) -> None:
-    """Delete a sample. StorageError if that fails; one that is gone already is no error."""
+    """Delete a sample, unless it is gone already. StorageError if that fails."""
     with storage.storing(sample.path):
         sample.path.unlink(missing_ok=True)
 
@@ -185,13 +185,13 @@ def export_to(target: Path, progress: OnProgress = lambda done, total: None) -> 
 
     Raises:
         ImageError: there are no samples.
-        StorageError: there is something at the target already, or it cannot be written.
+        StorageError: the target exists already, or it cannot be written.
     """
     found = samples()
     if not found:
         raise ImageError("there are no samples yet: draw a character and say what it is")
     if target.exists() and (target.is_file() or any(target.iterdir())):
-        raise StorageError(f"{target}: there is something already; name a new folder or a new .zip file")
+        raise StorageError(f"{target}: exists already; name a new folder or a new .zip file")
     storage.make_folder(target.parent)
     if target.suffix.lower() == ".zip":
         with storage.replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
@@ -209,14 +209,14 @@ def export_to(target: Path, progress: OnProgress = lambda done, total: None) -> 
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-    """What came of an import."""
+    """The result of an import."""
 
     kept: int
-    """Pictures that are samples now."""
+    """Pictures that were added to the samples."""
     known: int
     """Pictures that were among the samples already."""
     unreadable: tuple[str, ...]
-    """Why each other one was left out."""
+    """A message for each picture that could not be read."""
 
 
 def import_from(source: Path, progress: OnProgress = lambda done, total: None) -> Imported:
@@ -264,7 +264,7 @@ def _copy_in(sample: Sample) -> None:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive; names that lead out of the folder are made harmless by zipfile. ImageError if it is none."""
+    """Unpack an archive; zipfile makes names that lead out of the folder harmless. ImageError if that fails."""
     try:
         with zipfile.ZipFile(archive) as opened:
             if sum(entry.file_size for entry in opened.infolist()) > _MOST_UNPACKED:
@@ -275,7 +275,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _free_path(character: str, stem: str, suffix: str) -> Path:
-    """Return a name in the character's folder that is not taken, the folder made."""
+    """Return an unused path in the character's folder, and make that folder."""
     place = storage.make_folder(folder() / _label(character))
     path = place / f"{stem}{suffix}"
     numbers = itertools.count(2)

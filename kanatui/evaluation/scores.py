@@ -1,4 +1,4 @@
-"""The scores of an evaluation: every metric in all, by script and by character, and what was taken for what."""
+"""The scores of an evaluation: every metric in total, by script and by character, and the confusions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Score:
 
     images: int = 0
     values: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Shares (0 … 1) by the keys of :data:`~kanatui.model.metrics.METRICS`: those that were computed."""
+    """Shares (0 … 1) by the keys of :data:`~kanatui.model.metrics.METRICS`, if they were computed."""
 
     @classmethod
     def of(cls, predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> Score:
-        """Score some predictions."""
+        """Compute the metrics of some predictions."""
         return cls(len(predictions), compute(predictions, metrics))
 
     def __getitem__(self, key: str) -> float:
         return self.values[key]
 
     def texts(self, metrics: Sequence[Metric] = METRICS) -> list[str]:
-        """Write the metrics for people, "–" for one that was not computed."""
+        """Return the metrics as text, "–" for one that was not computed."""
         return [metric.text(self.values[metric.key]) if metric.key in self.values else "–" for metric in metrics]
 
     def to_dict(self) -> dict[str, float | int]:
@@ -40,36 +40,36 @@ class Score:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Score:
-        """Read what :meth:`to_dict` gave. Raises KeyError, TypeError or ValueError if it is something else."""
+        """Read what :meth:`to_dict` returned. Raises KeyError, TypeError or ValueError for anything else."""
         return cls(int(data["images"]), {key: float(value) for key, value in data.items() if key != "images"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:
-    """``count`` images of ``truth`` were read as ``read``; an empty ``read`` means that nothing was."""
+    """``count`` images of ``truth`` were read as ``read``; an empty ``read`` means that nothing could be read."""
 
     truth: str
     read: str
     count: int
     folded: bool
-    """Whether the two are look-alikes, so that the folded score does not mind."""
+    """Whether the two are look-alikes, so that the folded score does not count this as an error."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How well a model reads."""
+    """The scores of a model on some images."""
 
     total: Score
     by_script: Mapping[str, Score]
-    """Of hiragana, katakana and other characters, those that there are, in the model's order."""
+    """Of hiragana, katakana and other characters, if there are images of them, in the model's order."""
     per_character: Mapping[str, Score]
-    """Characters of which there were images, in the model's order."""
+    """Of each character that there are images of, in the model's order."""
     confusions: tuple[Confusion, ...]
     """Most frequent first; ties in the model's order."""
 
     @classmethod
     def of(cls, predictions: Predictions) -> Scores:
-        """Score some predictions."""
+        """Compute all scores of some predictions."""
         per_character = {c: Score.of(part, PER_CHARACTER) for c, part in predictions.by_character().items()}
         scripts = dict.fromkeys(map(script, per_character))
         by_script = {
@@ -78,7 +78,7 @@ class Scores:
         return cls(Score.of(predictions), by_script, per_character, _confusions(predictions))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: the total's, ``by_script``, ``per_character`` and ``confusions`` (all of them)."""
+        """Return plain data: the total score, ``by_script``, ``per_character`` and all ``confusions``."""
         return {
             **self.total.to_dict(),
             "by_script": {name: score.to_dict() for name, score in self.by_script.items()},
@@ -91,7 +91,7 @@ def _confusions(predictions: Predictions) -> tuple[Confusion, ...]:
     characters, wrong = predictions.characters, predictions.records[~predictions.right(folded=False)]
     truth, read = wrong["truth"], wrong["classes"][:, 0]
     group = fold_groups(characters)[1]
-    # Nothing read comes after all characters. Pairs are numbered, so that none is counted that did not occur.
+    # "Nothing" is numbered after all characters. Pairs are numbered too, so that only those that occur are counted.
     pairs = truth.astype(np.int64) * (len(characters) + 1) + np.where(read == UNREAD, len(characters), read)
     distinct, counts = np.unique(pairs, return_counts=True)
     order = np.argsort(-counts, kind="stable")

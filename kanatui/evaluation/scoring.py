@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kanatui.training.splits import ImageSet
 
 OnAdvance = Callable[[int], None]
-"""Called with how many more images were read."""
+"""Called with the number of images that were read since the last call."""
 
 _PIXELS_AT_ONCE = 1 << 20
 """Pixels to take from a source at once: 256 images of 64 px."""
@@ -54,7 +54,7 @@ class Skipped:
 def choose_pictures(
     folder: LabelledFolder, known: str, characters: str | None = None, limit: int | None = None
 ) -> tuple[LabelledFolder, Skipped]:
-    """Leave out what cannot be scored: characters that the model does not know or that are no candidates.
+    """Leave out what cannot be scored: characters that the model does not know or that are not candidates.
 
     Raises:
         ImageError: nothing is left.
@@ -84,8 +84,8 @@ def read_folder(
         on_advance: called after each picture.
 
     Returns:
-        What was read, each image by its place in ``folder.files``; and an error message for each picture that could
-        not be opened.
+        The predictions, in which an image is numbered by its index in ``folder.files``; and an error message for each
+        picture that could not be opened.
     """
     predictions = Predictions(read_card(weights)["characters"])
     errors: list[str] = []
@@ -110,14 +110,14 @@ def read_source(
     characters: str | None = None,
     on_advance: OnAdvance | None = None,
 ) -> Predictions:
-    """Read generated images, just as they were trained on.
+    """Read generated images as they are, without further preparation.
 
-    Predictions name each image by its index in the source.
+    In the predictions an image is numbered by its index in the source.
 
     Args:
         classifier: the model.
-        source: where the images are, of the model's characters and size.
-        indices: which of them, [n].
+        source: the source of the images, with the model's characters and image size.
+        indices: the images to read, [n].
         characters: the candidates; None for all.
         on_advance: called after each batch.
 
@@ -144,17 +144,17 @@ def open_held_out(
     """Open the images that a training never saw.
 
     Args:
-        origin: whose training; the classifier's own, or another one's on images of the same characters and size.
+        origin: the training: the classifier's own, or another one on images of the same characters and size.
         classifier: the model.
-        by_face: those of the faces held out, rather than the held-out images of the others.
+        by_face: open the images of the held-out faces instead of the held-out images of the other faces.
         on_progress: called while faces are checked and their glyphs drawn.
 
     Returns:
         The source, the images, and the ids of the held-out faces.
 
     Raises:
-        RunError: the training held nothing out, nothing tells what it was, or its data have changed since.
-        UsageError: held-out faces are asked for, and it held none out.
+        RunError: the training held out no images, is not known, or its data have changed since.
+        UsageError: ``by_face`` is set, but the training held out no faces.
     """
     from kanatui.dataset.open import open_source
     from kanatui.training.session import Prepares, open_split
@@ -166,9 +166,9 @@ def open_held_out(
         raise _misfit(origin, source, classifier)
     split = open_split(origin.config, source)
     if by_face and not len(split.held_out_faces):
-        raise UsageError(f"{origin} held no faces out (train.hold_out_faces), so there are no --held-out-faces to read")
+        raise UsageError(f"{origin} held out no faces (train.hold_out_faces), so there are no --held-out-faces to read")
     if not by_face and not len(split.held_out):
-        raise RunError(f"{origin} held no images out (train.hold_out is 0); use --images DIR")
+        raise RunError(f"{origin} held out no images (train.hold_out is 0); use --images DIR")
     return source, split.held_out_faces if by_face else split.held_out, split.faces
 
 

@@ -1,7 +1,7 @@
-"""Evaluations on disk: `NAME.json` says what was read by which model and how well, `NAME.npz` holds the predictions.
+"""Evaluations on disk: `NAME.json` says which model read what and how well, `NAME.npz` holds the predictions.
 
-They lie in `evaluations/` of the run whose model was judged, so that they are there when the app is opened again and
-go when the run is deleted. Nothing here needs torch, and nothing that is loaded can run code.
+They are kept in `evaluations/` of the run that trained the model, and are deleted with it. Nothing here needs torch,
+and nothing that is loaded can run code.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from kanatui.model.predictions import RECORD, UNREAD, Predictions
 from kanatui.training.event_text import IMAGE_SETS
 
 FORMAT = 2
-"""Raised when evaluations come to be kept differently. Format 1, with counts in place of shares, is read too."""
+"""Increased when the files change. Format 1, with counts instead of shares, can still be read."""
 
 _FORMATS = (1, FORMAT)
 
 KINDS = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces", "folder")}
-"""The kinds of sources, and what they are called."""
+"""The kinds of sources, with their names for people."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,26 +49,26 @@ class Evaluation:
     kind: str
     """One of :data:`KINDS`."""
     where: str
-    """The run whose images they are, or the folder."""
+    """The run that the images belong to, or the folder."""
     data: str
-    """Equal for equal data: the fingerprint of the recipe behind the images, or the folder."""
+    """Equal for equal data: the fingerprint of the images' recipe, or the folder."""
     candidates: str = ""
     """The characters that predictions were restricted to, "" for all."""
     limit: int = 0
-    """At most so many images were to be read, 0 for as many as usual."""
+    """The maximum number of images, 0 for the default."""
     available: int = 0
     """How many images there were to choose from."""
     faces: tuple[str, ...] = ()
     """The held-out faces."""
     made: str = ""
-    """When, UTC, ISO 8601."""
+    """Date and time, UTC, ISO 8601."""
     seconds: float = 0.0
     total: Score = dataclasses.field(default_factory=Score)
     by_script: Mapping[str, Score] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Pictures that were not scored (:class:`kanatui.evaluation.scoring.Skipped`)."""
     note: str = ""
-    """What to bear in mind about the scores, "" if nothing."""
+    """A warning about the scores, "" if there is none."""
     format: int = FORMAT
     path: Path = Path()
     """Its JSON file; not written into it."""
@@ -86,7 +86,7 @@ class Evaluation:
         return KINDS[self.kind] + (f" of {self.where}" if self.where != self.run else "")
 
     def load(self) -> tuple[Predictions, list[str]]:
-        """Read the predictions, and the files of a folder's pictures (by the records' ``image``), relative to it.
+        """Return the predictions and, for a folder, its files, relative to it and indexed by the records' ``image``.
 
         RunError if they are missing or damaged.
         """
@@ -95,13 +95,13 @@ class Evaluation:
             with np.load(file, allow_pickle=False) as arrays:
                 records, names = arrays["records"], arrays["files"].tobytes().decode("utf-8", "surrogateescape")
             if records.dtype != RECORD or not _within(records, len(self.characters)):
-                raise ValueError("its records make no sense")
+                raise ValueError("its records are invalid")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"{file}: missing or damaged ({error}); evaluate again") from None
         return Predictions(self.characters, records), names.split("\0") if names else []
 
     def delete(self) -> None:
-        """Remove its files. StorageError if that fails."""
+        """Delete its files. StorageError if that fails."""
         with storage.storing(self.path):
             self.path.unlink(missing_ok=True)
             self.path.with_suffix(".npz").unlink(missing_ok=True)
@@ -116,13 +116,13 @@ def _within(records: np.ndarray[Any, Any], characters: int) -> bool:
 
 
 def save(folder: Path, about: Evaluation, predictions: Predictions, scores: Scores, files: list[str]) -> Evaluation:
-    """Write an evaluation, and return it with its scores, time and place.
+    """Write an evaluation, and return it with its scores, time and path.
 
     Args:
         folder: made if it is missing.
         about: what was read.
-        predictions: what came of it.
-        scores: the predictions'.
+        predictions: what the model predicted.
+        scores: those of the predictions.
         files: a folder's pictures relative to it, [] for generated images.
 
     Raises:
@@ -134,7 +134,7 @@ def save(folder: Path, about: Evaluation, predictions: Predictions, scores: Scor
     packed = io.BytesIO()
     names = np.frombuffer("\0".join(files).encode("utf-8", "surrogateescape"), dtype=np.uint8)
     np.savez_compressed(packed, records=predictions.records, files=names)
-    # The header is written last: where it is, the predictions are whole.
+    # The JSON file is written last: if it exists, the predictions are complete.
     storage.write_bytes(path.with_suffix(".npz"), packed.getvalue())
     done = dataclasses.replace(
         about, made=now.isoformat(timespec="seconds"), total=scores.total, by_script=scores.by_script, path=path
@@ -147,7 +147,7 @@ def save(folder: Path, about: Evaluation, predictions: Predictions, scores: Scor
 
 
 def _free(folder: Path, name: str) -> Path:
-    """Return a file that is not there yet."""
+    """Return a path that does not exist yet."""
     path, number = folder / f"{name}.json", 1
     while path.exists():
         number += 1
@@ -178,7 +178,7 @@ def _score(data: Mapping[str, Any], format: int) -> Score:
 
 
 def list_evaluations(folder: Path) -> list[Evaluation]:
-    """Return the evaluations in a folder, newest first. What cannot be read is left out."""
+    """Return the evaluations in a folder, newest first. Those that cannot be read are left out."""
     found = []
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
         with contextlib.suppress(RunError):

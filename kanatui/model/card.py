@@ -1,4 +1,4 @@
-"""The card of a weights file: what a model is, without its weights and without torch.
+"""The card of a weights file: what a model is. Reading it needs neither the weights nor torch.
 
 A safetensors file's metadata holds it as JSON under the key ``kanatui``::
 
@@ -25,7 +25,7 @@ _LARGEST_IMAGE = 4096
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Return a weights file's card, checked, without reading the weights. WeightsError if it is none."""
+    """Return a weights file's card without reading the weights. WeightsError if the file or the card is invalid."""
     try:
         if not path.is_file():
             raise WeightsError(f"{path}: no such file")
@@ -38,13 +38,13 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
     if text is None:
-        raise WeightsError(f"{path}: these are weights, but not kanatui's (the file has no card)")
+        raise WeightsError(f"{path}: a weights file, but not kanatui's (it has no card)")
     try:
         if len(text) > _LONGEST_CARD:
             raise ValueError("it is too long")
         card = json.loads(text)
         if card["format"] != FORMAT:
-            raise WeightsError(f"{path}: format {card['format']} is not this kanatui's ({FORMAT}); update kanatui")
+            raise WeightsError(f"{path}: format {card['format']}, but this kanatui reads {FORMAT}; update kanatui")
         characters, size, model = card["characters"], card["image_size"], card["model"]
         _require(isinstance(characters, str) and 0 < len(characters) <= _MOST_CHARACTERS, "characters")
         _require(len(set(characters)) == len(characters), "characters")
@@ -53,12 +53,12 @@ def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
         if "evaluations" in card:
             card["evaluations"] = _renamed(card["evaluations"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path}: its card makes no sense ({one_line(error)})") from None
+        raise WeightsError(f"{path}: its card is invalid ({one_line(error)})") from None
     return dict(card)
 
 
 def _renamed(data: Any) -> Any:
-    """Call metrics by their names of today; earlier versions wrote others into the scores of a card's evaluations."""
+    """Give metrics their current names; earlier versions wrote other names into the evaluations of a card."""
     if isinstance(data, list):
         return [_renamed(each) for each in data]
     if isinstance(data, dict):

@@ -1,7 +1,7 @@
-"""The metrics: what each is called and how it is computed, once for validation, evaluation, tables and charts.
+"""The metrics: their names and how they are computed, in one place for validation, evaluation, tables and charts.
 
-Another metric is one more entry of :data:`METRICS`. Nothing here imports NumPy or torch: command lines and first paints
-need the names alone.
+To add a metric, add an entry to :data:`METRICS`. This module imports neither NumPy nor torch, because the command line
+and the app's first paint need only the names.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ class Metric:
     """A way to say how well images were read, as a share 0 … 1."""
 
     key: str
-    """What it is called in files, events and ``--json``."""
+    """Its name in files, events and ``--json``."""
     heading: str
-    """What people are told."""
+    """Its name in tables and charts."""
     compute: Callable[[Predictions], float]
-    """Of at least one image. It need not be a mean over images: each script and character is computed from its own."""
+    """Computes it for one or more images. It need not be a mean over images: every script and character gets its own
+    call."""
     text: Callable[[float], str] = percent
-    """Writes a value."""
+    """Formats a value."""
     per_character: bool = True
-    """Whether it says something of the few images of a single character."""
+    """Whether it is meaningful for the few images of a single character."""
     validated: bool = False
-    """Whether trainings compute it too: it is in their events and status, and in charts and lists of runs."""
+    """Whether a training run computes it too; it is then in events, status, charts and lists of runs."""
 
 
 def _strict(predictions: Predictions) -> float:
@@ -53,11 +54,12 @@ def _top5(predictions: Predictions) -> float:
 
 
 def _calibration_error(predictions: Predictions) -> float:
-    """Return the expected calibration error: by how much probabilities and the share read rightly differ; 0 is best.
+    """Return the expected calibration error: how far probabilities are from the share read correctly; 0 is best.
 
-    Images are put into 15 bins of equal width by the probability of their likeliest character, 0 where nothing could be
-    read; each bin's difference between mean probability and share read rightly counts by its number of images. From
-    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 2.
+    Images are put into 15 bins of equal width by the probability of their likeliest character, 0 if nothing could be
+    read. The result is the mean over bins, weighted by their numbers of images, of the difference between the mean
+    probability and the share read correctly. From Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural
+    Networks", ICML 2017, section 2.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""What a classifier said about each image: one record an image, from which every score and list is made.
+"""What a classifier predicted: one record per image, from which every score and list is made.
 
 A record takes 64 bytes, so that all of the article's 715,884 images fit into 46 MB. Nothing here needs torch:
-the app looks through evaluations that another process made.
+the app shows evaluations that another process made.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy.typing as npt
 from kanatui.kana.folding import fold_groups, fold_probabilities
 
 UNREAD = -1
-"""The class that an image is read as in which nothing can be read."""
+"""The class of an image in which nothing could be read."""
 
 TOP = 5
-"""Likeliest classes kept of each image."""
+"""How many of the likeliest classes are kept for each image."""
 
 RECORD = np.dtype(
     [
-        ("image", "<i8"),  # where the image is: its index in the source, or its place among the files
+        ("image", "<i8"),  # the image's index in the source, or among the files of a folder
         ("truth", "<i4"),
         ("classes", "<i4", (TOP,)),  # the likeliest first; UNREAD where there are no more
         ("probabilities", "<f4", (TOP,)),
@@ -38,10 +38,10 @@ Places = npt.NDArray[np.int64]
 
 
 class Predictions:
-    """Records, batch by batch."""
+    """Records of images, which are added in batches."""
 
     def __init__(self, characters: str, records: Records | None = None) -> None:
-        """Begin with ``records`` (:data:`RECORD`, [n]) or none; ``characters`` are the classes, in order."""
+        """Start with ``records`` (:data:`RECORD`, [n]) or none; ``characters`` are the classes, in order."""
         self.characters = characters
         self._parts = [np.empty(0, dtype=RECORD) if records is None else records]
         self._group = fold_groups(characters)[1]
@@ -62,7 +62,7 @@ class Predictions:
         Args:
             probabilities: [n, C]. A tie counts as the class that comes first.
             labels: the true classes, [n].
-            images: where the images are, [n].
+            images: the images' indices in the source or among the files, [n].
         """
         truth = np.asarray(labels, dtype=np.int64)
         made = np.empty(len(truth), dtype=RECORD)
@@ -86,14 +86,14 @@ class Predictions:
         self._parts.append(made)
 
     def by_character(self) -> dict[str, Predictions]:
-        """Return the images of each character that there are any of, in the model's order."""
+        """Return the predictions of each character that has images, in the model's order."""
         records = self.records[np.argsort(self.records["truth"], kind="stable")]
         present, starts = np.unique(records["truth"], return_index=True)
         parts = np.split(records, starts[1:])
         return {self.characters[label]: self._part(part) for label, part in zip(present, parts, strict=False)}
 
     def only(self, characters: str) -> Predictions:
-        """Return the images of some characters."""
+        """Return the predictions of images of some characters."""
         labels = [self.characters.index(character) for character in characters]
         return self._part(self.records[np.isin(self.records["truth"], labels)])
 
@@ -103,30 +103,33 @@ class Predictions:
         return part
 
     def right(self, folded: bool) -> npt.NDArray[np.bool_]:
-        """Say which images were read rightly, bool [n]: up to look-alikes, or strictly."""
+        """Say which images were read correctly, bool [n]; if ``folded``, as the character or a look-alike."""
         truth, said = self.records["truth"], self.said(folded)[0]
         if not folded:
             return np.asarray(said == truth)
         return np.asarray((said != UNREAD) & (self._group[said] == self._group[truth]))
 
     def said(self, folded: bool) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Return what each image was read as, and how surely, [n] each: a class, or the first of its look-alikes."""
+        """Return the class that each image was read as, and its probability, [n] each.
+
+        If ``folded``: the likeliest class of the likeliest group of look-alikes, and the group's probability.
+        """
         records = self.records
         if folded:
             return records["alike"], records["alike_probability"]
         return records["classes"][:, 0], records["probabilities"][:, 0]
 
     def misread(self, truth: str = "", folded: bool = False) -> Places:
-        """Return which records are wrong, the surest first: of the character ``truth``, or of all."""
+        """Return which records are wrong, the most confident first: of the character ``truth``, or of all."""
         wrong = ~self.right(folded)
         if truth:
             wrong &= self.records["truth"] == self.characters.index(truth)
         return self._surest(np.flatnonzero(wrong), folded)
 
     def cell(self, truth: str, read: str) -> Places:
-        """Return which images of ``truth`` were read as ``read`` ("" for nothing), the most telling first.
+        """Return which images of ``truth`` were read as ``read`` ("" for nothing), the most interesting first.
 
-        That is the surest where the two differ, the least sure where they are the same.
+        These are the most confident mistakes, or the least confident correct readings.
         """
         records = self.records
         said = self.characters.index(read) if read else UNREAD
@@ -147,7 +150,7 @@ class Predictions:
         ]
 
     def reading(self, place: int, folded: bool) -> tuple[str, float]:
-        """Return what a record's image was read as, "" for nothing, and how surely (0 … 1); see :meth:`said`."""
+        """Return what a record's image was read as, "" for nothing, and its probability (0 … 1); see :meth:`said`."""
         said, probability = self.said(folded)
         return "" if said[place] == UNREAD else self.characters[said[place]], float(probability[place])
 

@@ -1,7 +1,7 @@
 """Weights files: a trained classifier in one file that cannot run code.
 
-A safetensors file with a *card* (:mod:`kanatui.model.card`). The architecture itself is the model plugin's; the card
-says only which one and with which parameters.
+A safetensors file with a *card* (:mod:`kanatui.model.card`). The architecture comes from a model plugin; the card only
+names the plugin and its parameters.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from kanatui.model.card import FORMAT, KEY, one_line, read_card
 from kanatui.plugins.registry import Registry, load
 
 _PIXELS_AT_ONCE = 32 * 48**2
-"""Pixels to a pass for each thread of the processor.
+"""Pixels per pass for each thread of the processor.
 
-Larger activations (7 MB for 128 images of 48 px) are given back to the system after each layer, and every page of
-them is fetched anew: 100,000 page faults in reading 512 images, 600 with 32 at once. Of ``compact_cnn`` at 48 px one
-thread took 387 µs an image with 128 at once, 268 with 32 and 300 with 16 (medians of seven rounds, before batch
-normalisation was made part of the convolutions).
+Larger activations (7 MB for 128 images of 48 px) are returned to the system after each layer, and each of their pages
+must be fetched again: 100,000 page faults in reading 512 images, but 600 with 32 at once. With ``compact_cnn`` at 48 px
+one thread took 387 µs per image with 128 at once, 268 with 32 and 300 with 16 (medians of seven rounds, before batch
+normalisation was merged into the convolutions).
 """
 
 _LEAST_AT_ONCE = 16
-"""Images to a pass, however large they are: some models have a last layer whose weights are read anew in each."""
+"""The minimum of images per pass, whatever their size: some models read many weights again in each pass."""
 
 _PIXELS_ON_DEVICE = 1 << 20
-"""Pixels to a pass on anything else than a processor: 256 images of 64 px."""
+"""Pixels per pass on anything but a CPU: 256 images of 64 px."""
 
 
 class Classifier:
-    """A network together with what its outputs mean."""
+    """A network, and what its outputs mean."""
 
     def __init__(
         self, module: nn.Module, characters: str, image_size: int, card: Mapping[str, Any], device: torch.device
@@ -82,14 +82,14 @@ class Classifier:
             own, light = (network(probe.to(self.device)) for network in (self.module, lighter))
         except (AttributeError, RuntimeError, TypeError):  # the module itself raises it again when it classifies
             return self.module
-        # A module may use the layers of a sequence in other ways than in sequence.
+        # A module need not call the layers of its nn.Sequential one after the other.
         return lighter if torch.allclose(own, light, atol=1e-3) else self.module
 
 
 def _without_batch_norm(module: nn.Module) -> nn.Module:
-    """Return a copy in which convolutions do what the batch normalisation right behind them in a sequence did.
+    """Return a copy in which batch normalisation is merged into the convolution right before it.
 
-    ``compact_cnn`` at 48 px takes 179 µs an image in place of 269 (one thread, 32 at once, medians of seven rounds).
+    ``compact_cnn`` at 48 px takes 179 µs per image instead of 269 (one thread, 32 at once, medians of seven rounds).
     """
     lighter = copy.deepcopy(module).eval()
     for part in lighter.modules():
@@ -106,7 +106,7 @@ def save_weights(path: Path, module: nn.Module, card: Mapping[str, Any]) -> None
     """Write a module's weights and its card by atomic rename.
 
     Args:
-        card: as in this module's docstring; ``format`` and ``kanatui`` are added.
+        card: as described in :mod:`kanatui.model.card`; ``format`` and ``kanatui`` are added.
 
     Raises:
         StorageError: the file cannot be written.
@@ -117,7 +117,7 @@ def save_weights(path: Path, module: nn.Module, card: Mapping[str, Any]) -> None
 
 def pack(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
     """Return the bytes of a safetensors file. Tensors that share memory are written once for each name."""
-    # In memory first: the library writes files by its own means, and its errors do not tell a full disk from others.
+    # In memory first, because the library's own errors do not say whether a disk is full.
     plain: dict[str, torch.Tensor] = {}
     memory: set[int] = set()
     for name, tensor in tensors.items():
@@ -133,9 +133,9 @@ def load_weights(path: Path, device: str | torch.device = "cpu", registry: Regis
     """Load a classifier, ready to classify.
 
     Args:
-        path: a file that :func:`save_weights` wrote; anything else is refused, whatever it holds.
+        path: a file that :func:`save_weights` wrote; anything else is refused.
         device: where to compute.
-        registry: the plugins to take the model from; all that are installed if not given.
+        registry: the plugins to take the model from; all installed ones if not given.
 
     Raises:
         WeightsError: the file is missing, damaged, of another program, or does not fit the model that it names.

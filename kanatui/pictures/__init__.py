@@ -1,1 +1,1 @@
-"""Pictures of handwriting: from files or drawn, made ready for a model."""
+"""Pictures of handwriting: read from files or drawn, and prepared for a model."""

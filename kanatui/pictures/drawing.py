@@ -1,7 +1,7 @@
 """Drawings: pen strokes on a square board, and their raster image.
 
 Points are shares of the board's side, x to the right and y downwards, 0 … 1. So a drawing has no resolution: the screen
-shows it with pixels of half a cell, the recogniser and the file get the same strokes at a much higher resolution.
+shows it with pixels of half a cell, and the model and the file get the same strokes at a much higher resolution.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Drawing:
         return pixels
 
     def to_data(self) -> list[dict[str, Any]]:
-        """Return the strokes as JSON-able values, with points to a ten-thousandth of the board."""
+        """Return the strokes as values for JSON, with points rounded to a ten-thousandth of the board."""
         return [
             {"points": [[round(x, 4), round(y, 4)] for x, y in stroke.points], "width": round(stroke.width, 4)}
             | ({"erases": True} if stroke.erases else {})
@@ -126,7 +126,7 @@ def _paint_span(pixels: Pixels, span: npt.NDArray[np.float64], radius: float, er
 
 
 def smoothed(points: Sequence[Point], grain: float) -> tuple[Point, ...]:
-    """Smooth the steps of a line whose points are only known to within a ``grain``.
+    """Smooth a line whose points are known only to within a ``grain``.
 
     A terminal reports the cell of the mouse, so a slanted stroke arrives in steps. The line is resampled at even steps
     and averaged over about a grain; its ends stay in place, and corners are rounded by less than a grain.

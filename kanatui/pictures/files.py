@@ -1,4 +1,4 @@
-"""Pictures from files: opening one, and finding the labelled ones in a folder.
+"""Picture files: opening one, and finding the labelled pictures in a folder.
 
 A folder of labelled pictures holds ``LABEL/*.png|jpg|jpeg``, where LABEL is the character itself, ``3042`` or
 ``U+3042``.
@@ -26,23 +26,23 @@ MOST_PIXELS = 64_000_000
 """Larger pictures are refused: they would take gigabytes, and no camera's or scanner's page needs more."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-"""What counts as a picture in a labelled folder, in either case."""
+"""What counts as a picture in a labelled folder, in upper or lower case."""
 
-# Not all that Pillow knows: it would start Ghostscript for EPS.
+# Not all formats that Pillow knows: it would start Ghostscript for EPS.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 # What Pillow's decoders raise for damaged files, besides OSError.
 _DAMAGED = (SyntaxError, ValueError, EOFError, OverflowError, MemoryError, LookupError, struct.error)
 
 
 def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
-    """Read a picture, all of it, upright as its EXIF orientation says.
+    """Read a whole picture, turned upright according to its EXIF orientation.
 
     Args:
-        file: its path, or one that is open.
+        file: its path, or an open file.
         name: what to call it in errors; the path if not given.
 
     Raises:
-        ImageError: it is missing, a folder, empty, no picture, truncated, or larger than :data:`MOST_PIXELS`.
+        ImageError: it is missing, a folder, empty, not a picture, truncated, or larger than :data:`MOST_PIXELS`.
     """
     name = name or str(file)
     try:
@@ -64,7 +64,7 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
 
 def _read(file: IO[bytes], name: str) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged below, by a limit of our own
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below, with a limit of our own
         image = Image.open(file, formats=_FORMATS)
     if image.width * image.height > MOST_PIXELS:
         raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
@@ -116,7 +116,7 @@ class LabelledFolder:
     """Files and folders that do not follow the layout."""
 
     def only(self, characters: str) -> LabelledFolder:
-        """Return what shows one of ``characters``."""
+        """Return the pictures that show one of ``characters``."""
         return dataclasses.replace(self, files=tuple(entry for entry in self.files if entry[1] in characters))
 
     def at_most(self, count: int) -> LabelledFolder:

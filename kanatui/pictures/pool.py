@@ -1,4 +1,4 @@
-"""Many files at once, prepared for a model: by several processes where that pays."""
+"""Prepares many files for a model, in several processes where that saves time."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from kanatui.core.processes import begin_worker, usable_cores
 from kanatui.pictures.files import read_image
 
 Prepared = npt.NDArray[np.uint8] | ImageError
-"""A picture as :func:`kanatui.pictures.prepare.prepare` gives it, uint8 [size, size]; or the error that says why."""
+"""What :func:`kanatui.pictures.prepare.prepare` returns, uint8 [size, size]; or the error that it raised."""
 
 _TOGETHER = 16
-"""Files to a task, some 25 ms of work."""
+"""Files per task, some 25 ms of work."""
 
 _FEW = 200
-"""With so few files one process is done before another helps, 0.4 s after its start."""
+"""With so few files one process is finished before another one could help: it takes 0.4 s to start."""
 
 _AHEAD = 64
-"""Tasks under way for each process: as much as it prepares while torch is imported, 2 MB of pictures."""
+"""Tasks given to each process in advance: what it prepares while torch is imported, 2 MB of pictures."""
 
 
 class Preparation:
-    """Files being prepared, from now on, and given in order as they are ready; a context, left when all are read.
+    """A context in which files are prepared in the background; iterating over it yields them in order.
 
-    Preparing is a hundred short calls of NumPy and SciPy a picture, most of which hold the interpreter: two threads
-    took 1.5 times as long as one. Processes do not disturb each other.
+    Preparing a picture takes a hundred short calls of NumPy and SciPy, most of which hold the interpreter lock: two
+    threads took 1.5 times as long as one. Processes do not slow each other down.
     """
 
     def __init__(self, files: Sequence[Path], size: int) -> None:
-        """Begin; ``size`` is the model's, in pixels."""
+        """Start preparing; ``size`` is the model's image size in pixels."""
         cores = usable_cores()
         self.processes = cores // 2 if len(files) > _FEW else 0
-        """How many beside this one prepare. A picture takes about as long to be read (five looks): the other half."""
+        """How many other processes prepare: half of the cores, as reading (five views) takes about as long."""
         self._size = size
         self._tasks = (files[start : start + _TOGETHER] for start in range(0, len(files), _TOGETHER))
         self._coming: deque[Future[list[Prepared]]] = deque()
@@ -64,7 +64,7 @@ class Preparation:
             self._pool.shutdown(cancel_futures=True)
 
     def __iter__(self) -> Iterator[Prepared]:
-        """Give each file's picture, or the error that says why there is none."""
+        """Yield each file's picture, or the error that says why there is none."""
         if self._pool is None:
             yield from (_prepared(file, self._size) for task in self._tasks for file in task)
             return

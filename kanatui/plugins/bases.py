@@ -1,7 +1,7 @@
-"""Base classes of what a plugin can provide: glyph sources, placement and pixel augmentations, models.
+"""Base classes for what a plugin can provide: glyph sources, placement and pixel augmentations, models.
 
 A plugin author subclasses one of these, declares parameters as class attributes, and returns the class from the
-hook of its kind. An instance is one parameterised use of it; instances never change.
+hook of its kind. An instance holds the parameters of one use; it never changes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class Plugin(Configurable):
-    """Base of all kinds. The first line of the class's or module's docstring is its description."""
+    """Base of all plugin classes. The first line of the class's or module's docstring is its description."""
 
     kind: ClassVar[str] = ""
     version: ClassVar[str] = "1"
-    """Increase it when the same parameters come to mean other pixels; data sets record it."""
+    """Increase it when the same parameters give other pixels; data sets record it."""
 
     def _lacks(self, method: str) -> PluginError:
-        """Return the error for a plugin that is used in a way that it has no method for."""
+        """Return the error for a plugin that is used in a way for which it has no method."""
         return PluginError(f"{self.kind} {self.id!r} cannot be used like this: its plugin does not define {method}()")
 
 
 class Placement(Plugin):
-    """Says where and how large a glyph stands, as columns of the glyph table; ImageMagick or the resampler does it."""
+    """Sets a glyph's size, shape and position in columns of the glyph table; the renderer draws it accordingly."""
 
     kind: ClassVar[str] = "placement"
 
@@ -59,18 +59,19 @@ class Pixel(Plugin):
     kind: ClassVar[str] = "pixel"
 
     def draw(self, keys: Keys, size: int) -> dict[str, npt.NDArray[Any]]:
-        """Draw everything random for n images of ``size`` × ``size`` pixels: arrays whose first axis is n.
+        """Draw all random numbers for n images of ``size`` × ``size`` pixels: arrays whose first axis is n.
 
         Pixel units scale with the image: multiply lengths stated at 64 px by ``size / 64``.
         """
         raise self._lacks("draw")
 
     def apply(self, images: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Return the changed images, float32 [n, 1, H, W] in and out; nothing random, and no sample sees another.
+        """Return the changed images, float32 [n, 1, H, W] in and out, without using random numbers.
 
         ``drawn`` holds the arrays of ``draw`` as tensors on the images' device. Values outside 0 … 1 are clipped
-        afterwards. A sample's result must not depend on n: keep to element-wise arithmetic, pooling, ``grid_sample``
-        and ``interpolate``; convolutions and matrix products choose their order of summation by batch size.
+        afterwards. A sample's result must not depend on the other samples or on n: use only element-wise arithmetic,
+        pooling, ``grid_sample`` and ``interpolate``; convolutions and matrix products choose their order of summation
+        by batch size.
         """
         raise self._lacks("apply")
 
@@ -91,7 +92,7 @@ class GlyphSource(Plugin):
     kind: ClassVar[str] = "source"
 
     def faces(self) -> Sequence[Face]:
-        """Return every face known, installed or not; ids are unique over all sources."""
+        """Return every known face, installed or not; ids are unique across all sources."""
         raise self._lacks("faces")
 
     def coverage(self, face: Face, characters: str) -> npt.NDArray[np.bool_]:
@@ -99,5 +100,5 @@ class GlyphSource(Plugin):
         raise self._lacks("coverage")
 
     def masters(self, face: Face, characters: str, em: int) -> Masters:
-        """Draw each character once, ``em`` pixels to the em, white on black, without hinting or placement."""
+        """Draw each character once, ``em`` pixels per em, white on black, without hinting or placement."""
         raise self._lacks("masters")

@@ -1,4 +1,4 @@
-"""The hooks. A plugin implements any of them with :data:`hookimpl`; kanatui's own plugins use no other door."""
+"""The hooks. A plugin implements any of them with :data:`hookimpl`; kanatui's own plugins use the same hooks."""
 
 from __future__ import annotations
 

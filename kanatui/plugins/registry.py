@@ -2,7 +2,7 @@
 
 Every plugin, shipped or not, is a Python module with functions marked :data:`kanatui.hookimpl`. It is found as an entry
 point of group ``kanatui``, in the shipped ``plugins/`` folder, or in a folder that the user named. One that fails stays
-in the list with its traceback and never takes the others down.
+in the list with its traceback and does not affect the others.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ K = TypeVar("K", bound=type[Plugin])
 
 @dataclasses.dataclass
 class PluginModule:
-    """A module that plugins come from, one file or entry point, and how loading it went."""
+    """A module that provides plugins, found as a file or an entry point, and whether it could be loaded."""
 
     name: str
     found_as: str
-    """``shipped``, ``entry point`` or ``folder`` (a file of a folder that the user named)."""
+    """``shipped``, ``entry point`` or ``folder`` (a file in a folder that the user named)."""
     location: str
     version: str = ""
     state: str = "found"
@@ -55,7 +55,7 @@ class PluginModule:
     provides: list[str] = dataclasses.field(default_factory=list)
 
     def fail(self, error: BaseException) -> None:
-        """Mark the module as failed, in one line and with the traceback kept."""
+        """Mark the module as failed, and keep the error as one line and as a traceback."""
         self.state = "failed"
         self.error = f"{type(error).__name__}: {error}".splitlines()[0]
         self.traceback = "".join(traceback.format_exception(error))
@@ -76,11 +76,11 @@ class Registry:
         self.folders: tuple[str, ...] = ()
 
     def augmentation(self, id: str) -> type[Placement] | type[Pixel]:
-        """Return an augmentation class. PluginError, naming what there is, if there is none."""
+        """Return an augmentation class. PluginError, which lists those that exist, if there is no such id."""
         return self._get(self.augmentations, id, "augmentation")
 
     def model(self, id: str) -> type[Model]:
-        """Return a model class. PluginError, naming what there is, if there is none."""
+        """Return a model class. PluginError, which lists those that exist, if there is no such id."""
         return self._get(self.models, id, "model")
 
     def _get(self, table: dict[str, K], id: str, what: str) -> K:
@@ -93,7 +93,7 @@ class Registry:
         raise PluginError(f"unknown {what} {id!r} (there are: {', '.join(sorted(table)) or 'none'})")
 
     def add(self, module: PluginModule, imported: Any) -> None:
-        """Register what was imported and collect what its hooks return; it is taken out again if it breaks a rule."""
+        """Register an imported module and collect what its hooks return. A module that breaks a rule is removed."""
         try:
             self.manager.register(imported, name=module.location)
             self.manager.check_pending()
@@ -140,9 +140,9 @@ def _collect(manager: pluggy.PluginManager, module: Any) -> Iterator[type[Plugin
 
 
 def load(folders: Iterable[str | os.PathLike[str]] = ()) -> Registry:
-    """Load every plugin there is: shipped, entry points, and the files of ``folders`` that the user trusts.
+    """Load all plugins: the shipped ones, entry points, and the files in ``folders`` that the user trusts.
 
-    The result is kept for the process; a worker that calls this with the same folders sees the same plugins.
+    The result is cached in the process. A worker that calls this with the same folders gets the same plugins.
 
     Raises:
         PluginError: a named folder does not exist.

@@ -1,6 +1,6 @@
-"""The glyph table: one row for each image, made long before a pixel exists.
+"""The glyph table: one row per image, made before any pixel exists.
 
-All placement is stated on a canvas of 256 units, the article's 256 pixels, whatever size the images have in the end:
+All placement is given on a canvas of 256 units, the article's 256 pixels, whatever the final size of the images:
 ``point_size`` 192 fills three quarters of any image. Angles are degrees, clockwise positive, as in ImageMagick.
 """
 
@@ -19,7 +19,7 @@ ROW = np.dtype(
         ("number", "<u4"),  # the image's number within its character
         ("character", "<u4"),  # code point
         ("face", "<u2"),  # index into the plan's faces
-        ("point_size", "<f4"),  # canvas units to the em
+        ("point_size", "<f4"),  # canvas units per em
         ("dx", "<f4"),  # shift to the right, canvas units
         ("dy", "<f4"),  # shift down, canvas units
         ("rotation", "<f4"),  # degrees, clockwise

@@ -1,4 +1,4 @@
-"""Which plugin files of the user's own folders may run: a list of paths and hashes that the user has agreed to."""
+"""Which plugin files in the user's own folders may run: a list of paths and hashes that the user has agreed to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _read() -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise PluginError(f"{_record()}: cannot be read ({error}); mend or delete it, then trust again") from None
+        raise PluginError(f"{_record()}: cannot be read ({error}); repair or delete it, then trust again") from None
     return {str(path): str(digest) for path, digest in entries.items()}
 
 
@@ -46,7 +46,7 @@ def trust(path: Path) -> None:
 
 
 def distrust(path: Path) -> bool:
-    """Forget the file; returns whether it was known."""
+    """Forget the file, and return whether it was trusted."""
     entries = _read()
     known = entries.pop(str(path.resolve()), None) is not None
     if known:

@@ -175,7 +175,7 @@ class KanatuiApp(Host):
     @work(exclusive=True, group="quit")
     @override
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer from the user
-        """Quit; if work is active, first ask whether it should go on."""
+        """Quit; if work is active, first ask whether it should continue."""
         under_way = await asyncio.to_thread(work_under_way)
         lost = [f"{text}." for name, text in _ENDS_WITH_APP.items() if self.is_busy(name)]
         if lost and not under_way:
@@ -183,7 +183,7 @@ class KanatuiApp(Host):
             if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":
                 return
         if under_way:
-            at_work = f"Still active: {', '.join(under_way)}.\nIt can go on without the app, which finds it again."
+            at_work = f"Still active: {', '.join(under_way)}.\nIt can continue without the app, which finds it again."
             question = "\n".join([at_work, *lost])
             answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
             answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))

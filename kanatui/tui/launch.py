@@ -22,7 +22,7 @@ _LONGEST_LOG = 1_000_000
 
 
 _COLLECTED_AFTER = 2_000, 20, 100
-"""Python's own 700, 10, 10 collect so often that what a change of screens makes anew counts as old at once."""
+"""Python's own 700, 10, 10 collect so often that new objects of a change of screens count as old at once."""
 
 
 def run_app(plain: bool = False, mode: str = "") -> None:
@@ -89,7 +89,7 @@ def _terminal_alone(log: Path) -> Iterator[None]:
     kept = (os.dup(1), os.dup(2))
     before = sys.__stdout__, sys.__stderr__
     with storage.storing(log):
-        # Appended to, for two apps may be open; begun anew once it is long.
+        # Appended to, because two apps may be open; emptied once it is long.
         fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _LONGEST_LOG else 0
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | fresh, 0o600)
     with io.TextIOWrapper(io.BufferedWriter(TerminalFile(kept[0], "w", closefd=False)), "utf-8") as terminal:

@@ -26,13 +26,13 @@ class KanatuiScreen(Screen[None]):
         yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
-        """Give what stands between header and keys."""
+        """Yield what is between the header and the keys."""
         yield from ()
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
-        """Keep the styles of all widgets as they are: to match them anew is half of what a change of screens takes.
+        """Keep the styles of all widgets as they are: matching them again takes half the time of a change of screens.
 
-        They follow by themselves what changes meanwhile; after a change of theme the app matches them anew anyway.
+        They follow other changes by themselves, and after a change of theme the app matches them again anyway.
         """
         event.refresh_styles = False
 

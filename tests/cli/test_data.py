@@ -248,7 +248,7 @@ def test_what_is_detached_is_what_was_asked_for_even_if_it_is_stopped_at_its_sta
 
 @pytest.mark.parametrize("name", ["a/b", ".a", "-a", " a"])
 def test_recipes_and_data_sets_have_names_by_one_rule(refused, name):
-    message = "not a plain name: no slashes, no dot or hyphen in front, no spaces at its ends"
+    message = "not a plain name: no slashes, no dot or hyphen in front, no spaces at either end"
     refused(2, message, "recipes", "save", "-r", "quick", "--", name)
     refused(2, message, "generate", *SMALL, f"--name={name}")
 

@@ -179,8 +179,8 @@ def rewrite_card(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 2}, "format 2 is not this kanatui's"),
-        ({"characters": None}, "card makes no sense"),
+        ({"format": 2}, "format 2, but this kanatui reads 1"),
+        ({"characters": None}, "card is invalid"),
         ({"characters": 7}, "characters is out of range"),
         ({"characters": "あああ"}, "characters is out of range"),
         ({"characters": "x" * 10}, "characters is out of range"),
@@ -190,7 +190,7 @@ def rewrite_card(path, **changes):
         ({"image_size": -4}, "image_size is out of range"),
         ({"image_size": 4096}, "does not fit its model"),
         ({"image_size": 23}, "does not fit its model"),
-        ({"model": "tiny_cnn"}, "card makes no sense"),
+        ({"model": "tiny_cnn"}, "card is invalid"),
         ({"model": {"id": "nobody"}}, "unknown model 'nobody'"),
         ({"model": {"id": "../../etc/passwd"}}, "unknown model"),
         ({"model": {"id": "tiny_cnn", "parameters": {"speed": 9}}}, "tiny_cnn.speed: no such parameter"),
@@ -208,7 +208,7 @@ def test_a_hostile_card_is_refused(weights, changes, words, registry):
 )
 def test_a_card_that_is_no_card_is_refused(weights, text):
     weights.write_bytes(pack(load_file(weights), {"kanatui": text}))
-    refused(weights, "card makes no sense")
+    refused(weights, "card is invalid")
 
 
 def test_a_header_that_claims_to_be_huge_is_refused(tmp_path):

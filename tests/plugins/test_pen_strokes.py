@@ -123,7 +123,7 @@ def test_the_list_of_faces_tells_of_them(monkeypatch, tmp_path):
 
 
 def test_exact_rendering_has_no_font_for_them():
-    with pytest.raises(FontError, match="no font that ImageMagick could draw by itself; use placed"):
+    with pytest.raises(FontError, match="has no font for ImageMagick to draw with; use placed"):
         GlyphStream(recipe(characters="あ", rendering="exact"), REGISTRY).images([0])
 
 

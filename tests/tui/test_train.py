@@ -198,7 +198,7 @@ async def test_crashed_says_why_and_what_to_do():
         text = await until(pilot, lambda: "out of luck" in screen_text(app) and screen_text(app))
         assert "✗ crashed: process 4000000 is gone" in text
         assert "RuntimeError: out of luck" in text
-        assert "c goes on from its last checkpoint" in text
+        assert "c continues from its last checkpoint" in text
 
 
 async def test_preparing_is_shown():
@@ -234,7 +234,7 @@ async def test_pause_resume_stop_are_acknowledged():
             await pilot.press("enter")
             await until(pilot, lambda: "■ run 1 live · stopped" in screen_text(app))
             assert run.status().reason == "as asked"
-            await until(pilot, lambda: note(app) == "c goes on from its checkpoint, v evaluates it")
+            await until(pilot, lambda: note(app) == "c continues from its checkpoint, v evaluates it")
 
 
 async def test_a_refusal_is_shown_with_its_reason():

@@ -107,7 +107,7 @@ class History:
         self.step, self.preparing = event, {}
 
     def _begin(self, event: Event) -> None:
-        """A run that is continued takes back what came after the checkpoint that it goes on from."""
+        """A run that is continued drops what came after the checkpoint from which it continues."""
         step = int(event.get("step", 0))
         self.start, self.end, self.preparing = event, {}, {}
         for curve in self.curves.values():

@@ -39,7 +39,7 @@ _ANSWERED = {
     "stop_after_epoch": "stopping after this epoch",
     "augment": "augmentations changed",
 }
-_AFTERWARDS = {"stopped": "c goes on from its checkpoint, v evaluates it", "finished": "v evaluates it"}
+_AFTERWARDS = {"stopped": "c continues from its checkpoint, v evaluates it", "finished": "v evaluates it"}
 
 
 class Live(Vertical):
@@ -272,13 +272,15 @@ class Live(Vertical):
 
     @work(exclusive=True, group="crash")
     async def _show_crash(self, row: Row) -> None:
-        """Where it went wrong: the reason, the log's last lines, and the key that goes on."""
+        """Show where it went wrong: the reason, the last lines of the log, and the key that continues it."""
         box = self.query_one("#live-crash", Static)
         box.display = row.state in ("failed", "crashed")
         if box.display:
             _, printed = await asyncio.to_thread(read_from, row.run.log, 0)
             last = [line for line in printed if line.strip()][-_LAST_LINES:]
-            box.update("\n".join([f"✗ {row.state}: {row.status.reason}", *last, "c goes on from its last checkpoint"]))
+            box.update(
+                "\n".join([f"✗ {row.state}: {row.status.reason}", *last, "c continues from its last checkpoint"])
+            )
 
     def focus_view(self) -> None:
         """Put the focus where the keys of the view are."""

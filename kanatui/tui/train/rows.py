@@ -90,7 +90,7 @@ class Gatherer:
     def _row(self, run: Run) -> Row:
         stamp = tuple(_changed(run.path / name) for name in ("status.json", "about.toml"))
         known = self._known.get(run.id)
-        # Whether an active one still lives is told by its lock, not by a file's time.
+        # Whether an active run is still alive depends on its lock, not on a file's time.
         if known and known[0] == stamp and not known[1].status.active:
             return known[1]
         curve = self._curves.setdefault(run.id, _Curve(run.path / "events.jsonl"))

@@ -122,7 +122,7 @@ class RunsPanel(Vertical):
         self.post_message(self.Changed())
 
     def _refill(self) -> None:
-        """Repaint the lines that differ; the list is only filled anew when there are other runs."""
+        """Repaint the lines that differ; the list is filled again only if there are other runs."""
         options = self.query_one(RunOptionList)
         if not self.rows:
             self._say("No runs yet: press n for a new one.")

@@ -282,7 +282,7 @@ class GlyphView(Widget):
 
     @override
     def notify_style_update(self) -> None:
-        """Draw it anew: theme, or plain characters."""
+        """Draw it again: the theme or the plain characters changed."""
         super().notify_style_update()
         self._lines = None
 

@@ -20,11 +20,11 @@ class StatusHeader(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the name, a label for each screen, and the state."""
+        """Yield the name, a label for each screen, and the state."""
         yield Static("kanatui", classes="name")
         for key, (mode, title) in enumerate(TABS.items(), start=1):
             chosen = mode == self._mode
-            # Brackets as well as colour: the screen that one is on is told without colour too.
+            # Brackets as well as colour: they show the current screen without colour, too.
             text = f"[{key} {title}]" if chosen else f" {key} {title} "
             yield ScreenTab(text, mode, classes="chosen" if chosen else "")
         yield Static("", id="activity", markup=False)

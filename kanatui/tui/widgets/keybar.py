@@ -1,7 +1,7 @@
 """The line at the bottom of every screen: the keys that work here.
 
-Textual's own footer is a widget for every key, made anew whenever the focus moves: 17 of the 74 ms of a change of
-screens (120×40, two AMD Zen 5 cores). This one is a single line of text; and where it is too narrow for all keys it
+Textual's own footer is one widget per key, made again whenever the focus moves: 17 of the 74 ms of a change of
+screens (120×40, two AMD Zen 5 cores). This one is a single line of text. If it is too narrow for all keys, it
 keeps the one that shows the rest.
 """
 
