@@ -37,7 +37,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
 
     Raises:
         StorageError: the log cannot be written.
-        UsageError: ``$KANATUI_NICENESS`` makes no sense.
+        UsageError: ``$KANATUI_NICENESS`` is invalid.
     """
     nice = niceness()  # checked before anything is written
     with storage.storing(log), open(log, "ab") as file:

@@ -219,7 +219,7 @@ class _Running:
             return
         try:
             request.on_progress(done, total, text)
-        except Exception as error:  # noqa: BLE001  # the callback's error goes to its request; other requests go on
+        except Exception as error:  # noqa: BLE001  # the callback's error goes to its request; other requests continue
             request.fail(error)
 
     def _how_it_ended(self, status: int) -> str:

@@ -27,7 +27,7 @@ class Prefetcher:
         """Held while a job runs; no masters are fetched meanwhile."""
 
     def want(self, layout: Layout, em: int) -> None:
-        """Request all masters of a layout, at ``em`` pixels per em, in place of those requested before."""
+        """Request all masters of a layout, at ``em`` pixels per em, instead of those requested before."""
         self._wanted.put((layout, em))
 
     def start(self) -> None:

@@ -124,7 +124,7 @@ def _described(error: BaseException) -> dict[str, str]:
 
 
 def _end() -> None:
-    """End at once, even during a job, with all children; ImageMagick's processes would go on otherwise."""
+    """End at once, even during a job, with all children; ImageMagick's processes would continue otherwise."""
     for _ in range(3):  # a running job may start another meanwhile
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):

@@ -57,7 +57,7 @@ def begin(run: Run) -> Launch:
         run: its configuration says everything; one that has checkpoints is continued.
 
     Raises:
-        RunError: another process is at work on it.
+        RunError: another process is training it.
         StorageError: its log cannot be written.
     """
     run.require_idle()

@@ -36,7 +36,7 @@ class Sink(Protocol):
         """Report changed status fields; also the heartbeat, so called at every step and while waiting."""
 
     def show(self, make: Callable[[], BatchPreview]) -> None:
-        """Show the current batch; ``make`` is called only if somebody watches."""
+        """Show the current batch; ``make`` is called only if someone watches."""
 
 
 class Silence:
@@ -100,7 +100,7 @@ class Recorder:
             storage.write_json(self.run.path / "status.json", self._status | {"heartbeat": round(time.time(), 3)})
 
     def show(self, make: Callable[[], BatchPreview]) -> None:
-        """Write the current batch if somebody watches; otherwise this only checks one file's time."""
+        """Write the current batch if someone watches; otherwise this only checks one file's time."""
         if is_watched(self.run.control):
             with contextlib.suppress(StorageError):  # a failed preview must not end a training
                 write_batch(self.run.previews, make())

@@ -10,7 +10,7 @@
         lock             held by the training process for as long as it lives
         control/         commands to it (:mod:`kanatui.training.control`)
         checkpoints/     best.safetensors, last.safetensors (weights), state.safetensors (to continue from)
-        previews/        images of the current batch, while somebody watches
+        previews/        images of the current batch, while someone watches
         about.toml       title and note given by the user
         replay.json      the course to repeat, in a run that repeats another (:mod:`kanatui.training.replay`)
 """

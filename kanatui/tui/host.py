@@ -1,4 +1,4 @@
-"""What the app offers to its screens and widgets, which know it by this class alone: they never import the app."""
+"""What the app offers to its screens and widgets: they know only this class and never import the app."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABS = {"dataset": "Dataset", "train": "Train", "evaluate": "Evaluate", "draw": 
 
 
 class Host(App[None]):
-    """The app as its screens see it: engines, a place to tell of problems, ways to the other screens."""
+    """The app as its screens see it: engines, reporting problems, going to other screens."""
 
     activity: reactive[str] = reactive("", repaint=False)
     """The newest running training in a few words, "" if none runs."""
@@ -31,12 +31,12 @@ class Host(App[None]):
         super().__init__(ansi_color=ansi_color)
         self._engines: dict[str, Engine] = {}
         self.last_problem: tuple[str, str] = ("", "")
-        """What failed last, in a line, and its details; two empty texts if nothing has."""
+        """The last problem, as one line and its details; two empty texts if there was none."""
 
     # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def engine(self, name: str) -> Engine:
-        """Return the engine of that name, which starts when it is first asked something."""
+        """Return the engine with that name, which starts at its first request."""
         from kanatui.engine.client import Engine
 
         if name not in self._engines:
@@ -44,7 +44,7 @@ class Host(App[None]):
         return self._engines[name]
 
     def is_busy(self, name: str) -> bool:
-        """Whether the engine of that name has work to do."""
+        """Whether the engine with that name has work to do."""
         return name in self._engines and self._engines[name].busy
 
     async def close_engines(self) -> None:
@@ -55,7 +55,7 @@ class Host(App[None]):
     # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tell_problem(self, error: BaseException | str, details: str = "") -> None:
-        """Tell of something that failed; `!` shows the details, an exception's traceback if there are no others."""
+        """Show that something failed; `!` shows the details, or the exception's traceback if there are none."""
         text = str(error) if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}"
         if not details and isinstance(error, BaseException):
             details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
@@ -65,7 +65,7 @@ class Host(App[None]):
     # ── other screens ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def visit(self, mode: str) -> None:
-        """Go to one of :data:`TABS` and wait until it is there."""
+        """Go to one of :data:`TABS` and wait until it is shown."""
         raise NotImplementedError
 
     def show_run(self, run_id: str) -> None:
@@ -81,7 +81,7 @@ class Host(App[None]):
         self._call_on("train", "train_with", recipe, dataset)
 
     def _call_on(self, mode: str, method: str, *arguments: Any) -> None:
-        """Go to a screen and call one of its methods there: by name, for screens are imported when first visited."""
+        """Go to a screen and call one of its methods, by name, because screens are imported when first visited."""
 
         async def call() -> None:
             await self.visit(mode)

@@ -1,4 +1,4 @@
-"""Starting the app on a terminal of its own, where nothing else can write."""
+"""Starts the app so that nothing else can write to its terminal."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _COLLECTED_AFTER = 2_000, 20, 100
 
 
 def run_app(plain: bool = False, mode: str = "") -> None:
-    """Open the app and return when it is left.
+    """Open the app and return when the user leaves it.
 
     Args:
         plain: draw pictures with plain characters.
-        mode: the screen to begin with.
+        mode: the screen to start with.
 
     Raises:
         UsageError: standard input or output is not a terminal.
@@ -50,7 +50,7 @@ def run_app(plain: bool = False, mode: str = "") -> None:
 
 
 def _spare_the_collector() -> None:
-    """Take what is there now out of Python's garbage collection.
+    """Exclude all present objects from Python's garbage collection.
 
     A full collection walks 270,000 objects, nearly all of them modules and widgets that stay until the end: 90 to
     240 ms, twice in ten changes of screens, in which no key is answered.
@@ -60,15 +60,15 @@ def _spare_the_collector() -> None:
 
 
 class TerminalFile(io.FileIO):
-    """A terminal that can be written to when it has been closed, too.
+    """A terminal that can be written to even after it was closed.
 
-    It goes before SIGHUP says so. Textual writes in a thread, which an error would end, and the app, leaving, waits
-    for that thread.
+    It may be closed before SIGHUP arrives. An error would end the thread in which Textual writes, and the app waits for
+    that thread when it exits.
     """
 
     @override
     def write(self, data: Any, /) -> int:
-        """Write bytes; drop them if nobody can see them any more."""
+        """Write bytes; drop them if the terminal is closed."""
         try:
             return super().write(data)
         except OSError as error:

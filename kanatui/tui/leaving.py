@@ -1,4 +1,4 @@
-"""Leaving the app when the system says so: terminated, or its terminal is gone."""
+"""Leaves the app when it is terminated or its terminal is closed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 from textual.app import App
 
 _PATIENCE = 10.0
-"""Seconds for leaving in good order, engines ended: on a busy machine that takes more than three."""
+"""Seconds for an orderly exit, including the engines: on a busy machine this takes more than three."""
 
 _EXIT_STATUS = 128  # to which a shell adds the signal's number
 
 
 def leave_on_signals(app: App[Any]) -> Callable[[], None]:
-    """Leave the app on SIGTERM and SIGHUP; trainings are processes of their own and do not notice.
+    """Leave the app on SIGTERM and SIGHUP; trainings are separate processes and are not affected.
 
-    Called from the app's event loop. With its terminal gone the loop may hang for good in a write that nobody takes, so
+    Called from the app's event loop. When the terminal is gone, the loop may block forever in a write, so
     a thread ends the process if leaving takes too long. (A handler of the loop's own would hang with it.)
 
     Returns:
-        what puts the signals back as they were.
+        A function that restores the signal handlers.
     """
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""The models there are, as Draw and Evaluate offer them: (label, reference) each. It reads files: not for handlers."""
+"""The models that Draw and Evaluate offer, as (label, reference). Reads files, so it must not be called in handlers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def models_for_drawing() -> list[tuple[str, str]]:
 
 
 def models_to_evaluate() -> list[tuple[str, str]]:
-    """Return runs, the newest first, then the model that ships; none where the runs cannot be listed."""
+    """Return runs, the newest first, then the model that ships; without runs if they cannot be listed."""
     try:
         found = list_models()
     except KanatuiError:

@@ -1,4 +1,4 @@
-"""What the four screens share: the header above, the keys below, and who tells them that they are shown."""
+"""What the four screens share: the header, the keys, and the call when they are shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kanatui.tui.widgets.keybar import KeyBar
 
 
 class KanatuiScreen(Screen[None]):
-    """One of the four screens. Subclasses give ``mode`` and :meth:`compose_body`."""
+    """One of the four screens. Subclasses define ``mode`` and :meth:`compose_body`."""
 
     mode: ClassVar[str] = ""
     """Its key in :data:`kanatui.tui.host.TABS`."""

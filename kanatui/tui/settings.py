@@ -1,4 +1,4 @@
-"""What the app remembers between two sessions: how it looks. Kept in `ui.toml` of the configuration folder."""
+"""The app's settings, which are kept between sessions in `ui.toml` in the configuration folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_THEME = "textual-dark"
 
 @dataclasses.dataclass
 class Settings:
-    """The user's choices. A file that is missing or makes no sense counts as the defaults."""
+    """The user's choices; the defaults if the file is missing or invalid."""
 
     theme: str = DEFAULT_THEME
     ascii: bool = False
@@ -33,7 +33,7 @@ class Settings:
         return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True)
 
     def save(self) -> None:
-        """Keep the choices; where nothing can be written they last as long as the app."""
+        """Save the choices; if that fails, they last until the app is closed."""
         with contextlib.suppress(StorageError):
             storage.make_folder(paths.config())
             storage.write_bytes(_file(), tomlkit.dumps(dataclasses.asdict(self)).encode())

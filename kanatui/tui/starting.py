@@ -1,4 +1,4 @@
-"""Starting trainings from the app: an engine prepares them, then each is a process that outlives the app."""
+"""Starts trainings from the app: an engine prepares each, then it runs in a process that outlives the app."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 _POLL = 0.1
 
 Say = Callable[[str], None]
-"""Told now and then how far a start is."""
+"""Called from time to time with the progress of a start."""
 
 
 async def prepare(engine: Engine, job: str, say: Say, **arguments: Any) -> dict[str, Any]:
     """Have an engine do a job of :mod:`kanatui.engine.jobs.training`, and end the engine.
 
-    Checking faces and preparing samples take too long for a thread of the app's, and samples take torch.
+    Checking faces and preparing samples take too long for a thread of the app, and samples need torch.
 
     Raises:
-        EngineError: there is something wrong with the arguments, or with what they name.
+        EngineError: the arguments are wrong, or what they name is.
     """
 
     def tell(done: int, total: int, text: str) -> None:
@@ -37,15 +37,15 @@ async def prepare(engine: Engine, job: str, say: Say, **arguments: Any) -> dict[
         data: dict[str, Any] = (await engine.ask(job, on_progress=tell, **arguments)).data
         return data
     finally:
-        await engine.close()  # the next start is to find the plugins and fonts that there are then
+        await engine.close()  # so that the next start finds new plugins and fonts
 
 
 async def begin_training(run: Run, say: Say, fresh: bool = True) -> None:
-    """Start a run's training and return once it has begun. It goes on if the app ends meanwhile.
+    """Start a run's training and return once it has begun. It continues if the app ends meanwhile.
 
     Args:
         run: a new one, or one that is to be continued.
-        say: told how far the training's own preparation is.
+        say: called with the progress of the training's own preparation.
         fresh: whether the run is removed if it cannot start.
 
     Raises:

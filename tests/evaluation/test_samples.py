@@ -112,7 +112,7 @@ def test_an_export_never_goes_over_what_is_there(tmp_path):
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     (tmp_path / "taken.zip").write_text("mine")
     for name in ("taken", "taken.zip"):
-        with pytest.raises(StorageError, match="something already"):
+        with pytest.raises(StorageError, match="exists already"):
             samples.export_to(tmp_path / name)
     assert (tmp_path / "taken.zip").read_text() == "mine"
 

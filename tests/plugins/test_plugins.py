@@ -234,7 +234,7 @@ def test_another_glyph_source_is_drawn_like_fonts_are(folder):
     outside[:, 23:41, 23:41] = 0
     assert not outside.any()
     assert images.sum(axis=(1, 2)) == pytest.approx(255 * 16 * 16, rel=0.01)
-    with pytest.raises(FontError, match="squares-plain: no font"):
+    with pytest.raises(FontError, match="squares-plain: has no font"):
         GlyphStream(recipe.but(rendering="exact"), plugins.load([folder])).images([0])
 
 

@@ -222,7 +222,7 @@ async def test_pause_resume_stop_are_acknowledged():
             assert said[0] == "pause sent …", "said at once, before the training can answer"
             await until(pilot, lambda: "‖ run 1 live · paused" in screen_text(app))
             await pilot.press("p")
-            await until(pilot, lambda: note(app).startswith("going on at step"))
+            await until(pilot, lambda: note(app).startswith("continuing at step"))
             await until(pilot, lambda: run.status().state == "running" and app.screen.live.row.state == "running")
             await pilot.press("e")
             await until(pilot, lambda: note(app).startswith("stopping after this epoch at step"))

@@ -42,7 +42,7 @@ def measure_charset(on_stage: OnStage) -> list[Figure]:
     return [
         Figure("plan of 3,000 kanji", seconds[-1], "s", 2.0, note=f"{about}, {len(stream):,} images"),
         Figure("the same, with the face never seen before", seconds[0], "s", note="every glyph is drawn once"),
-        Figure("masters of 3,000 kanji", drawn / drawing, "glyphs/s", least=300.0, note=f"{about}, 192 px to the em"),
+        Figure("masters of 3,000 kanji", drawn / drawing, "glyphs/s", least=300.0, note=f"{about}, 192 px per em"),
     ]
 
 

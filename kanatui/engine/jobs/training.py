@@ -19,7 +19,7 @@ def configure(context: Context, arguments: Mapping[str, Any], report: Reporter) 
     from kanatui.training.options import TrainingOptions
 
     options, parameters = TrainingOptions(**arguments["options"]), arguments["parameters"]
-    context.registry.model(options.model)(**parameters)  # refused here, what makes no sense leaves no run behind
+    context.registry.model(options.model)(**parameters)  # invalid parameters are refused here, before there is a run
     if "dataset" in arguments:
         return Answer(_of_dataset(arguments["dataset"], options, parameters))
     from kanatui.dataset.layout import lay_out

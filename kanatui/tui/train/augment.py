@@ -36,7 +36,7 @@ class Augmentations(Vertical):
     """The steps of the recipe that a training draws from. Space ticks one on or off."""
 
     class Wanted(Message):
-        """The training is to use these steps from its next batch on."""
+        """The user wants the training to use these steps from its next batch on."""
 
         def __init__(self, augments: list[dict[str, Any]]) -> None:
             super().__init__()
@@ -46,11 +46,11 @@ class Augmentations(Vertical):
         super().__init__(**options)
         self._run: Run | None = None
         self._steps: tuple[Augment, ...] = ()
-        """As they are shown, changes that are not answered yet among them."""
+        """The steps as shown, including changes that are not answered yet."""
         self.in_force: tuple[Augment, ...] = ()
-        """As the training uses them."""
+        """The steps as the training uses them."""
         self._ticked_off: dict[int, float] = {}
-        """The probability that a step had before it was ticked off."""
+        """The probability that each step had before it was switched off."""
         self._seen: Event = {}
         self._active = False
         self._registry: Registry | None = None
@@ -60,13 +60,13 @@ class Augmentations(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give what is in force, the list, and room for a form."""
+        """Yield the current state, the list, and a place for the form."""
         yield Static("", id="augment-say", markup=False)
         with Horizontal():
             yield TickList(id="augment-steps")
             yield VerticalScroll(id="augment-form", can_focus=False)
 
-    # ── what is in force ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── current steps ────────────────────────────────────────────────────────────────────────────────────────────
 
     @work(exclusive=True, group="augment-run")
     async def watch_run(self, run: Run) -> None:
@@ -88,7 +88,7 @@ class Augmentations(Vertical):
         self._repaint()
 
     def update_state(self, event: Event, active: bool) -> None:
-        """Take the last change that came into force, {} for none, and whether the run is at work."""
+        """Update the last change that took effect, {} for none, and whether the run is active."""
         self._active = active
         if event and event is not self._seen and self._settling is None:
             self._seen = event
@@ -100,7 +100,7 @@ class Augmentations(Vertical):
             self._repaint()
 
     def refused(self, reason: str) -> None:
-        """Say why the training would not change, and show again what is in force."""
+        """Show why the training refused a change, and show the current steps again."""
         self._say(f"✗ {reason}")
         self._steps = self.in_force
         self._repaint()
@@ -168,7 +168,7 @@ class Augmentations(Vertical):
 
     @on(OptionList.OptionSelected)
     def _enter_form(self, event: OptionList.OptionSelected) -> None:
-        """Enter goes to the step's parameters."""
+        """Focus the step's parameters."""
         event.stop()
         for control in self.query("#augment-form Input, #augment-form Select, #augment-form Checkbox"):
             control.focus()
@@ -211,7 +211,7 @@ class Augmentations(Vertical):
             self._settling.stop()
             self._settling = None
         if not self._active:
-            self.refused("the run is not at work; press c to continue it first")
+            self.refused("the run is not active; press c to continue it first")
             return
         self._say("sent; takes effect from the next batch …")
         self.post_message(self.Wanted([step.to_dict() for step in self._steps]))
@@ -224,7 +224,7 @@ def _update(form: ParameterForm, values: Mapping[str, Any]) -> None:
 
 
 def _steps(tables: Sequence[Mapping[str, Any]]) -> tuple[Augment, ...]:
-    """Read steps as a recipe has them. ParameterError if they make no sense."""
+    """Read steps in the form that a recipe has. ParameterError if they are invalid."""
     try:
         return Recipe.from_dict({"images_per_character": 1, "augment": list(tables)}).augments
     except ParameterError as error:

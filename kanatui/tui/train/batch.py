@@ -1,4 +1,4 @@
-"""The very images of the batch that is being trained on, with what they are read as."""
+"""The images of the batch that is being trained on, and what they are read as."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NONE_YET = "the images of a batch come with the next report …"
 _AT_REST = "images are shown while the run trains"
 
 _BYTES_PER_CELL = 55
-"""Of an image with noise, where hardly two neighbours are alike."""
+"""For an image with noise, in which hardly any two neighbours are equal."""
 
 _BUDGET = 8000
-"""Bytes a second for this sheet. Every image of a batch is a new one, and a sheet of them takes a hundred kilobytes:
-too much each second for a slow line. So a sheet is shown at once, and then a few images a second are replaced."""
+"""Bytes per second for this sheet. Every image of a batch is new, and a sheet takes a hundred kilobytes: too much each
+second for a slow line. So a whole sheet is shown first, and then a few images per second are replaced."""
 
 
 class BatchSheet(GlyphSheet):
@@ -40,7 +40,7 @@ class BatchSheet(GlyphSheet):
         self.say(_NONE_YET)
 
     async def advance(self, active: bool) -> None:
-        """Ask for batches and show the newest there is; to be called once a second while it can be seen."""
+        """Ask for batches and show the newest one; to be called once a second while the sheet is visible."""
         run = self._run
         if run is None:
             return
@@ -54,7 +54,7 @@ class BatchSheet(GlyphSheet):
             self._take(batch)
 
     def _take(self, batch: BatchPreview) -> None:
-        """Replace what there is by images of a batch, all of them only where their number has changed."""
+        """Show images of a batch: a few new ones, or all if their number has changed."""
         count = min(len(batch.images), self.fitting)
         tiles = [self._tile_of(batch, index) for index in range(count)]
         if len(self._exhibits) != count:
@@ -67,7 +67,7 @@ class BatchSheet(GlyphSheet):
         self.show(list(images), captions, marks)
 
     def _tile_of(self, batch: BatchPreview, index: int) -> tuple[Any, str, bool]:
-        """Return an image, か or か→が where it is misread and how surely, and whether it is misread."""
+        """Return an image, its caption (か, or か→が and the probability if misread), and whether it is misread."""
         truth, said = batch.truths[index], batch.readings[index]
         read = truth if said == truth else f"{truth}→{said}"
         text = caption(read, f"{100 * batch.probabilities[index]:.0f} %", width=self.tile - 1)
@@ -78,5 +78,5 @@ def _look(run: Run) -> BatchPreview | None:
     try:
         run.watch()
     except StorageError:
-        return None  # somebody else's run, or a full disk: it can be watched without its images
+        return None  # another user's run, or a full disk: it can be watched without its images
     return run.batch()

@@ -21,7 +21,7 @@ from kanatui.tui.widgets.axis import Axis
 from kanatui.tui.widgets.plot import Curve, Plot, UprightLine
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
-"""Okabe and Ito's, which colour-blind people tell apart; each run has a marker of its own as well."""
+"""Okabe and Ito's colours, which colour-blind people can distinguish; each run also has its own marker."""
 
 MARKERS = ("o", "x", "+", "#", "*")
 _RAW = "#888888"
@@ -33,7 +33,7 @@ _MARK_WORDS = {"augment": "augmentations changed", "paused": "paused"}
 
 @dataclasses.dataclass(frozen=True)
 class ChartedRun:
-    """A run in the charts: what it is called and what it did."""
+    """A run in the charts: its name and its history."""
 
     name: str
     history: History
@@ -80,7 +80,7 @@ class Chart(Vertical):
         return str(self.query_one(".chart-title", Static).content)
 
     def show(self, runs: Sequence[ChartedRun]) -> None:
-        """Draw the runs, the first being the one that is watched, if anything is new."""
+        """Draw the runs if anything is new; the first is the one that is watched."""
         self._runs = runs
         plain = host(self).ascii
         state = [(run.name, run.history.events) for run in runs], plain, self.size
@@ -90,7 +90,7 @@ class Chart(Vertical):
 
     @on(Plot.Moved)
     def _draw_closely(self) -> None:
-        """Draw the part that is now seen with more of its points."""
+        """Draw the visible part with more of its points."""
         self._drawn_for = None
         self.call_later(self.show, self._runs)
 
@@ -116,7 +116,7 @@ class Chart(Vertical):
             title.update(text, layout=False)
 
     def _draw_run(self, run: ChartedRun, index: int, seen: Axis, plain: bool) -> tuple[list[Curve], list[Content]]:
-        """Return the curves of a run and what the legend says of them."""
+        """Return the curves of a run and their text in the legend."""
         colour = COLOURS[index % len(COLOURS)]
         marker = MARKERS[index % len(MARKERS)]
         alone = len(self._runs) == 1
@@ -140,7 +140,7 @@ class Chart(Vertical):
         return curves, legend
 
     def _heights(self, curves: Sequence[Curve]) -> Axis:
-        """Return the upright axis; a level line gets some room, so that ticks can be read."""
+        """Return the vertical axis; a constant curve gets some room, so that ticks can be read."""
         heights = [height for curve in curves for height in curve.ys]
         if not heights:
             return Axis(0.0, 1.0)
@@ -156,8 +156,8 @@ def _line(points: Points, colour: str, sign: str, plain: bool, dotted: bool = Fa
     Args:
         points: of the curve.
         colour: its colour.
-        sign: its marker, which tells curves apart without colour.
-        plain: whether to do without braille.
+        sign: its marker, which distinguishes curves without colour.
+        plain: whether to draw without braille.
         dotted: whether to put the marker on a few points of it.
     """
     curves = [Curve(*points, colour, sign if plain else "")]
@@ -168,7 +168,7 @@ def _line(points: Points, colour: str, sign: str, plain: bool, dotted: bool = Fa
 
 
 def _marks(history: History) -> tuple[list[UprightLine], list[Content]]:
-    """Return lines where augmentations were changed and where it was paused, and what the legend says of them."""
+    """Return lines at changes of augmentations and at pauses, and their text in the legend."""
     marks = [mark for mark in history.marks if mark.kind in MARKS]
     lines = [UprightLine(mark.step, *MARKS[mark.kind]) for mark in marks]
     kinds = sorted({mark.kind for mark in marks})

@@ -1,4 +1,4 @@
-"""What a new training is to be: what there is to choose from, and the choice."""
+"""The options of a new training, their defaults, and what it trains on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST = ("minutes", "epochs", "batch_size", "learning_rate", "device")
 """The options that most trainings set; the others are behind "more"."""
 
 BUDGET = ("minutes", "epochs")
-"""Of these one is given."""
+"""Exactly one of these is given."""
 
 
 def first_options() -> dict[str, Parameter[Any]]:
@@ -25,21 +25,21 @@ def first_options() -> dict[str, Parameter[Any]]:
 
 
 def more_options() -> dict[str, Parameter[Any]]:
-    """Return the declarations of the others; the model has a place of its own."""
+    """Return the declarations of the others; the model has its own field."""
     return {name: value for name, value in TrainingOptions.parameters().items() if name not in (*FIRST, "model")}
 
 
 @dataclasses.dataclass(frozen=True)
 class Defaults:
-    """What a recipe's ``[train]`` table says, with kanatui's own defaults for the rest."""
+    """The values of a recipe's ``[train]`` table, with kanatui's defaults for the rest."""
 
     options: dict[str, Any]
     parameters: dict[str, Any]
-    """The model's own, those that the recipe sets."""
+    """The model parameters that the recipe sets."""
 
     @classmethod
     def of(cls, train: Mapping[str, Any]) -> Defaults:
-        """Read a ``[train]`` table. ParameterError if it makes no sense."""
+        """Read a ``[train]`` table. ParameterError if it is invalid."""
         values = dict(train)
         parameters = dict(values.pop("parameters", {}))
         return cls(TrainingOptions(**values).values, parameters)
@@ -50,7 +50,7 @@ class Defaults:
         return str(self.options["model"])
 
     def parameters_of(self, model: str) -> dict[str, Any]:
-        """Return what the recipe sets of a model's parameters: nothing for another model than its own."""
+        """Return the parameters that the recipe sets for a model: none unless it is the recipe's model."""
         return self.parameters if model == self.model else {}
 
 
@@ -65,11 +65,11 @@ class Source:
 
     @property
     def run_name(self) -> str:
-        """What a run is called to which nobody gives a name."""
+        """The name of a run if the user gives it none."""
         return plain_run_name(self.name or self.recipe.name)
 
     def same_as(self, other: Source) -> bool:
-        """Say whether both are the same down to the last augmentation, which ``==`` of recipes leaves out."""
+        """Say whether both are the same, augmentations included, which ``==`` of recipes leaves out."""
         return (self.kind, self.name, self.recipe.to_dict()) == (other.kind, other.name, other.recipe.to_dict())
 
 
@@ -81,7 +81,7 @@ def job_arguments(
     options: Mapping[str, Any],
     defaults: Defaults,
 ) -> dict[str, Any]:
-    """Return what the engine's job ``configure`` is given.
+    """Return the arguments for the engine's job ``configure``.
 
     Args:
         model: the plugin's id.

@@ -1,4 +1,4 @@
-"""What the live view says in figures: plain text, so that it can be compared before it is sent."""
+"""The figures of the live view, as plain text, so that only changes are sent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kanatui.tui.train.rows import SYMBOLS, Row
 
 
 def headline(row: Row) -> str:
-    """Name the run and its state: ● 7 handwriting · running."""
+    """Return the run's name and state: ``● 7 handwriting · running``."""
     note = f" · {row.note.splitlines()[0]}" if row.note else ""
     return f"{SYMBOLS[row.state]} run {row.run.number} {row.title} · {row.state}{note}"
 
 
 def bar(row: Row, history: History, width: int, plain: bool = False) -> str:
-    """Draw progress as a bar of ``width`` cells in all, with the share and the time left."""
+    """Return a progress bar with the share and the time left, ``width`` cells in total."""
     status = row.status
     if status.state == "starting" or (status.active and history.preparing):
         return _safe(preparing, history.preparing) or "starting"
@@ -34,7 +34,7 @@ def bar(row: Row, history: History, width: int, plain: bool = False) -> str:
 
 
 def lines(row: Row, history: History) -> tuple[str, str, str]:
-    """Give three lines: where it is, what it reads right, what it costs."""
+    """Return three lines: the progress, the scores, and the speed and memory."""
     return _safe(_place, history) or "no step yet", _scores(row, history), _safe(_cost, history)
 
 
@@ -84,7 +84,7 @@ def _joined(*parts: str) -> str:
 
 
 def _safe(tell: Any, event: History | Mapping[str, Any]) -> str:
-    """Tell what an event says; "" where the file holds something else than an event of this version."""
+    """Return an event as text; "" if it is not an event of this version."""
     try:
         return str(tell(event))
     except (KeyError, TypeError, ValueError):

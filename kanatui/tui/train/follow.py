@@ -1,4 +1,4 @@
-"""Following a run by its events alone, in small bites: the process that trains may be anybody's."""
+"""Follows a run by its events alone, in small parts; any process may be training it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from kanatui.training.runs import Run
 from kanatui.tui.train.series import Series
 
 BITE = 1 << 16
-"""Bytes read at once: about 350 events, which take 2 ms to fold in. The event loop may wait that long."""
+"""Bytes read at once: about 350 events, which take 2 ms to process. The event loop may wait that long."""
 
 _MOST_LINES = 400
 _MOST_MARKS = 200
 _MOST_ANSWERS = 50
 
 MEASURED = ("loss", "rate", "images_per_second")
-"""What step events give a curve of."""
+"""The values of step events that have a curve."""
 
 SCORES = tuple(metric.key for metric in VALIDATED)
-"""What validations give a curve of, in per cent."""
+"""The scores of validations that have a curve, in percent."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Mark:
 
 
 class History:
-    """What a run's events add up to, in bounded memory however many there are."""
+    """A summary of a run's events, in bounded memory however many there are."""
 
     def __init__(self) -> None:
         self.curves: dict[str, Series] = {name: Series() for name in (*MEASURED, *SCORES)}
         """By name; x is the step."""
         self.marks: list[Mark] = []
         self.lines: deque[str] = deque(maxlen=_MOST_LINES)
-        """What happened, in words, each with its time of day."""
+        """The latest events as text, each with its time of day."""
         self.written = 0
-        """How many lines there have ever been."""
+        """The number of lines so far, including dropped ones."""
         self.answers: dict[int, Event] = {}
         """The last answers to commands, by sequence."""
         self.step: Event = {}
@@ -55,7 +55,7 @@ class History:
         self.start: Event = {}
         self.end: Event = {}
         self.preparing: Event = {}
-        """The last report on the work before the first step, {} once that is over."""
+        """The last report on the work before the first step, {} once that is finished."""
         self.scores: dict[str, float] = {}
         """The last validation: ``step`` and :data:`SCORES`."""
         self.best: dict[str, float] = {}
@@ -65,7 +65,7 @@ class History:
         self.events = 0
 
     def add(self, events: Sequence[Event]) -> None:
-        """Take what happened next. Events that make no sense, or of a later version, are passed over."""
+        """Add the next events. Invalid ones, and those of a later version, are ignored."""
         for event in events:
             self.events += 1
             try:
@@ -90,7 +90,7 @@ class History:
             while len(self.answers) > _MOST_ANSWERS:
                 del self.answers[next(iter(self.answers))]
         elif kind == "augment":
-            if self.augment.get("augments") != event["augments"]:  # a continued run says again what is in force
+            if self.augment.get("augments") != event["augments"]:  # a continued run repeats the current ones
                 self._mark(Mark(int(event["step"]), kind))
             self.augment = event
         elif kind in ("paused", "resumed"):
@@ -144,7 +144,7 @@ def _time_of_day(event: Mapping[str, Any]) -> str:
 
 
 class Follower:
-    """Reads a run's events as they come. Reading and parsing is done in a thread, folding in on the event loop."""
+    """Reads a run's events as they come. A thread reads and parses them, the event loop adds them to the history."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -154,11 +154,11 @@ class Follower:
 
     @property
     def share(self) -> float:
-        """How much of what there was at the beginning has been read, 0 … 1."""
+        """How much of the events that existed at the start has been read, 0 … 1."""
         return min(1.0, self._reader.offset / self._size) if self._size else 1.0
 
     async def advance(self) -> bool:
-        """Take the next bite; False if there is nothing new."""
+        """Read the next part; False if there is nothing new."""
         before = self._reader.offset
         events = await asyncio.to_thread(self._reader.read, BITE)
         self.history.add(events)

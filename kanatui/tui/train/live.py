@@ -1,4 +1,4 @@
-"""A run as it goes on: charts, figures, the images of the batch, what happened. Everything comes from its files."""
+"""A run in progress: charts, figures, images of the batch, events. All of it comes from the run's files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LAST_LINES = 4
 VIEWS = {"charts": "Charts", "images": "Images", "events": "Events", "log": "Log", "augment": "Augmentations"}
 _ANSWERED = {
     "pause": "paused",
-    "resume": "going on",
+    "resume": "continuing",
     "stop": "stopping",
     "stop_after_epoch": "stopping after this epoch",
     "augment": "augmentations changed",
@@ -46,10 +46,10 @@ class Live(Vertical):
     """One run, watched."""
 
     view: reactive[str] = reactive("charts")
-    """Which of :data:`VIEWS` is shown; where there is room the charts always are."""
+    """Which of :data:`VIEWS` is shown; if there is room, the charts are always shown, too."""
 
     class Answered(Message):
-        """A training has answered a command, or can no longer."""
+        """A training has answered a command, or can no longer answer."""
 
         def __init__(self, command: str, accepted: bool, text: str, step: int | None) -> None:
             super().__init__()
@@ -63,14 +63,14 @@ class Live(Vertical):
         self._others: dict[str, tuple[str, Follower]] = {}
         self._pending: dict[int, str] = {}
         self.charts = [Chart(kind) for kind in KINDS]
-        """One of each kind, of which those that fit are displayed."""
+        """One of each kind; only those that fit are displayed."""
         self._first_chart = 0
         self.caught_up = False
-        """Whether all that had happened before has been read."""
+        """Whether all earlier events have been read."""
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the figures above, the views below."""
+        """Yield the figures, and the views below."""
         yield Static("No run is shown: choose one under Runs, or press n for a new one.", id="live-head", markup=False)
         with Vertical(id="live-figures"):
             yield Static("", id="live-bar", markup=False)
@@ -124,7 +124,7 @@ class Live(Vertical):
             chart.show([])
 
     def update_state(self, row: Row) -> None:
-        """Take how the run stands now."""
+        """Update the state of the run."""
         before, self.row = self.row, row
         if before is None or before.state != row.state:
             self._show_crash(row)
@@ -135,7 +135,7 @@ class Live(Vertical):
         self._show_figures()
 
     def overlay(self, rows: list[Row]) -> None:
-        """Lay the curves of these runs over those of the one shown, which may be among them."""
+        """Show the curves of these runs together with those of the one shown, which may be among them."""
         before, known = list(self._others), self._others
         self._others = {
             row.run.id: (row.title, known[row.run.id][1] if row.run.id in known else Follower(row.run)) for row in rows
@@ -175,12 +175,12 @@ class Live(Vertical):
     # ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def say(self, text: str) -> None:
-        """Say something in the line for answers."""
+        """Show a text on the line for answers."""
         for note in self.query("#live-note").results(Static):  # none if the app is left while a training starts
             note.update(text, layout=False)
 
     def send(self, command: str, arguments: Mapping[str, Any]) -> None:
-        """Send a command to the training; what it answers is shown as soon as it comes."""
+        """Send a command to the training, and show the answer when it comes."""
         self.run_worker(self._send(command, arguments), group="send")
 
     async def _send(self, command: str, arguments: Mapping[str, Any]) -> None:
@@ -218,7 +218,7 @@ class Live(Vertical):
     def _answer(self, command: str, accepted: bool, text: str, step: int | None) -> None:
         if not accepted:
             self.say(f"✗ {text}")
-        elif self.row is not None and self.row.status.active:  # or what comes next is said already
+        elif self.row is not None and self.row.status.active:  # otherwise the line says already what happens next
             self.say(text)
         self.post_message(self.Answered(command, accepted, text, step))
 
@@ -239,13 +239,13 @@ class Live(Vertical):
             self._put(name, line)
 
     def _put(self, name: str, text: str) -> None:
-        """Change a line, if it is another one: what is not sent costs nothing."""
+        """Change a line if its text is different: what is not sent costs nothing."""
         line = self.query_one(f"#live-{name}", Static)
         if str(line.content) != text:
             line.update(text, layout=False)
 
     def _show_rest(self) -> None:
-        """Redraw what is seen of charts, images, events and log, if there is anything new."""
+        """Redraw the visible ones of charts, images, events and log, if there is anything new."""
         row, follower = self.row, self.follower
         if row is None or follower is None or not self._seen or not self.caught_up:
             return
@@ -283,7 +283,7 @@ class Live(Vertical):
             )
 
     def focus_view(self) -> None:
-        """Put the focus where the keys of the view are."""
+        """Focus the widget that has the keys of the view."""
         places = {"charts": "Plot", "images": "#live-images", "events": "#live-events", "log": "#live-log"}
         for widget in self.query(places.get(self.view, "#augment-steps")):
             if widget.display and widget.is_on_screen:
@@ -304,7 +304,7 @@ class Live(Vertical):
         self.view = event.tab
 
     def next_chart(self) -> None:
-        """Show the charts; where they are shown already, the next of them."""
+        """Show the charts; if they are shown already, show the next ones."""
         if self.view == "charts" or not self.has_class("view-charts"):
             self._first_chart = (self._first_chart + self._charts_at_once) % len(self.charts)
         self.view = "charts"

@@ -19,12 +19,12 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def clean(line: str) -> str:
-    """Take out what would move the cursor or change colours; of a line written over, the last version counts."""
+    """Remove what would move the cursor or change colours; of an overwritten line keep the last version."""
     return _CONTROL.sub("", line.rstrip("\r\n").rpartition("\r")[2]).expandtabs()
 
 
 def read_from(path: Path, offset: int) -> tuple[int, list[str]]:
-    """Return the whole lines of a text file after ``offset``, of a long file only the end, and where they end."""
+    """Return where the last complete line ends, and the lines from ``offset`` to there (only the last of many)."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
@@ -47,7 +47,7 @@ class EventLog(RichLog):
         self._shown = 0
 
     def restart(self) -> None:
-        """Begin again, for another run."""
+        """Start again, for another run."""
         self.clear()
         self._shown = 0
 
@@ -60,7 +60,7 @@ class EventLog(RichLog):
 
 
 def _hanging(line: str) -> Table:
-    """Keep what does not fit on a line off the column of times."""
+    """Indent what does not fit on a line, so that it stays out of the column of times."""
     moment, _, words = line.partition("  ")
     table = Table.grid("", Column(overflow="fold"), padding=(0, 2, 0, 0))
     table.add_row(moment, Text(words))
@@ -82,7 +82,7 @@ class OutputLog(RichLog):
             self._path, self._offset = path, 0
 
     async def advance(self) -> None:
-        """Add what the file has grown by."""
+        """Show what was added to the file."""
         path, offset = self._path, self._offset
         if path is None:
             return

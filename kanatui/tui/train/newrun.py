@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
 
 _EDITED = "edited:"
-_HINT = "ctrl+s starts; the training goes on when the app is closed"
+_HINT = "ctrl+s starts; the training continues when the app is closed"
 _WRONG_NAME = f"name: {RUN_NAME_RULE}"
 
 
@@ -34,7 +34,7 @@ class NewRun(Vertical):
     """What to train on, what to train, for how long."""
 
     class Started(Message):
-        """A training has begun."""
+        """A training was started."""
 
         def __init__(self, run_id: str) -> None:
             super().__init__()
@@ -58,7 +58,7 @@ class NewRun(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the fields, and above them the button and what it leads to."""
+        """Yield the button and its hint, and the fields below."""
         with Horizontal(id="new-start"):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Static(_HINT, id="new-say", markup=False)
@@ -72,11 +72,11 @@ class NewRun(Vertical):
                 yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
 
     def on_mount(self) -> None:
-        """Fill in what there is to choose from."""
+        """Fill in the choices."""
         self._load()
 
     def focus_first(self) -> None:
-        """Stand on the first field."""
+        """Focus the first field."""
         self._look_again()
         self.query_one("#new-source", Select).focus()
 
@@ -102,12 +102,12 @@ class NewRun(Vertical):
 
     @work(group="new-load")
     async def _look_again(self) -> None:
-        """Data sets and recipes may have come since."""
+        """Look for new data sets and recipes."""
         if self._loaded.is_set():
             await self._fill_sources("")
 
     async def _fill_sources(self, wanted: str) -> None:
-        """Offer what there is now; choose ``wanted``, or what was chosen before."""
+        """Offer what exists now, and choose ``wanted`` or what was chosen before."""
         async with self._filling:
             choices = await asyncio.to_thread(_list_sources, self._edited)
             select = self.query_one("#new-source", Select)
@@ -127,7 +127,7 @@ class NewRun(Vertical):
             await self._take_source(str(event.value))
 
     async def _take_source(self, value: str) -> None:
-        """Fill the form with what the source says; one that is chosen already keeps what was typed."""
+        """Fill the form with the source's values; if it is chosen already, keep what was typed."""
         try:
             source = await asyncio.to_thread(_open_source, value, self._edited)
             defaults = Defaults.of(source.recipe.train)
@@ -255,7 +255,7 @@ class NewRun(Vertical):
         return "" if self.model_form is not None else "choose a model"
 
     def _wanted(self) -> tuple[str, dict[str, Any]]:
-        """Return the run's name, and what its configuration is made from."""
+        """Return the run's name, and the arguments that its configuration is made from."""
         assert self._source is not None
         assert self.model_form is not None
         assert self._registry is not None
@@ -279,7 +279,7 @@ def _name_is_wrong(name: str) -> bool:
 
 
 def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
-    """Return what can be trained on: what is shown, and the value."""
+    """Return what can be trained on, as pairs of label and value."""
     choices = [(f"recipe {name}", f"recipe:{name}") for name in recipe_files()]
     if edited is not None:
         choices.insert(0, (f"recipe {edited.name or 'without a name'}, as edited under Dataset", _EDITED))

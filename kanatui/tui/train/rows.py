@@ -1,4 +1,4 @@
-"""What the list of runs shows, gathered cheaply: only what changed since the last look is read again."""
+"""The rows of the list of runs: only files that changed since the last update are read again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SYMBOLS = {
     "failed": "✗",
     "crashed": "✗",
 }
-"""A sign for each state, for those who see no colour."""
+"""A symbol for each state, readable without colour."""
 
 COLOURS = {
     "starting": "$text-accent",
@@ -49,7 +49,7 @@ class Row:
     folded: tuple[float, ...]
     """The folded score of each validation, 0 … 1."""
     details: tuple[str, ...] = ()
-    """What else the list shows (:mod:`kanatui.training.columns`)."""
+    """The other values in the list (:mod:`kanatui.training.columns`)."""
 
     @property
     def state(self) -> str:
@@ -62,7 +62,7 @@ class Row:
         return self.state in ("stopped", "failed", "crashed")
 
     def standing(self) -> str:
-        """Say how it stands: running 63 %; crashed: why.
+        """Return the state as text: ``running 63 %``; ``crashed: REASON``.
 
         Without the time left: that would repaint the whole list each second, which is 10 kB.
         """
@@ -73,7 +73,7 @@ class Row:
 
 
 class Gatherer:
-    """Looks at all runs again and again."""
+    """Makes the rows of all runs, at every update."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[tuple[int, ...], Row]] = {}
@@ -101,7 +101,7 @@ class Gatherer:
 
 
 class _Curve:
-    """The scores of a run's validations, read on from where the last look ended."""
+    """The scores of a run's validations; every update reads only the new events."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -109,7 +109,7 @@ class _Curve:
         self._scores: tuple[tuple[int, float], ...] = ()
 
     def read(self) -> tuple[float, ...]:
-        """Return every folded score so far; steps that a continued run repeats count once."""
+        """Return all folded scores so far; steps that a continued run repeats count once."""
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._offset)
@@ -146,7 +146,7 @@ def _changed(path: Path) -> int:
 
 
 def spark(values: Sequence[float], width: int = 8, plain: bool = False) -> str:
-    """Draw a curve in one line of at most ``width`` cells, from its least value to its greatest."""
+    """Draw a curve in one line of at most ``width`` cells, scaled from its minimum to its maximum."""
     bars = _PLAIN_BARS if plain else _BARS
     if len(values) > width:
         values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]

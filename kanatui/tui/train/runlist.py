@@ -31,10 +31,10 @@ class RunOptionList(OptionList, can_focus=True):
     ]
 
     class Marked(Message):
-        """A run is to be marked or no longer marked."""
+        """The user wants to mark a run, or to remove its mark."""
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take the mark away."""
+        """Mark the run under the cursor, or remove its mark."""
         self.post_message(self.Marked())
 
 
@@ -42,14 +42,14 @@ class RunsPanel(Vertical):
     """All runs, newest first, looked at once a second while this screen is shown."""
 
     class Chosen(Message):
-        """A run is to be shown."""
+        """The user wants to see a run."""
 
         def __init__(self, row: Row) -> None:
             super().__init__()
             self.row = row
 
     class Changed(Message):
-        """The rows, the marks or the cursor are other ones."""
+        """The rows, the marks or the cursor have changed."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -62,12 +62,12 @@ class RunsPanel(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the list and what stands there while it is empty."""
+        """Yield the list, and the text that is shown while it is empty."""
         yield Static("looking for runs …", id="no-runs")
         yield RunOptionList(id="run-options")
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start updating the list."""
         self.query_one(RunOptionList).display = False
         self.set_interval(_LOOK_EVERY, self._look_again)
         self.look()
@@ -83,7 +83,7 @@ class RunsPanel(Vertical):
         return next((row for row in self.rows if row.run.id == id), None)
 
     def go_to(self, id: str) -> None:
-        """Put the cursor on a run."""
+        """Move the cursor to a run."""
         for index, row in enumerate(self.rows):
             if row.run.id == id:
                 self.query_one(RunOptionList).highlighted = index
@@ -94,7 +94,7 @@ class RunsPanel(Vertical):
 
     @work(thread=True, exclusive=True, group="runs")
     def look(self) -> None:
-        """Look at the runs in a thread and show what changed."""
+        """Read the runs in a thread and show what changed."""
         try:
             rows = self._gatherer.look()
         except KanatuiError as error:
@@ -142,7 +142,7 @@ class RunsPanel(Vertical):
         self._shown = shown
 
     def _line(self, row: Row) -> str:
-        """Write a run in two lines of markup."""
+        """Return a run as two lines of markup."""
         plain = bool(getattr(self.app, "ascii", False))
         place = self.marked.index(row.run.id) + 1 if row.run.id in self.marked else 0
         mark = f"[b]+{place}[/] " if place else ""

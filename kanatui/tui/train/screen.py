@@ -31,7 +31,7 @@ _WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
 _LONGEST_TITLE = 80
 
 _OF_A_RUN = ("continue", "evaluate", "rename", "note", "delete", "view", "charts")
-"""Actions for which there must be a run."""
+"""Actions that need a run."""
 
 
 class TrainScreen(KanatuiScreen):
@@ -42,7 +42,7 @@ class TrainScreen(KanatuiScreen):
         Binding("ctrl+s", "start", "Start", tooltip="Start the training of the form"),
         Binding("n", "part('new')", "New", tooltip="Set up a new training"),
         Binding("escape", "part('runs')", "Runs", tooltip="Back to the list of runs"),
-        Binding("p", "pause", "Pause", tooltip="Pause the training, or let it go on"),
+        Binding("p", "pause", "Pause", tooltip="Pause the training, or resume it"),
         Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
         Binding("e", "stop_after_epoch", "Stop after epoch", show=False, tooltip="Stop at the end of this epoch"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
@@ -58,7 +58,7 @@ class TrainScreen(KanatuiScreen):
     ]
 
     part: reactive[str] = reactive("runs")
-    """Which of :data:`PARTS` is shown; where there is room the runs always are."""
+    """Which of :data:`PARTS` is shown; if there is room, the runs are always shown, too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class TrainScreen(KanatuiScreen):
 
     @override
     def compose_body(self) -> ComposeResult:
-        """Give the three parts."""
+        """Yield the three parts."""
         yield TabBar(PARTS, "train-parts")
         with Horizontal(id="train-body"):
             yield RunsPanel(id="train-runs")
@@ -78,7 +78,7 @@ class TrainScreen(KanatuiScreen):
 
     @override
     async def on_shown(self) -> None:
-        """Look at the runs at once."""
+        """Update the runs at once."""
         self.runs.look()
 
     @property
@@ -93,7 +93,7 @@ class TrainScreen(KanatuiScreen):
 
     @property
     def target(self) -> Row | None:
-        """The run that an action is about: the one under the cursor where the list has the focus, else the live one."""
+        """The run that an action applies to: the one under the cursor if the list has the focus, else the live one."""
         if self.part == "runs" or isinstance(self.focused, RunOptionList):
             return self.runs.current or self.live.row
         return self.live.row
@@ -115,7 +115,7 @@ class TrainScreen(KanatuiScreen):
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch_part(self) -> None:
-        """Show a part and put the focus there."""
+        """Show and focus a part."""
         for name in PARTS:
             self.set_class(name == self.part, f"part-{name}")
         if not self.query("#train-parts"):
@@ -125,7 +125,7 @@ class TrainScreen(KanatuiScreen):
         self._refresh_keys()
 
     def on_mount(self) -> None:
-        """Begin with the list."""
+        """Show the list first."""
         self.watch_part()
 
     def _focus_part(self) -> None:
@@ -145,7 +145,7 @@ class TrainScreen(KanatuiScreen):
         self.part = part
 
     def action_start(self) -> None:
-        """Start the training of the form. The screen's key, so that it holds before the form has the focus."""
+        """Start the training of the form. It is a key of the screen, so it works before the form has the focus."""
         self.query_one(NewRun).start()
 
     def action_view(self, view: str) -> None:
@@ -190,7 +190,7 @@ class TrainScreen(KanatuiScreen):
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what fits the part that is shown and the state of the run in question."""
+        """Offer only what fits the part that is shown and the state of the target run."""
         if action == "start":
             return self.part == "new"
         if not self.is_mounted or action not in (*_WHEN_ACTIVE, *_OF_A_RUN):
@@ -203,11 +203,11 @@ class TrainScreen(KanatuiScreen):
         return row.resumable if action == "continue" else True
 
     def on_descendant_focus(self) -> None:
-        """What can be done depends on where the focus is."""
+        """Update the keys, which depend on the focus."""
         self._refresh_keys()
 
     def _refresh_keys(self) -> None:
-        """Offer other keys if the run in question or its state is another: a new footer costs 5 kB."""
+        """Update the keys if the target run or its state has changed: a new footer costs 5 kB."""
         row = self.target
         about = (self.part, row.run.id if row else "", row.state if row else "")
         if about != self._keys_are_for:
@@ -225,14 +225,14 @@ class TrainScreen(KanatuiScreen):
         self.live.send(command, {})
 
     def action_pause(self) -> None:
-        """Pause the training, or let it go on."""
+        """Pause the training, or resume it."""
         row = self.target
         if row is not None:
             self._steer(RESUME if row.state == "paused" else PAUSE)
 
     @work
     async def action_stop(self) -> None:
-        """Stop the training now, with a checkpoint, once that is confirmed."""
+        """Stop the training now, with a checkpoint, after a confirmation."""
         row = self.target
         if row is None:
             return
@@ -285,7 +285,7 @@ class TrainScreen(KanatuiScreen):
 
     @work
     async def action_rename(self) -> None:
-        """Give the run another title."""
+        """Change the run's title."""
         row = self.target
         if row is None:
             return
@@ -307,7 +307,7 @@ class TrainScreen(KanatuiScreen):
 
     @work
     async def action_delete(self) -> None:
-        """Delete the run, once that is confirmed."""
+        """Delete the run, after a confirmation."""
         row = self.target
         if row is None:
             return

@@ -1,4 +1,4 @@
-"""Curves of any length in bounded memory, and what of them is worth drawing."""
+"""Curves of any length in bounded memory, and the points of them that are worth drawing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import math
 from collections.abc import Sequence
 
 Points = tuple[list[float], list[float]]
-"""The x and y of points in order of x."""
+"""The x and y of points, sorted by x."""
 
 _MOST_BUCKETS = 4096
-"""Kept of a curve: a zoom by twenty still finds 200 points. Must be even."""
+"""The points kept of a curve: at a zoom of twenty there are still 200. Must be even."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Bucket:
-    """Neighbouring points seen as one: where they begin and end, the lowest, the highest, their mean."""
+    """Neighbouring points joined into one: where they begin and end, the lowest, the highest, their mean."""
 
     first: float
     last: float
@@ -56,7 +56,7 @@ class Series:
         return len(self._buckets)
 
     def add(self, x: float, y: float) -> None:
-        """Append a point; one that is not finite is left out."""
+        """Append a point, unless it is not finite."""
         if not math.isfinite(y):
             return
         if self._buckets and self._buckets[-1].count < self._each:
@@ -67,7 +67,7 @@ class Series:
         self._buckets.append(_Bucket(x, x, y, x, y, x, y, 1))
 
     def cut(self, x: float) -> None:
-        """Forget what lies beyond ``x``, to within the neighbours that were joined."""
+        """Remove the points beyond ``x``; points that were joined are kept or removed together."""
         while self._buckets and self._buckets[-1].first > x:
             self._buckets.pop()
         if self._buckets:
@@ -82,8 +82,8 @@ class Series:
     def drawn(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
         """Return at most ``most`` points (4 at least) of the curve between ``low`` and ``high``.
 
-        Of each stretch its lowest and its highest point are kept (min/max decimation), so that no spike is lost. The
-        neighbours just outside are there too, so that lines run out of the picture.
+        The lowest and the highest point of each stretch are kept (min/max decimation), so that no spike is lost. The
+        nearest points outside are included, so that lines run out of the picture.
         """
         buckets = self._between(low, high)
         given = len(buckets) if self._each == 1 else 2 * len(buckets)
@@ -102,7 +102,7 @@ class Series:
     def smooth(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
         """Return the exponential moving average over 2 % of the whole curve (5 points at least), at ``most`` points.
 
-        It is without bias at the start: weights are normalised, as is usual.
+        It has no bias at the start, because its weights are normalised.
         """
         decay = 1.0 - 1.0 / max(5.0, 0.02 * len(self._buckets))
         value = weight = 0.0
@@ -142,6 +142,6 @@ def _high(bucket: _Bucket) -> float:
 
 
 def _thinned(indices: Sequence[int], most: int) -> list[int]:
-    """Keep at most ``most``, evenly, the last among them."""
+    """Return at most ``most`` of them, evenly spaced and including the last."""
     stride = max(1, math.ceil(len(indices) / most))
     return list(reversed(indices[::-1][::stride]))

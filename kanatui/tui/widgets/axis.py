@@ -1,4 +1,4 @@
-"""The axes of a plot: from values to places, and the ticks between."""
+"""The axes of a plot: from values to positions, and the ticks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Self
 
 _FINEST = 1e-9
-"""The least part of its own values that an axis can be long: below it neighbouring values can hardly be told apart."""
+"""The minimum length of an axis as a share of its values: below it floats hardly distinguish neighbouring values."""
 
 _LONGEST = 1e100
 
@@ -17,34 +17,34 @@ _UNITS = (("M", 1e6), ("k", 1e3))
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """An even axis. One of another kind overrides :meth:`share`, :meth:`value` and :meth:`ticks`."""
+    """A linear axis. Another kind overrides :meth:`share`, :meth:`value` and :meth:`ticks`."""
 
     low: float
     high: float
 
     def share(self, value: float) -> float:
-        """Return where a value lies: 0 at the low end, 1 at the high end, beyond them outside."""
+        """Return the position of a value: 0 at the low end, 1 at the high end, below 0 or above 1 outside."""
         return (value - self.low) / ((self.high - self.low) or 1.0)
 
     def value(self, share: float) -> float:
-        """Return the value that lies at a share of the axis."""
+        """Return the value at a share of the axis."""
         return self.low + share * (self.high - self.low)
 
     def zoomed(self, factor: float, about: float = 0.5) -> Self:
         """Return a part of the axis, or a longer one.
 
         Args:
-            factor: by how much more closely it is seen (0.15: by 15 %); less closely if negative, more than -1.
-            about: the share of the axis that stays where it is.
+            factor: how much to zoom in (0.15: by 15 %), or out if negative; more than -1.
+            about: the share of the axis that keeps its position.
         """
         return self._between(factor * about / (1 + factor), (1 + factor * about) / (1 + factor))
 
     def moved(self, by: float) -> Self:
-        """Return an axis as long as this one, further on by a share of it."""
+        """Return an axis of the same length, moved by a share of it."""
         return self._between(by, 1 + by)
 
     def _between(self, first: float, last: float) -> Self:
-        """Return the axis between two shares of this one, or this one where floats cannot tell values apart."""
+        """Return the axis between two shares of this one, or this one if floats cannot distinguish its values."""
         low, high = self.value(first), self.value(last)
         length, largest = high - low, max(abs(low), abs(high))
         return dataclasses.replace(self, low=low, high=high) if _FINEST * largest < length < _LONGEST else self
@@ -52,7 +52,7 @@ class Axis:
     def ticks(self, most: int) -> list[float]:
         """Return round values on the axis, at most ``most`` and one more: multiples of 1, 2 or 5 times a power of ten.
 
-        A plot may leave some out, for want of room.
+        A plot leaves some out if there is no room.
         """
         if not self.high > self.low:
             return [self.low]
@@ -65,7 +65,7 @@ class Axis:
 
 
 def even_labels(ticks: Sequence[float], width: int) -> list[str]:
-    """Write ticks with equally many decimals; shorter, as 1.2e-5 or 20k, where that takes more than ``width`` cells."""
+    """Write ticks with the same number of decimals; shorter (1.2e-5 or 20k) if that takes more than ``width`` cells."""
     apart = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     decimals = max(0, -math.floor(math.log10(apart) + 1e-9))
     labels = [f"{tick:.{decimals}f}" for tick in ticks]

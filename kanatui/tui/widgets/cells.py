@@ -19,18 +19,18 @@ Run = tuple[str, str]
 """Neighbouring cells of one style: their text and the style, as Rich writes it."""
 
 Point = tuple[float, float]
-"""How far to the right and how far down, each as a share (0 … 1) of the rectangle; beyond that it is outside."""
+"""Distance from the left and from the top, each as a share (0 … 1) of the rectangle; other values are outside."""
 
 
 class Cells:
-    """What is drawn outside is left out. A cell has one style: what is drawn last has it alone."""
+    """A grid of cells. What is drawn outside is left out. A cell has one style, that of the last thing drawn there."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = max(0, width), max(0, height)
         self._cells = [[(" ", "")] * self.width for _ in range(self.height)]
 
     def put(self, x: int, y: int, text: str, style: str) -> None:
-        """Write from a cell on to the right; every character is one cell wide."""
+        """Write from a cell to the right; every character is one cell wide."""
         for place, character in enumerate(text, start=x):
             if 0 <= place < self.width and 0 <= y < self.height:
                 self._cells[y][place] = (character, style)
@@ -44,23 +44,23 @@ class Cells:
 
 
 class Window:
-    """A part of some cells in which points are shares of it, so that what is drawn there need know no sizes."""
+    """A part of some cells. Points are shares of it, so whoever draws there need not know its size."""
 
     def __init__(self, cells: Cells, x: int, y: int, width: int, height: int) -> None:
-        """Set up; ``x`` and ``y`` are the cell at the top left. Without any room nothing is drawn."""
+        """Set up; ``x`` and ``y`` are the cell at the top left. If there is no room, nothing is drawn."""
         self._cells, self._x, self._y = cells, x, y
         self.width, self.height = max(0, width), max(0, height)
 
     def column(self, share: float) -> int:
-        """Return the column of the cells in which a share of the width lies."""
+        """Return the column of cells at a share of the width."""
         return self._x + _nearest(share, self.width * ACROSS) // ACROSS
 
     def row(self, share: float) -> int:
-        """Return the row of the cells in which a share of the height lies."""
+        """Return the row of cells at a share of the height."""
         return self._y + _nearest(share, self.height * DOWN) // DOWN
 
     def put(self, point: Point, character: str, style: str) -> None:
-        """Write a character where a point lies."""
+        """Write a character at a point."""
         x, y = point
         if self.width and self.height and 0 <= x <= 1 and 0 <= y <= 1:
             self._cells.put(self.column(x), self.row(y), character, style)
@@ -78,13 +78,13 @@ class Window:
             self._cells.put(self._x + x, self._y + y, chr(BRAILLE + dots), style)
 
     def _dot_line(self, bits: dict[tuple[int, int], int], start: Point, end: Point) -> None:
-        """Add to the dots of each cell those of a straight line."""
+        """Add the dots of a straight line to the cells."""
         across, down = self.width * ACROSS, self.height * DOWN
         x0, y0 = _nearest(start[0], across), _nearest(start[1], down)
         x1, y1 = _nearest(end[0], across), _nearest(end[1], down)
         steps = max(abs(x1 - x0), abs(y1 - y0), 1)
         for step in range(steps + 1):
-            # Halves are rounded up whichever way the line runs.
+            # Halves are rounded up, whatever the direction of the line.
             x, y = (
                 x0 + (2 * step * (x1 - x0) + steps) // (2 * steps),
                 y0 + (2 * step * (y1 - y0) + steps) // (2 * steps),
@@ -94,7 +94,7 @@ class Window:
 
 
 def _nearest(share: float, dots: int) -> int:
-    """Return the dot that is nearest to a share (0 … 1) of a row of dots."""
+    """Return the dot nearest to a share (0 … 1) of a row of dots."""
     return math.floor(share * (dots - 1) + 0.5)
 
 

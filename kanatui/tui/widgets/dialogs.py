@@ -1,4 +1,4 @@
-"""Questions and details that come up over a screen."""
+"""Dialogs over a screen: questions, and details to read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing_extensions import override
 from kanatui.tui.widgets.keybar import KeyBar
 
 Check = Callable[[str], str]
-"""Says what is wrong with a text, "" if nothing is."""
+"""Returns what is wrong with a text, "" if nothing is."""
 
 
 class Confirm(ModalScreen[str | None]):
-    """A question with a button for each answer; gives the answer's key, None for escape."""
+    """A question with a button for each answer; returns the answer's key, None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
@@ -33,8 +33,8 @@ class Confirm(ModalScreen[str | None]):
 
         Args:
             question: may have several lines.
-            answers: what each button says, by the key that the dialog gives.
-            default: the answer that enter gives at once.
+            answers: the label of each button, by the key that the dialog returns.
+            default: the answer that has the focus at first.
             danger: the answer that destroys something; its button is red.
         """
         super().__init__()
@@ -50,11 +50,11 @@ class Confirm(ModalScreen[str | None]):
             yield Static("←→ choose · enter takes it · escape cancels", classes="hint")
 
     def on_mount(self) -> None:
-        """Stand on the default answer."""
+        """Focus the default answer."""
         self.query_one(f"#answer-{self._default}").focus()
 
     def on_key(self, event: object) -> None:
-        """Take an answer by its first letter."""
+        """Answer by the first letter of an answer."""
         character = getattr(event, "character", None)
         for key, text in self._answers.items():
             if character and text.lower().startswith(character.lower()):
@@ -67,7 +67,7 @@ class Confirm(ModalScreen[str | None]):
 
 
 class Ask(ModalScreen[str | None]):
-    """Asks for a line of text; what is wrong with it is said below as it is typed. None for escape."""
+    """Asks for a line of text; problems are shown below as it is typed. Returns None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
@@ -77,7 +77,7 @@ class Ask(ModalScreen[str | None]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the question, the field, and room for what is wrong."""
+        """Yield the question, the field, and a line for problems."""
         with Vertical(classes="dialog"):
             yield Label(self._question, markup=False)
             yield Input(self._value)
@@ -112,5 +112,5 @@ class Details(ModalScreen[None]):
             yield KeyBar()
 
     def on_mount(self) -> None:
-        """Let the arrows scroll at once."""
+        """Focus the text, so that the arrows scroll it."""
         self.query_one(VerticalScroll).focus()

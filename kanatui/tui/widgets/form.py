@@ -17,7 +17,7 @@ from typing_extensions import override
 from kanatui.core.params import Bool, Choice, Float, Int, Parameter
 
 _STEPS = 20
-"""Presses of a key that take a number from its least value to its greatest, where no step is declared."""
+"""Key presses that take a number from its minimum to its maximum, if no step is declared."""
 
 
 class NumberInput(Input):
@@ -33,7 +33,7 @@ class NumberInput(Input):
         self._parameter = parameter
 
     def action_step(self, direction: int) -> None:
-        """Go one step up or down, within the bounds; does nothing while the text is no number."""
+        """Go one step up or down, within the bounds; does nothing if the text is not a number."""
         parameter = self._parameter
         try:
             number = float(parameter.parse(self.value))
@@ -84,9 +84,9 @@ class Field(Vertical):
         return Input(text, compact=True)
 
     def mark(self, error: str) -> None:
-        """Say below the control what is wrong with its value; "" says again what the parameter means."""
+        """Show below the control what is wrong with its value; "" shows the meaning of the parameter again."""
         self.set_class(bool(error), "invalid")
-        # A cross as well as the colour, for those who see none.
+        # A cross as well as the colour, for those who do not see it.
         self.query_one(".help", Static).update(f"✗ {error}" if error else self.parameter.help)
 
     def put(self, value: Any) -> None:
@@ -95,7 +95,7 @@ class Field(Vertical):
         if isinstance(control, Input):
             control.value = self.parameter.format(value)
             if not control.has_focus:
-                control.cursor_position = 0  # of a long text the beginning says more than the end
+                control.cursor_position = 0  # the beginning of a long text says more than its end
         elif isinstance(control, Checkbox | Select):
             control.value = value
 
@@ -120,14 +120,14 @@ class ParameterForm(Vertical):
 
         Args:
             declared: the parameters by name.
-            values: their values; those that are missing have their default.
+            values: their values; missing ones have their default.
         """
         super().__init__(**options)
         self._declared = dict(declared)
         self.values = {name: values.get(name, parameter.default) for name, parameter in declared.items()}
         """The latest valid value of each parameter."""
         self.errors: dict[str, str] = {}
-        """What is wrong, by parameter."""
+        """Problems, by parameter."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -135,12 +135,12 @@ class ParameterForm(Vertical):
             yield Field(parameter, self.values[name])
 
     def set_value(self, name: str, value: Any) -> None:
-        """Show another value of a parameter, without telling of a change."""
+        """Show another value of a parameter, without posting a change."""
         self.values[name] = value
         self._field(name).put(value)
 
     def reject(self, name: str, error: str) -> None:
-        """Mark a value that does not fit for a reason that the declaration does not know."""
+        """Mark a value as wrong for a reason that is not in its declaration."""
         self.errors[name] = error
         self._field(name).mark(error)
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
 
 _GUTTER = 1
-"""Columns left of each glyph; the cursor stands there, and two glyphs do not touch."""
+"""Blank columns left of each glyph, which hold the cursor and separate the glyphs."""
 
 _TILES = (8, 12, 16, 20, 24, 32, 48, 64)
-"""Columns of a glyph that zooming steps through."""
+"""The widths of a glyph in columns that zooming steps through."""
 
 
 def draw_lines(image: Pixels, side: int, plain: bool) -> list[list[Segment]]:
-    """Draw uint8 [H, W] on ``side`` columns and half as many lines, with plain characters or in half blocks."""
+    """Draw uint8 [H, W] on ``side`` columns and half as many lines, in plain characters or half blocks."""
     from kanatui.core.blocks import ascii_lines, half_blocks, shrink
 
     small = shrink(image, side)
@@ -47,7 +47,7 @@ def draw_lines(image: Pixels, side: int, plain: bool) -> list[list[Segment]]:
 
 @functools.cache
 def _style(ink: int, paper: int) -> Style:
-    """Make the style of a cell; there are as many as pairs of the 16 greys of :mod:`kanatui.core.blocks`."""
+    """Return the style of a cell; there is one for each pair of the 16 greys of :mod:`kanatui.core.blocks`."""
     return Style.parse(f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})")
 
 
@@ -73,7 +73,7 @@ class GlyphSheet(ScrollView, can_focus=True):
     """The glyph under the cursor."""
 
     class Highlighted(Message):
-        """The cursor came to another glyph."""
+        """The cursor moved to another glyph."""
 
         def __init__(self, sheet: GlyphSheet, index: int) -> None:
             super().__init__()
@@ -88,17 +88,17 @@ class GlyphSheet(ScrollView, can_focus=True):
         """A glyph was chosen, by enter or a click."""
 
     def __init__(self, empty: str = "", **options: Any) -> None:
-        """Begin without glyphs.
+        """Start without glyphs.
 
         Args:
-            empty: what to say while there are none.
+            empty: the text that is shown while there are none.
         """
         super().__init__(**options)
         self.empty = empty
         self.images: Sequence[Pixels] = ()
-        """What is shown, uint8 [H, W] each."""
+        """The glyphs, uint8 [H, W] each."""
         self.captions: Sequence[str] = ()
-        """What stands below each, if anything does."""
+        """The text below each glyph, if any."""
         self._marks: Sequence[bool] = ()
         self._drawn: dict[int, list[list[Segment]]] = {}
 
@@ -107,7 +107,7 @@ class GlyphSheet(ScrollView, can_focus=True):
 
         Args:
             images: uint8 [n, H, W], white ink on black; None or empty for none.
-            captions: a short line for under each glyph.
+            captions: a short line below each glyph.
             marks: which glyphs are marked, by their caption's look and a ``!``.
         """
         before = (self.images, self.captions, self._marks)
@@ -125,7 +125,7 @@ class GlyphSheet(ScrollView, can_focus=True):
         self.cursor = max(0, min(self.cursor, len(self.images) - 1))
 
     def say(self, text: str) -> None:
-        """Show a line of text in place of glyphs."""
+        """Show a line of text instead of glyphs."""
         self.empty = text
         self.show(None)
         self.refresh()
@@ -142,12 +142,12 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     @property
     def columns(self) -> int:
-        """How many glyphs stand side by side."""
+        """How many glyphs are side by side."""
         return max(1, self.scrollable_content_region.width // (self.tile + _GUTTER))
 
     @property
     def fitting(self) -> int:
-        """How many glyphs can be seen at once, with captions."""
+        """How many glyphs are visible at once, with captions."""
         return self.columns * max(1, self.size.height // (self.tile // 2 + 1))
 
     @property
@@ -164,7 +164,7 @@ class GlyphSheet(ScrollView, can_focus=True):
 
     @override
     def notify_style_update(self) -> None:
-        """Draw everything again: theme, or plain characters."""
+        """Draw everything again: the theme or the plain characters changed."""
         super().notify_style_update()
         self._drawn.clear()
 
@@ -220,7 +220,7 @@ class GlyphSheet(ScrollView, can_focus=True):
     # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Repaint the two glyphs and keep the cursor in sight."""
+        """Repaint the two glyphs and keep the cursor visible."""
         for index in (old, new):
             self._refresh_tile(index)
         if len(self.images):
@@ -288,7 +288,7 @@ class GlyphView(Widget):
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Give one line, the picture in the middle."""
+        """Return one line, with the picture in the middle."""
         width, height = self.size
         side = min(width, 2 * height) // 2 * 2
         if self._image is None or side < 2:

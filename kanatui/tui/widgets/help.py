@@ -1,4 +1,4 @@
-"""Which keys do what, on the screen that is shown: for `?` and for the command palette."""
+"""What each key does on the current screen: for `?` and for the command palette."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 
 def actions(screen: Screen[object]) -> Iterator[tuple[DOMNode, Binding]]:
-    """Give each action that the screen, its widgets and the app have a key for, with the node it belongs to."""
+    """Yield each action that the screen, its widgets or the app have a key for, with the node it belongs to."""
     seen: set[tuple[str, str]] = set()
     for node in (screen, *screen.query("*"), screen.app):
         for binding in _own_bindings(node):
@@ -28,7 +28,7 @@ def actions(screen: Screen[object]) -> Iterator[tuple[DOMNode, Binding]]:
 
 
 def _own_bindings(node: DOMNode) -> Iterator[Binding]:
-    """Give a node's bindings without those that it has from Textual, such as scrolling."""
+    """Yield a node's bindings without those that Textual gives it, such as scrolling."""
     for cls in type(node).__mro__:
         if not cls.__module__.startswith("textual."):
             yield from Binding.make_bindings(cls.__dict__.get("BINDINGS", ()))
@@ -45,7 +45,7 @@ class Keys(ModalScreen[None]):
 
     @override
     def compose(self) -> ComposeResult:
-        """Give the table, to scroll."""
+        """Yield the text, which scrolls."""
         with Vertical(classes="dialog wide"):
             yield Label("Keys on this screen", classes="title")
             with VerticalScroll():
@@ -53,12 +53,12 @@ class Keys(ModalScreen[None]):
             yield Static("ctrl+p finds every action by name · escape closes", classes="hint")
 
     def on_mount(self) -> None:
-        """Let the arrows scroll at once."""
+        """Focus the text, so that the arrows scroll it."""
         self.query_one(VerticalScroll).focus()
 
 
 def _text(screen: Screen[object]) -> Content:
-    """Write a line for each key, under the part of the screen that must have the focus; keys end in one column."""
+    """Return a line for each key, below the part of the screen that must have the focus; keys are right-aligned."""
     rows: list[tuple[str, str]] = []
     last = None
     for node, binding in actions(screen):
@@ -76,7 +76,7 @@ def _text(screen: Screen[object]) -> Content:
 
 
 def _place(node: DOMNode, screen: Screen[object]) -> str:
-    """Name the part of the screen that must have the focus, by its docstring."""
+    """Return the name of the part of the screen that must have the focus, from its docstring."""
     if node is screen.app:
         return "Everywhere"
     if node is screen:

@@ -21,7 +21,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 _KEPT = "keys"
-"""The action whose key is shown however narrow the line is."""
+"""The action whose key is always shown, however narrow the line is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Key:
 
 
 class KeyBar(Widget):
-    """Shows the keys of what has the focus, of the screen and of the app; a click is as good as a key."""
+    """Shows the keys of the focused widget, the screen and the app; a click on a key presses it."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keybar--key", "keybar--off"}
@@ -57,7 +57,7 @@ class KeyBar(Widget):
             self.refresh()
 
     def _shown(self, screen: Screen[object]) -> Iterator[_Key]:
-        """Give a key for each action that has one to be shown, in order of nearness."""
+        """Yield a key for each action that is to be shown: those of the focused widget first, of the app last."""
         seen = set()
         for _, binding, enabled, _ in screen.active_bindings.values():
             if binding.show and binding.action not in seen:
@@ -70,7 +70,7 @@ class KeyBar(Widget):
 
     @override
     def render(self) -> Content:
-        """Give as many keys as there is room for."""
+        """Yield as many keys as there is room for."""
         bright = self.get_visual_style("keybar--key", partial=True)
         off = self.get_visual_style("keybar--off", partial=True)
         parts = []
@@ -88,7 +88,7 @@ class KeyBar(Widget):
 
 
 def _fitting(keys: Sequence[_Key], width: int) -> list[_Key]:
-    """Return the keys for which there is room, in order; room for the kept one is set aside first."""
+    """Return the keys that there is room for, in order; the key that is always shown gets its room first."""
     gap = 2
     left = width + gap - sum(key.width + gap for key in keys if key.kept)
     chosen = []

@@ -1,7 +1,7 @@
-"""Curves between two axes, to zoom into and move about in.
+"""A plot of curves with two axes, which can be zoomed and moved.
 
-A widget of our own: textual-plot repaints all of itself for each curve, which took 16 kB a second at 82×16 cells. This
-one sends the lines that differ from what is shown.
+A widget of our own: textual-plot repaints itself completely for each curve, which took 16 kB/s at 82×16 cells. This
+one sends only the lines that changed.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from kanatui.tui.widgets.axis import Axis, even_labels, short_label
 from kanatui.tui.widgets.cells import Cells, Point, Run, Window
 
 _LEFT = 7
-"""Columns for the labels of the upright axis, the last of them blank."""
+"""Columns for the labels of the vertical axis, the last of them blank."""
 _BOTTOM = 1
-"""Lines for the labels of the level axis."""
+"""Lines for the labels of the horizontal axis."""
 _FRAME = 1
-"""Cells of the frame at each side."""
+"""Width of the frame in cells."""
 
 _AXIS, _TICK = "plot--axis", "plot--tick"
 """The styles of the frame and of the labels."""
 
 _KEY_ZOOM, _WHEEL_ZOOM = 0.15, 0.05
 _KEY_STEP = 2
-"""Cells that an arrow moves the curves by."""
+"""Cells by which an arrow moves the curves."""
 
 _COLUMNS_A_TICK, _LINES_A_TICK = 8, 1.5
-"""At least; labels that would touch are left out all the same."""
+"""The minimum; labels that would touch are left out in any case."""
 _MOST_X_TICKS, _MOST_Y_TICKS = 5, 8
 
 
@@ -54,7 +54,7 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class UprightLine:
-    """A line at a value of the level axis, with a letter at its top, which tells lines apart without colour."""
+    """A line at a value of the horizontal axis; a letter at its top distinguishes lines without colour."""
 
     x: float
     letter: str
@@ -81,7 +81,7 @@ class Plot(Widget, can_focus=True):
     ]
 
     class Moved(Message):
-        """Another part is seen; whoever gave the curves may give them with more points there."""
+        """Another part is visible; the owner of the curves may now show more of their points there."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -107,12 +107,12 @@ class Plot(Widget, can_focus=True):
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
-        """The level and the upright axis as they are seen."""
+        """The visible parts of the horizontal and the vertical axis."""
         return self._part or self._whole
 
     @property
     def moved(self) -> bool:
-        """Whether the user chose what part to see."""
+        """Whether the user has zoomed or moved the curves."""
         return self._part is not None
 
     def _see(self, part: tuple[Axis, Axis] | None) -> None:
@@ -128,12 +128,12 @@ class Plot(Widget, can_focus=True):
         self._see((x.zoomed(way * _KEY_ZOOM), y.zoomed(way * _KEY_ZOOM)))
 
     def action_zoom_x(self, way: int) -> None:
-        """Zoom in (1) or out (-1) from left to right only."""
+        """Zoom in (1) or out (-1) horizontally only."""
         x, y = self.axes
         self._see((x.zoomed(way * _KEY_ZOOM), y))
 
     def action_move(self, right: int, up: int) -> None:
-        """See what lies further right or up, further left or down if negative."""
+        """Move the view right or up, or left or down if negative."""
         self._move(right * _KEY_STEP, up * _KEY_STEP)
 
     def action_reset(self) -> None:
@@ -141,21 +141,21 @@ class Plot(Widget, can_focus=True):
         self._see(None)
 
     def _move(self, right: float, up: float) -> None:
-        """Move what is seen by some cells."""
+        """Move the view by some cells."""
         x, y = self.axes
         window = self._window(Cells(0, 0))
         self._see((x.moved(right / max(1, window.width)), y.moved(up / max(1, window.height))))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Zoom in where the pointer is."""
+        """Zoom in at the pointer."""
         self._zoom_at(event, _WHEEL_ZOOM)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Zoom out where the pointer is."""
+        """Zoom out at the pointer."""
         self._zoom_at(event, -_WHEEL_ZOOM)
 
     def _zoom_at(self, event: events.MouseEvent, factor: float) -> None:
-        """Zoom about the pointer; on the labels of an axis along that axis only."""
+        """Zoom at the pointer; on the labels of an axis, along that axis only."""
         event.stop()
         window = self._window(Cells(0, 0))
         across = (event.x - _LEFT - _FRAME + 0.5) / max(1, window.width)
@@ -165,13 +165,13 @@ class Plot(Widget, can_focus=True):
         self._see((x.zoomed(factor, across) if along_x else x, y.zoomed(factor, up) if along_y else y))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the curves; on the labels of an axis along that axis only."""
+        """Drag the curves; on the labels of an axis, along that axis only."""
         if event.button:
             along_x, along_y = self._axes_at(event)
             self._move(-event.delta_x * along_x, event.delta_y * along_y)
 
     def _axes_at(self, event: events.MouseEvent) -> tuple[bool, bool]:
-        """Say which axes a pointer is about: both, or the one whose labels it is on."""
+        """Say which axes the pointer applies to: both, or the one whose labels it is on."""
         return event.x >= _LEFT, event.y < self.size.height - _BOTTOM
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,13 +186,13 @@ class Plot(Widget, can_focus=True):
         return strip.adjust_cell_length(self.size.width, self.rich_style)
 
     def _rich_style(self, style: str) -> Style:
-        """Look up what is named after a part of the plot now: themes change."""
+        """Look up the styles of a part of the plot; they change with the theme."""
         if style in self.COMPONENT_CLASSES:
             return self.get_component_rich_style(style)
         return self.rich_style + Style.parse(style)
 
     def _paint(self) -> None:
-        """Draw everything, and send the lines that differ from what is shown."""
+        """Draw everything, and send the lines that changed."""
         before, self._painted = self._painted, self._drawn()
         if len(before) != len(self._painted):
             self.refresh()
@@ -214,7 +214,7 @@ class Plot(Widget, can_focus=True):
         return cells.lines()
 
     def _window(self, cells: Cells) -> Window:
-        """Return the room inside the frame, which may be none."""
+        """Return the area inside the frame, which may be empty."""
         width, height = self.size
         room = width - _LEFT - 2 * _FRAME, height - _BOTTOM - 2 * _FRAME
         return Window(cells, _LEFT + _FRAME, _FRAME, *room)
@@ -248,7 +248,7 @@ class Plot(Widget, can_focus=True):
                 cells.put(x, _FRAME + window.height, "┻", _AXIS)
 
     def _draw_x_ticks(self, cells: Cells, window: Window) -> None:
-        """Mark the ticks below the frame; one whose label would touch the one before has none."""
+        """Mark the ticks below the frame; a label that would touch the one before is left out."""
         free = 0
         for tick in self.axes[0].ticks(min(_MOST_X_TICKS, window.width // _COLUMNS_A_TICK)):
             label, x = short_label(tick), window.column(min(1.0, max(0.0, self.axes[0].share(tick))))
@@ -259,7 +259,7 @@ class Plot(Widget, can_focus=True):
                 free = begin + len(label) + 1
 
     def _draw_y_ticks(self, cells: Cells, window: Window) -> None:
-        """Mark the ticks left of the frame, one a line."""
+        """Mark the ticks left of the frame, one per line."""
         ticks = self.axes[1].ticks(min(_MOST_Y_TICKS, int(window.height / _LINES_A_TICK)))
         for tick, label in zip(ticks, even_labels(ticks, _LEFT - 1), strict=True):
             y = window.row(min(1.0, max(0.0, 1 - self.axes[1].share(tick))))

@@ -1,4 +1,4 @@
-"""A line of tabs in a few bytes: one is chosen by key or by a click."""
+"""A line of tabs that takes few bytes; a tab is chosen by key or by click."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing_extensions import override
 
 
 class TabBar(Horizontal):
-    """Tabs, the active one in brackets, so that it can be told without colour too."""
+    """Tabs, the active one in brackets, so that it can be recognised without colour."""
 
     active: reactive[str] = reactive("")
     """The name of the active tab."""
@@ -32,7 +32,7 @@ class TabBar(Horizontal):
             return self.bar
 
     def __init__(self, tabs: Mapping[str, str], id: str) -> None:
-        """Set up; ``tabs`` gives the title of each by its name."""
+        """Set up; ``tabs`` holds the titles by name."""
         super().__init__(id=id)
         self._tabs = dict(tabs)
 

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 from typing_extensions import override
 
 TICKED, OPEN, PARTLY = "[x]", "[ ]", "[-]"
-"""Ticks in plain characters: told without colour, one cell each in every terminal."""
+"""Ticks in plain characters: readable without colour, and of the same width in every terminal."""
 
 
 class TickList(OptionList):
@@ -24,7 +24,7 @@ class TickList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "tick", "Tick", tooltip="Tick the line on or off")]
 
     class Ticked(Message):
-        """A line's tick was pressed; whoever keeps the data decides what comes of it."""
+        """A line's tick was pressed; the owner of the data decides what to do."""
 
         def __init__(self, ticks: TickList, index: int) -> None:
             super().__init__()
@@ -39,7 +39,7 @@ class TickList(OptionList):
         """Show other lines; those that are the same are not painted again.
 
         Args:
-            cursor: the line to stand on; where the cursor is if None.
+            cursor: the line for the cursor; None leaves it where it is.
         """
         place = self.highlighted if cursor is None else cursor
         if len(lines) != self.option_count:
@@ -57,7 +57,7 @@ class TickList(OptionList):
             self.post_message(self.Ticked(self, self.highlighted))
 
     def on_click(self, event: events.Click) -> None:
-        """Tick where the tick was clicked; elsewhere the line is only chosen."""
+        """Tick the line if its tick was clicked; elsewhere a click only chooses the line."""
         index = event.style.meta.get("option")
         if index is not None and event.x - self.gutter.left < len(TICKED) + 1:
             self.highlighted = index
@@ -66,7 +66,7 @@ class TickList(OptionList):
 
 
 def line(left: str, right: str, width: int, style: str = "", right_style: str = "") -> Content:
-    """Lay out a line of ``width`` cells: what is too long at the left is cut, the right end always shows."""
+    """Lay out a line of ``width`` cells: the left text is cut if it is too long, the right one is always complete."""
     room = max(0, width - cell_len(right) - 1)
     shown = left if cell_len(left) <= room else set_cell_size(left, max(0, room - 1)) + "…"
     return Content.assemble((set_cell_size(shown, room), style), " ", (right, right_style or style))
