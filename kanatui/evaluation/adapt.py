@@ -181,7 +181,7 @@ def changes(run: Run) -> dict[str, Change]:
 
 
 def got_worse(found: Mapping[str, Change]) -> bool:
-    """Say whether a folded score fell: at all on the drawings, or by more than half a point on generated images."""
+    """Return whether a folded score fell: at all on the drawings, or by more than half a point on generated images."""
     return any(change.after["folded"] < change.before["folded"] - _SLACK[kind] for kind, change in found.items())
 
 

@@ -65,7 +65,7 @@ class Comparison:
             )
 
     def right(self, folded: bool) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Say which images the first and the second read correctly, bool [n] each, both in the same order."""
+        """Return which images the first and the second read correctly, bool [n] each, both in the same order."""
         one, other = (made.right(folded)[order] for made, order in zip(self.predictions, self._orders, strict=True))
         return one, other
 

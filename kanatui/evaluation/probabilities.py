@@ -45,7 +45,7 @@ def _among(allowed: npt.NDArray[np.bool_], logits: npt.NDArray[np.float32]) -> P
 
 
 def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
-    """Say which of the characters ``known`` to a model are allowed, bool [C]. UsageError if none is."""
+    """Return which of the characters ``known`` to a model are allowed, bool [C]. UsageError if none is."""
     if characters is None:
         return np.ones(len(known), dtype=bool)
     allowed = np.isin(list(known), list(characters))

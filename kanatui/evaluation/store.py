@@ -108,7 +108,7 @@ class Evaluation:
 
 
 def _within(records: np.ndarray[Any, Any], characters: int) -> bool:
-    """Say whether all classes are among the model's."""
+    """Return whether all classes are among the model's."""
     if not len(records):
         return True
     least = {"truth": 0, "classes": UNREAD, "alike": UNREAD}

@@ -103,7 +103,7 @@ class Predictions:
         return part
 
     def right(self, folded: bool) -> npt.NDArray[np.bool_]:
-        """Say which images were read correctly, bool [n]; if ``folded``, as the character or a look-alike."""
+        """Return which images were read correctly, bool [n]; if ``folded``, as the character or a look-alike."""
         truth, said = self.records["truth"], self.said(folded)[0]
         if not folded:
             return np.asarray(said == truth)

@@ -96,7 +96,7 @@ class GlyphSource(Plugin):
         raise self._lacks("faces")
 
     def coverage(self, face: Face, characters: str) -> npt.NDArray[np.bool_]:
-        """Say which characters the face truly draws, [len(characters)] bool."""
+        """Return which characters the face truly draws, [len(characters)] bool."""
         raise self._lacks("coverage")
 
     def masters(self, face: Face, characters: str, em: int) -> Masters:

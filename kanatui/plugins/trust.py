@@ -32,7 +32,7 @@ def _digest(path: Path) -> str:
 
 
 def is_trusted(path: Path) -> bool:
-    """Say whether the user has agreed to run the file at this path with its present content."""
+    """Return whether the user has agreed to run the file at this path with its present content."""
     resolved = path.resolve()
     return _read().get(str(resolved)) == _digest(resolved)
 

@@ -34,7 +34,7 @@ class Activity:
         return ""
 
     def _may_be_active(self, run: Run) -> bool:
-        """Say whether to read the run's status: an ended run is active again only if its status file has changed."""
+        """Return whether to read the run's status: an ended run is active again only if its status file has changed."""
         return self._ended.get(run.id) != _changed(run)
 
 

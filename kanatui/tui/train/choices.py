@@ -69,7 +69,7 @@ class Source:
         return plain_run_name(self.name or self.recipe.name)
 
     def same_as(self, other: Source) -> bool:
-        """Say whether both are the same, augmentations included, which ``==`` of recipes leaves out."""
+        """Return whether both are the same, augmentations included, which ``==`` of recipes leaves out."""
         return (self.kind, self.name, self.recipe.to_dict()) == (other.kind, other.name, other.recipe.to_dict())
 
 

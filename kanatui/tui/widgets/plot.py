@@ -171,7 +171,7 @@ class Plot(Widget, can_focus=True):
             self._move(-event.delta_x * along_x, event.delta_y * along_y)
 
     def _axes_at(self, event: events.MouseEvent) -> tuple[bool, bool]:
-        """Say which axes the pointer applies to: both, or the one whose labels it is on."""
+        """Return which axes the pointer applies to: both, or the one whose labels it is on."""
         return event.x >= _LEFT, event.y < self.size.height - _BOTTOM
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
