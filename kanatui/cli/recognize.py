@@ -56,7 +56,7 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
                 complain(str(outcome))
                 results.append({"file": name, "error": str(outcome)})
             else:
-                (readings,) = rank(outcome[None], known, top, characters)
+                (readings,) = rank(outcome.probabilities[None], known, top, characters)
                 results.append({"file": name, "readings": [dataclasses.asdict(reading) for reading in readings]})
                 if not as_json:
                     _print_readings(name, readings, in_full=len(files) <= _IN_FULL)

@@ -176,20 +176,24 @@ def open_pictures(
     predictions, files = evaluation.load()
     places = predictions.records["image"][np.asarray(records, dtype=np.int64)]
     if evaluation.kind == "folder":
-        return _open_files([Path(evaluation.where) / files[place] for place in places], evaluation.image_size)
+        seen = predictions.records["hypothesis"][np.asarray(records, dtype=np.int64)]
+        return _open_files([Path(evaluation.where) / files[place] for place in places], seen, evaluation.image_size)
     owner = find_provenance(evaluation.where)
     if fingerprint(owner) != evaluation.data:
         raise RunError(f"{owner}: its data have changed since {evaluation.made}; evaluate again")
     return opener(owner.source).images(places), []
 
 
-def _open_files(files: Sequence[Path], size: int) -> tuple[npt.NDArray[np.uint8], list[str]]:
+def _open_files(
+    files: Sequence[Path], seen: npt.NDArray[np.uint8], size: int
+) -> tuple[npt.NDArray[np.uint8], list[str]]:
     errors: list[str] = []
 
     def each() -> Iterator[npt.NDArray[np.uint8]]:
-        for file in files:
+        for file, hypothesis in zip(files, seen, strict=True):
             try:
-                yield read_image(file, size)
+                images = read_image(file, size).images
+                yield images[min(hypothesis, len(images) - 1)]
             except ImageError as error:
                 errors.append(str(error))
                 yield np.zeros((size, size), dtype=np.uint8)

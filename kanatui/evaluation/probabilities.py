@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import UsageError
+from kanatui.kana.folding import fold_probabilities
 
 if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
+    from kanatui.pictures.prepare import Hypotheses
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -34,8 +37,11 @@ def classify_pictures(
     classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
 ) -> Probabilities:
     """Classify real pictures: as :func:`classify`, with the mean logits over several views (:func:`views`)."""
-    allowed = candidates(classifier.characters, characters)
-    return _among(allowed, np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
+    return _among(candidates(classifier.characters, characters), _looked_at(classifier, prepared))
+
+
+def _looked_at(classifier: Classifier, prepared: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return np.asarray(np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
 
 
 def _among(allowed: npt.NDArray[np.bool_], logits: npt.NDArray[np.float32]) -> Probabilities:
@@ -52,6 +58,45 @@ def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
     if not allowed.any():
         raise UsageError(f"--characters: the model knows none of {characters[:12]!r}; it knows {known[:3]}…{known[-1]}")
     return allowed
+
+
+@dataclasses.dataclass(frozen=True)
+class Classified:
+    """What a model makes of a picture."""
+
+    probabilities: Probabilities
+    """float32 [C] over all of the model's characters, zero outside the candidates."""
+    hypothesis: int
+    """Which of the picture's :class:`~kanatui.pictures.prepare.Hypotheses` was read."""
+
+
+def classify_hypotheses(
+    classifier: Classifier, pictures: Sequence[Hypotheses], characters: str | None = None
+) -> list[Classified]:
+    """Read pictures, each as what is read most surely of all that it may show.
+
+    How surely is the likeliest group of look-alikes' probability, weighed by what was known before reading
+    (:attr:`.Hypotheses.log_odds`). It is taken before the probabilities are shared out among the candidates: there
+    even a frame would be one of them.
+
+    Args:
+        classifier: the model.
+        pictures: at least one, of the model's size.
+        characters: the candidates.
+
+    Raises:
+        UsageError: the model knows none of ``characters``.
+    """
+    known = classifier.characters
+    allowed = candidates(known, characters)
+    logits = _looked_at(classifier, np.concatenate([picture.images for picture in pictures]))
+    alike = fold_probabilities(np.where(allowed, _among(np.ones_like(allowed), logits), 0.0), known).max(axis=1)
+    surety = np.log(np.maximum(alike, 1e-9)) + np.concatenate([picture.log_odds for picture in pictures])
+    probabilities = _among(allowed, logits)
+    ends = np.cumsum([len(picture.images) for picture in pictures])[:-1]
+    chosen = [int(part.argmax()) for part in np.split(surety, ends)]
+    starts = [0, *map(int, ends)]
+    return [Classified(probabilities[start + one], one) for start, one in zip(starts, chosen, strict=True)]
 
 
 LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))

@@ -79,7 +79,7 @@ class Sample:
 
         drawing = self.notes().drawing
         if drawing is None:
-            return read_image(self.path, size)
+            return read_image(self.path, size).likeliest
         try:
             return prepare_board(drawing.raster(BOARD), size)
         except ImageError as error:

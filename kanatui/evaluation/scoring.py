@@ -97,7 +97,7 @@ def read_folder(
             elif isinstance(outcome, ImageError):
                 errors.append(str(outcome))
             else:
-                predictions.add(outcome[None], [label], [place])
+                predictions.add(outcome.probabilities[None], [label], [place], [outcome.hypothesis])
             if on_advance:
                 on_advance(1)
     return predictions, tuple(errors)

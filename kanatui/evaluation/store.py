@@ -21,7 +21,7 @@ import numpy as np
 from kanatui.core import storage
 from kanatui.core.errors import RunError
 from kanatui.evaluation.scores import Score, Scores
-from kanatui.model.predictions import RECORD, UNREAD, Predictions
+from kanatui.model.predictions import RECORD, UNREAD, Predictions, Records
 from kanatui.training.event_text import IMAGE_SETS
 
 FORMAT = 2
@@ -94,6 +94,7 @@ class Evaluation:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 records, names = arrays["records"], arrays["files"].tobytes().decode("utf-8", "surrogateescape")
+            records = _completed(records)
             if records.dtype != RECORD or not _within(records, len(self.characters)):
                 raise ValueError("its records are invalid")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -105,6 +106,17 @@ class Evaluation:
         with storage.storing(self.path):
             self.path.unlink(missing_ok=True)
             self.path.with_suffix(".npz").unlink(missing_ok=True)
+
+
+def _completed(records: Records) -> Records:
+    """Add what records had no field for before version 0.2: which hypothesis of a picture was read."""
+    names = records.dtype.names or ()
+    if "hypothesis" in names or not set(names) < set(RECORD.names or ()):
+        return records
+    made = np.zeros(len(records), dtype=RECORD)
+    for name in names:
+        made[name] = records[name]
+    return made
 
 
 def _within(records: np.ndarray[Any, Any], characters: int) -> bool:

@@ -1,6 +1,6 @@
 """What a classifier predicted: one record per image, from which every score and list is made.
 
-A record takes 64 bytes, so that all of the article's 715,884 images fit into 46 MB. Nothing here needs torch:
+A record takes 65 bytes, so that all of the article's 715,884 images fit into 47 MB. Nothing here needs torch:
 the app shows evaluations that another process made.
 """
 
@@ -29,6 +29,7 @@ RECORD = np.dtype(
         ("of_truth", "<f4"),  # the true class's probability
         ("alike", "<i4"),  # the likeliest class of the likeliest group of look-alikes, or UNREAD
         ("alike_probability", "<f4"),  # that group's
+        ("hypothesis", "u1"),  # which of the things that the picture may show was read; 0 of generated images
     ]
 )
 """The layout of a record."""
@@ -56,13 +57,20 @@ class Predictions:
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
 
-    def add(self, probabilities: npt.NDArray[np.floating], labels: npt.ArrayLike, images: npt.ArrayLike) -> None:
+    def add(
+        self,
+        probabilities: npt.NDArray[np.floating],
+        labels: npt.ArrayLike,
+        images: npt.ArrayLike,
+        hypotheses: npt.ArrayLike = 0,
+    ) -> None:
         """Add a batch.
 
         Args:
             probabilities: [n, C]. A tie counts as the class that comes first.
             labels: the true classes, [n].
             images: the images' indices in the source or among the files, [n].
+            hypotheses: which of a picture's :class:`~kanatui.pictures.prepare.Hypotheses` were read, [n].
         """
         truth = np.asarray(labels, dtype=np.int64)
         made = np.empty(len(truth), dtype=RECORD)
@@ -71,7 +79,7 @@ class Predictions:
         made["classes"], made["probabilities"] = UNREAD, 0.0
         made["classes"][:, :known] = order
         made["probabilities"][:, :known] = np.take_along_axis(probabilities, order, axis=1)
-        made["image"], made["truth"] = images, truth
+        made["image"], made["truth"], made["hypothesis"] = images, truth, hypotheses
         made["of_truth"] = np.take_along_axis(probabilities, truth[:, None], axis=1)[:, 0]
         folded = fold_probabilities(probabilities, self.characters)
         made["alike_probability"] = np.minimum(folded.max(axis=1), 1.0)

@@ -14,13 +14,11 @@ import warnings
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kanatui.core.errors import ImageError
 from kanatui.kana.sets import parse_label
-from kanatui.pictures.prepare import prepare
+from kanatui.pictures.prepare import Hypotheses, hypotheses
 
 MOST_PIXELS = 64_000_000
 """Larger pictures are refused: they would take gigabytes, and no camera's or scanner's page needs more."""
@@ -79,14 +77,14 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def read_image(file: Path | IO[bytes], size: int, name: str = "") -> npt.NDArray[np.uint8]:
-    """Open a picture and prepare it for a model (:func:`kanatui.pictures.prepare.prepare`): uint8 [size, size].
+def read_image(file: Path | IO[bytes], size: int, name: str = "") -> Hypotheses:
+    """Open a picture and prepare it for a model of ``size`` pixels (:func:`kanatui.pictures.prepare.hypotheses`).
 
     ImageError, naming the file, if it cannot be opened; NoInkError if it holds no ink.
     """
     image = open_image(file, name)
     try:
-        return prepare(image, size)
+        return hypotheses(image, size)
     except ImageError as error:
         raise type(error)(f"{name or file}: {error}") from None
 

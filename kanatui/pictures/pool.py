@@ -11,15 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
 from kanatui.core.errors import ImageError
 from kanatui.core.processes import begin_worker, usable_cores
 from kanatui.pictures.files import read_image
+from kanatui.pictures.prepare import Hypotheses
 
-Prepared = npt.NDArray[np.uint8] | ImageError
-"""What :func:`kanatui.pictures.prepare.prepare` returns, uint8 [size, size]; or the error that it raised."""
+Prepared = Hypotheses | ImageError
+"""What a picture may show, or the error that says why nothing can be read in it."""
 
 _TOGETHER = 16
 """Files per task, some 25 ms of work."""

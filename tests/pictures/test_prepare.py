@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 from kanatui.core.errors import ImageError, NoInkError
-from kanatui.pictures.prepare import FILL, LEAST_PEN, find_ink, find_paper, grey, pen_width, prepare
+from kanatui.pictures.ink import find_paper, grey, pen_width
+from kanatui.pictures.prepare import FILL, LEAST_PEN, find_inks, hypotheses, prepare
 
 # Strokes in a unit square, as a hand would write them.
 STROKES = {
@@ -218,9 +219,10 @@ SPOILT_BOTH_WAYS = [(spoil, False) for spoil in SPOILT] + [
 
 @pytest.mark.parametrize(("spoil", "negative"), SPOILT_BOTH_WAYS)
 @pytest.mark.parametrize("character", ["い", "ツ", "ガ", "の"])
-def test_spoilt_pictures_look_the_same(character, spoil, negative):
+def test_spoilt_pictures_look_the_same_in_one_of_the_hypotheses(character, spoil, negative):
     picture = spoil(draw(character))
-    image = prepare(255 - picture if negative else picture, 64)
+    images = hypotheses(255 - picture if negative else picture, 64).images
+    image = max(images, key=lambda image: likeness(image, ideal(character)))
     assert likeness(image, ideal(character)) > 0.92
     if spoil not in (small_scan, icon, blurred):  # there the two dots of a voicing mark may truly run together
         assert parts(image) == parts(ideal(character))
@@ -231,6 +233,7 @@ def test_spoilt_pictures_look_the_same(character, spoil, negative):
 def test_strokes_along_the_edges_of_a_tight_crop_are_not_border_lines(character, negative):
     picture = cropped(draw(character))
     assert likeness(prepare(255 - picture if negative else picture, 64), ideal(character)) > 0.95
+    assert likeness(hypotheses(255 - picture if negative else picture, 64).images[0], ideal(character)) > 0.95
 
 
 def test_lines_and_blots_alone_are_no_crash():
@@ -259,10 +262,10 @@ def test_a_small_faint_character_is_found_on_grainy_paper():
 @pytest.mark.parametrize("character", STROKES)
 def test_polarity_from_hair_lines_to_brushes(character, pen, share):
     picture = draw(character, pen=pen, share=share).astype(np.float32)
-    assert find_paper(picture)[0]
-    assert not find_paper(255 - picture)[0]
+    assert find_paper(picture).dark_ink > 0
+    assert find_paper(255 - picture).dark_ink < 0
     if share < 0.9:
-        assert find_paper(framed(picture.astype(np.uint8)).astype(np.float32))[0]
+        assert find_paper(framed(picture.astype(np.uint8)).astype(np.float32)).dark_ink > 0
 
 
 def test_a_thin_pen_in_a_large_scan_does_not_vanish():
@@ -378,10 +381,10 @@ def test_strips_do_not_break_it(shape):
     assert prepare(picture, 32).shape == (32, 32)
 
 
-def test_find_ink_says_where_and_how_wide():
+def test_find_inks_says_where_and_how_wide():
     picture = np.full((100, 120), 255.0, dtype=np.float32)
     picture[20:80, 50:56] = 0
-    ink = find_ink(picture)
+    (ink,) = find_inks(picture)
     assert ink.box == (50, 20, 56, 80)
     assert ink.pen == pytest.approx(6, rel=0.35)
     assert ink.alpha[50, 52] == 1.0 and ink.alpha[50, 80] == 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -62,6 +63,24 @@ def bench_recognize(rounds: int | None, as_json: bool) -> None:
     _measure([functools.partial(_recognize, rounds)], as_json)
 
 
+@bench_command.command("pictures")
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--model", "reference", metavar="MODEL", help="A run, a weights file or `default`.")
+@click.option(
+    "--per-character", type=click.IntRange(1), default=4, show_default=True, help="Drawings of each character."
+)
+@click.option("--kind", "kinds", multiple=True, metavar="NAME", help="Only this kind; may be repeated.")
+@_json
+def bench_pictures(
+    folder: Path, reference: str | None, per_character: int, kinds: tuple[str, ...], as_json: bool
+) -> None:
+    """Spoil real drawings in some 70 ways, as pens, scanners and forms do, and read them. Takes 3 minutes.
+
+    DIR holds clean drawings, dark on light, in LABEL/*.png.
+    """
+    _measure([functools.partial(_pictures, folder, reference, per_character, kinds)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
@@ -103,6 +122,19 @@ def _recognize(rounds: int | None = None) -> list[Figure]:
 
     with _stages() as on_stage:
         return recognize.measure_recognize(rounds or recognize.ROUNDS, on_stage)
+
+
+def _pictures(folder: Path, reference: str | None, per_character: int, kinds: tuple[str, ...]) -> list[Figure]:
+    from kanatui.cli.bench.pictures import measure_pictures
+    from kanatui.cli.bench.spoil import KINDS
+    from kanatui.cli.options import chosen_weights
+    from kanatui.core.errors import UsageError
+
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f"--kind {kind!r}: no such kind; there are: {', '.join(KINDS)}")
+    with _stages() as on_stage:
+        return measure_pictures(folder, chosen_weights(reference), per_character, kinds, on_stage)
 
 
 def _tui() -> list[Figure]:

@@ -20,7 +20,7 @@ from kanatui.dataset.stream import GlyphStream
 from kanatui.evaluation.files import read_prepared
 from kanatui.evaluation.recognize import rank
 from kanatui.model.weights import Classifier, load_weights, save_weights
-from kanatui.pictures.prepare import prepare
+from kanatui.pictures.prepare import hypotheses
 from kanatui.plugins.registry import load
 from kanatui.training.options import TrainingOptions
 from kanatui.training.session import build_model
@@ -73,9 +73,9 @@ def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
 
 
 def _read(classifier: Classifier, pictures: Sequence[npt.NDArray[np.uint8]]) -> None:
-    for found in read_prepared(classifier, (prepare(picture, classifier.image_size) for picture in pictures)):
+    for found in read_prepared(classifier, (hypotheses(picture, classifier.image_size) for picture in pictures)):
         assert not isinstance(found, ImageError)
-        rank(found[None], classifier.characters)
+        rank(found.probabilities[None], classifier.characters)
 
 
 def _model(path: Path) -> Path:
