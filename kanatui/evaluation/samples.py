@@ -129,7 +129,7 @@ def samples(place: Path | None = None) -> list[Sample]:
 
 
 def _samples_in(place: Path) -> list[Sample]:
-    from kanatui.pictures.files import find_labelled
+    from kanatui.pictures.labelled import find_labelled
 
     return [Sample(path, character) for path, character in find_labelled(place).files]
 

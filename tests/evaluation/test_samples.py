@@ -11,7 +11,7 @@ from kanatui.core.errors import ImageError, StorageError
 from kanatui.evaluation import samples
 from kanatui.evaluation.samples import Tally
 from kanatui.pictures.drawing import Drawing, Stroke
-from kanatui.pictures.files import find_labelled
+from kanatui.pictures.labelled import find_labelled
 from tests.helpers.drawings import drawn
 
 
