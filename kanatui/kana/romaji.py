@@ -31,13 +31,13 @@ def parse_typed(text: str, prefer: str = "hiragana", known: str = "") -> str:
         text: the character itself, its code point (``304b``, ``U+304B``), or its romanised name, as in ``shi``, ``si``,
             ``xtsu`` or ``small tsu``; in capitals for katakana.
         prefer: the script of names in lower case.
-        known: characters that mean themselves even if they are ASCII, such as the digits that a model reads.
+        known: characters that mean themselves though they are ASCII: the letters that a model reads. Digits always do.
 
     Raises:
         ValueError: it is none of these; the message is one line.
     """
     typed = text.strip()
-    if len(typed) == 1 and typed in known:
+    if len(typed) == 1 and (typed in known or typed in "0123456789"):
         return typed
     character = named_kana(typed, "" if typed.isupper() else prefer) or literal(typed)
     if character is None and (match := _CODE_POINT.fullmatch(typed)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import struct
 import warnings
 from pathlib import Path
@@ -91,6 +92,19 @@ def read_image(file: Path | IO[bytes], size: int, name: str = "") -> npt.NDArray
         return prepare(image, size)
     except ImageError as error:
         raise type(error)(f"{name or printable(str(file))}: {error}") from None
+
+
+def picture_bytes(file: Path) -> bytes:
+    """Return a picture's file as it is; of one in an array file, a PNG's. ImageError if it cannot be read."""
+    member = open_member(file)
+    if member is None:
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{printable(str(file))}: {(error.strerror or str(error)).lower()}") from None
+    data = io.BytesIO()
+    member.save(data, "PNG")
+    return data.getvalue()
 
 
 def _too_large(name: str, what: str) -> str:

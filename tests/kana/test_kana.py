@@ -199,11 +199,11 @@ def test_what_is_no_character_is_refused_in_one_line(text):
 
 
 def test_what_a_model_reads_can_be_typed_even_if_it_is_ascii():
-    assert parse_typed("7", known="0123456789") == "7"
+    assert parse_typed("7") == "7"
     assert parse_typed("a", known="abc") == "a" and parse_typed("U+0061", known="abc") == "a"
     assert parse_typed("a", known="あア") == "あ"
     with pytest.raises(ValueError, match="type the character"):
-        parse_typed("7", known="あ")
+        parse_typed("z", known="あ")
 
 
 def test_every_kana_can_be_typed_by_its_name():
