@@ -59,8 +59,8 @@ def test_digits_that_people_wrote_are_read_with_a_model_that_is_there(tmp_path, 
     short = ["--faces", "pen-0*", "-n", "20", "--epochs", "1", "--model-set", "width=4", "--workers", "0"]
     assert run(["train", "digits", *short]) == 0
     told = []
-    (figure,) = measure_digits(1.0, "latest", lambda done, total, text: told.append((done, total, text)))
-    assert figure.least == 95.0 and 0 <= figure.value <= 100 and not figure.met
+    figures = measure_digits(1.0, "latest", lambda done, total, text: told.append((done, total, text)))
+    assert all(0 <= figure.value < 95 for figure in figures) and not figures[0].met
     assert told[-1] == (1797, 1797, "reading") and len(sklearn.load_digits().target) == 1797
 
 
