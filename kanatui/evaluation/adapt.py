@@ -50,6 +50,7 @@ def create(
     learning_rate: float = LEARNING_RATE,
     name: str | None = None,
     on_progress: OnProgress = lambda done, total: None,
+    labels: str = "auto",
 ) -> tuple[Run, list[str]]:
     """Make a run that adapts a model, without training it yet.
 
@@ -59,7 +60,7 @@ def create(
         minutes: how long to train.
         learning_rate: the peak.
         name: of the run.
-        on_progress: called with how many samples are prepared, and how many there are.
+        labels: how the labels in the folder are written (:func:`kanatui.pictures.labelled.find_labelled`).
 
     Returns:
         The run, and a message for each sample that was left out.
@@ -71,7 +72,7 @@ def create(
     """
     weights = find_weights(model) if model else usual_weights()
     origin, card = provenance_of(weights), read_card(weights)
-    found = find_samples(samples)
+    found = find_samples(samples, labels)
     pictures, left_out = collect(found, card["characters"], card["image_size"], on_progress)
     _require_enough(pictures, samples)
     recipe, plugins = origin.recipe(), list(origin.source.get("plugins", ()))
@@ -100,6 +101,7 @@ def collect(
         The samples that show one of ``characters``, ``size`` pixels each; and a message for each sample left out.
     """
     from kanatui.dataset.mixed import Pictures  # imports torch, which changes() does not need
+    from kanatui.pictures.files import picture_bytes
 
     images, shown, keys, left_out = [], [], [], []
     for done, sample in enumerate(samples, start=1):
@@ -107,7 +109,7 @@ def collect(
             if sample.character not in characters:
                 raise ImageError(f"{sample.path}: the model does not know {sample.character}")
             images.append(sample.prepared(size))
-            keys.append(int.from_bytes(hashlib.sha256(sample.path.read_bytes()).digest()[:8], "little"))
+            keys.append(int.from_bytes(hashlib.sha256(picture_bytes(sample.path)).digest()[:8], "little"))
             shown.append(sample.character)
         except ImageError as error:
             left_out.append(str(error))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import UsageError
+from kanatui.core.units import named
 from kanatui.kana.folding import fold_probabilities
 
 if TYPE_CHECKING:
@@ -97,6 +98,12 @@ def classify_hypotheses(
     chosen = [int(part.argmax()) for part in np.split(surety, ends)]
     starts = [0, *map(int, ends)]
     return [Classified(probabilities[start + one], one) for start, one in zip(starts, chosen, strict=True)]
+
+
+def not_known(known: str, characters: str | None) -> str:
+    """Say in one line which candidates the model does not know, "" if it knows them all."""
+    unknown = "".join(c for c in characters or "" if c not in known)
+    return f"the model does not know {named(unknown)}, so no picture is read as that" if unknown else ""
 
 
 LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))

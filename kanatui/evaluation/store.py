@@ -20,6 +20,7 @@ import numpy as np
 
 from kanatui.core import storage
 from kanatui.core.errors import RunError
+from kanatui.core.units import named
 from kanatui.evaluation.scores import Score, Scores
 from kanatui.model.predictions import RECORD, UNREAD, Predictions, Records
 from kanatui.training.event_text import IMAGE_SETS
@@ -29,8 +30,48 @@ FORMAT = 2
 
 _FORMATS = (1, FORMAT)
 
+_MOST_NAMED = 8  # folders that were left out
+
 KINDS = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces", "folder")}
 """The kinds of sources, with their names for people."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """Pictures of a folder that were not scored."""
+
+    unknown: int = 0
+    """Of characters that the model does not know."""
+    unknown_characters: str = ""
+    outside: int = 0
+    """Of characters that ``--characters`` leaves out."""
+    ignored: int = 0
+    """Files that do not follow the layout."""
+    left_out: tuple[str, ...] = ()
+    """Folders and labels that stand for no character (:attr:`.LabelledFolder.left_out`)."""
+    unreadable: tuple[str, ...] = ()
+    """Why each damaged file could not be read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**dataclasses.asdict(self), "left_out": list(self.left_out), "unreadable": list(self.unreadable)}
+
+    def in_words(self) -> str:
+        """Return what was not scored in one line, "" if everything was."""
+        parts = [
+            f"{count:,} {what}"
+            for count, what in (
+                (self.unknown, f"of characters that the model does not know ({named(self.unknown_characters)})"),
+                (self.outside, "of characters outside the candidates"),
+                (self.ignored, "files that are no pictures in a labelled folder"),
+                (len(self.unreadable), "that cannot be read"),
+            )
+            if count
+        ]
+        parts += self.left_out[:_MOST_NAMED]
+        if len(self.left_out) > _MOST_NAMED:
+            parts.append(f"{len(self.left_out) - _MOST_NAMED:,} more such")
+        return f"not scored: {', '.join(parts)}" if parts else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +90,7 @@ class Evaluation:
     kind: str
     """One of :data:`KINDS`."""
     where: str
-    """The run that the images belong to, or the folder."""
+    """The run whose images they are, or the folder or file of arrays."""
     data: str
     """Equal for equal data: the fingerprint of the images' recipe, or the folder."""
     candidates: str = ""
@@ -66,7 +107,11 @@ class Evaluation:
     total: Score = dataclasses.field(default_factory=Score)
     by_script: Mapping[str, Score] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Pictures that were not scored (:class:`kanatui.evaluation.scoring.Skipped`)."""
+    """Pictures that were not scored (:class:`Skipped`)."""
+    notation: str = ""
+    """What was said of how labels are written, "" if they were judged by themselves."""
+    labels: str = ""
+    """How the labels of pictures were understood, in one line."""
     note: str = ""
     """A warning about the scores, "" if there is none."""
     format: int = FORMAT

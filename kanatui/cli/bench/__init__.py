@@ -81,6 +81,15 @@ def bench_pictures(
     _measure([functools.partial(_pictures, folder, reference, per_character, kinds)], as_json)
 
 
+@bench_command.command("digits")
+@click.option("--minutes", type=click.FloatRange(min=0.01), default=5.0, show_default=True, help="How long to train.")
+@click.option("--model", metavar="MODEL", help="Read with this run or weights file instead of training one.")
+@_json
+def bench_digits(minutes: float, model: str | None, as_json: bool) -> None:
+    """Learn the digits from fonts, and read 1,797 that people wrote (of scikit-learn)."""
+    _measure([functools.partial(_digits, minutes, model)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
@@ -135,6 +144,13 @@ def _pictures(folder: Path, reference: str | None, per_character: int, kinds: tu
             raise UsageError(f"--kind {kind!r}: no such kind; there are: {', '.join(KINDS)}")
     with _stages() as on_stage:
         return measure_pictures(folder, chosen_weights(reference), per_character, kinds, on_stage)
+
+
+def _digits(minutes: float, model: str | None) -> list[Figure]:
+    from kanatui.cli.bench import digits
+
+    with _stages() as on_stage:
+        return digits.measure_digits(minutes, model, on_stage)
 
 
 def _tui() -> list[Figure]:

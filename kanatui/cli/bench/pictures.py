@@ -17,7 +17,8 @@ from kanatui.dataset.source import OnStage
 from kanatui.evaluation.files import read_prepared
 from kanatui.kana.folding import fold_groups, fold_probabilities
 from kanatui.model.weights import Classifier, load_weights
-from kanatui.pictures.files import find_labelled, open_image
+from kanatui.pictures.files import open_image
+from kanatui.pictures.labelled import find_labelled
 from kanatui.pictures.pool import Prepared
 from kanatui.pictures.prepare import hypotheses
 
