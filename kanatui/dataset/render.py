@@ -239,7 +239,7 @@ def exact(table: GlyphTable, faces: Sequence[Face], image_size: int) -> Images:
                 f"face {faces[place].id}: no font that ImageMagick could draw by itself; use placed rendering"
             )
         annotations = [_annotation(table.rows[i], side / CANVAS) for i in rows]
-        images[rows] = magick.annotate(faces[place].font, annotations, side, image_size)
+        images[rows] = magick.annotate(faces[place].drawn_font(), annotations, side, image_size)
     return images
 
 
