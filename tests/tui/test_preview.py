@@ -107,7 +107,7 @@ async def test_an_engine_that_was_killed_is_told_of_and_comes_again(open_app):
 LAYOUT = {
     "characters": "あ" * 169, "least": 4236, "most": 4236, "images": 715_884, "bytes": 2_932_000_000,
     "left_out": [["one", "あいうえお"], ["two", "かきくけこさし"]], "undrawable": "ゐ",
-    "missing_faces": ["klee-regular"], "install": "apt install fonts-klee",
+    "unusable": [], "missing_faces": ["klee-regular"], "install": "apt install fonts-klee",
 }  # fmt: skip
 
 
