@@ -93,7 +93,7 @@ def open_stream(recipe: Recipe) -> GlyphStream:
     with counting("checking faces", "faces") as report:
         stream = GlyphStream(recipe, load(), report)
     for id, why in stream.layout.unusable:
-        complain(f"face {id} is left out: {why}")
+        complain(f"left out: {why}" if id in why else f"left out: face {id}: {why}")
     return stream
 
 

@@ -31,6 +31,8 @@ class Candidate:
     names: guess.Names
     parts: tuple[Path, ...]
     """The files that it is made of, usually one."""
+    characters: frozenset[str]
+    """Those that the files have."""
     index: int = 0
     """In a collection."""
     instance: str = ""
@@ -141,7 +143,10 @@ def _faces(group: Sequence[_Read], characters: str) -> list[Candidate]:
     )
     file = next(one.file for one in group if one.file.path == chosen[0])
     faces = [(_of_instance(first.names, *instance), instance[1]) for instance in first.instances] or [(first.names, "")]
-    return [Candidate(file, names, tuple(chosen), first.index, place, first.collection) for names, place in faces]
+    union = frozenset().union(*(parts[path] for path in chosen))
+    return [
+        Candidate(file, names, tuple(chosen), union, first.index, place, first.collection) for names, place in faces
+    ]
 
 
 def _of_instance(names: guess.Names, instance: str, place: str) -> guess.Names:

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import difflib
 import fnmatch
+import itertools
+import os
 import re
 import tempfile
 import tomllib
@@ -22,6 +24,7 @@ from kanatui.fonts.candidates import Candidate, candidates, font_files
 from kanatui.fonts.faces import Face, coverage, load_faces, read_entries, user_file
 
 _HEADER = re.compile(r"\s*\[\[\s*face\s*\]\]\s*(#.*)?")
+_DRAWS_NONE = "it draws none of the characters (--characters says which)"
 
 OnProgress = Callable[[int, int, str], None]
 """Is told (done, total, what is being done)."""
@@ -137,22 +140,21 @@ class _Adding:
         names, wishes = candidate.names, self._wishes
         if wishes.link and (len(candidate.parts) > 1 or candidate.file.name != str(candidate.parts[0])):
             raise FontError("only a font file can be linked; leave out --link, so that it is copied")
+        if not candidate.characters & set(wishes.characters):
+            return Outcome("refused", candidate.name, why=_DRAWS_NONE)
         content = candidate.build(wishes.characters)
         id = guess.face_id(names.family, names.subfamily, set(self._faces))
-        suffix = ".otf" if content[:4] == b"OTTO" else ".ttf"
-        copy = storage.make_folder(fonts_folder()) / f"{id}{suffix}"
-        kept = False
-        storage.write_bytes(copy, content)
+        copy = _new_file(storage.make_folder(fonts_folder()), id, ".otf" if content[:4] == b"OTTO" else ".ttf")
         try:
+            storage.write_bytes(copy, content)
             face = Face(id, "", "", names.licence, "", copy, 0, str(copy))
             outcome, face = self._judged(candidate, face)
             if outcome.state == "added":
                 entry = self._entry(candidate, face, copy)
                 _write(_text() + _appended(entry, _text()))
-                kept = not wishes.link
                 self._faces[id] = face
-        finally:
-            if not kept:
+        finally:  # also after Ctrl-C at any moment
+            if not _listed(copy):
                 copy.unlink(missing_ok=True)
         return outcome
 
@@ -163,7 +165,7 @@ class _Adding:
             return Outcome("there", name, self._digests[face.digest]), face
         drawn = coverage(face, wishes.characters)
         if not drawn.any():
-            return Outcome("refused", name, why="it draws none of the characters (--characters says which)"), face
+            return Outcome("refused", name, why=_DRAWS_NONE), face
         look = likeness.look(face, wishes.characters)
         alike, nearest = likeness.nearest(look, self._looks)
         if alike > likeness.SAME:
@@ -200,6 +202,18 @@ class _Adding:
             where |= {"instance": candidate.instance} if candidate.instance else {}
         said = {"licence": face.licence} if face.licence else {}
         return {"id": face.id, **where, "style": face.style, "weight": face.weight, **said}
+
+
+def _new_file(folder: Path, id: str, suffix: str) -> Path:
+    """Return a file that does not exist: what is in the folder may be the very font that is to be added."""
+    names = (f"{id}{f'-{number}' if number else ''}{suffix}" for number in itertools.count())
+    return next(path for name in names if not os.path.lexists(path := folder / name))
+
+
+def _listed(copy: Path) -> bool:
+    with contextlib.suppress(FontError):
+        return f'"{copy.parent.name}/{copy.name}"' in _text()
+    return False
 
 
 # --- Taking out

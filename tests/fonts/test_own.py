@@ -335,6 +335,17 @@ def test_two_at_once_do_not_mix(place: Path) -> None:
     assert mine().keys() == {"a-regular"}
 
 
+def test_a_font_that_lies_among_the_copies_is_not_lost(place: Path) -> None:
+    own.fonts_folder().mkdir(parents=True)
+    given = build_design(own.fonts_folder() / "a-regular.ttf", "one", "A")
+    before = given.read_bytes()
+    assert states(added(given, characters="アイウ")) == ["refused"]
+    assert states(added(given)) == ["added a-regular"]
+    assert states(added(given)) == ["there a-regular"]
+    remove(["a-regular"])
+    assert given.read_bytes() == before and list(own.fonts_folder().iterdir()) == [given]
+
+
 # --- The rest of the file
 
 
@@ -374,6 +385,16 @@ def test_removing_keeps_comments_and_other_entries(place: Path) -> None:
     assert user_file().read_text().split("\n")[:4] == ["# My faces.", "", "# About the next one.", "[[face]]"]
     assert remove(["wr*"]) == ["wrong"]
     assert user_file().read_text() == "# My faces.\n\n# About the next one.\n# The end."
+
+
+def test_a_linked_variable_font_is_drawn_at_its_instance(place: Path) -> None:
+    font = build_variable(place / "Own[wght].ttf", "one", "Own")
+    assert states(added(font, link=True, alike=True))[:2] == ["added own-thin", "added own-black"]
+    faces = mine()
+    assert faces["own-black"].path == font and inked(faces["own-thin"]) < inked(faces["own-black"])
+    assert states(added(font, link=True)) == ["there own-thin", "there own-black", "there own-regular"]
+    (outcome,) = added(pack(place / "a.tgz", {"a.ttf": build_design(place / "a.ttf", "two", "A")}), link=True)
+    assert "leave out --link" in outcome.why
 
 
 def test_removing_leaves_linked_fonts_alone(place: Path) -> None:

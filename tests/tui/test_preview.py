@@ -129,6 +129,12 @@ def test_the_details_of_a_plan():
     assert plan_details(whole).startswith("Nothing")
 
 
+def test_a_plan_says_which_faces_cannot_be_used_and_why():
+    broken = LAYOUT | {"left_out": [], "undrawable": "", "missing_faces": [], "unusable": [["own", "no index 99"]]}
+    assert "1 face cannot be used (why: enter)" in plan_text(broken, 64, None)
+    assert plan_details(broken) == "own is left out: no index 99"
+
+
 async def test_a_key_that_is_held_shows_sheets_while_it_is_held_and_the_last_one_after(open_app):
     async with open_app() as (pilot, screen):
         shown, calls = [screen.images], 0

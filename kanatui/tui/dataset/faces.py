@@ -159,7 +159,9 @@ class FacesPanel(Vertical):
 
     def action_install(self) -> None:
         """Show how to install the missing faces, and why others cannot be used."""
-        missing = [face for face in self._faces if face["problem"] or not face["installed"]]
-        lines = [f"{face['id']}: {face['problem'] or face['package'] or 'no package'}" for face in missing]
-        text = "\n".join([self._install, "", *lines]) if missing else "Every face is installed."
+        broken = [face["problem"] for face in self._faces if face["problem"]]
+        missing = [face for face in self._faces if not face["problem"] and not face["installed"]]
+        lines = [f"{face['id']}: {face['package'] or 'no package'}" for face in missing]
+        parts = ["\n".join(part) for part in (broken, [self._install] * bool(self._install), lines) if part]
+        text = "\n\n".join(parts) or "Every face is installed."
         self.app.push_screen(Details("Missing faces", text))
