@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kanatui.fonts.own import Outcome
 
 _MOST_NAMED = 20  # lists of at most this many missing characters are printed; they fit on a line
+_MOST_REFUSED = 5  # fonts refused for one reason that are named one by one
 _WIDTHS = (30, 12, 11, 9, 11)  # column widths: 78 with the gaps, for 80-column terminals
 _STYLES = {
     "present": "green",
@@ -210,7 +212,14 @@ def fonts_add(
 
 
 def _print_outcomes(outcomes: Sequence[Outcome], total: int) -> None:
+    # A folder of a system's fonts holds hundreds that have no kana.
+    reasons = collections.Counter(outcome.why for outcome in outcomes if outcome.state == "refused")
+    many = {why: count for why, count in reasons.items() if count > _MOST_REFUSED}
+    for why, count in many.items():
+        out.print(f"not added: {counted(count, 'font')}, each because {why}", soft_wrap=True, markup=False)
     for outcome in outcomes:
+        if outcome.why in many:
+            continue
         if outcome.state == "failed":
             complain(f"{outcome.name}: {outcome.why}")
             continue

@@ -463,6 +463,13 @@ def test_the_command_fails_if_a_file_is_no_font_or_all_is_refused(place: Path) -
     assert "'comic' is none of gothic" in run("add", font, "--style", "comic").stderr
 
 
+def test_many_fonts_without_the_characters_take_one_line(place: Path) -> None:
+    given = [build_design(place / f"{n}.ttf", f"design {n}", f"Own {n}") for n in range(6)]
+    result = run("add", *given, "-c", "アイウ")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("not added: 6 fonts, each because it draws none") and result.stdout.count("\n") == 1
+
+
 def test_an_added_face_is_drawn_by_preview(place: Path, kanatui) -> None:  # type: ignore[no-untyped-def]
     font = web_font(build_design(place / "a.ttf", "one", "A"))
     kanatui("fonts", "add", font, "-c", SOME, check=0)
