@@ -130,7 +130,7 @@ def try_faces(faces: list[Face]) -> tuple[list[FontError], list[Face]]:
     """Return the errors of unusable installed faces, and the faces that draw at least one kana."""
     broken, usable = [], []
     for face in faces:
-        if face.path is None:
+        if face.path is None and not face.problem:
             continue
         try:
             if coverage(face, KANA).any():

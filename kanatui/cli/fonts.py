@@ -1,14 +1,16 @@
-"""The command `fonts`: lists the faces and what each can draw."""
+"""The command `fonts`: lists the faces and what each can draw, adds the user's own and takes them out."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out, print_json, progress
+from kanatui.cli.console import complain, out, print_json, progress, stages
 from kanatui.core.units import counted
 from kanatui.kana.alphabet import DEFAULT_SET
 
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kanatui.fonts.faces import Face
+    from kanatui.fonts.own import Outcome
 
 _MOST_NAMED = 20  # lists of at most this many missing characters are printed; they fit on a line
+_MOST_REFUSED = 5  # fonts refused for one reason that are named one by one
 _WIDTHS = (30, 12, 11, 9, 11)  # column widths: 78 with the gaps, for 80-column terminals
 _STYLES = {
     "present": "green",
@@ -37,12 +41,12 @@ class _Row:
 
     @property
     def state(self) -> str:
-        if self.face.path is None:
+        if self.face.path is None and not self.face.problem:
             return "missing"
         return "unusable" if self.error or not self.drawn else "present"
 
 
-@click.command("fonts")
+@click.group("fonts", invoke_without_command=True)
 @click.option("--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Count these.")
 @click.option("--missing", is_flag=True, help="Only the faces that are not installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -51,8 +55,10 @@ def fonts_command(context: click.Context, characters: str, missing: bool, as_jso
     """List the faces: whether each is installed, and how many of the characters it can draw.
 
     A character counts if the font has it, its glyph leaves ink, and it is not the font's missing-glyph box. Exit status
-    1 if no face can be used.
+    1 if no face can be used. `kanatui fonts add` adds faces of your own.
     """
+    if context.invoked_subcommand:
+        return
     from kanatui.fonts.faces import install_command, load_faces, user_file
     from kanatui.kana.sets import parse_characters
 
@@ -66,7 +72,8 @@ def fonts_command(context: click.Context, characters: str, missing: bool, as_jso
     else:
         _print_rows(shown, len(wanted))
         present = sum(row.state == "present" for row in rows)
-        out.print(f"{present} of {len(rows)} faces can be used. Add your own in {user_file()}", soft_wrap=True)
+        text = f"{present} of {len(rows)} faces can be used. Your own are in {user_file()}; kanatui fonts add adds some"
+        out.print(text, soft_wrap=True, markup=False)
         _print_others()
         if install:
             out.print(f"\nTo install the rest:\n  {install}", soft_wrap=True)
@@ -80,7 +87,7 @@ def _survey(faces: Sequence[Face], characters: str) -> list[_Row]:
     from kanatui.fonts.faces import coverage
 
     def examine(face: Face) -> _Row:
-        if face.path is None:
+        if face.path is None and not face.problem:
             return _Row(face, 0, "", "")
         try:
             can = coverage(face, characters)
@@ -144,6 +151,101 @@ def _print_others() -> None:
             out.print(
                 f"{counted(len(faces), 'more face')}, of style {styles}, from plugin {id}: {which}", soft_wrap=True
             )
+
+
+def _known(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check a style or weight; here, because the lists of them take time to import."""
+    from kanatui.fonts.faces import STYLES, WEIGHTS
+
+    known = STYLES if option.name == "style" else WEIGHTS
+    if value is not None and value not in known:
+        raise click.BadParameter(f"{value!r} is none of {', '.join(known)}")
+    return value
+
+
+@fonts_command.command("add")
+@click.argument("given", nargs=-1, required=True, metavar="FILE|FOLDER|TARBALL…", type=click.Path(path_type=Path))
+@click.option("--style", callback=_known, metavar="STYLE", help="Of all of them (default: guessed).")
+@click.option("--weight", callback=_known, metavar="WEIGHT", help="Of all of them (default: guessed).")
+@click.option("--link", is_flag=True, help="Leave font files where they are instead of copying them.")
+@click.option("--alike", is_flag=True, help="Also add near-duplicates of faces that are there.")
+@click.option("--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Check these.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def fonts_add(
+    context: click.Context,
+    given: tuple[Path, ...],
+    style: str | None,
+    weight: str | None,
+    link: bool,
+    alike: bool,
+    characters: str,
+    as_json: bool,
+) -> None:
+    """Add fonts to your own faces: TTF, OTF, collections, WOFF, WOFF2 and variable fonts, by file, folder or archive.
+
+    A package of the fontsource family can be added as npm fetches it: npm pack @fontsource/yomogi, then kanatui fonts
+    add fontsource-yomogi-*.tgz. Every instance of a variable font is a face.
+
+    Each face is drawn to see what it covers. Style and weight are guessed, and the licence is read from the font;
+    correct them in your fonts.toml if they are wrong. Refused are faces that draw none of the characters, have the
+    shapes of one that is there, or are a weight between two that are there.
+
+    Exit status 1 if a file is not a readable font, or if everything was refused.
+    """
+    from kanatui.fonts.own import Wishes, add
+    from kanatui.kana.sets import parse_characters
+
+    wishes = Wishes(parse_characters(characters), style or "", weight or "", link, alike)
+    outcomes: list[Outcome] = []
+    try:
+        with stages({"reading fonts": "files"}) as report:
+            add(given, wishes, outcomes.append, report)
+    finally:  # what was added before Ctrl-C is there to stay
+        if as_json:
+            print_json([dataclasses.asdict(outcome) for outcome in outcomes])
+        else:
+            _print_outcomes(outcomes, len(wishes.characters))
+    states = {outcome.state for outcome in outcomes}
+    if "failed" in states or not states & {"added", "there"}:
+        context.exit(1)
+
+
+def _print_outcomes(outcomes: Sequence[Outcome], total: int) -> None:
+    # A folder of a system's fonts holds hundreds that have no kana.
+    reasons = collections.Counter(outcome.why for outcome in outcomes if outcome.state == "refused")
+    many = {why: count for why, count in reasons.items() if count > _MOST_REFUSED}
+    for why, count in many.items():
+        out.print(f"not added: {counted(count, 'font')}, each because {why}", soft_wrap=True, markup=False)
+    for outcome in outcomes:
+        if outcome.why in many:
+            continue
+        if outcome.state == "failed":
+            complain(f"{outcome.name}: {outcome.why}")
+            continue
+        text = {
+            "added": f"added {outcome.id}: {outcome.style}, {outcome.weight}, draws {outcome.drawn}/{total}"
+            f"{', ' * bool(outcome.licence)}{outcome.licence}",
+            "there": f"{outcome.name} is there already: {outcome.id}",
+            "refused": f"not added: {outcome.name}: {outcome.why}",
+        }[outcome.state]
+        if 0 < len(outcome.lacks) <= _MOST_NAMED:
+            text += f"; it lacks {outcome.lacks}"
+        out.print(text, soft_wrap=True, markup=False)
+
+
+@fonts_command.command("remove")
+@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def fonts_remove(ids: tuple[str, ...], as_json: bool) -> None:
+    """Take faces out of your own: their entries in fonts.toml, and the copies of their fonts. ID may have * and ?."""
+    from kanatui.fonts.own import remove
+
+    gone = remove(ids)
+    if as_json:
+        print_json({"removed": gone})
+    else:
+        out.print(f"removed {', '.join(gone)}", soft_wrap=True, markup=False)
 
 
 def _table() -> Table:

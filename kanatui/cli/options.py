@@ -88,13 +88,16 @@ def build_recipe(
 
 
 def open_stream(recipe: Recipe) -> GlyphStream:
-    """Lay out a recipe, with a progress bar while faces are checked for the first time."""
-    from kanatui.cli.console import counting
+    """Lay out a recipe, with a progress bar while faces are checked for the first time; name the faces left out."""
+    from kanatui.cli.console import complain, counting
     from kanatui.dataset.stream import GlyphStream
     from kanatui.plugins.registry import load
 
     with counting("checking faces", "faces") as report:
-        return GlyphStream(recipe, load(), report)
+        stream = GlyphStream(recipe, load(), report)
+    for id, why in stream.layout.unusable:
+        complain(f"left out: {why}" if id in why else f"left out: face {id}: {why}")
+    return stream
 
 
 def chosen_characters(spec: str | None) -> str | None:

@@ -32,7 +32,9 @@ class Layout:
     pixels: tuple[tuple[str, Pixel, float], ...]
     """Pixel augmentations in order: the name of their random stream, the augmentation, its probability."""
     missing_faces: tuple[Face, ...]
-    """Faces that the recipe asks for but that are not installed."""
+    """Faces that the recipe asks for and that are not installed."""
+    unusable: tuple[tuple[str, str], ...]
+    """Faces that it asks for and that cannot be used, left out altogether: (face id, why)."""
     left_out: tuple[tuple[str, str], ...]
     """Glyphs that an installed face cannot draw: (face id, character)."""
     undrawable: str
@@ -66,11 +68,12 @@ def lay_out(
     wanted = parse_characters(recipe.characters)
     sources = glyph_sources or {id: cls() for id, cls in registry.glyph_sources.items()}
     asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
-    present = [face for face in asked if face.path is not None]
-    missing = tuple(face for face in asked if face.path is None)
+    missing = tuple(face for face in asked if face.path is None and not face.problem)
+    present, coverage, unusable = _usable([face for face in asked if face not in missing], sources, wanted, on_progress)
     if not present:
+        if unusable:
+            raise FontError(unusable[0][1])
         raise FontError(f"none of the recipe's {len(asked)} faces is installed: {install_command(missing)}")
-    coverage = _coverage(present, sources, wanted, on_progress)
     drawable = np.asarray(coverage.any(axis=1))
     characters = "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if kept)
     if not characters:
@@ -84,6 +87,7 @@ def lay_out(
         sources,
         _pixels(steps),
         missing,
+        unusable,
         tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
         "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
     )
@@ -119,15 +123,21 @@ def _pixels(steps: Sequence[tuple[Placement | Pixel, float]]) -> tuple[tuple[str
     return tuple((f"{step.id}#{i}", step, p) for i, (step, p) in enumerate(steps) if isinstance(step, Pixel))
 
 
-def _coverage(
+def _usable(
     faces: Sequence[Face], sources: dict[str, GlyphSource], characters: str, on_progress: OnProgress | None
-) -> npt.NDArray[np.bool_]:
-    columns = []
+) -> tuple[list[Face], npt.NDArray[np.bool_], tuple[tuple[str, str], ...]]:
+    """Return the faces that can be used, what they draw (bool [characters, faces]), and the others: (id, why)."""
+    present, columns, unusable = [], [], []
     for done, face in enumerate(faces, start=1):
-        columns.append(sources[face.source].coverage(face, characters))
+        try:
+            columns.append(sources[face.source].coverage(face, characters))
+            present.append(face)
+        except FontError as error:  # one broken font must not keep the others from being drawn
+            unusable.append((face.id, str(error)))
         if on_progress:
             on_progress(done, len(faces))
-    return np.stack(columns, axis=1)
+    drawn = np.stack(columns, axis=1) if columns else np.zeros((len(characters), 0), dtype=bool)
+    return present, drawn, tuple(unusable)
 
 
 def _plan(

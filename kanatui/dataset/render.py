@@ -236,7 +236,7 @@ def exact(table: GlyphTable, faces: Sequence[Face], image_size: int) -> Images:
         if not faces[place].font:
             raise FontError(f"face {faces[place].id}: has no font for ImageMagick to draw with; use placed rendering")
         annotations = [_annotation(table.rows[i], side / CANVAS) for i in rows]
-        images[rows] = magick.annotate(faces[place].font, annotations, side, image_size)
+        images[rows] = magick.annotate(faces[place].drawn_font(), annotations, side, image_size)
     return images
 
 

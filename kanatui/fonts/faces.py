@@ -12,10 +12,11 @@ import difflib
 import fnmatch
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,19 @@ import numpy.typing as npt
 from kanatui.core import paths, storage
 from kanatui.core.errors import FontError, ImageMagickError, StorageError
 from kanatui.core.machine import apt_command
-from kanatui.fonts import imagemagick, ink
+from kanatui.fonts import convert, imagemagick, ink
 from kanatui.kana.sets import is_visible
 
 STYLES = ("gothic", "mincho", "handwriting", "brush", "pen")
 WEIGHTS = ("thin", "extralight", "light", "regular", "medium", "semibold", "bold", "extrabold", "black")
 
 _PLACES = ("file", "glob", "name")
-_TEXTS = ("id", "file", "name", "style", "weight", "licence", "package")
+_TEXTS = ("id", "file", "name", "instance", "style", "weight", "licence", "package")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_FONT_SUFFIXES = (".ttf", ".otf", ".ttc", ".otc", ".pfb")
+UNKNOWN = "unknown"
+"""Style and weight of a face whose entry does not say them."""
+
+FONT_SUFFIXES = (".ttf", ".otf", ".ttc", ".otc", ".pfb", *convert.WEB_SUFFIXES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +58,17 @@ class Face:
     index: int
     """Its index in a font collection (.ttc)."""
     font: str
-    """The value of ImageMagick's ``-font``."""
+    """ImageMagick's name of it, or the font file (see :meth:`drawn_font`)."""
     source: str = "fonts"
     """The id of the glyph source that draws it."""
+    instance: str = ""
+    """Of a variable font: the name of an instance, or values of axes (``wght=600``); "" is the default."""
+    problem: str = ""
+    """What is wrong with its entry in fonts.toml, "" if nothing; such a face has no ``path``."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the font file, combined with the index if that is not 0; 64 hex digits.
+        """SHA-256 of the font file, combined with index and instance if it has them; 64 hex digits.
 
         Cached by path, size and modification time. FontError if the face is not installed or not readable.
         """
@@ -69,14 +77,42 @@ class Face:
             whole = _file_digest(str(self.path), status.st_size, status.st_mtime_ns)
         except OSError as error:
             raise FontError(f"face {self.id}: {self.path} cannot be read ({error.strerror})") from None
-        return hashlib.sha256(f"{whole}#{self.index}".encode()).hexdigest() if self.index else whole
+        part = f"#{self.index}" * bool(self.index) + f"@{self.instance}" * bool(self.instance)
+        return hashlib.sha256(f"{whole}{part}".encode()).hexdigest() if part else whole
 
     def installed(self) -> Path:
-        """Return the font file. FontError, saying how to get it, if the face is not installed."""
+        """Return the font file. FontError, saying how to get it, if the face is not installed or its entry is wrong."""
+        if self.problem:
+            raise FontError(self.problem)
         if self.path is None:
             advice = install_command([self]) or "correct its entry in fonts.toml"
             raise FontError(f"face {self.id} is not installed: {advice}")
         return self.path
+
+    def drawn_font(self) -> str:
+        """Return the value of ImageMagick's ``-font``.
+
+        That is a file in the cache, made if missing, for what ImageMagick cannot draw by itself: a later font of a
+        collection, an instance of a variable font, a web font.
+
+        Raises:
+            FontError: the face is not installed, or its font has no such index or instance.
+        """
+        path = self.installed()
+        special = self.index > 0 or self.instance or path.suffix.lower() in convert.WEB_SUFFIXES
+        if not special or self.font != str(path):
+            return self.font
+        alone = paths.cache() / "faces" / f"{self.digest[:32]}.ttf"
+        if not alone.exists():
+            storage.make_folder(alone.parent)
+            storage.write_bytes(alone, convert.plain_font(path, self.index, self.instance))
+        return str(alone)
+
+    def outlines(self) -> tuple[Path, int]:
+        """Return the file and index with which fontTools reads what ImageMagick draws. Raises as :meth:`drawn_font`."""
+        font, path = self.drawn_font(), self.installed()
+        made = font != self.font
+        return (Path(font), 0) if made else (path, self.index)
 
 
 # --- Reading fonts.toml
@@ -90,10 +126,11 @@ def user_file() -> Path:
 def load_faces(extra: Sequence[Path] = ()) -> list[Face]:
     """Return all known faces, installed or not: the shipped list, then the user's, then the files of ``extra``.
 
-    Later files add faces at the end; an entry with a known id replaces that entry in its place.
+    Later files add faces at the end; an entry with a known id replaces that entry in its place. A wrong entry becomes a
+    face that cannot be used and says why (``problem``): it must not keep the others from being drawn.
 
     Raises:
-        FontError: a file cannot be read, is not TOML (with line and column), or has an invalid entry.
+        FontError: a file cannot be read, is not TOML (with line and column), or is not a list of faces.
         ImageMagickError: an entry has an ImageMagick font name and ImageMagick cannot be run.
     """
     users = [user_file()] if user_file().exists() else []
@@ -103,19 +140,27 @@ def load_faces(extra: Sequence[Path] = ()) -> list[Face]:
     return list(faces.values())
 
 
-def _read(file: Path) -> dict[str, Face]:
+def read_entries(file: Path) -> list[dict[str, Any]]:
+    """Return the ``[[face]]`` tables of a list as they are. FontError if it cannot be read or has anything else."""
     data = storage.read_toml(file, FontError)
     entries = data.pop("face", [])
     if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         unknown = f"unknown key {next(iter(data))!r}; " if data else ""
         raise FontError(f"{file}: {unknown}only [[face]] tables are allowed")
+    return entries
+
+
+def _read(file: Path) -> dict[str, Face]:
     faces: dict[str, Face] = {}
-    for number, entry in enumerate(entries, start=1):
-        where = f"{file}: face {entry.get('id', number)!r}"
+    for number, entry in enumerate(read_entries(file), start=1):
         problem = _problem(entry) or ("the id is used twice in this file" if entry["id"] in faces else "")
-        if problem:
-            raise FontError(f"{where}: {problem}")
-        faces[entry["id"]] = _face(entry, file.parent, where)
+        try:
+            face = None if problem else _face(entry, file.parent)
+        except (ValueError, RuntimeError, OSError) as error:  # of a pattern or a ~name that makes no sense
+            face, problem = None, str(error)
+        if face is None:
+            face = _unusable(entry, number, f"{file}: face {entry.get('id', number)!r}: {problem}", taken=faces)
+        faces[face.id] = face
     return faces
 
 
@@ -144,33 +189,36 @@ def _globs(entry: Mapping[str, Any]) -> list[Any]:
     return patterns if isinstance(patterns, list) else [patterns]
 
 
-def _face(entry: Mapping[str, Any], folder: Path, where: str) -> Face:
-    path, index = _locate(entry, folder), entry.get("index", 0)
-    # ImageMagick uses the first font of a collection file, so the other ones need files of their own.
-    alone = path is not None and index > 0 and "name" not in entry
-    face = Face(
+def _face(entry: Mapping[str, Any], folder: Path) -> Face:
+    path = _locate(entry, folder)
+    return Face(
         id=entry["id"],
         style=entry["style"],
         weight=entry["weight"],
         licence=entry.get("licence", ""),
         package=entry.get("package", ""),
         path=path,
-        index=index,
+        index=entry.get("index", 0),
         font=entry.get("name") or str(path or ""),
+        instance=entry.get("instance", ""),
     )
-    return dataclasses.replace(face, font=str(_single_face(face, where))) if alone else face
 
 
-def _single_face(face: Face, where: str) -> Path:
-    """Return a file in the cache with only this face of a collection; made if missing."""
-    alone = paths.cache() / "faces" / f"{face.digest[:32]}.ttf"
-    if not alone.exists():
-        storage.make_folder(alone.parent)
-        try:
-            storage.write_bytes(alone, ink.extract(face.installed(), face.index))
-        except FontError as error:
-            raise FontError(f"{where}: {error}") from None
-    return alone
+def _unusable(entry: Mapping[str, Any], number: int, problem: str, taken: Collection[str]) -> Face:
+    """Return a face for a wrong entry, with what it has right; its id is none of ``taken``."""
+    id, style, weight = (entry.get(key) for key in ("id", "style", "weight"))
+    valid = isinstance(id, str) and _ID.fullmatch(id) and id not in taken
+    return Face(
+        id=str(id) if valid else f"entry-{number}",
+        style=str(style) if style in STYLES else UNKNOWN,
+        weight=str(weight) if weight in WEIGHTS else UNKNOWN,
+        licence="",
+        package="",
+        path=None,
+        index=0,
+        font="",
+        problem=" ".join(problem.split()),
+    )
 
 
 # --- Finding font files
@@ -203,12 +251,16 @@ def _locate(entry: Mapping[str, Any], folder: Path) -> Path | None:
 
 
 def _matches(pattern: Path) -> Iterable[Path]:
+    # Variable fonts are named like `Klee[wght].ttf`, so brackets are tried as they stand before they are a choice.
+    plain = Path(*(re.sub(r"\[", "[[]", part) for part in pattern.parts))
+    return itertools.chain(_found(plain), _found(pattern) if plain != pattern else ())
+
+
+def _found(pattern: Path) -> Iterable[Path]:
     if pattern.is_absolute():
         return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
     by_name = _font_files(font_folders())
-    plain = not set("*?[") & set(pattern.name)
-    names = [pattern.name] if plain else fnmatch.filter(by_name, pattern.name)
-    places = [place for name in names for place in by_name.get(name, ())]
+    places = [place for name in fnmatch.filter(by_name, pattern.name) for place in by_name[name]]
     # Also with a leading slash, so that `**/` can match no folder at all.
     return [
         path for below, path in places if any(fnmatch.fnmatchcase(b, pattern.as_posix()) for b in (below, f"/{below}"))
@@ -223,7 +275,7 @@ def _font_files(folders: tuple[Path, ...]) -> dict[str, list[tuple[str, Path]]]:
         for parent, inner, names in os.walk(folder):
             inner.sort()
             for name in sorted(names):
-                if name.lower().endswith(_FONT_SUFFIXES):
+                if name.lower().endswith(FONT_SUFFIXES):
                     path = Path(parent, name)
                     found.setdefault(name, []).append((path.relative_to(folder).as_posix(), path))
     return found
@@ -265,7 +317,7 @@ def _matching(faces: Sequence[Face], pattern: str) -> set[str]:
 
 def install_command(faces: Iterable[Face]) -> str:
     """Return the shell command that installs the packages of the missing ones of ``faces``, or ""."""
-    packages = sorted({face.package for face in faces if face.path is None and face.package})
+    packages = sorted({face.package for face in faces if face.path is None and face.package and not face.problem})
     return apt_command(packages) if packages else ""
 
 
@@ -290,7 +342,7 @@ def coverage(face: Face, characters: str) -> npt.NDArray[np.bool_]:
     new = "".join(c for c in dict.fromkeys(characters) if c not in known and is_visible(c))
     if new:
         try:
-            drawn = ink.drawn(face.installed(), face.index, face.font, new)
+            drawn = ink.drawn(*face.outlines(), face.drawn_font(), new)
         except (FontError, ImageMagickError) as error:
             raise FontError(f"face {face.id}: {face.path} cannot be used: {error}") from None
         known |= {c: c in drawn for c in new}

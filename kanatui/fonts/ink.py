@@ -8,7 +8,6 @@ character that the cmap lacks, so the box has to be recognised by its outline.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kanatui.core.errors import FontError
+from kanatui.core.errors import FontError, KanatuiError
 from kanatui.core.units import counted
 from kanatui.fonts import imagemagick
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 _EM = 32  # pixels; half the time of 64, and the faintest kana of the thinnest face still has 22 pixels' worth of ink
 _LEAST_INK = 255.0  # one fully white pixel; a stray point of a broken outline leaves less
+_LONGEST = 200  # characters of an error message: fontTools may quote the whole table
 _ABSENT = "\U0010ffff"  # a noncharacter: no font has a glyph for it
 
 
@@ -50,14 +50,6 @@ def drawn(path: Path, index: int, font: str, characters: str) -> str:
     inked = images[:-1].reshape(len(outlined), -1).sum(axis=1, dtype=np.float64) >= _LEAST_INK
     boxes = (images[:-1] == box).all(axis=(1, 2))
     return "".join(c for c, has_ink, is_box in zip(outlined, inked, boxes, strict=True) if has_ink and not is_box)
-
-
-def extract(path: Path, index: int) -> bytes:
-    """Return one font of a collection as the bytes of a separate font file. FontError if there is no such font."""
-    with opened(path, index) as font:
-        buffer = io.BytesIO()
-        font.save(buffer)
-        return buffer.getvalue()
 
 
 def _outlined(path: Path, index: int, characters: str) -> str:
@@ -86,22 +78,33 @@ def _at_origin(outline: list[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def opened(path: Path, index: int) -> Iterator[TTFont]:
-    """Open one font of a file. Any error in the block becomes a FontError."""
+    """Open one font of a file, a web font too. Any error in the block becomes a FontError."""
     from fontTools.ttLib import TTFont
     from fontTools.ttLib.ttCollection import TTCollection
 
-    # It warns about time stamps and glyph names that do not matter here, several times per font.
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
-    try:
+    with font_errors():
         with path.open("rb") as file:
             count = len(TTCollection(file, lazy=True)) if file.read(4) == b"ttcf" and not file.seek(0) else 1
         if index >= count:
             raise FontError(f"it holds {counted(count, 'font')}, so there is no index {index}")
         with TTFont(path, fontNumber=index, lazy=True) as font:
             yield font
-    except FontError:
+
+
+@contextlib.contextmanager
+def font_errors() -> Iterator[None]:
+    """Turn any error of fontTools into a FontError, and keep its warnings to itself."""
+    # It warns about time stamps and glyph names that do not matter here, several times per font.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    try:
+        yield
+    except KanatuiError:
         raise
+    except ImportError:
+        raise FontError("WOFF2 needs the package brotli: pip install brotli") from None
     except OSError as error:
         raise FontError(f"cannot be read ({error.strerror})") from None
     except Exception as error:  # noqa: BLE001  # fontTools raises nearly anything for damaged fonts
-        raise FontError(f"not a readable font ({type(error).__name__}: {error})".replace("\n", " ")) from None
+        raise FontError(
+            f"not a readable font ({type(error).__name__}: {error})".replace("\n", " ")[:_LONGEST]
+        ) from None

@@ -80,9 +80,10 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
     magick = imagemagick.find()
 
     def draw(absent: str) -> _Drawn:
+        font = face.drawn_font()
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
             measuring = beside.submit(_measure, face, absent)  # fontTools takes as long as ImageMagick on one core
-            images = (image for part in _parts(absent) for image in magick.glyphs(face.font, part, em))
+            images = (image for part in _parts(absent) for image in magick.glyphs(font, part, em))
             crops = [_crop(image, em) for image in images]
             measures, vertical = measuring.result()
         return {c: _Glyph(*crop, *measures[c]) for c, crop in zip(absent, crops, strict=True)}, vertical
@@ -200,7 +201,7 @@ def _measure(face: Face, characters: str) -> tuple[dict[str, tuple[float, float]
 
     from kanatui.fonts.ink import opened
 
-    with opened(face.installed(), face.index) as font:
+    with opened(*face.outlines()) as font:
         em, cmap, widths, glyphs = font["head"].unitsPerEm, font.getBestCmap(), font["hmtx"], font.getGlyphSet()
         measures = {}
         for character in characters:

@@ -49,25 +49,42 @@ def test_the_users_file_adds_and_overrides(tricky: Path) -> None:
         ("[[face]]\n[[face", r"not valid TOML: .*at end of document"),
         ("faces = 1\n", "unknown key 'faces'"),
         ("face = 1\n", "only \\[\\[face\\]\\] tables are allowed"),
-        (f"[[face]]\n{ENTRY}\nitalic = true\n", "face 'mine': unknown key 'italic'"),
-        (f"[[face]]\n{ENTRY}\n[[face]]\n{ENTRY}\n", "face 'mine': the id is used twice"),
-        (f"[[face]]\n{ENTRY}\n".replace("brush", "comic"), "face 'mine': style 'comic' is none of gothic"),
-        (f"[[face]]\n{ENTRY}\n".replace("bold", "heavy"), "face 'mine': weight 'heavy' is none of thin"),
-        (f"[[face]]\n{ENTRY}\n".replace("mine", "Mine"), "face 'Mine': the id is not lower-case"),
-        (f"[[face]]\n{ENTRY}\nindex = -1\n", "face 'mine': index is not"),
-        (f"[[face]]\n{ENTRY}\nindex = true\n", "face 'mine': index is not"),
-        (f"[[face]]\n{ENTRY}\nglob = '*.ttf'\n", "exactly one of file, glob, name \\(it has file and glob\\)"),
-        ("[[face]]\nid = 'x'\nstyle = 'brush'\nweight = 'bold'\n", "face 'x': needs exactly one"),
-        ("[[face]]\nfile = 'x.ttf'\n", "face 1: lacks id, style, weight"),
-        (f"[[face]]\n{ENTRY}\nlicence = 3\n", "face 'mine': a value that should be text"),
     ],
 )
-def test_a_wrong_list_is_an_error_naming_file_and_entry(text: str, message: str) -> None:
+def test_a_file_that_is_no_list_is_an_error_naming_it(text: str, message: str) -> None:
     user_file().parent.mkdir(parents=True)
     user_file().write_text(text)
     with pytest.raises(FontError, match=f"^{user_file()}: .*{message}") as caught:
         load_faces()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "id", "message"),
+    [
+        (f"{ENTRY}\nitalic = true", "mine", "face 'mine': unknown key 'italic'"),
+        (ENTRY.replace("brush", "comic"), "mine", "face 'mine': style 'comic' is none of gothic"),
+        (ENTRY.replace("bold", "heavy"), "mine", "face 'mine': weight 'heavy' is none of thin"),
+        (ENTRY.replace('id = "mine"', 'id = "Mine"'), "entry-2", "face 'Mine': the id is not lower-case"),
+        (f"{ENTRY}\nindex = -1", "mine", "face 'mine': index is not"),
+        (f"{ENTRY}\nindex = true", "mine", "face 'mine': index is not"),
+        (f"{ENTRY}\nglob = '*.ttf'", "mine", "exactly one of file, glob, name \\(it has file and glob\\)"),
+        ("id = 'x'\nstyle = 'brush'\nweight = 'bold'", "x", "face 'x': needs exactly one"),
+        ("file = 'x.ttf'", "entry-2", "face 2: lacks id, style, weight"),
+        (f"{ENTRY}\nlicence = 3", "mine", "face 'mine': a value that should be text"),
+        (f"{ENTRY}\ninstance = 3", "mine", "face 'mine': a value that should be text"),
+        (ENTRY.replace('"mine"', '"good"'), "entry-2", "face 'good': the id is used twice"),
+        ("id = 'x'\nglob = '/a**/b'\nstyle = 'brush'\nweight = 'bold'", "x", "face 'x': Invalid pattern"),
+    ],
+)
+def test_a_wrong_entry_is_a_face_that_says_why_and_harms_no_other(entry: str, id: str, message: str) -> None:
+    write_list(user_file(), ENTRY.replace('"mine"', '"good"'), entry)
+    *others, good, wrong = load_faces()
+    assert (good.id, good.problem, wrong.id, wrong.path) == ("good", "", id, None)
+    assert others and not any(face.problem for face in others)
+    for ask in (lambda: coverage(wrong, "あ"), lambda: wrong.digest):
+        with pytest.raises(FontError, match=f"{user_file()}: .*{message}"):
+            ask()
 
 
 def test_unreadable_lists_are_errors(place: Path) -> None:
@@ -82,7 +99,8 @@ def test_unreadable_lists_are_errors(place: Path) -> None:
 
 
 def test_globs_search_below_the_font_folders(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("first/deep/down/A-2.ttf", "first/B.otf", "second/A-1.ttf", "second/B.otf"):
+    names = ("first/deep/down/A-2.ttf", "first/B.otf", "second/A-1.ttf", "second/B.otf", "second/[x]/V[wght].ttf")
+    for name in names:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(b"")
     monkeypatch.setenv(
@@ -98,6 +116,10 @@ def test_globs_search_below_the_font_folders(place: Path, monkeypatch: pytest.Mo
         "'**/down/*.ttf'": "first/deep/down/A-2.ttf",
         "['**/C.ttf', '**/A-1.ttf']": "second/A-1.ttf",
         f"'{place}/sec*/B.otf'": "second/B.otf",
+        "'**/V[wght].ttf'": "second/[x]/V[wght].ttf",
+        "'**/[x]/V*.ttf'": "second/[x]/V[wght].ttf",
+        "'**/[BC].otf'": "first/B.otf",
+        f"'{place}/second/[x]/V[wght].ttf'": "second/[x]/V[wght].ttf",
     }.items():
         listed = write_list(place / "list.toml", f"id = 'x'\nglob = {pattern}\nstyle = 'gothic'\nweight = 'bold'")
         assert load_faces([listed])[-1].path == (place / expected if expected else None), pattern
@@ -128,8 +150,8 @@ def test_a_later_font_of_a_collection_is_drawn_itself(place: Path) -> None:
     assert first.digest != second.digest
     assert coverage(first, "あい").tolist() == [True, False]
     assert coverage(second, "あい").tolist() == [False, True]
-    with pytest.raises(FontError, match=r"list\.toml: face 'part-2': it holds 2 fonts, so there is no index 2"):
-        load_faces([write_list(place / "list.toml", entry.format(2))])
+    with pytest.raises(FontError, match=r"face part-2: .*both\.ttc cannot be used: it holds 2 fonts, so there is no i"):
+        coverage(load_faces([write_list(place / "list.toml", entry.format(2))])[-1], "あ")
 
 
 # --- The choice

@@ -4,6 +4,7 @@ import numpy as np
 from textual.widgets import Input, OptionList
 
 from kanatui.dataset.recipe import DEFAULT, Augment, find_recipe, save_recipe
+from kanatui.fonts.faces import user_file
 from kanatui.tui.dataset.adding import AddStep
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.faces import FacesPanel
@@ -12,6 +13,7 @@ from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import ParameterForm
 from tests.helpers.app import line_of, make_app, screen_text, until
 from tests.helpers.dataset_screen import TINY, answer, go
+from tests.helpers.own_fonts import ENTRY, write_list
 
 # ── recipe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,6 +141,20 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
         await pilot.press("i")
         await until(pilot, lambda: isinstance(screen.app.screen, Details))
         await until(pilot, lambda: "apt" in screen.text())
+
+
+async def test_a_wrong_entry_is_shown_with_its_reason_among_the_other_faces(open_app):
+    write_list(user_file(), ENTRY.replace("brush", "comic"))
+    async with open_app() as (pilot, screen):
+        panel = screen.one(FacesPanel)
+        await until(pilot, lambda: panel.filled)
+        await go(pilot, "faces")
+        await until(pilot, lambda: "3/3" in screen.text())
+        ticks = panel.query_one("#faces")
+        ticks.highlighted = line_of(ticks, "mine")
+        await until(pilot, lambda: "cannot be used (i: why)" in screen.text())
+        await pilot.press("i")
+        await until(pilot, lambda: "style 'comic' is none of" in screen.text())
 
 
 # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────────────

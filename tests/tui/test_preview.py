@@ -107,7 +107,7 @@ async def test_an_engine_that_was_killed_is_told_of_and_comes_again(open_app):
 LAYOUT = {
     "characters": "あ" * 169, "least": 4236, "most": 4236, "images": 715_884, "bytes": 2_932_000_000,
     "left_out": [["one", "あいうえお"], ["two", "かきくけこさし"]], "undrawable": "ゐ",
-    "missing_faces": ["klee-regular"], "install": "apt install fonts-klee",
+    "unusable": [], "missing_faces": ["klee-regular"], "install": "apt install fonts-klee",
 }  # fmt: skip
 
 
@@ -127,6 +127,12 @@ def test_the_details_of_a_plan():
     assert "apt install fonts-klee" in text
     whole = LAYOUT | {"left_out": [], "undrawable": "", "missing_faces": []}
     assert plan_details(whole).startswith("Nothing")
+
+
+def test_a_plan_says_which_faces_cannot_be_used_and_why():
+    broken = LAYOUT | {"left_out": [], "undrawable": "", "missing_faces": [], "unusable": [["own", "no index 99"]]}
+    assert "1 face cannot be used (why: enter)" in plan_text(broken, 64, None)
+    assert plan_details(broken) == "own is left out: no index 99"
 
 
 async def test_a_key_that_is_held_shows_sheets_while_it_is_held_and_the_last_one_after(open_app):

@@ -35,7 +35,7 @@ def faces(context: Context, arguments: Mapping[str, Any], report: Reporter) -> A
 
 def _described(source: GlyphSource, face: Face, characters: str) -> dict[str, Any]:
     covered, problem = 0, ""
-    if face.path is not None:
+    if face.path is not None or face.problem:
         try:
             covered = int(source.coverage(face, characters).sum())
         except FontError as error:  # one broken file must not hide the others
@@ -51,7 +51,8 @@ def layout(context: Context, arguments: Mapping[str, Any], report: Reporter) -> 
     Returns:
         ``characters``: those that are drawn; ``least`` and ``most`` images per character; ``images`` in all; ``bytes``
         on disk; ``left_out``: [face id, characters] for each face that lacks some; ``undrawable``: characters that no
-        face draws; ``missing_faces``: ids; ``install``: a command, or "".
+        face draws; ``missing_faces``: ids; ``unusable``: [face id, why] of those left out altogether; ``install``: a
+        command, or "".
     """
     found = context.layout(Recipe.from_dict(arguments["recipe"]), report)
     counts, images = found.plan.counts, len(found.plan)
@@ -65,6 +66,7 @@ def layout(context: Context, arguments: Mapping[str, Any], report: Reporter) -> 
             "left_out": _left_out(found),
             "undrawable": found.undrawable,
             "missing_faces": [face.id for face in found.missing_faces],
+            "unusable": list(found.unusable),
             "install": install_command(found.missing_faces),
         }
     )

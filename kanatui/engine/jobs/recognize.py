@@ -98,7 +98,10 @@ def _plainest_face(context: Context, characters: str, report: Reporter) -> tuple
     faces.sort(key=lambda face: (_liking(face.style), face.weight != "regular"))
     for done, face in enumerate(faces):
         report(done, len(faces), f"checking face {face.id}")
-        covered = context.registry.glyph_sources[face.source]().coverage(face, characters)
+        try:
+            covered = context.registry.glyph_sources[face.source]().coverage(face, characters)
+        except FontError:  # one broken font must not hide the others
+            continue
         drawn = "".join(c for c, can in zip(characters, covered, strict=True) if can)
         if best is None or len(drawn) > len(best[1]):
             best = (face, drawn)

@@ -96,9 +96,10 @@ class FacesPanel(Vertical):
             faces: the result of the engine's job ``faces``.
             install: the command that installs the missing ones, "" if none is missing.
         """
-        from kanatui.fonts.faces import STYLES, Face
+        from kanatui.fonts.faces import STYLES, UNKNOWN, Face
 
-        self._faces = sorted(faces, key=lambda face: STYLES.index(face["style"]))
+        styles = (*STYLES, UNKNOWN)
+        self._faces = sorted(faces, key=lambda face: styles.index(face["style"]))
         self._known = [
             Face(face["id"], face["style"], face["weight"], face["licence"], face["package"], None, 0, "")
             for face in self._faces
@@ -129,6 +130,8 @@ class FacesPanel(Vertical):
         face = self._faces[row]
         tick = TICKED if face["id"] in ticked else OPEN
         name = f" {tick} {face['id']}"
+        if face["problem"]:
+            return line(name, "cannot be used (i: why)", width, "$text-warning")
         if not face["installed"]:
             return line(name, f"not installed: {face['package'] or 'no package'}", width, "$text-muted")
         weight = f"{face['weight']:10} " if width >= _ROOM_FOR_WEIGHT else ""
@@ -155,8 +158,10 @@ class FacesPanel(Vertical):
         self._choose(frozenset(face["id"] for face in self._faces) if on else frozenset())
 
     def action_install(self) -> None:
-        """Show how to install the missing faces."""
-        missing = [face for face in self._faces if not face["installed"]]
+        """Show how to install the missing faces, and why others cannot be used."""
+        broken = [face["problem"] for face in self._faces if face["problem"]]
+        missing = [face for face in self._faces if not face["problem"] and not face["installed"]]
         lines = [f"{face['id']}: {face['package'] or 'no package'}" for face in missing]
-        text = "\n".join([self._install, "", *lines]) if missing else "Every face is installed."
+        parts = ["\n".join(part) for part in (broken, [self._install] * bool(self._install), lines) if part]
+        text = "\n\n".join(parts) or "Every face is installed."
         self.app.push_screen(Details("Missing faces", text))

@@ -101,6 +101,8 @@ def plan_text(layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any
     left_out = sum(len(characters) for _, characters in layout["left_out"])
     if left_out:
         parts.append(f"{counted(left_out, 'glyph')} left out (why: enter)")
+    if layout["unusable"]:
+        parts.append(f"{counted(len(layout['unusable']), 'face')} cannot be used (why: enter)")
     missing = len(layout["missing_faces"])
     if missing:
         parts.append(f"{counted(missing, 'face')} not installed" + ("" if left_out else " (which: enter)"))
@@ -115,7 +117,8 @@ def _time(images: int, rate: Mapping[str, Any] | None) -> str:
 
 def plan_details(layout: Mapping[str, Any]) -> str:
     """Return the glyphs that a plan leaves out, and how to install the missing faces, in several lines."""
-    lines = [f"{face} cannot draw {characters}" for face, characters in layout["left_out"]]
+    lines = [f"{face} is left out: {why}" for face, why in layout["unusable"]]
+    lines += [f"{face} cannot draw {characters}" for face, characters in layout["left_out"]]
     if layout["undrawable"]:
         lines += ["", f"in no ticked face, left out entirely: {layout['undrawable']}"]
     if layout["missing_faces"]:
