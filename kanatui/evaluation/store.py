@@ -156,7 +156,7 @@ class Evaluation:
 def _completed(records: Records) -> Records:
     """Add what records had no field for before version 0.2: which hypothesis of a picture was read."""
     names = records.dtype.names or ()
-    if "hypothesis" in names or not set(names) < set(RECORD.names or ()):
+    if names != (RECORD.names or ())[:-1]:
         return records
     made = np.zeros(len(records), dtype=RECORD)
     for name in names:

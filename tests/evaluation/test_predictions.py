@@ -180,6 +180,14 @@ def test_spoilt_readings_are_an_error_of_one_line(tmp_path, predictions, how):
     assert "\n" not in str(caught.value) and str(made.path.with_suffix(".npz")) in str(caught.value)
 
 
+def test_records_of_before_pictures_had_hypotheses_are_read(tmp_path, predictions):
+    made = stored(tmp_path, predictions)
+    before = [name for name in RECORD.names if name != "hypothesis"]
+    np.savez(made.path.with_suffix(".npz"), records=predictions.records[before].copy(), files=np.zeros(0, np.uint8))
+    read, _ = made.load()
+    assert (read.records == predictions.records).all()
+
+
 def test_looking_through_evaluations_needs_no_torch():
     modules = "kanatui.evaluation.store, kanatui.evaluation.compare, kanatui.tui.evaluate.screen"
     code = f"import sys, {modules}; print([name for name in ('torch', 'scipy') if name in sys.modules])"

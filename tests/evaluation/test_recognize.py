@@ -7,7 +7,7 @@ from kanatui.evaluation.files import read_prepared
 from kanatui.evaluation.probabilities import classify
 from kanatui.evaluation.recognize import SERIOUS, rank
 from kanatui.model.weights import Classifier
-from kanatui.pictures.prepare import prepare
+from kanatui.pictures.prepare import hypotheses
 
 KNOWN = "つっフへヘか"
 
@@ -35,8 +35,8 @@ def picture():
 
 
 def recognize(classifier, pictures, top=5, characters=None):
-    prepared = (prepare(picture, classifier.image_size) for picture in pictures)
-    found = np.stack(list(read_prepared(classifier, prepared, characters)))
+    prepared = (hypotheses(picture, classifier.image_size) for picture in pictures)
+    found = np.stack([one.probabilities for one in read_prepared(classifier, prepared, characters)])
     return rank(found, classifier.characters, top, characters)
 
 
@@ -85,7 +85,8 @@ def test_candidates_unknown_to_the_model_are_an_error():
 
 def test_errors_keep_their_place_among_the_pictures():
     missing, blank = ImageError("a.png: no such file"), NoInkError("b.png: no ink found")
-    seen = prepare(picture(), 24)
+    seen = hypotheses(picture(), 24)
     found = list(read_prepared(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [missing, seen, blank, seen]))
     assert found[0] is missing and found[2] is blank
-    assert found[1] == pytest.approx(found[3]) and found[1].shape == (len(KNOWN),)
+    assert found[1].probabilities == pytest.approx(found[3].probabilities)
+    assert found[1].probabilities.shape == (len(KNOWN),)
