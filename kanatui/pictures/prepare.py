@@ -60,7 +60,7 @@ def prepare(image: Image.Image | npt.NDArray[np.generic], size: int) -> npt.NDAr
         ink = find_ink(work)
         left, top, right, bottom = ink.box
         if scale == 1.0 or max(right - left, bottom - top) >= _WORK / 2:
-            return _framed(ink, size)
+            return framed(ink, size)
         # The character is small in a large picture: repeat on a crop around it.
         margin = 0.2 * max(right - left, bottom - top)
         box = (
@@ -185,7 +185,7 @@ def find_paper(work: Grey) -> tuple[bool, Grey]:
         outline += np.abs(np.diff(opened, axis=1)).sum(axis=(1, 2)) + np.abs(np.diff(opened, axis=2)).sum(axis=(1, 2))
     lost = (outline[1] - outline[0]) / max(outline.sum(), 1e-12)
     border = np.concatenate([smooth[:2].ravel(), smooth[-2:].ravel(), smooth[:, :2].ravel(), smooth[:, -2:].ravel()])
-    dark = bool(lost + 0.4 * (border.mean() - _otsu(smooth)) > 0.0)
+    dark = bool(lost + 0.4 * (border.mean() - otsu(smooth)) > 0.0)
     return dark, (-opened[0] if dark else opened[1]) * span + low
 
 
@@ -224,7 +224,7 @@ def _thresholds(contrast: Grey) -> tuple[float, float]:
     The first is Otsu's, or more if that is within the paper's noise: his method expects two classes of similar size,
     and loses a small, faint character in the grain of the paper.
     """
-    sure = max(_otsu(contrast), 1e-6)
+    sure = max(otsu(contrast), 1e-6)
     # The median, and one sigma below it; every other row is enough and takes half the time.
     paper, lower = (float(value) for value in np.quantile(contrast[::2], (0.5, 0.16)))
     if paper < sure:  # more paper than ink
@@ -256,7 +256,7 @@ def _noise(contrast: Grey) -> float:
     return float(np.median(step)) * 1.05 if step.size else 0.0  # 1.4826 / √2
 
 
-def _otsu(values: Grey) -> float:
+def otsu(values: Grey) -> float:
     """Return the threshold that best separates two classes (Otsu 1979), from a histogram of 256 levels."""
     low, high = float(values.min()), float(values.max())
     levels = ((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)
@@ -271,7 +271,7 @@ def _otsu(values: Grey) -> float:
     return low + (float(best) + 0.5) * (high - low) / 255.0
 
 
-def _framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
+def framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
     """Scale the ink to its share of the frame, thicken thin strokes, and centre it."""
     left, top, right, bottom = ink.box
     scale = FILL * size / max(right - left, bottom - top)
