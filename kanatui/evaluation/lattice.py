@@ -24,10 +24,13 @@ MOST_JOINED = 5
 LONGEST = 1.45
 """Ems along the line, the longest candidate of several segments."""
 
-FEATURES = ("log p", "shape", "energy", "character", "inner gap", "outer gap", "joins", "length")
+FEATURES = ("log p", "shape", "energy", "character", "inner gap", "outer gap")
 
-WEIGHTS = np.array([1.0, 0.5, 0.0, 0.0, -3.0, 2.0, 0.0, 0.0])
+WEIGHTS = np.array([0.67, 0.86, 4.46, 0.36, -1.27, 1.96])
 """What each of :data:`FEATURES` is worth; found by fitting."""
+
+SHAPE = 0.5
+"""What a log-density of size and place is worth beside a log-probability where it is decided what a candidate is."""
 
 _HAND = 0.10  # ems by which the same hand varies in size and place
 _UNKNOWN = Proportions(0.75, 0.75, 0.0, 0.0, 0.15, 0.15)
@@ -132,24 +135,30 @@ def features(
     folded = ((likelihood / total) @ fold_matrix(known))[:, fold_groups(known)[1]]
     log_p = np.log(np.maximum(folded, 1e-9))
     log_p[~np.isfinite(logits)] = -np.inf
-    choice = (WEIGHTS[0] * log_p + WEIGHTS[1] * fit).argmax(axis=1)
+    choice = (log_p + SHAPE * fit).argmax(axis=1)
     rows = np.arange(len(candidates))
-    length = np.array([candidate.box[1] - candidate.box[0] for candidate in candidates]) / em
     inner = np.array([candidate.inner for candidate in candidates]) / em
-    joined = np.array([candidate.stop - candidate.first for candidate in candidates])
     described = np.column_stack(
         [
             log_p[rows, choice],
             fit[rows, choice],
-            (top + np.log(total))[:, 0] / 10.0,
+            _standing(np.asarray((top + np.log(total))[:, 0])),
             np.ones(len(rows)),
             np.clip(inner, 0.0, 0.8),
             np.zeros(len(rows)),
-            joined - 1.0,
-            np.maximum(length - 1.0, 0.0),
         ]
     )
     return described, choice.astype(np.int64)
+
+
+def _standing(energy: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return how much a candidate resembles any character, beside the line's others: whole ones are the upper fifth.
+
+    The sum of the model's evidence (Liu and others, "Energy-based Out-of-distribution Detection", NeurIPS 2020) has a
+    scale of its own in every model.
+    """
+    low, high, upper = np.quantile(energy, (0.1, 0.9, 0.8))
+    return (energy - upper) / max(float(high - low), 1e-3)
 
 
 def outer_gap(before: Candidate, after: Candidate, em: float) -> float:

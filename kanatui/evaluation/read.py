@@ -228,7 +228,7 @@ class _Reader:
             if mark:
                 shape[row] *= 1.0 - _MARK
                 shape[row, line.choice[index]] = _MARK
-        weighed = np.where(self.allowed, shape * np.exp(lattice.WEIGHTS[1] * fit), 0.0) * _own_share(looked, self.known)
+        weighed = np.where(self.allowed, shape * np.exp(lattice.SHAPE * fit), 0.0) * _own_share(looked, self.known)
         weighed /= np.maximum(weighed.sum(axis=1, keepdims=True), 1e-30)
         return _by_script(weighed, self.known)
 

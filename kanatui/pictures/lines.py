@@ -307,21 +307,20 @@ def _thin_places(own: Mask, em: float) -> list[int]:
 
 def _in_squares(page: Page, labels: Numbers, direction: str) -> Layout:
     """Make each square's ink a segment; parts that reach far into a second square are cut at its border."""
-    squares, count = page.ruling.squares, page.ruling.count
+    squares, count = _with_ink_outside(page, labels)
     boxes = square_boxes(squares, count)
     middles = np.column_stack([boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]]) / 2
     side = float(np.median(np.concatenate([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])))
     parts = int(labels.max())
     inside = np.zeros((parts + 1, count + 1), dtype=np.int64)
     np.add.at(inside, (labels.ravel(), squares.ravel()), 1)
-    # A part outside all squares belongs to none of them: a heading, a name, a note in the margin.
     total = np.maximum(inside.sum(axis=1), 1)
     best = np.where(inside[:, 1:].max(axis=1) > 0, inside[:, 1:].argmax(axis=1) + 1, 0)
     split = (np.sort(inside[:, 1:], axis=1)[:, -2] if count > 1 else np.zeros(parts + 1)) >= _SHARE * total
     owner = np.where(split[labels] & (squares > 0), squares, best[labels]).astype(np.int32)
     owner[labels == 0] = 0
     used = np.unique(owner[owner > 0])
-    vertical = direction == "vertical" or (direction == "auto" and _columns_of(boxes, side))
+    vertical = direction == "vertical" or (direction == "auto" and _in_columns(middles, np.isin(np.arange(1, count + 1), used), side))
     lines = []
     for row in _square_rows(middles[used - 1], side, vertical):
         numbers = used[row]
@@ -332,6 +331,19 @@ def _in_squares(page: Page, labels: Numbers, direction: str) -> Layout:
     return Layout(vertical, tuple(lines), owner)
 
 
+def _with_ink_outside(page: Page, labels: Numbers) -> tuple[Numbers, int]:
+    """Return the squares, and one more around each piece of writing outside them: a heading, a name, a lost square."""
+    squares, count = page.ruling.squares, page.ruling.count
+    inside = np.zeros(int(labels.max()) + 1, dtype=bool)
+    inside[labels[squares > 0]] = True
+    outside = (labels > 0) & ~inside[labels]
+    if not outside.any():
+        return squares, count
+    near = ndimage.maximum_filter(outside.view(np.uint8), 2 * max(1, round(_NEAR / 2 * page.em)) + 1)
+    more, added = ndimage.label(near)
+    return np.where((more > 0) & outside, more + count, squares), count + added
+
+
 def _boxes_of(labels: Numbers, numbers: npt.NDArray[np.int64]) -> dict[int, tuple[int, int, int, int]]:
     found = ndimage.find_objects(labels)
     return {
@@ -340,11 +352,32 @@ def _boxes_of(labels: Numbers, numbers: npt.NDArray[np.int64]) -> dict[int, tupl
     }
 
 
-def _columns_of(boxes: Boxes, side: float) -> bool:
-    """Say whether squares touch from top to bottom but not from side to side, as on genkō yōshi."""
-    gaps = [_nearest(boxes.astype(float), axis, 9 * side) for axis in (0, 1)]
-    across, down = (float(np.median(gap)) for gap in gaps)
-    return down < across - 0.05 * side
+def _in_columns(middles: npt.NDArray[np.float64], used: npt.NDArray[np.bool_], side: float) -> bool:
+    """Say whether squares are written on from top to bottom.
+
+    Genkō yōshi has strips between its columns, other paper none; there, writing begins in the upper corner at the left
+    or right, and its last line may be short.
+    """
+    across, down = (_pitch(middles, axis, side) for axis in (0, 1))
+    if abs(across - down) > 0.08 * side:
+        return down < across
+    return _disorder(middles[used], side, vertical=True) < _disorder(middles[used], side, vertical=False)
+
+
+def _pitch(middles: npt.NDArray[np.float64], axis: int, side: float) -> float:
+    """Return the distance from square to square along an axis (0 x, 1 y), in pixels; ten squares if none is beside."""
+    away = np.abs(middles[:, None, axis] - middles[:, axis])
+    beside = (np.abs(middles[:, None, 1 - axis] - middles[:, 1 - axis]) < 0.4 * side) & (away > 0.5 * side)
+    nearest = np.where(beside, away, 10 * side).min(axis=1)
+    return float(np.median(nearest))
+
+
+def _disorder(middles: npt.NDArray[np.float64], side: float, vertical: bool) -> int:
+    """Return by how many squares lines begin late, or the first one is shorter than the last."""
+    rows = _square_rows(middles, side, vertical)
+    along = middles[:, 1] if vertical else middles[:, 0]
+    late = sum(round(float(along[row].min() - along.min()) / side) for row in rows)
+    return late + max(0, len(rows[-1]) - len(rows[0]))
 
 
 def _square_rows(middles: npt.NDArray[np.float64], side: float, vertical: bool) -> list[npt.NDArray[np.int64]]:

@@ -32,7 +32,7 @@ _MOST = 6_000_000  # pixels that are worked on; their temporary arrays take some
 _PAPER = 0.12  # share of the longer side: the squares that fit between strokes
 _LEAST_CONTRAST = 0.08  # of the paper's light: fainter marks are grain and stains
 _INK = 0.5  # of the typical contrast of ink: half covered by it
-_WEAK = 0.15  # of the same: pale printed lines
+_PALE = 0.03  # of the paper's light: the palest printed lines that can be told from clean paper
 _RADII = 0.5  # degrees between the directions that are tried
 
 
@@ -80,14 +80,14 @@ def find_page(image: Image.Image) -> Page:
     """
     size = image.size
     glance, scale = _reduced(image, math.sqrt(_GLANCE / (size[0] * size[1])))
-    contrast, level = _contrast(np.asarray(grey(glance), dtype=np.float32))
+    contrast, level, grain = _contrast(np.asarray(grey(glance), dtype=np.float32))
     em = character_size(contrast > _INK * level)
     if scale < 1.0 and em < EM:
         # The characters are small in a large picture: look closer.
         closer = min(scale * EM / em, math.sqrt(_MOST / (size[0] * size[1])))
         em *= min(closer, 1.0) / scale
         glance, scale = _reduced(image, closer)
-        contrast, level = _contrast(np.asarray(grey(glance), dtype=np.float32))
+        contrast, level, grain = _contrast(np.asarray(grey(glance), dtype=np.float32))
     elif em > 1.25 * EM:
         factor = EM / em
         shape = [max(1, round(side * factor)) for side in glance.size]
@@ -98,7 +98,7 @@ def find_page(image: Image.Image) -> Page:
         turned = Image.fromarray(contrast).rotate(degrees, Image.Resampling.BILINEAR, expand=True)
         contrast = np.asarray(turned, dtype=np.float32)
     mask = contrast > _INK * level
-    ruling = find_ruling(contrast > _WEAK * level, em)
+    ruling = find_ruling(_marked(contrast, max(_PALE, grain)), em)
     mask &= ~ruling.lines
     if not mask.any():
         raise NoInkError("no ink found")
@@ -119,8 +119,10 @@ def _reduced(image: Image.Image, factor: float) -> tuple[Image.Image, float]:
     return image.resize(shape, Image.Resampling.BOX, reducing_gap=2.0), factor
 
 
-def _contrast(work: Grey) -> tuple[Grey, float]:
-    """Return how much each pixel differs from the paper around it, about 0 on paper, and the contrast of typical ink.
+def _contrast(work: Grey) -> tuple[Grey, float, float]:
+    """Return how much each pixel differs from the paper around it, and the contrasts of ink and of the paper's grain.
+
+    The contrast is the share of the paper's light that is missing, 0 on typical paper.
 
     Most of a page is paper, so whichever is the rarer side of the local average is ink. NoInkError if there is none.
     """
@@ -134,14 +136,20 @@ def _contrast(work: Grey) -> tuple[Grey, float]:
     paper = ndimage.grey_closing(work, size=(min(side, work.shape[0]), min(side, work.shape[1])))
     contrast = 1.0 - work / np.maximum(paper, 1e-2 * float(paper.max()))
     middle, lower = (float(value) for value in np.quantile(contrast[::3, ::3], (0.5, 0.16)))
-    contrast = np.maximum(contrast - middle, 0.0)
-    least = max(_LEAST_CONTRAST, 5.0 * (middle - lower))
+    contrast = np.maximum(contrast - middle, 0.0).astype(np.float32, copy=False)
+    grain = 5.0 * (middle - lower)
+    least = max(_LEAST_CONTRAST, grain)
     inked = contrast[contrast > least]
     if not len(inked):
         raise NoInkError("no ink found")
     # Printed lines and blurred edges are fainter than what was written: of two classes the stronger is ink.
     level = float(np.median(inked[inked >= otsu(inked)]))
-    return contrast.astype(np.float32, copy=False), max(level, least / _INK)
+    return contrast, max(level, least / _INK), grain
+
+
+def _marked(contrast: Grey, least: float) -> Mask:
+    """Return whatever is darker than paper, bool [H, W]: cores without blurred edges, be they of ink or a pale line."""
+    return np.asarray((contrast > least) & (contrast > 0.5 * ndimage.maximum_filter(contrast, 7)))
 
 
 def _is_light(work: Grey) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,15 @@ from scipy import ndimage
 
 from kanatui.pictures.blemishes import Mask, Numbers
 
-_THIN = 0.06  # ems: greatest thickness of a printed line
+_THIN = 0.075  # ems: greatest thickness of a printed line
 _PIECE = 0.25  # ems: shortest piece of a line between two strokes or crossings
+_CORNER = 0.1  # ems of a line that are hidden where it meets another
 _GAP = 1.3  # ems of line that handwriting may hide
 _LENGTH = 2.2  # ems: shortest line that is believed
 _COVERED = 0.55  # share of a line's length that must be seen
 _SLOPE = 0.09  # of a line against the page's axes: 5 degrees
 _STRAIGHT = 0.035  # ems of deviation
+_OBLONG = 1.7  # longer side of a square to its shorter one: boxes of practice sheets are often upright
 _LEAST_SQUARE, _MOST_SQUARE = 0.7, 3.2  # ems along a side
 
 
@@ -66,8 +69,11 @@ def _lines_along(mask: Mask, em: float) -> tuple[Mask, Mask]:
     lines, drawn = np.zeros_like(mask), np.zeros_like(mask)
     for chain in _chains(pieces, em):
         lines |= np.isin(labels, [piece.label for piece in chain])
-        for first, second in zip(chain, [*chain[1:], chain[-1]], strict=True):
-            _draw(drawn, (first.start, first.stop, second.start), (first.y0, first.y1, second.y0))
+        # Where lines meet neither is thin: its last bit is missing.
+        ends = (chain[0].start - _CORNER * em, chain[-1].stop + _CORNER * em)
+        xs = [ends[0], *(x for piece in chain for x in (piece.start, piece.stop)), ends[1]]
+        ys = [chain[0].y0, *(y for piece in chain for y in (piece.y0, piece.y1)), chain[-1].y1]
+        _draw(drawn, xs, ys)
     return lines, drawn
 
 
@@ -141,7 +147,7 @@ def _follows(chain: list[_Piece], piece: _Piece, em: float) -> bool:
     return abs(last.y1 + slope * gap - piece.y0) <= doubt
 
 
-def _draw(canvas: Mask, xs: tuple[float, ...], ys: tuple[float, ...]) -> None:
+def _draw(canvas: Mask, xs: Sequence[float], ys: Sequence[float]) -> None:
     """Draw a path from left to right, three pixels high."""
     for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False):
         if x1 <= x0:
@@ -162,7 +168,8 @@ def _squares(drawn: Mask, em: float) -> tuple[Numbers, int]:
     boxes = np.array([[part[0].stop - part[0].start, part[1].stop - part[1].start] for part in found], dtype=float)
     boxes = boxes.reshape(-1, 2)
     longer, shorter = boxes.max(axis=1, initial=0), boxes.min(axis=1, initial=1e9)
-    fair = (shorter >= _LEAST_SQUARE * em) & (longer <= _MOST_SQUARE * em) & (areas >= 0.75 * boxes.prod(axis=1))
+    fair = (shorter >= _LEAST_SQUARE * em) & (longer <= _MOST_SQUARE * em) & (longer <= _OBLONG * shorter)
+    fair &= areas >= 0.75 * boxes.prod(axis=1)
     if fair.sum() < 2:
         return np.zeros(drawn.shape, dtype=np.int32), 0
     usual = float(np.median(areas[fair]))

@@ -42,6 +42,8 @@ class Composed:
     picture: Pixels
     """uint8 [H, W], dark on light."""
     lines: tuple[str, ...]
+    boxes: tuple[tuple[int, int, int, int], ...]
+    """Left, top, right, bottom of each character's ink, in pixels, line by line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +119,8 @@ def compose_line(glyphs: Mapping[str, Glyph], text: str, style: Style, rng: np.r
         place[axis] = max(place[axis], along_ends + _LEAST_GAP + half)
         along_ends = place[axis] + half
         placed.append((ink, place))
-    return Composed(255 - _laid(placed, style.em, rng), (text,))
+    ink, boxes = _laid(placed, style.em, rng)
+    return Composed(255 - ink, (text,), boxes)
 
 
 def _written(
@@ -136,27 +139,34 @@ def _written(
     return ink.astype(np.uint8), (x * factor, y * factor)
 
 
-def _laid(placed: Sequence[tuple[Pixels, npt.NDArray[np.float64]]], em: float, rng: np.random.Generator) -> Pixels:
-    """Lay pieces of ink, with middles in ems, on a canvas with a margin: white on black."""
+def _laid(
+    placed: Sequence[tuple[Pixels, npt.NDArray[np.float64]]], em: float, rng: np.random.Generator
+) -> tuple[Pixels, tuple[tuple[int, int, int, int], ...]]:
+    """Lay pieces of ink, with middles in ems, on a canvas with a margin: white on black; return their boxes too."""
     corners = np.array([place * em - np.array(ink.shape[::-1]) / 2 for ink, place in placed])
     ends = corners + np.array([ink.shape[::-1] for ink, _ in placed])
     margin = rng.uniform(0.3, 1.0, 2) * em
     offset = margin - corners.min(axis=0)
     width, height = np.ceil(ends.max(axis=0) + offset + margin).astype(int) + 2
     canvas = np.zeros((height, width), dtype=np.uint8)
+    boxes = []
     for (ink, _), corner in zip(placed, corners, strict=True):
         x, y = np.round(corner + offset).astype(int)
         part = canvas[y : y + ink.shape[0], x : x + ink.shape[1]]
         np.maximum(part, ink, out=part)
-    return canvas
+        boxes.append((int(x), int(y), int(x) + ink.shape[1], int(y) + ink.shape[0]))
+    return canvas, tuple(boxes)
 
 
 def compose_sheet(
     glyphs: Mapping[str, Glyph], texts: Sequence[str], style: Style, rng: np.random.Generator
 ) -> Composed:
-    """Write lines of equal length into printed squares, ``style.pitch`` ems wide, with gaps between lines or without."""
+    """Write lines into printed squares, ``style.pitch`` ems wide.
+
+    Columns have strips between them, as on genkō yōshi; rows sometimes.
+    """
     cell = style.pitch * style.em
-    gap = float(rng.choice([0.0, 0.3])) * cell
+    gap = (0.3 if style.vertical else float(rng.choice([0.0, 0.3]))) * cell
     columns, rows = max(map(len, texts)), len(texts)
     shape = np.array([columns * cell, rows * (cell + gap) - gap])
     margin = float(rng.uniform(0.4, 1.0)) * cell
@@ -164,6 +174,7 @@ def compose_sheet(
     ink = np.zeros((height, width), dtype=np.uint8)
     printed = np.zeros((height, width), dtype=bool)
     thick = int(rng.integers(1, 3))
+    boxes = []
     for line, text in enumerate(texts):
         for number in range(columns):
             along, across = margin + number * cell, margin + line * (cell + gap)
@@ -175,8 +186,9 @@ def compose_sheet(
                 left = x + cell / 2 + (right + shift[0]) * style.em - glyph.shape[1] / 2
                 top = y + cell / 2 + (down + shift[1]) * style.em - glyph.shape[0] / 2
                 _blend(ink, glyph, round(left), round(top))
+                boxes.append((round(left), round(top), round(left) + glyph.shape[1], round(top) + glyph.shape[0]))
     paper = np.where(printed, float(rng.uniform(120, 200)), 255.0)
-    return Composed((paper * (1 - ink / 255.0)).astype(np.uint8), tuple(texts))
+    return Composed((paper * (1 - ink / 255.0)).astype(np.uint8), tuple(texts), tuple(boxes))
 
 
 def _frame(printed: npt.NDArray[np.bool_], x: int, y: int, side: int, thick: int) -> None:
@@ -209,7 +221,8 @@ def shadowed(picture: Pixels, rng: np.random.Generator) -> Pixels:
     across = x * np.cos(angle) + y * np.sin(angle)
     edge = across.min() + rng.uniform(0.3, 0.7) * np.ptp(across)
     light = 1.0 - 0.45 / (1.0 + np.exp(-(across - edge) / 0.02)) - 0.15 * across
-    return np.clip(picture * 0.85 * light + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+    dimmed: Pixels = np.clip(picture * 0.85 * light + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+    return dimmed
 
 
 def tilted(picture: Pixels, rng: np.random.Generator, most: float = 0.06) -> Pixels:
@@ -220,7 +233,7 @@ def tilted(picture: Pixels, rng: np.random.Generator, most: float = 0.06) -> Pix
     rows = []
     for (x, y), (u, v) in zip(moved, corners, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    data = np.linalg.solve(np.array(rows), corners.ravel())
+    data = np.linalg.solve(np.array(rows), corners.ravel()).tolist()
     shown = Image.fromarray(picture).transform(
         (width, height), Image.Transform.PERSPECTIVE, tuple(data), Image.Resampling.BICUBIC, fillcolor=255
     )
