@@ -69,12 +69,17 @@ def read_prepared(
             yield picture if isinstance(picture, ImageError) else next(found)
 
 
-def _read_stream(stream: IO[bytes], size: int) -> Prepared:
+def stream_data(stream: IO[bytes]) -> bytes:
+    """Return what was piped into standard input. ImageError if that is nothing."""
     data = stream.read(_LONGEST_STREAM)
+    if not data:
+        raise ImageError("standard input: empty; pipe a picture into it")
+    return data
+
+
+def _read_stream(stream: IO[bytes], size: int) -> Prepared:
     try:
-        if not data:
-            raise ImageError("standard input: empty; pipe a picture into it")
-        return read_image(io.BytesIO(data), size, "standard input")
+        return read_image(io.BytesIO(stream_data(stream)), size, "standard input")
     except ImageError as error:
         return error
 

@@ -24,9 +24,9 @@ MOST_JOINED = 5
 LONGEST = 1.45
 """Ems along the line, the longest candidate of several segments."""
 
-FEATURES = ("log p", "shape", "energy", "character", "inner gap", "outer gap")
+FEATURES = ("log p", "shape", "energy", "character", "inner gap", "outer gap", "mark")
 
-WEIGHTS = np.array([0.67, 0.86, 4.46, 0.36, -1.27, 1.96])
+WEIGHTS = np.array([0.67, 0.86, 4.46, 0.36, -1.27, 1.96, -1.0])
 """What each of :data:`FEATURES` is worth; found by fitting."""
 
 SHAPE = 0.5
@@ -115,6 +115,7 @@ def features(
     logits: npt.NDArray[np.float32],
     fit: npt.NDArray[np.float64],
     known: str,
+    of_model: int,
     em: float,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Describe candidates of a line for :func:`best_path`.
@@ -123,7 +124,8 @@ def features(
         candidates: n of them.
         logits: the model's outputs, [n, C], -inf for characters that are not allowed.
         fit: what :func:`fits` returned, [n, C].
-        known: the model's characters.
+        known: the characters: the model's, then marks that are told by their shape.
+        of_model: how many of them are the model's.
         em: size of the line's characters, pixels.
 
     Returns:
@@ -131,21 +133,24 @@ def features(
     """
     top = logits.max(axis=1, keepdims=True)
     likelihood = np.exp(logits - top)
-    total = likelihood.sum(axis=1, keepdims=True)
-    folded = ((likelihood / total) @ fold_matrix(known))[:, fold_groups(known)[1]]
+    folded = ((likelihood / likelihood.sum(axis=1, keepdims=True)) @ fold_matrix(known))[:, fold_groups(known)[1]]
     log_p = np.log(np.maximum(folded, 1e-9))
     log_p[~np.isfinite(logits)] = -np.inf
     choice = (log_p + SHAPE * fit).argmax(axis=1)
     rows = np.arange(len(candidates))
     inner = np.array([candidate.inner for candidate in candidates]) / em
+    mark = choice >= of_model
+    strongest = logits[:, :of_model].max(axis=1)
+    evidence = strongest + np.log(np.exp(logits[:, :of_model] - strongest[:, None]).sum(axis=1))
     described = np.column_stack(
         [
             log_p[rows, choice],
             fit[rows, choice],
-            _standing(np.asarray((top + np.log(total))[:, 0])),
+            np.where(mark, 0.0, _standing(evidence)),
             np.ones(len(rows)),
             np.clip(inner, 0.0, 0.8),
             np.zeros(len(rows)),
+            mark,
         ]
     )
     return described, choice.astype(np.int64)
@@ -158,7 +163,7 @@ def _standing(energy: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     scale of its own in every model.
     """
     low, high, upper = np.quantile(energy, (0.1, 0.9, 0.8))
-    return (energy - upper) / max(float(high - low), 1e-3)
+    return np.asarray((energy - upper) / max(float(high - low), 1e-3))
 
 
 def outer_gap(before: Candidate, after: Candidate, em: float) -> float:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from typing_extensions import override
 
 from kanatui.evaluation import lattice
 from kanatui.evaluation.probabilities import candidates as allowed_among
@@ -88,6 +89,7 @@ class Text:
     degrees: float
     """By which the picture was turned to be read, anticlockwise positive."""
 
+    @override
     def __str__(self) -> str:
         return "\n".join("".join(character.character for character in line) for line in self.lines)
 
@@ -265,7 +267,9 @@ class _Candidates:
         """Find the best path, and what each candidate is read as."""
         fit = self.fits(reader)
         logits = self._with_marks(reader)
-        described, self.choice = lattice.features(self.candidates, logits, fit, reader.known, self.em)
+        described, self.choice = lattice.features(
+            self.candidates, logits, fit, reader.known, len(reader.classifier.characters), self.em
+        )
         return lattice.best_path(self.candidates, described, self.em, lattice.WEIGHTS)
 
     def _with_marks(self, reader: _Reader) -> npt.NDArray[np.float32]:
@@ -291,11 +295,12 @@ class _Candidates:
 def _may_be(mark: str, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Say which boxes, in ems along and across the line from its middle, have the shape of a mark."""
     along, across = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    middle = (boxes[:, 2] + boxes[:, 3]) / 2
+    middle, longer = (boxes[:, 2] + boxes[:, 3]) / 2, np.maximum(along, across)
     if mark == "ー":
         return np.asarray((along > 0.4) & (across < 0.2) & (np.abs(middle) < 0.2))
-    small = (np.maximum(along, across) < 0.36) & (np.maximum(along, across) > 0.05)
-    return np.asarray(small & (np.abs(middle) < 0.15) if mark == "・" else small & (middle > 0.15))
+    if mark == "・":
+        return np.asarray((longer > 0.06) & (longer < 0.25) & (np.abs(middle) < 0.12))
+    return np.asarray((longer > 0.08) & (longer < 0.36) & (middle > 0.15))
 
 
 def _ink_of(
@@ -338,8 +343,8 @@ def _by_script(judged: npt.NDArray[np.float32], known: str) -> npt.NDArray[np.fl
         if not telling:
             break
         near = min(telling, key=lambda other: abs(row - other))
-        for hiragana, katakana in pairs.values():
-            places = [known.index(hiragana), known.index(katakana)]
+        for pair in pairs.values():
+            places = [known.index(character) for character in pair]
             share = _SAME_SCRIPT if scripts[near] == "hiragana" else 1.0 - _SAME_SCRIPT
             odds = judged[row, places] * (share, 1.0 - share)
             found[row, places] = odds / max(float(odds.sum()), 1e-30) * judged[row, places].sum()

@@ -144,7 +144,7 @@ def _is_vertical(boxes: Boxes, em: float) -> bool:
     return float(np.minimum(gaps[1], far).mean()) < 0.97 * float(np.minimum(gaps[0], far).mean())
 
 
-def _blobs(boxes: Boxes, near: float) -> Boxes:
+def _blobs(boxes: Boxes, near: float) -> npt.NDArray[np.float64]:
     """Join boxes that are nearer than some pixels, again and again, until none is."""
     blobs = [box.astype(float) for box in boxes]
     done: list[npt.NDArray[np.float64]] = []
@@ -320,7 +320,9 @@ def _in_squares(page: Page, labels: Numbers, direction: str) -> Layout:
     owner = np.where(split[labels] & (squares > 0), squares, best[labels]).astype(np.int32)
     owner[labels == 0] = 0
     used = np.unique(owner[owner > 0])
-    vertical = direction == "vertical" or (direction == "auto" and _in_columns(middles, np.isin(np.arange(1, count + 1), used), side))
+    vertical = direction == "vertical" or (
+        direction == "auto" and _in_columns(middles, np.isin(np.arange(1, count + 1), used), side)
+    )
     lines = []
     for row in _square_rows(middles[used - 1], side, vertical):
         numbers = used[row]
@@ -344,7 +346,7 @@ def _with_ink_outside(page: Page, labels: Numbers) -> tuple[Numbers, int]:
     return np.where((more > 0) & outside, more + count, squares), count + added
 
 
-def _boxes_of(labels: Numbers, numbers: npt.NDArray[np.int64]) -> dict[int, tuple[int, int, int, int]]:
+def _boxes_of(labels: Numbers, numbers: Numbers) -> dict[int, tuple[int, int, int, int]]:
     found = ndimage.find_objects(labels)
     return {
         int(n): (found[n - 1][1].start, found[n - 1][0].start, found[n - 1][1].stop, found[n - 1][0].stop)

@@ -134,9 +134,9 @@ def _contrast(work: Grey) -> tuple[Grey, float, float]:
         work = float(work.max()) - work
     side = max(3, round(max(work.shape) * _PAPER))
     paper = ndimage.grey_closing(work, size=(min(side, work.shape[0]), min(side, work.shape[1])))
-    contrast = 1.0 - work / np.maximum(paper, 1e-2 * float(paper.max()))
+    contrast = np.asarray(1.0 - work / np.maximum(paper, 1e-2 * float(paper.max())), dtype=np.float32)
     middle, lower = (float(value) for value in np.quantile(contrast[::3, ::3], (0.5, 0.16)))
-    contrast = np.maximum(contrast - middle, 0.0).astype(np.float32, copy=False)
+    contrast = np.maximum(contrast - middle, 0.0)
     grain = 5.0 * (middle - lower)
     least = max(_LEAST_CONTRAST, grain)
     inked = contrast[contrast > least]
