@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 128
 """Pictures whose looks are made together: few enough to stay in the processor's cache at 48 px."""
 
-_LONGEST_STREAM = 256 << 20  # bytes
+LONGEST_STREAM = 256 << 20  # bytes
 
 
 def read_files(
@@ -71,7 +71,7 @@ def read_prepared(
 
 def stream_data(stream: IO[bytes]) -> bytes:
     """Return what was piped into standard input. ImageError if that is nothing."""
-    data = stream.read(_LONGEST_STREAM)
+    data = stream.read(LONGEST_STREAM)
     if not data:
         raise ImageError("standard input: empty; pipe a picture into it")
     return data

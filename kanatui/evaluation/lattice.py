@@ -26,7 +26,7 @@ LONGEST = 1.45
 
 FEATURES = ("log p", "shape", "energy", "character", "inner gap", "outer gap", "mark")
 
-WEIGHTS = np.array([0.67, 0.86, 4.46, 0.36, -1.27, 1.96, -1.0])
+WEIGHTS = np.array([0.97, 0.70, 4.12, -0.06, -3.69, 4.68, -1.32])
 """What each of :data:`FEATURES` is worth; found by fitting."""
 
 SHAPE = 0.5
