@@ -96,11 +96,11 @@ def random_style(rng: np.random.Generator, vertical: bool) -> Style:
     return Style(float(rng.uniform(56, 112)), float(rng.uniform(0.95, 1.25)), vertical)
 
 
-def random_text(rng: np.random.Generator, characters: str, most: int = 13) -> str:
-    """Draw 7 to ``most`` characters; a line never begins with a small kana."""
+def random_text(rng: np.random.Generator, characters: str, least: int = 7, most: int = 13) -> str:
+    """Draw ``least`` to ``most`` characters; a line never begins with a small kana."""
     small = set(SMALL)
     first = [character for character in characters if character not in small]
-    length = int(rng.integers(7, most + 1))
+    length = int(rng.integers(least, most + 1))
     return str(rng.choice(first)) + "".join(rng.choice(list(characters), length - 1))
 
 
