@@ -157,7 +157,7 @@ def _is_light(work: Grey) -> bool:
     coarse = Image.fromarray(work).resize([max(2, round(64 * s / max(work.shape))) for s in work.shape[::-1]])
     smooth = Image.fromarray(ndimage.median_filter(np.asarray(coarse), 9))
     away = work - np.asarray(smooth.resize(work.shape[::-1], Image.Resampling.BILINEAR))
-    return float((away**3).mean()) > 0.0
+    return float((away * away * away).mean()) > 0.0
 
 
 def character_size(mask: Mask) -> float:

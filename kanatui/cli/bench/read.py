@@ -221,15 +221,16 @@ def _held_out(classifier: Classifier) -> tuple[dict[str, dict[str, Glyph]], str]
     note = (
         f"held out: {', '.join(face.id for face in unseen)}" if unseen else "faces of training: no other is installed"
     )
-    return {face.id: glyphs for face in unseen or faces if (glyphs := _glyphs(face))}, note
+    return {face.id: glyphs for face in unseen or faces if (glyphs := glyphs_of(face))}, note
 
 
-def _glyphs(face: Face) -> dict[str, Glyph]:
+def glyphs_of(face: Face, wanted: str = KANA) -> dict[str, Glyph]:
+    """Return those glyphs of a face that it has. FontError if it cannot be drawn."""
     from kanatui.fonts.faces import coverage
     from kanatui.fonts.masters import font_masters
 
     try:
-        characters = "".join(c for c, drawn in zip(KANA, coverage(face, KANA), strict=True) if drawn)
+        characters = "".join(c for c, drawn in zip(wanted, coverage(face, wanted), strict=True) if drawn)
         masters = font_masters(face, characters, _EM)
     except KanatuiError as error:
         raise FontError(f"bench read: face {face.id}: {error}") from None
