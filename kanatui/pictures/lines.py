@@ -8,6 +8,7 @@ together only reading them can tell (:mod:`kanatui.evaluation.lattice`).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -276,7 +277,7 @@ def _cut_wide(labels: Numbers, em: float) -> dict[int, list[int]]:
         own = part == number
         cuts = _thin_places(own, em)
         numbers = [number]
-        for start, stop in zip(cuts, [*cuts[1:], right - left], strict=True):
+        for start, stop in itertools.pairwise([*cuts, right - left]):
             last += 1
             part[:, start:stop][own[:, start:stop]] = last
             numbers.append(last)
