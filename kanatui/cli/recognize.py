@@ -125,7 +125,7 @@ class _Several:
             text = read_text(self._classifier, open_image(source), self.characters)
         except ImageError:  # it has been read as one character already
             return ""
-        found = plainly_several(text)
+        found = plainly_several(text, probability)
         self.in_vain = 0 if found else self.in_vain + 1
         return str(text) if found else ""
 

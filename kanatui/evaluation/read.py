@@ -41,9 +41,10 @@ MARKS = "ー、。・"
 """Told by their shape alone if the model does not know them."""
 
 UNSURE = 0.8
-"""Probability of the best reading as one character below which a picture may show several."""
+"""Probability of the best reading as one character below which a picture may show two or three."""
 
 _SURE = 0.6  # probability of characters that are plainly there
+_MANY = 4  # characters: no kana falls into so many parts that each look like one
 _APART = 1.6  # of the longest side of a character: two that do not touch are longer
 _AT_ONCE = 512  # candidates framed and classified together
 _MARK = 0.7  # probability of a mark whose shape is right
@@ -356,16 +357,20 @@ def _by_script(judged: npt.NDArray[np.float32], known: str) -> npt.NDArray[np.fl
     return found
 
 
-def plainly_several(text: Text) -> bool:
+def plainly_several(text: Text, alone: float) -> bool:
     """Say whether a picture that should show one character shows several, surely read and clear of each other.
 
-    い, ハ, ル and ミ can be read as two or three characters, too; but these stand closer than characters do. Of 950
-    drawings of single kana (Omniglot) none is taken for several among those that are read with less than
-    :data:`UNSURE` as one.
+    い, ハ, ル and ミ can be read as two or three characters, too; but most are surely one, and their parts stand closer
+    than characters do.
+
+    Args:
+        text: what was read.
+        alone: probability of the best reading as one character and its look-alikes.
     """
     found = [character for line in text.lines for character in line]
     sure = [character for character in found if character.probability >= _SURE and character.character not in MARKS]
-    if len(sure) < 2 or np.mean([character.probability for character in found]) < _SURE:
+    least = 2 if alone < UNSURE else _MANY
+    if len(sure) < least or np.mean([character.probability for character in found]) < _SURE:
         return False
     boxes = np.array([character.box for character in found])
     sides = boxes[:, 2:] - boxes[:, :2]
