@@ -63,6 +63,8 @@ class Character:
     """What it may be, the likeliest first."""
     outline: tuple[tuple[float, float], ...]
     """The four corners of its box in pixels of the picture, clockwise from the upper left."""
+    picture: npt.NDArray[np.uint8]
+    """Its ink alone, framed as for a model, white on black: uint8 [S, S]."""
 
     @property
     def character(self) -> str:
@@ -107,6 +109,7 @@ def read_text(
     direction: str = "auto",
     top: int = 5,
     on_progress: OnProgress = lambda done, total: None,
+    side: int = 0,
 ) -> Text:
     """Read a picture of handwriting.
 
@@ -117,6 +120,7 @@ def read_text(
         direction: one of :data:`DIRECTIONS`; vertical lines run from right to left.
         top: how many readings to give of each character.
         on_progress: called after each batch.
+        side: pixels of each character's picture; those of the model if 0.
 
     Raises:
         NoInkError: the picture holds no ink.
@@ -125,7 +129,7 @@ def read_text(
     allowed = allowed_among(classifier.characters, characters)
     page = find_page(image)
     layout = find_lines(page, direction)
-    return _Reader(classifier, allowed, characters, page, layout, on_progress).read(top)
+    return _Reader(classifier, allowed, characters, page, layout, on_progress).read(top, side or classifier.image_size)
 
 
 class _Reader:
@@ -152,7 +156,7 @@ class _Reader:
         self.owner = np.where(layout.labels > 0, layout.labels, ndimage.maximum_filter(layout.labels, 3))
         self.slices = ndimage.find_objects(self.owner)
 
-    def read(self, top: int) -> Text:
+    def read(self, top: int, side: int) -> Text:
         """Find the best path through each line, and read what is on it."""
         lines = [_Candidates(line, lattice.join(self._spans(line), line.em)) for line in self.layout.lines]
         pictures = [picture for line in lines for picture in self._pictures(line)]
@@ -169,7 +173,7 @@ class _Reader:
             judged = self._judged(line, path, looked[at : at + len(path)])
             at += len(path)
             readings = [self._ranked(own, top) for own in judged]
-            found.append(tuple(self._character(line, i, r) for i, r in zip(path, readings, strict=True)))
+            found.append(tuple(self._character(line, i, r, side) for i, r in zip(path, readings, strict=True)))
         return Text(tuple(found), self.layout.vertical, self.page.degrees)
 
     def _spans(self, line: Line) -> list[tuple[float, float, float, float]]:
@@ -183,17 +187,17 @@ class _Reader:
         return spans
 
     def _pictures(self, line: _Candidates) -> list[npt.NDArray[np.uint8]]:
-        labels = [segment.label for segment in line.line.segments]
-        return [self._picture(labels[candidate.first : candidate.stop]) for candidate in line.candidates]
+        side = self.classifier.image_size
+        return [self._picture(line.labels(candidate), side) for candidate in line.candidates]
 
-    def _picture(self, labels: Sequence[int]) -> npt.NDArray[np.uint8]:
-        """Frame the ink of some segments, and of nothing else, for the model."""
+    def _picture(self, labels: Sequence[int], side: int) -> npt.NDArray[np.uint8]:
+        """Frame the ink of some segments, and of nothing else, as for a model: uint8 [side, side]."""
         area, own = _ink_of(self.owner, self.slices, labels)
         alpha = self.page.alpha[area] * own
         mask = own & (self.layout.labels[area] > 0)
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        return framed(Ink(alpha, box, pen_width(mask)), self.classifier.image_size)
+        return framed(Ink(alpha, box, pen_width(mask)), side)
 
     def _logits(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         """Return the model's outputs for all candidates, -inf where a character is not allowed or is a mark."""
@@ -247,12 +251,13 @@ class _Reader:
             Reading(self.known[i], float(judged[i]), min(1.0, float(folded[i]))) for i in order if self.allowed[i]
         )
 
-    def _character(self, line: _Candidates, index: int, readings: tuple[Reading, ...]) -> Character:
+    def _character(self, line: _Candidates, index: int, readings: tuple[Reading, ...], side: int) -> Character:
         candidate = line.candidates[index]
         boxes = np.array([segment.box for segment in line.line.segments[candidate.first : candidate.stop]])
         left, top = boxes[:, :2].min(axis=0)
         right, bottom = boxes[:, 2:].max(axis=0)
-        return Character(readings, tuple(self.page.outline((int(left), int(top), int(right), int(bottom)))))
+        outline = tuple(self.page.outline((int(left), int(top), int(right), int(bottom))))
+        return Character(readings, outline, self._picture(line.labels(candidate), side))
 
 
 class _Candidates:
@@ -265,6 +270,9 @@ class _Candidates:
         self.candidates = candidates
         self.logits = np.empty((0, 0), dtype=np.float32)
         self.choice = np.empty(0, dtype=np.int64)
+
+    def labels(self, candidate: lattice.Candidate) -> list[int]:
+        return [segment.label for segment in self.line.segments[candidate.first : candidate.stop]]
 
     def fits(self, reader: _Reader) -> npt.NDArray[np.float64]:
         return lattice.fits(self.candidates, self.em, reader.shapes)

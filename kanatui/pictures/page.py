@@ -29,7 +29,7 @@ MOST_SKEW = 12.0
 
 _GLANCE = 1_000_000  # pixels: enough to find out how large the characters are
 _MOST = 6_000_000  # pixels that are worked on; their temporary arrays take some 200 MB
-_PAPER = 0.12  # share of the longer side: the squares that fit between strokes
+_PAPER = 0.2  # share of the longer side: the squares that fit between strokes, however bold, but not into shadows
 _LEAST_CONTRAST = 0.08  # of the paper's light: fainter marks are grain and stains
 _INK = 0.5  # of the typical contrast of ink: half covered by it
 _PALE = 0.03  # of the paper's light: the palest printed lines that can be told from clean paper
