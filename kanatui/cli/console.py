@@ -45,6 +45,11 @@ def complain(message: str) -> None:
     err.print(f"kanatui: {message}", style="red", markup=False, soft_wrap=True)
 
 
+def warn(message: str) -> None:
+    """Print a remark on standard error: something worth knowing, but no error."""
+    err.print(f"kanatui: {message}", style="yellow", markup=False, soft_wrap=True)
+
+
 @contextlib.contextmanager
 def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Advance]:
     """Show progress, rate and time left on standard error: a bar on a terminal, plain lines elsewhere."""

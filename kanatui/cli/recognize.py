@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import complain, err, out, print_json, progress
+from kanatui.cli.console import complain, err, out, print_json, progress, warn
 from kanatui.cli.options import chosen_characters, chosen_weights
 from kanatui.core.units import percent
 
 if TYPE_CHECKING:
     from kanatui.evaluation.recognize import Reading
+    from kanatui.model.weights import Classifier
 
 _MANY = 128  # files; more than this show a progress bar
 _IN_FULL = 3  # files; up to this many get a table each, more get a line each
 _BAR = 24  # columns
 _STANDARD_INPUT = "-"
+_OBLONG = 2.0  # longer side of a picture to its shorter one
+_IN_VAIN = 16  # pictures, half a second's work
+_SHOWN = 12  # characters of the text that a message quotes
 
 
 @click.command("recognize")
@@ -47,13 +53,14 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
     known = read_card(weights)["characters"]
     if unknown := not_known(known, characters):
         err.print(f"--characters: {unknown}", markup=False, soft_wrap=True)
-    sources = [sys.stdin.buffer if name == _STANDARD_INPUT else Path(name) for name in files]
+    sources = [_piped() if name == _STANDARD_INPUT else Path(name) for name in files]
+    several = _Several(weights, characters)
     results: list[dict[str, Any]] = []
     failed = 0
     with contextlib.ExitStack() as entered:
         outcomes = entered.enter_context(contextlib.closing(read_files(weights, sources, characters)))
         advance = entered.enter_context(progress("reading", len(files), "images")) if len(files) > _MANY else None
-        for name, outcome in zip(files, outcomes, strict=True):
+        for name, source, outcome in zip(files, sources, outcomes, strict=True):
             if isinstance(outcome, ImageError):
                 failed += 1
                 complain(str(outcome))
@@ -63,6 +70,10 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
                 results.append({"file": name, "readings": [dataclasses.asdict(reading) for reading in readings]})
                 if not as_json:
                     _print_readings(name, readings, in_full=len(files) <= _IN_FULL)
+                text = several.text(source, readings[0].folded)
+                if text:
+                    results[-1]["several"] = text
+                    warn(f"{name}: shows several characters ({_one_line(text)}); `kanatui read {name}` reads them all")
             if advance:
                 advance()
     if as_json:
@@ -70,6 +81,62 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
     if failed and len(files) > 1:
         complain(f"{failed:,} of {len(files):,} pictures could not be read")
     return 1 if failed else 0
+
+
+def _piped() -> io.BytesIO:
+    """Return what standard input holds; it may be looked at twice."""
+    from kanatui.evaluation.files import LONGEST_STREAM
+
+    return io.BytesIO(sys.stdin.buffer.read(LONGEST_STREAM))
+
+
+class _Several:
+    """Tells pictures that show several characters, which no reading as one is right for.
+
+    Only those are looked at that are read with doubt, or are oblong. That takes ten times as long as reading one
+    character; so after some in a row that show one after all (a poor model, a hasty hand), no more are looked at.
+    """
+
+    def __init__(self, weights: Path, characters: str | None) -> None:
+        self.weights, self.characters = weights, characters
+        self.in_vain = 0
+
+    @functools.cached_property
+    def _classifier(self) -> Classifier:
+        from kanatui.model.weights import load_weights
+
+        return load_weights(self.weights)
+
+    def text(self, source: Path | io.BytesIO, probability: float) -> str:
+        """Return what is written in a picture if that is plainly more than one character, else "".
+
+        Args:
+            source: the picture, which could be read.
+            probability: of what it was read as, and look-alikes.
+        """
+        from kanatui.core.errors import ImageError
+        from kanatui.evaluation.read import UNSURE, plainly_several, read_text
+        from kanatui.pictures.files import open_image, size_of
+
+        if isinstance(source, io.BytesIO):
+            source.seek(0)
+        try:
+            width, height = size_of(source)
+            doubtful = probability < UNSURE or max(width, height) > _OBLONG * min(width, height)
+            if not doubtful or self.in_vain >= _IN_VAIN:
+                return ""
+            text = read_text(self._classifier, open_image(source), self.characters)
+        except ImageError:  # it has been read as one character already
+            return ""
+        found = plainly_several(text, probability)
+        self.in_vain = 0 if found else self.in_vain + 1
+        return str(text) if found else ""
+
+
+def _one_line(text: str) -> str:
+    """Shorten a text to what fits into a message."""
+    whole = text.replace("\n", " ")
+    return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "…"
 
 
 def _print_readings(name: str, readings: list[Reading], in_full: bool) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 128
 """Pictures whose views are made together: few enough to stay in the processor's cache at 48 px."""
 
-_LONGEST_STREAM = 256 << 20  # bytes
+LONGEST_STREAM = 256 << 20  # bytes
 
 
 def read_files(
@@ -67,12 +67,17 @@ def read_prepared(
             yield picture if isinstance(picture, ImageError) else next(found)
 
 
+def stream_data(stream: IO[bytes]) -> bytes:
+    """Return what was piped into standard input. ImageError if that is nothing."""
+    data = stream.read(LONGEST_STREAM)
+    if not data:
+        raise ImageError("standard input: empty; pipe a picture into it")
+    return data
+
+
 def _read_stream(stream: IO[bytes], size: int) -> Prepared:
-    data = stream.read(_LONGEST_STREAM)
     try:
-        if not data:
-            raise ImageError("standard input: empty; pipe a picture into it")
-        return read_image(io.BytesIO(data), size, "standard input")
+        return read_image(io.BytesIO(stream_data(stream)), size, "standard input")
     except ImageError as error:
         return error
 

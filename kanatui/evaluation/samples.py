@@ -155,14 +155,30 @@ def keep(drawing: Drawing, character: str, readings: Sequence[tuple[str, float]]
     Raises:
         StorageError: it cannot be written.
     """
-    notes = {"format": 1, "strokes": drawing.to_data(), "readings": [list(pair) for pair in readings], "model": model}
+    notes = {"strokes": drawing.to_data(), "readings": [list(pair) for pair in readings], "model": model}
+    return _kept(drawing.raster(SIDE), character, notes)
+
+
+def _kept(picture: Pixels, character: str, notes: Mapping[str, Any]) -> Sample:
+    """Write a picture, white on black, with its notes."""
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(_CHUNK, json.dumps(notes, ensure_ascii=False), zip=True)
+    info.add_itxt(_CHUNK, json.dumps({"format": 1, **notes}, ensure_ascii=False), zip=True)
     data = io.BytesIO()
-    Image.fromarray(255 - drawing.raster(SIDE)).save(data, "PNG", pnginfo=info, optimize=True)
+    Image.fromarray(255 - picture).save(data, "PNG", pnginfo=info, optimize=True)
     path = _free_path(character, datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
     storage.write_bytes(path, data.getvalue())
     return Sample(path, character)
+
+
+def keep_picture(
+    picture: Pixels, character: str, readings: Sequence[tuple[str, float]] = (), model: str = ""
+) -> Sample:
+    """Keep a picture of a character, uint8 [S, S], white on black, as :func:`keep` does a drawing.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    return _kept(picture, character, {"readings": [list(pair) for pair in readings], "model": model})
 
 
 def relabel(sample: Sample, character: str) -> Sample:
@@ -314,6 +330,7 @@ def _parse_notes(text: Any) -> Notes:
     try:
         data: Mapping[str, Any] = json.loads(text)
         readings = tuple((str(character), float(probability)) for character, probability in data["readings"])
-        return Notes(Drawing.from_data(data["strokes"]), readings, str(data["model"]))
+        drawing = Drawing.from_data(data["strokes"]) if "strokes" in data else None
+        return Notes(drawing, readings, str(data["model"]))
     except (TypeError, ValueError, KeyError, ImageError, RecursionError):
         return Notes()

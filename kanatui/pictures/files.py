@@ -80,6 +80,18 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
+def size_of(file: Path | IO[bytes]) -> tuple[int, int]:
+    """Return a picture's width and height in pixels without reading it. ImageError if it is none."""
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError, *_DAMAGED) as error:
+        raise ImageError(f"{file}: not a picture that can be read ({_one_line(error)})") from None
+    finally:
+        if not isinstance(file, Path):
+            file.seek(0)
+
+
 def read_image(file: Path | IO[bytes], size: int, name: str = "") -> Hypotheses:
     """Open a picture and prepare it for a model of ``size`` pixels (:func:`kanatui.pictures.prepare.hypotheses`).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ _SPIKE = 0.2  # share of the picture's range
 
 Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.signedinteger[Any]]
 
 
 def require_contrast(work: Grey) -> float:
@@ -112,7 +114,7 @@ def find_paper(work: Grey) -> Paper:
         outline += np.abs(np.diff(opened, axis=1)).sum(axis=(1, 2)) + np.abs(np.diff(opened, axis=2)).sum(axis=(1, 2))
     lost = (outline[1] - outline[0]) / max(outline.sum(), 1e-12)
     border = np.concatenate([smooth[:2].ravel(), smooth[-2:].ravel(), smooth[:, :2].ravel(), smooth[:, -2:].ravel()])
-    dark_ink = float(lost + 0.4 * (border.mean() - _otsu(smooth)))
+    dark_ink = float(lost + 0.4 * (border.mean() - otsu(smooth)))
     return Paper(dark_ink, -opened[0] * span + low, opened[1] * span + low)
 
 
@@ -198,7 +200,7 @@ def _thresholds(contrast: Grey) -> tuple[float, float]:
     The first is Otsu's, or more if that is within the paper's noise: his method expects two classes of similar size,
     and loses a small, faint character in the grain of the paper.
     """
-    sure = max(_otsu(contrast), 1e-6)
+    sure = max(otsu(contrast), 1e-6)
     # The median, and one sigma below it; every other row is enough and takes half the time.
     paper, lower = (float(value) for value in np.quantile(contrast[::2], (0.5, 0.16)))
     if paper < sure:  # more paper than ink
@@ -224,11 +226,11 @@ def _inked(contrast: Grey, sure: Mask, threshold: float, floor: float) -> tuple[
 def _noise(contrast: Grey) -> float:
     """Return the standard deviation of the noise on paper, from the median step between neighbours that are no ink."""
     left, right = contrast[:, :-1], contrast[:, 1:]
-    paper = np.maximum(left, right) < 0.5 * _otsu(contrast)
+    paper = np.maximum(left, right) < 0.5 * otsu(contrast)
     return float(np.median(np.abs(right - left)[paper])) * 1.05 if paper.any() else 0.0  # 1.4826 / √2
 
 
-def _otsu(values: Grey) -> float:
+def otsu(values: Grey) -> float:
     """Return the threshold that best separates two classes (Otsu 1979), from a histogram of 256 levels."""
     low, high = float(values.min()), float(values.max())
     levels = ((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)

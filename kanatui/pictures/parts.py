@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from kanatui.pictures.ink import Mask, pen_width
+from kanatui.pictures.ink import Mask, Numbers, pen_width
 
 _RING = 0.12  # share of the side in which printed lines are looked for
 
-_Numbers = npt.NDArray[np.signedinteger[Any]]
 _Flags = npt.NDArray[np.bool_]
 
 
@@ -103,7 +101,7 @@ class _Parts:
 
     def __init__(self, mask: Mask) -> None:
         """Find them; ``mask`` is bool [H, W], not empty."""
-        self.labels: _Numbers
+        self.labels: Numbers
         self.labels, self.count = ndimage.label(mask, np.ones((3, 3), dtype=int))
         self.areas = np.bincount(self.labels.ravel(), minlength=self.count + 1)[1:]
         found = ndimage.find_objects(self.labels)

@@ -49,7 +49,7 @@ MOST = 12
 
 _WORK = 192  # px: larger pictures are first reduced to this; twice what the ink gets in a 128 px frame
 _DEEPEST = 3  # crops within crops, around a small character on a large page
-_DOUBTFUL = 0.3  # of Paper.dark_ink: nearer to 0 both polarities are tried
+_DOUBTFUL = 0.5  # of Paper.dark_ink: nearer to 0 both polarities are tried
 
 # Logarithms of odds, fitted as those in kanatui.pictures.parts.
 _NEGATIVE = -0.17
@@ -57,7 +57,7 @@ _SMOOTHED = 0.21
 _MUCH = 0.4
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Hypotheses:
     """What a picture may show, the whole of its ink first."""
 

@@ -65,7 +65,7 @@ def test_a_folder_above_says_the_script_of_romaji(tmp_path, picture):
 def test_every_kind_of_picture_that_can_be_read_is_one(tmp_path, picture, suffix):
     picture(f"kinds/か/1{suffix}")
     (path, label), *_ = find_labelled(tmp_path / "kinds").files
-    assert label == "か" and read_image(path, 32).max() > 100
+    assert label == "か" and read_image(path, 32).images[0].max() > 100
 
 
 def test_what_systems_leave_behind_is_skipped_in_silence(tmp_path, picture):

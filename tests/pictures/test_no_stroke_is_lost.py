@@ -17,7 +17,7 @@ KANA = SETS["kana"]
 FACES = [face for face in load_faces() if face.path]
 MARGINS = range(7)
 SIZES = (24, 32, 48, 64, 100, 200)
-SURE = 0.3
+SURE = 0.5
 """A paper's lean beyond which its polarity is not doubted."""
 
 

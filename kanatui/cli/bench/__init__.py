@@ -90,6 +90,19 @@ def bench_digits(minutes: float, model: str | None, as_json: bool) -> None:
     _measure([functools.partial(_digits, minutes, model)], as_json)
 
 
+@bench_command.command("read")
+@click.option("--drawings", type=click.Path(path_type=Path), metavar="DIR", help="Drawings: LABEL/WRITER.png.")
+@click.option("--model", "reference", metavar="MODEL", help="A run, latest, a weights file, or default.")
+@click.option("--lines", type=click.IntRange(1), metavar="N", help="Lines to read in each direction.  [default: 200]")
+@_json
+def bench_read(drawings: Path | None, reference: str | None, lines: int | None, as_json: bool) -> None:
+    """Read composed lines and squared sheets: error rates, and characters per second. Takes 5 minutes.
+
+    Lines are set in the handwriting faces that the model was not trained on, and composed of one person's drawings.
+    """
+    _measure([functools.partial(_read, drawings, reference, lines)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
@@ -102,7 +115,7 @@ def bench_tui(as_json: bool) -> None:
 @_json
 def bench_all(full: bool, as_json: bool) -> None:
     """Run all of these benchmarks."""
-    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _tui], as_json)
+    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _tui], as_json)
 
 
 def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
@@ -151,6 +164,14 @@ def _digits(minutes: float, model: str | None) -> list[Figure]:
 
     with _stages() as on_stage:
         return digits.measure_digits(minutes, model, on_stage)
+
+
+def _read(drawings: Path | None = None, reference: str | None = None, lines: int | None = None) -> list[Figure]:
+    from kanatui.cli.bench import read
+    from kanatui.cli.options import chosen_weights
+
+    with _stages() as on_stage:
+        return read.measure_read(chosen_weights(reference), drawings, lines or read.LINES, on_stage)
 
 
 def _tui() -> list[Figure]:

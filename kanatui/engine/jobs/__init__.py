@@ -18,6 +18,7 @@ JOBS = {
     "adapt": "kanatui.engine.jobs.training:adapt",
     "reader": "kanatui.engine.jobs.recognize:reader",
     "recognize": "kanatui.engine.jobs.recognize:recognize",
+    "read": "kanatui.engine.jobs.read:read",
     "glyphs": "kanatui.engine.jobs.recognize:glyphs",
 }
 

@@ -36,7 +36,7 @@ def reader(context: Context, arguments: Mapping[str, Any], report: Reporter) -> 
     from kanatui.pictures.drawing import Drawing, Stroke
 
     report(0, 1, "loading the model")
-    classifier = _classifier(context, arguments["model"])
+    classifier = classifier_of(context, arguments["model"])
     read_drawing(classifier, Drawing((Stroke(((0.3, 0.5), (0.7, 0.5))),)))
     return Answer({"characters": classifier.characters})
 
@@ -52,7 +52,7 @@ def recognize(context: Context, arguments: Mapping[str, Any], report: Reporter) 
     from kanatui.pictures.drawing import Drawing
 
     drawing = Drawing.from_data(arguments["drawing"])
-    classifier = _classifier(context, arguments["model"])
+    classifier = classifier_of(context, arguments["model"])
     if not (drawing.raster(64) > 127).any():  # all of it erased
         return Answer({"readings": []})
     readings = read_drawing(classifier, drawing, characters=arguments.get("characters"))
@@ -76,7 +76,7 @@ def glyphs(context: Context, arguments: Mapping[str, Any], report: Reporter) -> 
     return Answer({"characters": drawn, "face": face.id}, {"images": images})
 
 
-def _classifier(context: Context, reference: str) -> Classifier:
+def classifier_of(context: Context, reference: str) -> Classifier:
     """Return a model, reloaded only when its file changes. Raises what finding and loading raise."""
     from kanatui.training.runs import find_weights
 

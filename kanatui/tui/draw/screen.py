@@ -18,12 +18,14 @@ from kanatui.evaluation.adapt import changes, got_worse, in_words
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
+from kanatui.tui.draw.pages import Pages
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.glyphs import GlyphSheet
 
 _ENDED = {"stopped": "was stopped", "failed": "failed", "crashed": "crashed"}
 
@@ -54,6 +56,7 @@ class DrawScreen(KanatuiScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "board", "Draw", tooltip="Go to the board"),
         Binding("s", "samples", "Samples", tooltip="Go to the samples"),
+        Binding("r", "pages", "Read a picture", tooltip="Read a picture of lines or a sheet, and keep its characters"),
         Binding("a", "adapt", "Adapt", tooltip="Fine-tune the model on the samples"),
         Binding("escape", "board", "Back to the board", show=False),
     ]
@@ -67,6 +70,7 @@ class DrawScreen(KanatuiScreen):
         with ContentSwitcher(initial="board"):
             yield Board(id="board")
             yield Samples(id="samples")
+            yield Pages(id="pages")
 
     @override
     async def on_shown(self) -> None:
@@ -78,8 +82,8 @@ class DrawScreen(KanatuiScreen):
         """Offer the other view, and at most one adaptation at a time."""
         if action == "adapt":
             return not self._adapting
-        if action == "samples":
-            return self._shown != "samples"
+        if action in ("samples", "pages"):
+            return self._shown != action
         if action == "board":
             return self._shown != "board" or not self.query_one(Canvas).has_focus
         return True
@@ -100,6 +104,16 @@ class DrawScreen(KanatuiScreen):
         self.query_one("#characters", OptionList).focus()
         self.query_one(Samples).reload()
         self.refresh_bindings()
+
+    def action_pages(self) -> None:
+        """Show and focus what reads pictures of lines; ask for a picture if there is none yet."""
+        pages = self.query_one(Pages)
+        pages.model = self.query_one(Board).model
+        self.query_one(ContentSwitcher).current = "pages"
+        pages.query_one(GlyphSheet).focus()
+        self.refresh_bindings()
+        if not pages.found:
+            pages.action_open()
 
     @on(Samples.Changed)
     async def _recount(self) -> None:

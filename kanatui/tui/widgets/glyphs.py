@@ -36,13 +36,19 @@ _TILES = (8, 12, 16, 20, 24, 32, 48, 64)
 
 
 def draw_lines(image: Pixels, side: int, plain: bool) -> list[list[Segment]]:
-    """Draw uint8 [H, W] on ``side`` columns and half as many lines, in plain characters or half blocks."""
-    from kanatui.core.blocks import ascii_lines, half_blocks, shrink
+    """Draw uint8 [H, W] on ``side`` columns and half as many lines, with plain characters or in half blocks."""
+    from kanatui.core.blocks import shrink
 
-    small = shrink(image, side)
+    return draw_pixels(shrink(image, side), plain)
+
+
+def draw_pixels(pixels: Pixels, plain: bool) -> list[list[Segment]]:
+    """Draw uint8 [H, W] pixel by pixel, two in each cell, with plain characters or in half blocks."""
+    from kanatui.core.blocks import ascii_lines, half_blocks
+
     if plain:
-        return [[Segment(line)] for line in ascii_lines(small)]
-    return [[Segment(text, _style(ink, paper)) for text, ink, paper in line] for line in half_blocks(small)]
+        return [[Segment(line)] for line in ascii_lines(pixels)]
+    return [[Segment(text, _style(ink, paper)) for text, ink, paper in line] for line in half_blocks(pixels)]
 
 
 @functools.cache

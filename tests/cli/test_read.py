@@ -1,0 +1,139 @@
+"""The command `read`, and what `recognize` says of pictures with several characters."""
+
+import json
+import os
+
+import pytest
+from PIL import Image
+
+from kanatui.cli import run
+from tests.helpers.writing import image, line, sheet
+
+TEXT = "いぬとねこ"
+
+
+@pytest.fixture
+def model(shipped_model, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return ["--model", str(shipped_model)]
+
+
+@pytest.fixture
+def written(tmp_path, home):
+    path = tmp_path / "written.png"
+    image(line(TEXT).picture).save(path)
+    return path
+
+
+@pytest.fixture
+def vertical(tmp_path, home):
+    path = tmp_path / "vertical.png"
+    image(line(TEXT, vertical=True).picture).save(path)
+    return path
+
+
+def test_the_text_is_printed_line_by_line(model, written, vertical, capsys):
+    assert run(["read", *model, str(written)]) == 0
+    assert capsys.readouterr().out == f"{TEXT}\n"
+    assert run(["read", *model, str(written), str(vertical)]) == 0
+    assert capsys.readouterr().out == f"{written}:\n{TEXT}\n{vertical}:\n{TEXT}\n"
+
+
+def test_json_has_boxes_readings_and_probabilities(model, vertical, capsys):
+    assert run(["read", *model, str(vertical), "--json", "--top", "3"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["file"], entry["text"], entry["direction"]) == (str(vertical), TEXT, "vertical")
+    (found,) = entry["lines"]
+    assert [character["character"] for character in found["characters"]] == list(TEXT)
+    width, height = Image.open(vertical).size
+    for character in found["characters"]:
+        left, top, right, bottom = character["box"]
+        assert 0 <= left < right <= width and 0 <= top < bottom <= height
+        assert len(character["readings"]) == 3 and len(character["outline"]) == 4
+        assert 0 <= character["probability"] <= 1 and character["doubtful"] is False
+
+
+def test_the_direction_and_the_candidates_can_be_given(model, written, capsys):
+    assert run(["read", *model, str(written), "--direction", "vertical", "-c", "katakana", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry["direction"] == "vertical" and len(entry["lines"]) > 1
+    assert all("ァ" <= character <= "ヶ" for character in entry["text"].replace("\n", ""))
+
+
+def test_the_readings_are_drawn_into_a_copy(model, written, tmp_path):
+    target, before = tmp_path / "out.png", written.read_bytes()
+    assert run(["read", *model, str(written), "--png", str(target)]) == 0
+    with Image.open(target) as drawn, Image.open(written) as plain:
+        assert drawn.size == plain.size and drawn.mode == "RGB"
+        assert drawn.convert("L").tobytes() != plain.tobytes()
+    assert written.read_bytes() == before
+
+
+def test_standard_input_is_read(model, written, kanatui):
+    environment = {"KANATUI_HOME": os.environ["KANATUI_HOME"]}
+    result = kanatui("read", *model, "-", stdin=written.read_bytes(), check=0, env=environment)
+    assert result.stdout.decode() == f"{TEXT}\n"
+    result = kanatui("read", *model, "-", stdin=b"", check=1, env=environment)
+    assert result.stderr.decode().strip() == "kanatui: standard input: empty; pipe a picture into it"
+
+
+def test_bad_files_are_named_and_the_others_read(model, written, tmp_path, capsys):
+    blank, text, missing = tmp_path / "blank.png", tmp_path / "text.png", tmp_path / "missing.png"
+    Image.new("L", (90, 60), 255).save(blank)
+    text.write_text("hello")
+    files = [missing, blank, written, text]
+    assert run(["read", *model, *map(str, files), "--json"]) == 1
+    output = capsys.readouterr()
+    assert [entry.get("text") for entry in json.loads(output.out)] == [None, None, TEXT, None]
+    complaints = output.err.splitlines()
+    assert len(complaints) == 4 and "3 of 4 pictures" in complaints[-1]
+    for path, line_ in zip([missing, blank, text], complaints, strict=False):
+        assert line_.startswith(f"kanatui: {path}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--png", "out.png", "two.png"], ["--png", "give one"]),
+        (["-c", "漢字"], ["--characters"]),
+        (["--direction", "diagonal"], ["--direction"]),
+        (["--model", "nonsense"], ["nonsense"]),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(model, written, arguments, words, capsys):
+    assert run(["read", *model, str(written), *arguments]) in (1, 2)
+    error = capsys.readouterr().err
+    assert all(word in error for word in words) and "Traceback" not in error
+
+
+def test_a_picture_that_cannot_be_written_is_an_error(model, written, tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    assert run(["read", *model, str(written), "--png", str(tmp_path / "taken" / "out.png")]) == 1
+    assert "out.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["line", "two", "sheet", "piped"])
+def test_recognize_says_that_there_are_several_characters(kind, model, tmp_path, kanatui, capsys, home):
+    picture = {"two": line("いぬ"), "sheet": sheet(["あいう", "かきく"])}.get(kind, line("ありがとう")).picture
+    path = tmp_path / f"{kind}.png"
+    image(picture).save(path)
+    if kind == "piped":
+        environment = {"KANATUI_HOME": os.environ["KANATUI_HOME"]}
+        error = kanatui("recognize", *model, "-", stdin=path.read_bytes(), check=0, env=environment).stderr.decode()
+        assert "several characters (ありがとう)" in error and "kanatui read -" in error
+        return
+    assert run(["recognize", *model, str(path), "--json"]) == 0
+    output = capsys.readouterr()
+    assert f"{path}: shows several characters" in output.err and f"kanatui read {path}" in output.err
+    assert json.loads(output.out)[0]["several"]
+
+
+def test_recognize_says_nothing_of_single_characters(model, tmp_path, capsys, home):
+    files = []
+    for character in "いニハルがツミふ":
+        files.append(tmp_path / f"{character}.png")
+        image(line(character, em=100).picture).save(files[-1])
+    assert run(["recognize", *model, *map(str, files), "--json"]) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert not any("several" in entry for entry in json.loads(output.out))
