@@ -18,7 +18,7 @@ import torch
 from kanatui.core.errors import KanatuiError, PluginError, RunError, StorageError
 from kanatui.core.machine import describe_machine
 from kanatui.dataset.mixed import MixedStream
-from kanatui.dataset.open import open_source
+from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.source import ImageSource, OnProgress
 from kanatui.model.weights import load_weights
 from kanatui.plugins.registry import Registry, load
@@ -163,6 +163,9 @@ def _train(
         source = open_source(_table(config, "source"), tell)
     if isinstance(source, Prepares):
         source.prepare(tell)
+    outliers = outliers_of(source)
+    if outliers:
+        outliers.prepare(tell)
     model, parameters = build_model(
         load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
     )
@@ -192,6 +195,7 @@ def _train(
         card=card,
         group=group,
         opener=opener,
+        outliers=outliers,
         replay=read_replay(run.path),
         handler=handler,
         validate_first=bool(adapts),
