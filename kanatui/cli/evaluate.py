@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kanatui.evaluation.scores import Scores
-    from kanatui.evaluation.scoring import Skipped
     from kanatui.evaluation.store import Evaluation
 
 
@@ -48,7 +47,7 @@ def evaluate_command(
     """
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
-    from kanatui.evaluation.scoring import Skipped
+    from kanatui.evaluation.store import Skipped
 
     if folder and held_out_faces:
         raise click.UsageError("--images and --held-out-faces cannot be combined")
@@ -63,7 +62,10 @@ def evaluate_command(
     else:
         _show(scores, done, worst)
     skipped = Skipped(**done.skipped)
-    _say_skipped(skipped)
+    for message in skipped.unreadable:
+        complain(message)
+    if text := skipped.in_words():
+        err.print(text, markup=False, soft_wrap=True)
     return 1 if skipped.unreadable else 0
 
 
@@ -136,20 +138,3 @@ def _weakest(scores: Scores, count: int) -> Table:
     for character in sorted(found, key=lambda c: (found[c]["folded"], found[c]["strict"]))[:count]:
         table.add_row(character, f"{found[character].images:,}", *found[character].texts(VALIDATED))
     return table
-
-
-def _say_skipped(skipped: Skipped) -> None:
-    for message in skipped.unreadable:
-        complain(message)
-    parts = [
-        f"{count:,} {what}"
-        for count, what in (
-            (skipped.unknown, "of characters that the model does not know"),
-            (skipped.outside, "of characters outside --characters"),
-            (skipped.ignored, "files that are not LABEL/*.png or *.jpg"),
-            (len(skipped.unreadable), "that cannot be read"),
-        )
-        if count
-    ]
-    if parts:
-        err.print(f"not scored: {', '.join(parts)}", markup=False, soft_wrap=True)

@@ -23,7 +23,7 @@ _OPTIONS = (
     click.option("--with", "added", multiple=True, metavar="ID", help="Add an augmentation at the end."),
     click.option("--without", "removed", multiple=True, metavar="ID", help="Leave an augmentation out."),
     click.option("--faces", metavar="PATTERN,…", help="klee-*, style:handwriting, handwriting, -noto-*"),
-    click.option("--characters", "-c", metavar="SPEC", help=f"{', '.join(SETS)}, U+4E00-U+4E2F, a file, あいう"),
+    click.option("--characters", "-c", metavar="SPEC", help=f"{', '.join(SETS)}, a-z, U+4E00-U+4E2F, a file, あいう"),
     click.option("--image-size", type=int, metavar="PX", help="Width and height of the images."),
     click.option("--images-per-character", "-n", type=int, metavar="N", help="Number of images (grid: at most)."),
     click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import complain, out, print_json, progress
+from kanatui.cli.console import complain, err, out, print_json, progress
 from kanatui.cli.options import chosen_characters, chosen_weights
 from kanatui.core.units import percent
 
@@ -38,12 +38,15 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
     """
     from kanatui.core.errors import ImageError
     from kanatui.evaluation.files import read_files
+    from kanatui.evaluation.probabilities import not_known
     from kanatui.evaluation.recognize import rank
     from kanatui.model.card import read_card
 
     characters = chosen_characters(spec)
     weights = chosen_weights(reference)
     known = read_card(weights)["characters"]
+    if unknown := not_known(known, characters):
+        err.print(f"--characters: {unknown}", markup=False, soft_wrap=True)
     sources = [sys.stdin.buffer if name == _STANDARD_INPUT else Path(name) for name in files]
     results: list[dict[str, Any]] = []
     failed = 0

@@ -37,3 +37,8 @@ def bytes_text(count: float) -> str:
 def percent(share: float) -> str:
     """Format a share (0 … 1) as a percentage with one decimal: 93.7 %."""
     return f"{100 * share:.1f} %"
+
+
+def named(characters: str, most: int = 20) -> str:
+    """List characters, the first few of many with their number: ーヷヸ, 一丁丂… (2,136)."""
+    return characters if len(characters) <= most else f"{characters[:most]}… ({len(characters):,})"

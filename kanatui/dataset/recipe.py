@@ -68,7 +68,7 @@ class Recipe(Configurable):
 
     id = "recipe"
     description = Text("", help="one line that says what it is for")
-    characters = Text(DEFAULT_SET, help=f"{', '.join(SETS)}, U+4E00-U+4E2F, a text file, or characters")
+    characters = Text(DEFAULT_SET, help=f"{', '.join(SETS)}, a-z, U+4E00-U+4E2F, a text file, or characters")
     faces = Words(("*",), help="ids with *, or style:gothic|mincho|handwriting|brush; a leading - leaves out")
     image_size = Int(64, min=16, max=512, step=8, unit="px", help="side of the square images")
     mode = Choice("random", choices=("grid", "random"), help="every combination, or drawn at random")

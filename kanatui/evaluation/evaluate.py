@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
+from kanatui.evaluation.probabilities import not_known
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.evaluation.store import KINDS, Evaluation, save
@@ -73,6 +74,7 @@ def evaluate(
         image_size=card["image_size"],
         candidates=characters or "",
         limit=limit or 0,
+        note="; ".join(filter(None, [about.note, not_known(card["characters"], characters)])),
         seconds=round(time.monotonic() - began, 1),
     )
     return save(own.evaluations, about, predictions, Scores.of(predictions), files)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import UsageError
+from kanatui.core.units import named
 
 if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
@@ -52,6 +53,12 @@ def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
     if not allowed.any():
         raise UsageError(f"--characters: the model knows none of {characters[:12]!r}, but {known[:3]}…{known[-1]}")
     return allowed
+
+
+def not_known(known: str, characters: str | None) -> str:
+    """Say in one line which candidates the model does not know, "" if it knows them all."""
+    unknown = "".join(c for c in characters or "" if c not in known)
+    return f"the model does not know {named(unknown)}, so no picture is read as that" if unknown else ""
 
 
 LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from kanatui.core.errors import ImageError, NoInkError, RunError, UsageError
 from kanatui.evaluation.files import read_files
 from kanatui.evaluation.probabilities import candidates, classify
+from kanatui.evaluation.store import Skipped
 from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
 from kanatui.pictures.files import LabelledFolder
@@ -33,24 +33,6 @@ _PIXELS_AT_ONCE = 1 << 20
 Indices = npt.NDArray[np.int64]
 
 
-@dataclasses.dataclass(frozen=True)
-class Skipped:
-    """Pictures of a folder that were not scored."""
-
-    unknown: int = 0
-    """Of characters that the model does not know."""
-    outside: int = 0
-    """Of characters that ``--characters`` leaves out."""
-    ignored: int = 0
-    """Files that do not follow the layout."""
-    unreadable: tuple[str, ...] = ()
-    """Why each damaged file could not be read."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {**dataclasses.asdict(self), "unreadable": list(self.unreadable)}
-
-
 def choose_pictures(
     folder: LabelledFolder, known: str, characters: str | None = None, limit: int | None = None
 ) -> tuple[LabelledFolder, Skipped]:
@@ -63,7 +45,12 @@ def choose_pictures(
     allowed = "".join(np.array(list(known))[candidates(known, characters)])
     of_model = folder.only(known)
     chosen = of_model.only(allowed)
-    skipped = Skipped(len(folder.files) - len(of_model.files), len(of_model.files) - len(chosen.files), folder.ignored)
+    skipped = Skipped(
+        unknown=len(folder.files) - len(of_model.files),
+        unknown_characters="".join(sorted({label for _, label in folder.files if label not in known})),
+        outside=len(of_model.files) - len(chosen.files),
+        ignored=folder.ignored,
+    )
     if not chosen.files:
         labels = "".join(sorted({label for _, label in folder.files}))[:12]
         raise ImageError(f"{folder.path}: no picture of a character that can be read here (its labels: {labels})")

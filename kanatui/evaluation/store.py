@@ -20,6 +20,7 @@ import numpy as np
 
 from kanatui.core import storage
 from kanatui.core.errors import RunError
+from kanatui.core.units import named
 from kanatui.evaluation.scores import Score, Scores
 from kanatui.model.predictions import RECORD, UNREAD, Predictions
 from kanatui.training.event_text import IMAGE_SETS
@@ -31,6 +32,39 @@ _FORMATS = (1, FORMAT)
 
 KINDS = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces", "folder")}
 """The kinds of sources, and what they are called."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """Pictures of a folder that were not scored."""
+
+    unknown: int = 0
+    """Of characters that the model does not know."""
+    unknown_characters: str = ""
+    outside: int = 0
+    """Of characters that ``--characters`` leaves out."""
+    ignored: int = 0
+    """Files that do not follow the layout."""
+    unreadable: tuple[str, ...] = ()
+    """Why each damaged file could not be read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**dataclasses.asdict(self), "unreadable": list(self.unreadable)}
+
+    def in_words(self) -> str:
+        """Return what was not scored in one line, "" if everything was."""
+        parts = [
+            f"{count:,} {what}"
+            for count, what in (
+                (self.unknown, f"of characters that the model does not know ({named(self.unknown_characters)})"),
+                (self.outside, "of characters outside the candidates"),
+                (self.ignored, "files that are not LABEL/*.png or *.jpg"),
+                (len(self.unreadable), "that cannot be read"),
+            )
+            if count
+        ]
+        return f"not scored: {', '.join(parts)}" if parts else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +100,7 @@ class Evaluation:
     total: Score = dataclasses.field(default_factory=Score)
     by_script: Mapping[str, Score] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Pictures that were not scored (:class:`kanatui.evaluation.scoring.Skipped`)."""
+    """Pictures that were not scored (:class:`Skipped`)."""
     note: str = ""
     """What to bear in mind about the scores, "" if nothing."""
     format: int = FORMAT

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import string
+
+from kanatui.kana.kanji import JOYO, KYOIKU
+
 HIRAGANA = "".join(chr(c) for c in range(0x3041, 0x3094))
 """The 83 hiragana, U+3041 to U+3093."""
 
@@ -10,7 +14,23 @@ KATAKANA = "".join(chr(c) for c in range(0x30A1, 0x30F7))
 
 KANA = HIRAGANA + KATAKANA
 
-SETS = {"hiragana": HIRAGANA, "katakana": KATAKANA, "kana": KANA}
+KANA_PLUS = KANA + "ーヷヸヹヺゝゞヽヾ、。「」・"
+"""The kana, and what else stands in a line of them: the long vowel, iteration marks and punctuation."""
+
+HANGUL = bytes(half for row in range(0xB0, 0xC9) for cell in range(0xA1, 0xFF) for half in (row, cell)).decode("euc_kr")
+"""The 2,350 Hangul syllables of KS X 1001, rows 16 to 40."""
+
+SETS = {
+    "hiragana": HIRAGANA,
+    "katakana": KATAKANA,
+    "kana": KANA,
+    "kana+": KANA_PLUS,
+    "digits": string.digits,
+    "latin": string.ascii_letters,
+    "kyoiku": KYOIKU,
+    "joyo": JOYO,
+    "hangul": HANGUL,
+}
 """The named sets."""
 
 DEFAULT_SET = "kana"

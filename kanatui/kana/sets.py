@@ -1,4 +1,4 @@
-"""Parses sets of characters as typed: a name, code point ranges, a file, or the characters themselves."""
+"""Parses sets of characters as typed: a name, ranges, a file, or the characters themselves."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from kanatui.core.errors import UsageError
 from kanatui.kana.alphabet import SETS
 
 _RANGE = re.compile(r"U\+([0-9A-F]{4,6})(?:-U\+([0-9A-F]{4,6}))?", re.IGNORECASE)
+_FILE_NAME = re.compile(r"/|\.[A-Za-z]{1,5}$")
 _MOST = 20_000  # all of CJK Unified Ideographs fit; a mistyped U+0000-U+10FFFF does not
 
 
 def parse_characters(spec: str) -> str:
     """Return the characters of ``spec``, in order, each once.
 
-    ``spec`` is a comma-separated list of: the name of one of :data:`.SETS`; ``U+4E00`` or ``U+4E00-U+4E2F``
-    (unassigned code points in a range are left out); the path of a text file, of which white
-    space is ignored; or characters themselves, such as ``あいう``.
+    ``spec`` is a comma-separated list. Each part is, whichever fits first:
+
+    - ``set:NAME``, ``file:PATH`` or ``chars:TEXT``, which leave no doubt about what is meant;
+    - the name of one of :data:`.SETS`;
+    - a code point or a range: ``U+4E00``, ``U+4E00-U+4E2F``, ``a-z``, ``ぁ-ん`` (unassigned code points are left out);
+    - the path of a text file;
+    - characters themselves, such as ``あいう`` or ``0123456789``. A word of ASCII letters is taken for a mistyped name.
+
+    Of a file and of text, white space is ignored, and a character written as several code points (か and U+3099, as
+    macOS writes が) is composed (Unicode NFC). A comma is ``U+002C``.
 
     Raises:
         UsageError: the spec is empty, unknown, too long, or names a file that cannot be read.
@@ -48,18 +56,37 @@ def spell_characters(characters: str) -> str:
 
 
 def _part(part: str) -> str:
+    kind, colon, value = part.partition(":")
+    if colon and kind in _KINDS:
+        return _KINDS[kind](value)
     if part.lower() in SETS:
         return SETS[part.lower()]
     match = _RANGE.fullmatch(part)
     if match:
         return _code_points(part, int(match[1], 16), int(match[2] or match[1], 16))
+    composed = unicodedata.normalize("NFC", part)
+    if len(composed) == 3 and composed[1] == "-":
+        return _code_points(part, ord(composed[0]), ord(composed[2]))
     if _is_file(part):
-        return _file(Path(part))
-    if part and all(ord(c) > 0x7F and is_visible(c) for c in part):
-        return part
-    raise UsageError(
-        f"--characters {part!r}: not a set ({', '.join(SETS)}), a range (U+4E00-U+4E2F), a text file or characters"
-    )
+        return _file(part)
+    if _looks_like_a_name(part):
+        raise UsageError(
+            f"--characters {part!r}: no set ({', '.join(SETS)}) and no text file has this name; "
+            f"if these characters themselves are meant, write chars:{part}"
+        )
+    return _text(part)
+
+
+def _looks_like_a_name(part: str) -> bool:
+    """Say whether a part that names nothing is rather a mistyped set or file than characters."""
+    named = part.isascii() or _FILE_NAME.search(part)
+    return bool(len(part) > 1 and named and any(c.isalpha() for c in part))
+
+
+def _set(name: str) -> str:
+    if name.lower() not in SETS:
+        raise UsageError(f"--characters set:{name}: there is no such set; there are: {', '.join(SETS)}")
+    return SETS[name.lower()]
 
 
 def _code_points(part: str, low: int, high: int) -> str:
@@ -80,12 +107,38 @@ def _is_file(part: str) -> bool:
         return False
 
 
-def _file(path: Path) -> str:
+def _file(name: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--characters {path}: cannot be read as UTF-8 text ({error})") from None
-    return "".join(c for c in text if is_visible(c))
+        text = Path(name).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--characters {name}: cannot be read ({error.strerror})") from None
+    except (ValueError, RuntimeError) as error:  # not UTF-8, a null byte in the name, a home that nobody has
+        raise UsageError(f"--characters {name}: cannot be read as UTF-8 text ({error})") from None
+    return "".join(c for c in _composed(text, name) if is_visible(c))
+
+
+def _text(text: str) -> str:
+    characters = _composed(text, repr(text))
+    hidden = next((c for c in characters if not is_visible(c)), None)
+    if hidden is not None:
+        raise UsageError(f"--characters {text!r}: U+{ord(hidden):04X} has no ink")
+    return characters
+
+
+def _composed(text: str, of: str) -> str:
+    """Return a text's characters without white space, composed; ``of`` names it in errors."""
+    composed = "".join(unicodedata.normalize("NFC", text).split())
+    for place, character in enumerate(composed):
+        if unicodedata.combining(character):
+            raise UsageError(
+                f"--characters {of}: {composed[max(0, place - 1) : place + 1]} is not one character in Unicode; "
+                f"leave out its mark, or write U+{ord(character):04X} for the mark by itself"
+            )
+    return composed
+
+
+_KINDS = {"set": _set, "file": _file, "chars": _text}
+"""What a prefix says that a part is."""
 
 
 def is_visible(character: str) -> bool:

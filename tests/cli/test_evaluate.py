@@ -113,7 +113,7 @@ def test_evaluate_scores_pictures_of_any_size_and_polarity(trained, labelled, ca
     data = json.loads(ran(["evaluate", "latest", "--images", labelled, "--json"], capsys).out)
     assert data["images"] == 24 and data["kind"] == "folder" and data["data"] == str(labelled)
     assert data["folded"] > 0.6
-    assert data["skipped"] == {"unknown": 0, "outside": 0, "ignored": 0, "unreadable": []}
+    assert not any(data["skipped"].values())
 
 
 def test_restricting_the_candidates_helps_and_leaves_the_others_out(trained, labelled, capsys):
@@ -122,6 +122,14 @@ def test_restricting_the_candidates_helps_and_leaves_the_others_out(trained, lab
     assert data["skipped"]["outside"] == 15
     assert {confusion["read"] for confusion in data["confusions"]} <= {"い", "む", "へ", ""}
     assert data["per_character"]["へ"]["strict"] > 0.6  # ヘ is no candidate
+
+
+def test_candidates_that_the_model_does_not_know_are_named(trained, labelled, capsys):
+    data = json.loads(ran(["evaluate", "latest", "--images", labelled, "-c", "ロ,ー,漢", "--json"], capsys).out)
+    assert "does not know ー漢" in data["note"]
+    output = ran([*RECOGNIZE, labelled / "U+30ED" / "1.png", "-c", "ロ,ー,か\u3099", "--json"], capsys)
+    one_line(output, "--characters", "does not know ーが")
+    assert [reading["character"] for reading in json.loads(output.out)[0]["readings"]] == ["ロ"]
 
 
 def test_evaluate_on_screen_fits_eighty_columns(trained, labelled, capsys):
@@ -143,7 +151,7 @@ def test_evaluate_goes_on_past_a_broken_picture_and_says_so(trained, labelled, c
     assert data["images"] == 24
     assert data["skipped"]["unknown"] == 1 and data["skipped"]["ignored"] == 1
     assert str(bad) in data["skipped"]["unreadable"][0] and str(bad) in output.err
-    one_line(output, "not scored: 1 of characters that the model does not know")
+    one_line(output, "not scored: 1 of characters that the model does not know (あ)")
 
 
 @pytest.mark.parametrize(

@@ -30,3 +30,8 @@ def test_one_thing_is_singular(count, text):
 
 def test_shares():
     assert units.percent(0.9366) == "93.7 %"
+
+
+def test_many_characters_are_counted_and_few_are_named():
+    assert units.named("ーヷ") == "ーヷ"
+    assert units.named("あいうえお" * 300, most=3) == "あいう… (1,500)"

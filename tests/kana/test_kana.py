@@ -52,10 +52,88 @@ def test_character_sets_are_parsed(tmp_path):
     assert parse_characters("うえ, あ,う") == "うえあ"
 
 
-@pytest.mark.parametrize("spec", ["", "romaji", "U+4E02-U+4E00", "U+110000", "U+0000-U+10FFFF", "abc", "U+E000-U+E010"])
+@pytest.mark.parametrize(
+    ("spec", "characters"),
+    [
+        ("0123456789", "0123456789"),
+        ("a-c,X-Z", "abcXYZ"),
+        ("ぁ-う", "ぁあぃいぅう"),
+        ("か\u3099-ぎ", "がきぎ"),
+        ("ト,ー", "トー"),
+        ("a", "a"),
+        ("+-*/=", "+-*/="),
+        ("あ い\u3000う", "あいう"),
+        ("U+002C", ","),
+        ("chars:kana", "kan"),
+        ("chars:a-z", "a-z"),
+        ("set:DIGITS", "0123456789"),
+        ("digits,chars:kana,ー", "0123456789kanー"),
+    ],
+)
+def test_characters_ranges_and_prefixes(spec, characters):
+    assert parse_characters(spec) == characters
+
+
+@pytest.mark.parametrize("spec", ["か\u3099き\u3099く\u3099", "chars:か\u3099き\u3099く\u3099"])
+def test_decomposed_characters_are_composed(spec):
+    assert parse_characters(spec) == "がぎぐ"
+
+
+def test_a_file_of_decomposed_characters_is_composed(tmp_path):
+    (tmp_path / "mac.txt").write_text("\ufeffか\u3099\nハ\u309a\n", encoding="utf-8")
+    assert parse_characters(str(tmp_path / "mac.txt")) == "がパ"
+
+
+def test_a_mark_that_joins_nothing_is_no_class_of_its_own_by_accident():
+    with pytest.raises(UsageError, match="か゚ is not one character.*U\\+309A"):
+        parse_characters("あか\u309a")
+    assert parse_characters("か,U+309A") == "か\u309a"
+
+
+def test_prefixes_settle_what_a_name_means(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "0123", "set:kana"):
+        (tmp_path / name).write_text("漢字", encoding="utf-8")
+    assert parse_characters("digits") == "0123456789"
+    assert parse_characters("file:digits") == parse_characters("./digits") == "漢字"
+    assert parse_characters("0123") == "漢字"
+    assert parse_characters("chars:0123") == "0123"
+    assert parse_characters("set:kana") == KANA
+
+
+def test_named_sets_have_the_characters_that_they_are_known_for():
+    assert {name: len(characters) for name, characters in alphabet.SETS.items()} == {
+        "hiragana": 83, "katakana": 86, "kana": 169, "kana+": 183, "digits": 10, "latin": 52,
+        "kyoiku": 1026, "joyo": 2136, "hangul": 2350,
+    }  # fmt: skip
+    assert all(len(set(characters)) == len(characters) for characters in alphabet.SETS.values())
+    assert alphabet.SETS["kana+"].startswith(KANA) and set("ーヷヸヹヺゝゞヽヾ、。「」・") < set(alphabet.SETS["kana+"])
+    assert alphabet.SETS["joyo"].startswith(alphabet.SETS["kyoiku"])
+    assert all("CJK UNIFIED" in unicodedata.name(c) for c in alphabet.SETS["joyo"])
+    # 20 kanji of prefectures joined the primary school's in 2020; 𠮟, 塡, 剝 and 頰 stand so in the table of 2010.
+    assert set("一百森茨媛岡潟岐熊香佐埼崎滋鹿縄井沖栃奈梨阪阜") < set(alphabet.SETS["kyoiku"])
+    assert set("亜鬱𠮟塡剝頰麺") < set(alphabet.SETS["joyo"]) - set(alphabet.SETS["kyoiku"])
+    assert not set("勺錘銑脹匁叱填剥頬苺") & set(alphabet.SETS["joyo"])  # five were taken off the list in 2010
+    hangul = alphabet.SETS["hangul"]
+    assert (hangul[0], hangul[-1]) == ("가", "힝") and all("HANGUL SYLLABLE" in unicodedata.name(c) for c in hangul)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "", "romaji", "U+4E02-U+4E00", "U+110000", "U+0000-U+10FFFF", "abc", "U+E000-U+E010", "z-a", "chars:", "set:",
+        "set:klingon", "file:nowhere", "file:", "い.txt", "./あ/い", "か\x07",
+    ],
+)  # fmt: skip
 def test_bad_character_sets_name_themselves(spec):
-    with pytest.raises(UsageError, match="--characters"):
+    with pytest.raises(UsageError, match="^--characters") as caught:
         parse_characters(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_word_that_names_nothing_is_told_how_to_be_characters():
+    with pytest.raises(UsageError, match="no text file has this name.*write chars:hirgana"):
+        parse_characters("hirgana")
 
 
 def test_a_character_file_that_is_not_text_is_named(tmp_path):

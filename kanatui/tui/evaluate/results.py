@@ -144,15 +144,6 @@ def headline(loaded: LoadedEvaluation) -> str:
 
 
 def _left_out(evaluation: Evaluation) -> str:
-    skipped = evaluation.skipped
-    parts = [
-        f"{count:,} {what}"
-        for count, what in (
-            (skipped.get("unknown", 0), "of characters unknown to the model"),
-            (skipped.get("outside", 0), "of characters outside the candidates"),
-            (skipped.get("ignored", 0), "not named LABEL/*.png or *.jpg"),
-            (len(skipped.get("unreadable", ())), "damaged"),
-        )
-        if count
-    ]
-    return f"not scored: {', '.join(parts)}" if parts else ""
+    from kanatui.evaluation.store import Skipped
+
+    return Skipped(**evaluation.skipped).in_words()
