@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kanatui.cli.console import complain, counting, out
+from kanatui.cli.options import LABELS_HELP
 from kanatui.cli.train import start_run
 from kanatui.model.metrics import VALIDATED
 
@@ -27,11 +28,18 @@ _CALLED = {"samples": "your samples, held back", "held_out": "generated images, 
 @click.option(
     "--samples", type=click.Path(path_type=Path), metavar="DIR", help="Labelled pictures instead of your drawings."
 )
+@click.option("--labels", metavar="NOTATION|FILE", help=f"How their labels are written: {LABELS_HELP}.")
 @click.option("--learning-rate", type=float, default=0.001, show_default=True, metavar="RATE", help="Peak rate.")
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
 @click.option("--name", metavar="NAME", help="Name of the run (default: adapted).")
 def adapt_command(
-    model: str | None, minutes: float, samples: Path | None, learning_rate: float, detach: bool, name: str | None
+    model: str | None,
+    minutes: float,
+    samples: Path | None,
+    labels: str | None,
+    learning_rate: float,
+    detach: bool,
+    name: str | None,
 ) -> None:
     """Adapt a model to your handwriting: a short training on your drawings, mixed with generated images.
 
@@ -39,9 +47,15 @@ def adapt_command(
     new run. One sample in five is held back to measure the effect.
     """
     from kanatui.evaluation.adapt import create
+    from kanatui.pictures.labelled import find_labelled
 
+    if samples:
+        found = find_labelled(samples, labels or "auto")
+        out.print("; ".join([found.understood, *found.left_out]), markup=False, soft_wrap=True)
+    elif labels:
+        raise click.UsageError("--labels needs --samples: what your own drawings show is known")
     with counting("preparing samples", "samples") as report:
-        run, left_out = create(model, samples, minutes, learning_rate, name, report)
+        run, left_out = create(model, samples, minutes, learning_rate, name, report, labels or "auto")
     for reason in left_out:
         complain(reason)
     adapts = run.config["adapt"]

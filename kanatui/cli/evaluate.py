@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kanatui.cli.console import complain, err, out, print_json, stages
-from kanatui.cli.options import chosen_characters, chosen_weights
+from kanatui.cli.options import LABELS_HELP, chosen_characters, chosen_weights
 from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.model.metrics import METRICS, VALIDATED
 
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 @click.command("evaluate")
 @click.argument("model", required=False)
 @click.option(
-    "--images", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Labelled pictures, LABEL/*.png."
+    "--images",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE",
+    help="Labelled pictures: LABEL/*.png in a folder, or an IDX or .npz file.",
 )
+@click.option("--labels", metavar="NOTATION|FILE", help=f"How labels are written: {LABELS_HELP}.")
 @click.option("--held-out-faces", is_flag=True, help="Images of the faces held out of training.")
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Candidates, e.g. hiragana.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Most images (held out: {HELD_OUT_IMAGES:,}).")
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 def evaluate_command(
     model: str | None,
     folder: Path | None,
+    labels: str | None,
     held_out_faces: bool,
     spec: str | None,
     limit: int | None,
@@ -51,9 +57,11 @@ def evaluate_command(
 
     if folder and held_out_faces:
         raise click.UsageError("--images and --held-out-faces cannot be combined")
+    if labels and not folder:
+        raise click.UsageError("--labels needs --images: the labels of held-out images are known")
     source = {"kind": "faces" if held_out_faces else "held_out"}
     if folder:
-        source = {"kind": "folder", "path": str(folder)}
+        source = {"kind": "folder", "path": str(folder), "labels": _notation(labels)}
     with stages({"reading": "images"}) as report:
         done = evaluate(str(chosen_weights(model)), source, chosen_characters(spec), limit, report)
     scores = Scores.of(done.load()[0])
@@ -69,6 +77,11 @@ def evaluate_command(
     return 1 if skipped.unreadable else 0
 
 
+def _notation(labels: str | None) -> str:
+    """Return what ``--labels`` says, a file's path made absolute, since the app may evaluate so again elsewhere."""
+    return str(Path(labels).absolute()) if labels and Path(labels).is_file() else labels or ""
+
+
 def _about(done: Evaluation) -> dict[str, Any]:
     """Return the fields of an evaluation for JSON, without its scores."""
     return {
@@ -80,6 +93,7 @@ def _about(done: Evaluation) -> dict[str, Any]:
         "characters": done.candidates or None,
         "faces": list(done.faces),
         "skipped": dict(done.skipped),
+        "labels": done.labels,
         "note": done.note,
         "kept": str(done.path),
     }
@@ -103,6 +117,8 @@ def _show(scores: Scores, done: Evaluation, worst: int) -> None:
         side_by_side.add_row("\nmost confused (~ look-alike)", "\nweakest (by folded score)", style="bold")
         side_by_side.add_row(_confusions(scores, worst), _weakest(scores, worst))
         out.print(side_by_side)
+    if done.labels:
+        out.print(done.labels, markup=False, soft_wrap=True)
     if done.note:
         out.print(done.note, markup=False, soft_wrap=True)
 

@@ -31,6 +31,9 @@ _OPTIONS = (
     ),
     click.option("--seed", type=int, help="Seed of the images."),
 )
+LABELS_HELP = "unicode, jis, decimal, romaji, romaji:katakana, index:CHARACTERS, or a CSV or TSV file of file,label"
+"""What ``--labels`` takes."""
+
 _FIELDS = ("characters", "image_size", "images_per_character", "rendering", "seed")
 
 

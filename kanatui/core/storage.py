@@ -69,7 +69,17 @@ def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON (UTF-8, readable) by atomic rename. StorageError if that fails."""
-    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+    write_bytes(path, (json_text(value) + "\n").encode())
+
+
+def json_text(value: Any) -> str:
+    """Return readable JSON: as it is, or in ASCII alone where a file's name is not UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2)
+    return text
 
 
 def read_toml(path: Path, error: type[KanatuiError]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def create(
     learning_rate: float = LEARNING_RATE,
     name: str | None = None,
     on_progress: OnProgress = lambda done, total: None,
+    labels: str = "auto",
 ) -> tuple[Run, list[str]]:
     """Make a run that adapts a model; it has yet to be trained.
 
@@ -60,6 +61,7 @@ def create(
         learning_rate: the highest.
         name: of the run.
         on_progress: told how many samples are prepared, and how many there are.
+        labels: how the labels in the folder are written (:func:`kanatui.pictures.labelled.find_labelled`).
 
     Returns:
         The run, and why each sample was left out that was.
@@ -70,7 +72,7 @@ def create(
     """
     weights = find_weights(model) if model else usual_weights()
     origin, card = provenance_of(weights), read_card(weights)
-    found = find_samples(samples)
+    found = find_samples(samples, labels)
     pictures, left_out = collect(found, card["characters"], card["image_size"], on_progress)
     _require_enough(pictures, samples)
     recipe, plugins = origin.recipe(), list(origin.source.get("plugins", ()))
@@ -99,6 +101,7 @@ def collect(
         those that show one of ``characters``, ``size`` pixels each; and why each other one was left out.
     """
     from kanatui.dataset.mixed import Pictures  # torch, which who only asks what adapting changed need not wait for
+    from kanatui.pictures.files import picture_bytes
 
     images, shown, keys, left_out = [], [], [], []
     for done, sample in enumerate(samples, start=1):
@@ -106,7 +109,7 @@ def collect(
             if sample.character not in characters:
                 raise ImageError(f"{sample.path}: the model does not know {sample.character}")
             images.append(sample.prepared(size))
-            keys.append(int.from_bytes(hashlib.sha256(sample.path.read_bytes()).digest()[:8], "little"))
+            keys.append(int.from_bytes(hashlib.sha256(picture_bytes(sample.path)).digest()[:8], "little"))
             shown.append(sample.character)
         except ImageError as error:
             left_out.append(str(error))

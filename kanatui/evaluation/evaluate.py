@@ -20,7 +20,8 @@ from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_fold
 from kanatui.evaluation.store import KINDS, Evaluation, save
 from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
-from kanatui.pictures.files import find_labelled, read_image
+from kanatui.pictures.files import read_image
+from kanatui.pictures.labelled import find_labelled
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource, OnStage
@@ -38,7 +39,8 @@ def evaluate(
     Args:
         model: a run's id, a weights file or ``default`` (:func:`kanatui.training.runs.find_weights`).
         source: ``{"kind": "held_out"}`` or ``{"kind": "faces"}``, with ``"run"`` if they are another run's; or
-            ``{"kind": "folder", "path": …}``.
+            ``{"kind": "folder", "path": …}``, with ``"labels"`` if they are not to be guessed
+            (:func:`kanatui.pictures.labelled.find_labelled`).
         characters: the candidates, None for all.
         limit: at most so many images; None for :data:`~kanatui.evaluation.HELD_OUT_IMAGES` of the held-out ones, and
             for all of a folder.
@@ -60,7 +62,7 @@ def evaluate(
     own = provenance_of(weights)
     began = time.monotonic()
     if kind == "folder":
-        read = _read_folder(weights, card["characters"], Path(source["path"]).expanduser(), characters, limit, report)
+        read = _read_folder(weights, card["characters"], source, characters, limit, report)
     else:
         owner = find_provenance(source["run"]) if source.get("run") else own
         read = _read_held_out(load_weights(weights), owner, own, kind == "faces", characters, limit, report)
@@ -88,15 +90,23 @@ def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
 
 
 def _read_folder(
-    weights: Path, known: str, path: Path, characters: str | None, limit: int | None, report: OnStage
+    weights: Path, known: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: OnStage
 ) -> _Read:
-    folder = path.resolve()
-    found = find_labelled(folder)
+    notation = source.get("labels") or ""
+    found = find_labelled(Path(source["path"]).expanduser().resolve(), notation or "auto")
     chosen, skipped = choose_pictures(found, known, characters, limit)
     predictions, errors = read_folder(weights, chosen, characters, _counting(report, len(chosen.files)))
     skipped = dataclasses.replace(skipped, unreadable=errors)
-    files = [str(file.relative_to(folder)) for file, _ in chosen.files]
-    about = _about("folder", str(folder), str(folder), available=len(found.files), skipped=skipped.to_dict())
+    files = [found.name(file) for file, _ in chosen.files]
+    about = _about(
+        "folder",
+        str(found.path),
+        f"{found.path} {notation}".rstrip(),
+        available=len(found.files),
+        skipped=skipped.to_dict(),
+        notation=notation,
+        labels=found.understood,
+    )
     return about, predictions, files
 
 
@@ -178,7 +188,9 @@ def open_pictures(
     predictions, files = evaluation.load()
     places = predictions.records["image"][np.asarray(records, dtype=np.int64)]
     if evaluation.kind == "folder":
-        return _open_files([Path(evaluation.where) / files[place] for place in places], evaluation.image_size)
+        where = Path(evaluation.where)
+        root = where.parent if where.is_file() else where
+        return _open_files([root / files[place] for place in places], evaluation.image_size)
     owner = find_provenance(evaluation.where)
     if fingerprint(owner) != evaluation.data:
         raise RunError(f"{owner}: its data have changed since {evaluation.made}; evaluate again")

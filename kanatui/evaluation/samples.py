@@ -13,6 +13,7 @@ import hashlib
 import io
 import itertools
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -24,6 +25,7 @@ from PIL import Image, PngImagePlugin
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError, StorageError
+from kanatui.core.units import printable
 from kanatui.kana.alphabet import FOLD
 from kanatui.pictures.drawing import Drawing, Pixels
 
@@ -114,24 +116,23 @@ def folder() -> Path:
     return paths.home() / "handwriting"
 
 
-def samples(place: Path | None = None) -> list[Sample]:
-    """Return all samples, by character and then from the oldest; or the labelled pictures in another folder.
+def samples(place: Path | None = None, labels: str = "auto") -> list[Sample]:
+    """Return all samples, by character and then from the oldest; or labelled pictures that are elsewhere.
 
-    ImageError if the folder cannot be read, or if another one is named and holds none.
+    Args:
+        place: a folder, or a file of arrays, in place of the samples.
+        labels: how its labels are written (:func:`kanatui.pictures.labelled.find_labelled`).
+
+    Raises:
+        ImageError: the folder cannot be read, or another one is named and holds none.
+        UsageError: ``labels`` makes no sense.
     """
     from kanatui.pictures.files import SUFFIXES
+    from kanatui.pictures.labelled import find_labelled
 
-    if place is not None:
-        return _samples_in(place)
-    if not any(path.suffix.lower() in SUFFIXES for path in folder().glob("*/*")):
+    if place is None and not any(path.suffix.lower() in SUFFIXES for path in folder().glob("*/*")):
         return []  # which is an error where pictures are asked for, but not here
-    return _samples_in(folder())
-
-
-def _samples_in(place: Path) -> list[Sample]:
-    from kanatui.pictures.files import find_labelled
-
-    return [Sample(path, character) for path, character in find_labelled(place).files]
+    return [Sample(path, character) for path, character in find_labelled(place or folder(), labels).files]
 
 
 def tallies(of: Iterable[Sample]) -> dict[str, Tally]:
@@ -217,10 +218,14 @@ class Imported:
     """Pictures that were among the samples already."""
     unreadable: tuple[str, ...]
     """Why each other one was left out."""
+    left_out: tuple[str, ...]
+    """Folders and labels that stand for no character."""
+    understood: str
+    """How the labels were understood, in one line."""
 
 
 def import_from(source: Path, progress: OnProgress = lambda done, total: None) -> Imported:
-    """Copy labelled pictures from a folder, or from a ``.zip`` of one, into the samples.
+    """Copy labelled pictures from a folder, a ``.zip`` of one or a file of arrays into the samples.
 
     Raises:
         ImageError: there is no such folder or archive, or no labelled picture in it.
@@ -234,33 +239,39 @@ def import_from(source: Path, progress: OnProgress = lambda done, total: None) -
 
 
 def _import_folder(source: Path, progress: OnProgress, called: Path) -> Imported:
-    from kanatui.pictures.files import open_image
+    from kanatui.pictures.files import open_image, picture_bytes
+    from kanatui.pictures.labelled import find_labelled
 
     try:
-        found = _samples_in(source)
+        found = find_labelled(source)
     except ImageError as error:
         raise ImageError(str(error).replace(str(source), str(called))) from None
     present = {(sample.character, _digest(sample.path)) for sample in samples()}
     known, unreadable, kept = 0, [], 0
-    for done, sample in enumerate(found, start=1):
+    for done, (path, character) in enumerate(found.files, start=1):
         try:
-            open_image(sample.path, name=str(sample.path.relative_to(source)))
+            open_image(path, name=printable(found.name(path)))
+            data = picture_bytes(path)
         except ImageError as error:
             unreadable.append(str(error))
         else:
-            key = (sample.character, _digest(sample.path))
+            key = (character, hashlib.sha256(data).hexdigest())
             known += key in present
             if key not in present:
                 present.add(key)
-                _copy_in(sample)
+                _copy_in(path, character, data)
                 kept += 1
-        progress(done, len(found))
-    return Imported(kept, known, tuple(unreadable))
+        progress(done, len(found.files))
+    return Imported(kept, known, tuple(unreadable), found.left_out, found.understood)
 
 
-def _copy_in(sample: Sample) -> None:
-    path = _free_path(sample.character, sample.path.stem, sample.path.suffix.lower())
-    storage.write_bytes(path, sample.path.read_bytes())
+def _copy_in(path: Path, character: str, data: bytes) -> None:
+    from kanatui.pictures.files import SUFFIXES
+
+    # In an array file a picture is called t10k-images-idx3-ubyte.gz#17; all else has a picture's suffix.
+    picture = path.suffix.lower() in SUFFIXES
+    stem, suffix = (path.stem, path.suffix.lower()) if picture else (re.sub("[#:]", "-", path.name), ".png")
+    storage.write_bytes(_free_path(character, stem, suffix), data)
 
 
 def _unpack(archive: Path, target: Path) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import ImageError, NoInkError, RunError, UsageError
+from kanatui.core.units import named
 from kanatui.evaluation.files import read_files
 from kanatui.evaluation.probabilities import candidates, classify
 from kanatui.evaluation.store import Skipped
 from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
-from kanatui.pictures.files import LabelledFolder
+from kanatui.pictures.labelled import LabelledFolder
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource, OnProgress
@@ -50,10 +51,13 @@ def choose_pictures(
         unknown_characters="".join(sorted({label for _, label in folder.files if label not in known})),
         outside=len(of_model.files) - len(chosen.files),
         ignored=folder.ignored,
+        left_out=folder.left_out,
     )
     if not chosen.files:
-        labels = "".join(sorted({label for _, label in folder.files}))[:12]
-        raise ImageError(f"{folder.path}: no picture of a character that can be read here (its labels: {labels})")
+        labels = named("".join(sorted({label for _, label in folder.files})), 12)
+        raise ImageError(
+            f"{folder.path}: no picture of a character that can be read here; it has {labels} ({folder.understood})"
+        )
     return (chosen if limit is None else chosen.at_most(limit)), skipped
 
 

@@ -30,6 +30,8 @@ FORMAT = 2
 
 _FORMATS = (1, FORMAT)
 
+_MOST_NAMED = 8  # folders that were left out
+
 KINDS = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces", "folder")}
 """The kinds of sources, and what they are called."""
 
@@ -45,12 +47,14 @@ class Skipped:
     """Of characters that ``--characters`` leaves out."""
     ignored: int = 0
     """Files that do not follow the layout."""
+    left_out: tuple[str, ...] = ()
+    """Folders and labels that stand for no character (:attr:`.LabelledFolder.left_out`)."""
     unreadable: tuple[str, ...] = ()
     """Why each damaged file could not be read."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {**dataclasses.asdict(self), "unreadable": list(self.unreadable)}
+        return {**dataclasses.asdict(self), "left_out": list(self.left_out), "unreadable": list(self.unreadable)}
 
     def in_words(self) -> str:
         """Return what was not scored in one line, "" if everything was."""
@@ -59,11 +63,14 @@ class Skipped:
             for count, what in (
                 (self.unknown, f"of characters that the model does not know ({named(self.unknown_characters)})"),
                 (self.outside, "of characters outside the candidates"),
-                (self.ignored, "files that are not LABEL/*.png or *.jpg"),
+                (self.ignored, "files that are no pictures in a labelled folder"),
                 (len(self.unreadable), "that cannot be read"),
             )
             if count
         ]
+        parts += self.left_out[:_MOST_NAMED]
+        if len(self.left_out) > _MOST_NAMED:
+            parts.append(f"{len(self.left_out) - _MOST_NAMED:,} more such")
         return f"not scored: {', '.join(parts)}" if parts else ""
 
 
@@ -83,7 +90,7 @@ class Evaluation:
     kind: str
     """One of :data:`KINDS`."""
     where: str
-    """The run whose images they are, or the folder."""
+    """The run whose images they are, or the folder or file of arrays."""
     data: str
     """Equal for equal data: the fingerprint of the recipe behind the images, or the folder."""
     candidates: str = ""
@@ -101,6 +108,10 @@ class Evaluation:
     by_script: Mapping[str, Score] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Pictures that were not scored (:class:`Skipped`)."""
+    notation: str = ""
+    """What was said of how labels are written, "" if they were judged by themselves."""
+    labels: str = ""
+    """How the labels of pictures were understood, in one line."""
     note: str = ""
     """What to bear in mind about the scores, "" if nothing."""
     format: int = FORMAT

@@ -146,17 +146,17 @@ def is_visible(character: str) -> bool:
     return unicodedata.category(character)[0] not in "CZ"
 
 
-_CODE_POINT = re.compile(r"(?:U\+)?([0-9A-F]{4,6})", re.IGNORECASE)
+def literal(name: str) -> str | None:
+    """Return the character that a name consists of, None if it is no single character.
 
-
-def parse_label(name: str) -> str | None:
-    """Return the character that a folder's name stands for, None if it is not a label."""
-    # Some file systems keep が as か and a combining mark.
+    It is composed (か and U+3099 are が), and half-width katakana and full-width letters become usual ones.
+    """
     composed = unicodedata.normalize("NFC", name)
-    if len(composed) == 1:
-        return composed if composed.isprintable() and composed != "." else None
-    match = _CODE_POINT.fullmatch(name)
-    if match is None or int(match[1], 16) > 0x10FFFF:
-        return None
-    character = chr(int(match[1], 16))
-    return character if character.isprintable() else None
+    if any(unicodedata.east_asian_width(c) in "HF" for c in composed):
+        composed = unicodedata.normalize("NFKC", composed)
+    return composed if len(composed) == 1 and composed.isprintable() and composed not in ". " else None
+
+
+def code_point(code: int) -> str | None:
+    """Return the character of a code point, None if it is none that can be seen."""
+    return chr(code) if code <= 0x10FFFF and is_visible(chr(code)) else None

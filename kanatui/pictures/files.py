@@ -1,14 +1,9 @@
-"""Pictures from files: opening one, and finding the labelled ones in a folder.
-
-A folder of labelled pictures holds ``LABEL/*.png|jpg|jpeg``, where LABEL is the character itself, ``3042`` or
-``U+3042``.
-"""
+"""Pictures from files: opening one."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
+import io
 import struct
 import warnings
 from pathlib import Path
@@ -16,20 +11,26 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from kanatui.core.errors import ImageError
-from kanatui.kana.sets import parse_label
+from kanatui.core.units import printable
+from kanatui.pictures.arrays import open_member
 from kanatui.pictures.prepare import prepare
 
 MOST_PIXELS = 64_000_000
 """Larger pictures are refused: they would take gigabytes, and no camera's or scanner's page needs more."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm",
+)  # fmt: skip
 """What counts as a picture in a labelled folder, in either case."""
 
 # Not all that Pillow knows: it would start Ghostscript for EPS.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+# Pillow calls a PNG damaged if its metadata are larger than this when unpacked; editors write more than its own 1 MB.
+PngImagePlugin.MAX_TEXT_CHUNK = 64 << 20
+
 # What Pillow's decoders raise for damaged files, besides OSError.
 _DAMAGED = (SyntaxError, ValueError, EOFError, OverflowError, MemoryError, LookupError, struct.error)
 
@@ -38,13 +39,15 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
     """Read a picture, all of it, upright as its EXIF orientation says.
 
     Args:
-        file: its path, or one that is open.
+        file: its path, that of one in an array file (:mod:`kanatui.pictures.arrays`), or a file that is open.
         name: what to call it in errors; the path if not given.
 
     Raises:
         ImageError: it is missing, a folder, empty, no picture, truncated, or larger than :data:`MOST_PIXELS`.
     """
-    name = name or str(file)
+    name = name or printable(str(file))
+    if isinstance(file, Path) and (member := open_member(file)):
+        return member
     try:
         # Opened here, not by Pillow, which leaves the file of a damaged picture to the garbage collector.
         with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
@@ -88,7 +91,20 @@ def read_image(file: Path | IO[bytes], size: int, name: str = "") -> npt.NDArray
     try:
         return prepare(image, size)
     except ImageError as error:
-        raise type(error)(f"{name or file}: {error}") from None
+        raise type(error)(f"{name or printable(str(file))}: {error}") from None
+
+
+def picture_bytes(file: Path) -> bytes:
+    """Return a picture's file as it is; of one in an array file, a PNG's. ImageError if it cannot be read."""
+    member = open_member(file)
+    if member is None:
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{printable(str(file))}: {(error.strerror or str(error)).lower()}") from None
+    data = io.BytesIO()
+    member.save(data, "PNG")
+    return data.getvalue()
 
 
 def _too_large(name: str, what: str) -> str:
@@ -103,58 +119,3 @@ def _what_it_is(file: Path | IO[bytes]) -> str:
 
 def _one_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelledFolder:
-    """Labelled pictures, found but not opened."""
-
-    path: Path
-    files: tuple[tuple[Path, str], ...]
-    """Each file with its character, by character and then by name."""
-    ignored: int
-    """Files and folders that do not follow the layout."""
-
-    def only(self, characters: str) -> LabelledFolder:
-        """Return what shows one of ``characters``."""
-        return dataclasses.replace(self, files=tuple(entry for entry in self.files if entry[1] in characters))
-
-    def at_most(self, count: int) -> LabelledFolder:
-        """Return at most ``count`` pictures, spread evenly over the characters: always the same ones."""
-        seen: dict[str, int] = {}
-        ranked = []
-        for place, (_, character) in enumerate(self.files):
-            seen[character] = seen.get(character, 0) + 1
-            ranked.append((seen[character], place))
-        chosen = sorted(place for _, place in sorted(ranked)[:count])
-        return dataclasses.replace(self, files=tuple(self.files[place] for place in chosen))
-
-
-def find_labelled(folder: Path) -> LabelledFolder:
-    """Look for labelled pictures.
-
-    Raises:
-        ImageError: there is no such folder, it cannot be read, or it holds no labelled picture.
-    """
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    found: list[tuple[str, str, Path]] = []
-    ignored = 0
-    try:
-        for inner in os.scandir(folder):
-            label = parse_label(inner.name) if inner.is_dir() else None
-            if label is None:
-                ignored += not inner.name.startswith(".")
-                continue
-            for entry in os.scandir(inner.path):
-                if entry.is_file() and entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
-                    found.append((label, entry.name, Path(entry.path)))
-                else:
-                    ignored += not entry.name.startswith(".")
-    except OSError as error:
-        raise ImageError(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}") from None
-    if not found:
-        raise ImageError(
-            f"{folder}: no labelled pictures; expected LABEL/*.png or *.jpg, where LABEL is a character, 3042 or U+3042"
-        )
-    return LabelledFolder(folder, tuple((path, label) for label, _, path in sorted(found)), ignored)

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from kanatui.cli import run
 from kanatui.core.errors import WeightsError
+from kanatui.evaluation.evaluate import open_pictures
 from kanatui.evaluation.store import list_evaluations
 from kanatui.pictures import pool
 from kanatui.training.runs import find_weights, usual_weights
@@ -122,6 +123,54 @@ def test_restricting_the_candidates_helps_and_leaves_the_others_out(trained, lab
     assert data["skipped"]["outside"] == 15
     assert {confusion["read"] for confusion in data["confusions"]} <= {"い", "む", "へ", ""}
     assert data["per_character"]["へ"]["strict"] > 0.6  # ヘ is no candidate
+
+
+def test_evaluate_says_how_it_understood_the_labels(trained, labelled, capsys):
+    for character in CHARACTERS:
+        code = "".join(f"{byte & 0x7F:02x}" for byte in character.encode("euc_jp"))
+        (labelled / f"U+{ord(character):04X}").rename(labelled / code)
+    (labelled / "misc").mkdir()
+    shutil.copy(next(labelled.glob("*/1.png")), labelled / "misc")
+    output = ran(["evaluate", "latest", "--images", labelled], capsys)
+    assert "JIS X 0208 codes (2424 is い)" in output.out
+    one_line(output, "not scored: folder 'misc'")
+    data = json.loads(ran(["evaluate", "latest", "--images", labelled, "--labels", "jis", "--json"], capsys).out)
+    assert data["images"] == 24 and data["folded"] > 0.6 and data["labels"] == "8 labels: JIS X 0208 codes (2424 is い)"
+    one_line(ran(["evaluate", "latest", "--labels", "jis"], capsys, 2), "--labels needs --images")
+    one_line(ran(["evaluate", "latest", "--images", labelled, "--labels", "no.csv"], capsys, 2), "no.csv: no such file")
+
+
+def test_evaluate_reads_arrays_and_tables_just_as_files(trained, labelled, drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    one = json.loads(ran(["evaluate", "latest", "--images", labelled, "--json"], capsys).out)
+    rows = [f"{path.parent.name}/{path.name},{chr(int(path.parent.name[2:], 16))}" for path in labelled.glob("*/*")]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    other = json.loads(
+        ran(["evaluate", "latest", "--images", labelled, "--labels", "labels.csv", "--json"], capsys).out
+    )
+    assert other["per_character"] == one["per_character"] and other["images"] == 24
+    pictures = np.stack([np.asarray(image) for images in drawn.values() for image in images])
+    np.savez(tmp_path / "set-imgs.npz", pictures)
+    np.savez(tmp_path / "set-labels.npz", np.repeat(np.arange(len(drawn)), 3))
+    array = ["--images", "set-imgs.npz", "--labels", f"index:{CHARACTERS}"]
+    data = json.loads(ran(["evaluate", "latest", *array, "--json"], capsys).out)
+    assert data["images"] == 24 and data["folded"] > 0.6 and "class numbers" in data["labels"]
+    newest = list_evaluations(trained / "evaluations")[0]
+    assert newest.notation == f"index:{CHARACTERS}"
+    shown, errors = open_pictures(newest, [0, 5], lambda spec: None)
+    assert not errors and shown.shape[0] == 2 and shown.max() > 200
+
+
+def test_evaluate_goes_on_past_a_name_that_is_not_utf8(trained, labelled, kanatui):
+    bad = os.path.join(labelled, "U+3044", os.fsdecode("壊れ.png".encode("cp932")))
+    with open(bad, "w") as file:
+        file.write("no picture")
+    environment = {"KANATUI_HOME": os.environ["KANATUI_HOME"]}
+    for arguments in (["--json"], []):
+        result = kanatui("evaluate", "latest", "--images", labelled, *arguments, check=1, env=environment)
+        assert "not scored: 1 that cannot be read" in result.stderr and "\\udc89" in result.stderr
+    result = kanatui(*RECOGNIZE, bad, labelled / "U+30ED" / "1.png", check=1, env=environment)
+    assert "U+30ED/1.png" in result.stdout and "\\udc89" in result.stderr
 
 
 def test_candidates_that_the_model_does_not_know_are_named(trained, labelled, capsys):

@@ -15,7 +15,7 @@ from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_fold
 from kanatui.kana.folding import fold_groups
 from kanatui.model.predictions import Predictions
 from kanatui.model.weights import Classifier, save_weights
-from kanatui.pictures.files import find_labelled
+from kanatui.pictures.labelled import find_labelled
 from kanatui.plugins.registry import load
 from kanatui.training.provenance import find_provenance, provenance_of
 from kanatui.training.session import build_model
@@ -104,7 +104,11 @@ def test_of_no_images_every_score_is_zero():
 def test_pictures_that_cannot_be_scored_are_left_out_and_counted(folder):
     chosen, skipped = choose_pictures(find_labelled(folder), CHARACTERS, "かさ")
     assert [label for _, label in chosen.files] == ["か", "か", "さ"]
-    assert (skipped.unknown, skipped.outside, skipped.ignored) == (1, 1, 3)
+    assert (skipped.unknown, skipped.outside, skipped.ignored) == (1, 1, 2)
+    assert skipped.in_words() == (
+        "not scored: 1 of characters that the model does not know (漢), 1 of characters outside the candidates, "
+        "2 files that are no pictures in a labelled folder, folder 'not a label'"
+    )
     assert len(choose_pictures(find_labelled(folder), CHARACTERS, None, 2)[0].files) == 2
     with pytest.raises(ImageError, match="no picture of a character that can be read here"):
         choose_pictures(find_labelled(folder), "ヌネ")

@@ -11,7 +11,7 @@ from kanatui.core.errors import ImageError, StorageError
 from kanatui.evaluation import samples
 from kanatui.evaluation.samples import Tally
 from kanatui.pictures.drawing import Drawing, Stroke
-from kanatui.pictures.files import find_labelled
+from kanatui.pictures.labelled import find_labelled
 from tests.helpers.drawings import drawn
 
 
@@ -129,6 +129,31 @@ def test_pictures_from_elsewhere_are_taken_and_damaged_ones_named(tmp_path, home
     (sample,) = samples.samples()
     assert (sample.character, sample.path.suffix) == ("き", ".jpg")
     assert sample.notes().drawing is None and sample.notes().readings == ()
+
+
+def test_arrays_and_archives_as_others_ship_them_become_samples(tmp_path, home):
+    bars = np.zeros((3, 28, 28), dtype=np.uint8)
+    for index in range(3):
+        bars[index, 5 + 5 * index : 9 + 5 * index, 4:24] = 255
+    np.savez(tmp_path / "kmnist-test-imgs.npz", bars)
+    np.savez(tmp_path / "kmnist-test-labels.npz", np.array([0, 1, 1]))
+    came = samples.import_from(tmp_path / "kmnist-test-imgs.npz")
+    assert (came.kept, came.known, came.unreadable) == (3, 0, ()) and "class numbers" in came.understood
+    assert samples.import_from(tmp_path / "kmnist-test-imgs.npz").known == 3
+    found = samples.samples()
+    assert [(sample.character, sample.path.name) for sample in found] == [
+        ("お", "kmnist-test-imgs.npz-0.png"),
+        ("き", "kmnist-test-imgs.npz-1.png"),
+        ("き", "kmnist-test-imgs.npz-2.png"),
+    ]
+    assert (np.asarray(found[0].picture()) == bars[0]).all()
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        archive.write(found[0].path, "mine/train/ke/1.png")
+        archive.write(found[0].path, "mine/misc/1.png")
+        archive.writestr("__MACOSX/mine/train/ke/._1.png", b"")
+    came = samples.import_from(tmp_path / "mac.zip")
+    assert (came.kept, came.left_out, came.unreadable) == (1, ("folder 'mine/misc'",), ())
+    assert samples.samples()[-1].character == "け"
 
 
 def test_what_holds_no_labelled_pictures_is_an_error_that_names_it(tmp_path):

@@ -10,7 +10,7 @@ from kanatui.kana import alphabet
 from kanatui.kana.alphabet import FOLD, HIRAGANA, KANA
 from kanatui.kana.folding import fold_groups, fold_matrix, fold_probabilities
 from kanatui.kana.romaji import NAMES, name_of, parse_typed
-from kanatui.kana.sets import parse_characters, parse_label, spell_characters
+from kanatui.kana.sets import parse_characters, spell_characters
 
 
 def test_there_are_169_kana():
@@ -168,17 +168,6 @@ def test_folded_probabilities_are_sums_over_groups():
 
 
 @pytest.mark.parametrize(
-    ("name", "character"),
-    [
-        ("あ", "あ"), ("3042", "あ"), ("U+3042", "あ"), ("u+30a1", "ァ"), ("か\u3099", "が"), ("U+20BB7", "𠮷"),
-        ("hello", None), ("", None), (".", None), ("U+110000", None), ("U+0007", None), ("あい", None), ("D800", None),
-    ],
-)  # fmt: skip
-def test_labels(name, character):
-    assert parse_label(name) == character
-
-
-@pytest.mark.parametrize(
     ("text", "prefer", "character"),
     [
         ("か", "hiragana", "か"),
@@ -207,6 +196,14 @@ def test_what_is_no_character_is_refused_in_one_line(text):
     with pytest.raises(ValueError) as caught:
         parse_typed(text)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_model_reads_can_be_typed_even_if_it_is_ascii():
+    assert parse_typed("7") == "7"
+    assert parse_typed("a", known="abc") == "a" and parse_typed("U+0061", known="abc") == "a"
+    assert parse_typed("a", known="あア") == "あ"
+    with pytest.raises(ValueError, match="type the character"):
+        parse_typed("z", known="あ")
 
 
 def test_every_kana_can_be_typed_by_its_name():

@@ -1,15 +1,18 @@
-"""Pictures as they are opened, and folders of labelled ones."""
+"""Pictures as they are opened."""
 
 import contextlib
 import gc
 import io
+import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from kanatui.core.errors import ImageError
-from kanatui.pictures.files import MOST_PIXELS, find_labelled, open_image, read_image
+from kanatui.pictures.files import MOST_PIXELS, open_image, read_image
 
 
 def test_a_picture_is_turned_upright(picture):
@@ -62,14 +65,12 @@ def test_what_is_no_picture_is_an_error_that_says_so(tmp_path):
         open_image(postscript)
 
 
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def huge_png(width, height):
     """A few bytes that claim to be a very large picture."""
-    import struct
-    import zlib
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
@@ -88,22 +89,20 @@ def test_reading_names_the_picture_without_ink(tmp_path):
         read_image(tmp_path / "white.png", 32)
 
 
-def test_labelled_pictures_are_found_in_order_and_others_counted(folder):
-    found = find_labelled(folder)
-    assert [(path.name, label) for path, label in found.files] == [
-        ("a.PNG", "か"), ("b.png", "か"), ("1.jpg", "が"), ("x.jpeg", "さ"), ("1.png", "漢"),
-    ]  # fmt: skip
-    assert found.ignored == 3
-    assert [label for _, label in found.at_most(3).files] == ["か", "が", "さ"]
-    assert len(found.at_most(99).files) == 5
+@pytest.mark.parametrize("name", [b"iTXt", b"zTXt", b"iCCP"])
+def test_pictures_with_megabytes_of_metadata_are_opened(picture, name):
+    before = {
+        b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0", b"zTXt": b"Raw profile\0\0", b"iCCP": b"ICC profile\0\0",
+    }[name]  # fmt: skip
+    path = picture("big.png")
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + chunk(name, before + zlib.compress(b"<x/>" * 3_000_000)) + data[33:])
+    assert open_image(path).size == (40, 40)
 
 
-def test_a_folder_without_labelled_pictures_says_what_is_expected(tmp_path):
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "plain" / "a.png").touch()
-    with pytest.raises(ImageError, match=r"plain: no labelled pictures; expected LABEL/\*.png"):
-        find_labelled(tmp_path / "plain")
-    with pytest.raises(ImageError, match="nowhere: no such folder"):
-        find_labelled(tmp_path / "nowhere")
-    with pytest.raises(ImageError, match="not a folder"):
-        find_labelled(tmp_path / "plain" / "a.png")
+def test_a_name_that_is_not_utf8_can_be_printed(tmp_path):
+    path = tmp_path / os.fsdecode("壊れ.png".encode("cp932"))
+    path.write_text("no picture")
+    with pytest.raises(ImageError, match=r"\\udc89.*not a picture") as caught:
+        open_image(path)
+    assert str(caught.value).isprintable() and str(caught.value).encode()

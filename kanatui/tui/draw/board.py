@@ -300,11 +300,11 @@ class Board(Horizontal):
         question = "Which character is it? (か, ka, KA for katakana, U+304B)"
         text = await self.app.push_screen_wait(Ask(question, check=self._judge_typed))
         if text is not None:
-            self._keep(parse_typed(text, self._reader.typed_script))
+            self._keep(parse_typed(text, self._reader.typed_script, self._reader.known))
 
     def _judge_typed(self, text: str) -> str:
         try:
-            parse_typed(text, self._reader.typed_script)
+            parse_typed(text, self._reader.typed_script, self._reader.known)
         except ValueError as error:
             return str(error)
         return ""

@@ -179,11 +179,13 @@ class Samples(Horizontal):
         came = await self._do(lambda: samples.import_from(Path(text).expanduser()))
         if came is not None:
             known = f", {came.known:,} already there" if came.known else ""
-            self.app.notify(f"{counted(came.kept, 'sample')} imported{known}", markup=False)
-            if came.unreadable:
-                host(self).tell_problem(
-                    f"{counted(len(came.unreadable), 'picture')} could not be read", "\n".join(came.unreadable)
-                )
+            self.app.notify(f"{counted(came.kept, 'sample')} imported{known} ({came.understood})", markup=False)
+            if came.unreadable or came.left_out:
+                unread = f"{counted(len(came.unreadable), 'picture')} could not be read" if came.unreadable else ""
+                names = f"{came.left_out[0]} and others" if len(came.left_out) > 1 else "".join(came.left_out)
+                left_out = f"{names} left out" if names else ""
+                details = "\n".join([*came.left_out, *came.unreadable])
+                host(self).tell_problem(", ".join(filter(None, [left_out, unread])), details)
 
     async def _do(self, change: Callable[[], T]) -> T | None:
         """Run a change to the files in a thread, and show the result; return None if it failed."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kanatui.core.units import percent
+from kanatui.core.units import percent, printable
 from kanatui.model.metrics import METRICS, PER_CHARACTER
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LoadedEvaluation:
     def origin(self, place: int) -> str:
         """Return where a record's image comes from."""
         image = int(self.predictions.records["image"][place])
-        return self.files[image] if self.files else f"image {image:,} of {self.evaluation.where}"
+        return printable(self.files[image]) if self.files else f"image {image:,} of {self.evaluation.where}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +140,7 @@ def headline(loaded: LoadedEvaluation) -> str:
         # No more than these fit into 80 columns; the command line prints all of them.
         scripts = (f"{name} {' '.join(score.texts(PER_CHARACTER))}" for name, score in scores.by_script.items())
         lines.append("   ".join(scripts))
-    return "\n".join(filter(None, [*lines, evaluation.note, _left_out(evaluation)]))
+    return "\n".join(filter(None, [*lines, evaluation.labels, evaluation.note, _left_out(evaluation)]))
 
 
 def _left_out(evaluation: Evaluation) -> str:

@@ -168,6 +168,8 @@ class EvaluateScreen(KanatuiScreen):
             return
         about = self.loaded.evaluation
         source = {"kind": about.kind, "path" if about.kind == "folder" else "run": about.where}
+        if about.notation:
+            source["labels"] = about.notation
         self._begin(self.compare_panel.second, source, about.candidates or None, about.limit or None)
 
     @property
