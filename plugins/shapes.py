@@ -1,7 +1,7 @@
 """Draw what is no character at all, for models to learn from: scribbles, blots, and surfaces such as photos have.
 
-What is left of such pictures when they are prepared is one shape, white on black: an empty page with grain becomes a square full of
-holes, a blot a disc, a scribble itself.
+What is left of such pictures when they are prepared is one shape, white on black: an empty page with grain becomes a
+square full of holes, a blot a disc, a scribble itself.
 """
 
 import dataclasses
@@ -61,7 +61,8 @@ def _between(keys, low, high):
 def _scribble(keys):
     """A handful of long strokes that turn at random: five of them are hardly ever a kana, two or three may be."""
     count = 5 + int(keys.integers(9)[0])
-    return [_walk(keys, _between(keys, 0.3, 1.6), _between(keys, 1.0, 14.0)) for _ in range(count)], _between(keys, 0.02, 0.09)
+    lines = [_walk(keys, _between(keys, 0.3, 1.6), _between(keys, 1.0, 14.0)) for _ in range(count)]
+    return lines, _between(keys, 0.02, 0.09)
 
 
 def _walk(keys, length, bend):

@@ -1,9 +1,9 @@
 """Outliers: images of what is none of a recipe's characters, from which a model learns to be unsure.
 
 There are two kinds: characters of other scripts, in the recipe's faces, and shapes that are no characters at all
-(:class:`~kanatui.plugins.bases.OutlierSource`). Both are placed and changed by the recipe's own augmentations. That a model
-learns from some outliers to recognise others was found by Hendrycks, Mazeika and Dietterich ("Deep Anomaly Detection with
-Outlier Exposure", ICLR 2019).
+(:class:`~kanatui.plugins.bases.OutlierSource`). Both are placed and changed by the recipe's own augmentations. That a
+model learns from some outliers to recognise others was found by Hendrycks, Mazeika and Dietterich ("Deep Anomaly
+Detection with Outlier Exposure", ICLR 2019).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import FontError
-from kanatui.core.rng import Floats, Keys, mix64, word_key
+from kanatui.core.rng import U64, Floats, Keys, mix64, word_key
 from kanatui.dataset.layout import Layout, lay_out_glyphs
 from kanatui.dataset.recipe import Outliers, Recipe
 from kanatui.dataset.source import Images, Indices, OnProgress
@@ -41,8 +41,9 @@ class _Kind:
     cumulative: Floats
     """Where each character ends when they are drawn by a number 0 … 1, [characters]."""
 
-    def images(self, keys: Keys, numbers: Indices) -> Images:
-        labels = np.minimum(np.searchsorted(self.cumulative, keys.uniform(), side="right"), len(self.cumulative) - 1)
+    def images(self, keys: U64, numbers: Indices) -> Images:
+        drawn = Keys(keys, "outlier's character").uniform()
+        labels = np.minimum(np.searchsorted(self.cumulative, drawn, side="right"), len(self.cumulative) - 1)
         return self.stream.images(self.stream.offsets[labels] + numbers % _EACH)
 
 
@@ -78,14 +79,14 @@ class OutlierStream:
     def images(self, numbers: npt.ArrayLike) -> Images:
         """Make outliers, by their numbers from 0 on: uint8 [n, H, W], white on black."""
         wanted = np.atleast_1d(np.asarray(numbers, dtype=np.int64))
-        keys = Keys(mix64(mix64(np.array([self._seed], dtype=np.uint64)) ^ mix64(wanted.astype(np.uint64))), "outliers")
-        shaped = keys.uniform() < self._shapes_share
+        keys = mix64(mix64(np.array([self._seed], dtype=np.uint64)) + wanted.astype(np.uint64))
+        shaped = Keys(keys, "outlier's kind").uniform() < self._shapes_share
         size = self.image_size
         made = np.empty((len(wanted), size, size), dtype=np.uint8)
         for name, chosen in (("shapes", shaped), ("characters", ~shaped)):
             kind = self._kinds[name]
             if chosen.any() and kind:
-                made[chosen] = kind.images(keys.take(chosen), wanted[chosen])
+                made[chosen] = kind.images(keys[chosen], wanted[chosen])
         return made
 
     @property
@@ -147,8 +148,8 @@ def _kind(
 def _choose(parts: Sequence[str], faces: Sequence[Face], most: int, seed: int) -> dict[str, _Coverage]:
     """Choose glyphs from all that faces may have, as many of each part: [faces] for each character.
 
-    Faces of a style that has few are chosen more often, as :class:`.GlyphPlan` does when it balances styles.
-    Among n items the one with the least −log(u) / weight comes first as often as its weight says (Efraimidis and Spirakis,
+    Faces of a style that has few are chosen more often, as :class:`.GlyphPlan` does when it balances styles. Among n
+    items the one with the least −log(u) / weight comes first as often as its weight says (Efraimidis and Spirakis,
     "Weighted random sampling with a reservoir", 2006).
     """
     styles = [face.style for face in faces]
@@ -179,7 +180,7 @@ def _drawable(
         if len(asked):
             drawn = sources[face.source].coverage(face, "".join(characters[i] for i in asked))
             coverage[asked, place] = drawn
-    kept = coverage.any(axis=1)
+    kept: npt.NDArray[np.bool_] = np.any(coverage, axis=1)
     return "".join(c for c, keep in zip(characters, kept.tolist(), strict=True) if keep), coverage[kept]
 
 

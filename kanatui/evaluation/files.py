@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from kanatui.core.errors import ImageError
-from kanatui.evaluation.probabilities import Probabilities, classify_pictures
+from kanatui.evaluation.probabilities import Classified, classify_pictures
 from kanatui.model.card import read_card
 from kanatui.pictures.files import read_image
 from kanatui.pictures.pool import Preparation, Prepared
@@ -33,7 +33,7 @@ _LONGEST_STREAM = 256 << 20  # bytes
 
 def read_files(
     weights: Path, files: Sequence[Path | IO[bytes]], characters: str | None = None
-) -> Generator[Probabilities | ImageError]:
+) -> Generator[Classified | ImageError]:
     """Read a picture from each file, in order.
 
     Args:
@@ -42,8 +42,8 @@ def read_files(
         characters: the candidates; None for all that the model knows.
 
     Yields:
-        Of each picture its probabilities, float32 [C] over the model's characters, or the error that says why there are
-        none: a :class:`~kanatui.core.errors.NoInkError` if nothing is on it.
+        Of each picture what the model makes of it, or the error that says why there is nothing to read: a
+        :class:`~kanatui.core.errors.NoInkError` if nothing is on it.
 
     Raises:
         WeightsError: the model cannot be loaded.
@@ -59,12 +59,12 @@ def read_files(
 
 def read_prepared(
     classifier: Classifier, pictures: Iterable[Prepared], characters: str | None = None
-) -> Iterator[Probabilities | ImageError]:
+) -> Iterator[Classified | ImageError]:
     """Read pictures that are prepared already; see :func:`read_files`. Errors among them are passed on."""
     coming = iter(pictures)
     while batch := list(islice(coming, _AT_ONCE)):
         prepared = [picture for picture in batch if not isinstance(picture, ImageError)]
-        found = iter(classify_pictures(classifier, np.stack(prepared), characters) if prepared else ())
+        found = classify_pictures(classifier, np.stack(prepared), characters).each() if prepared else iter(())
         for picture in batch:
             yield picture if isinstance(picture, ImageError) else next(found)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import UsageError
 from kanatui.core.units import named
+from kanatui.model.calibration import certainty
+from kanatui.model.looks import mean_logits
 
 if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
@@ -17,8 +19,24 @@ if TYPE_CHECKING:
 Probabilities = npt.NDArray[np.float32]
 
 
-def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None) -> Probabilities:
-    """Return probabilities float32 [n, C] over all of the model's classes, zero outside ``characters``.
+class Classified(NamedTuple):
+    """What a model makes of some images, or of one."""
+
+    probabilities: Probabilities
+    """float32 [n, C] over all of the model's classes, zero outside the candidates; of one image [C]."""
+    certainty: npt.NDArray[np.float32]
+    """How sure the model is that an image shows any of its characters, candidate or not, 0 … 1: float32 [n]; of one [].
+
+    See :func:`kanatui.model.calibration.certainty`; what is too little, :meth:`.Calibration.refuses` says.
+    """
+
+    def each(self) -> Iterator[Classified]:
+        """Give what it says of each image."""
+        return (Classified(*of_one) for of_one in zip(self.probabilities, self.certainty, strict=True))
+
+
+def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None) -> Classified:
+    """Classify images that are as the model's training made them.
 
     Args:
         classifier: the model.
@@ -28,21 +46,23 @@ def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters
     Raises:
         UsageError: the model knows none of ``characters``.
     """
-    return _among(candidates(classifier.characters, characters), classifier.logits(prepared).numpy())
+    return _classified(classifier, classifier.logits(prepared).numpy(), characters)
 
 
 def classify_pictures(
     classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
-) -> Probabilities:
-    """Do as :func:`classify` for real pictures, each looked at several times (:func:`views`)."""
-    allowed = candidates(classifier.characters, characters)
-    return _among(allowed, np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
+) -> Classified:
+    """Do as :func:`classify` for real pictures, each looked at several times (:mod:`kanatui.model.looks`)."""
+    return _classified(classifier, mean_logits(classifier, prepared), characters)
 
 
-def _among(allowed: npt.NDArray[np.bool_], logits: npt.NDArray[np.float32]) -> Probabilities:
-    logits = np.where(allowed, logits, -np.inf)
-    likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True), dtype=np.float32)
+def _classified(classifier: Classifier, logits: npt.NDArray[np.float32], characters: str | None) -> Classified:
+    """Turn logits [n, C] into calibrated probabilities: the one place where the temperature counts."""
+    scaled = logits / np.float32(classifier.calibration.temperature)
+    allowed = np.where(candidates(classifier.characters, characters), scaled, -np.inf)
+    likelihood = np.exp(allowed - allowed.max(axis=1, keepdims=True))
+    probabilities = np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True), dtype=np.float32)
+    return Classified(probabilities, certainty(logits))
 
 
 def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
@@ -59,25 +79,3 @@ def not_known(known: str, characters: str | None) -> str:
     """Say in one line which candidates the model does not know, "" if it knows them all."""
     unknown = "".join(c for c in characters or "" if c not in known)
     return f"the model does not know {named(unknown)}, so no picture is read as that" if unknown else ""
-
-
-LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))
-"""Size as a factor, and degrees clockwise."""
-
-
-def views(prepared: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
-    """Give all looks at some pictures, uint8 [n, S, S] each, beginning with the pictures themselves."""
-    import torch
-    from torch.nn.functional import grid_sample
-
-    yield prepared
-    size = prepared.shape[-1]
-    pictures = torch.from_numpy(np.ascontiguousarray(prepared)).unsqueeze(1).float()
-    middle = (torch.arange(size) + 0.5) * (2 / size) - 1
-    for scale, degrees in LOOKS:
-        angle = torch.deg2rad(torch.tensor(degrees))
-        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-        across, down = middle[None, :], middle[:, None]
-        grid = torch.stack([cos * across + sin * down, cos * down - sin * across], dim=-1)
-        seen = grid_sample(pictures, grid.expand(len(pictures), size, size, 2), align_corners=False)
-        yield seen[:, 0].round_().to(torch.uint8).numpy()

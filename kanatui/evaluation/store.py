@@ -20,7 +20,7 @@ import numpy as np
 
 from kanatui.core import storage
 from kanatui.core.errors import RunError
-from kanatui.core.units import named
+from kanatui.core.units import counted, named, percent
 from kanatui.evaluation.scores import Score, Scores
 from kanatui.model.predictions import RECORD, UNREAD, Predictions
 from kanatui.training.event_text import IMAGE_SETS
@@ -112,6 +112,8 @@ class Evaluation:
     """What was said of how labels are written, "" if they were judged by themselves."""
     labels: str = ""
     """How the labels of pictures were understood, in one line."""
+    outliers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Of a folder's pictures of other characters: ``images``, and the shares ``refused`` and ``auroc``."""
     note: str = ""
     """What to bear in mind about the scores, "" if nothing."""
     format: int = FORMAT
@@ -122,6 +124,15 @@ class Evaluation:
     def name(self) -> str:
         """The name of its files."""
         return self.path.stem
+
+    @property
+    def of_outliers(self) -> str:
+        """What was made of pictures that show none of the model's characters, in one line; "" if there were none."""
+        if not self.outliers:
+            return ""
+        images, refused = self.outliers["images"], self.outliers["refused"]
+        told = f", AUROC {self.outliers['auroc']:.3f}" if "auroc" in self.outliers else ""
+        return f"other characters: {counted(int(images), 'image')}, {percent(refused)} refused{told}"
 
     @property
     def source(self) -> str:
@@ -139,6 +150,7 @@ class Evaluation:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 records, names = arrays["records"], arrays["files"].tobytes().decode("utf-8", "surrogateescape")
+            records = _completed(records)
             if records.dtype != RECORD or not _within(records, len(self.characters)):
                 raise ValueError("its records make no sense")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -150,6 +162,18 @@ class Evaluation:
         with storage.storing(self.path):
             self.path.unlink(missing_ok=True)
             self.path.with_suffix(".npz").unlink(missing_ok=True)
+
+
+def _completed(records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Fill in what earlier versions did not record: all pictures were read, and nothing said how certainly."""
+    names, all_names = records.dtype.names or (), RECORD.names or ()
+    if names != all_names[:-2]:
+        return records
+    completed = np.ones(len(records), dtype=RECORD)
+    completed["refused"] = False
+    for name in names:
+        completed[name] = records[name]
+    return completed
 
 
 def _within(records: np.ndarray[Any, Any], characters: int) -> bool:

@@ -1,7 +1,7 @@
 """Which characters of other scripts can be told from kana, and which of them are kept for measuring that.
 
-A model is trained to be unsure of what it cannot read: digits, letters, kanji. Some of those have the very shape of a kana;
-to teach a model that 口 is nothing would teach it that ロ is nothing.
+A model is trained to be unsure of what it cannot read: digits, letters, kanji. Some of those have the very shape of a
+kana; to teach a model that 口 is nothing would teach it that ロ is nothing.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ SAME_SHAPE = (
 )
 """Each kana with the characters of other scripts that have its shape.
 
-Likeness is the mean correlation between blurred 48 px images of both, fitted to one box, over six faces of four styles. The kana
-that are confused most by people and models have 0.77 (フヲ), 0.74 (コロ) and 0.72 (てで). Of all ASCII and the 2,965 kanji of
-JIS level 1, those above 0.67 are ト卜 0.87, ム厶 0.84, カ力 0.83, ロ口 0.80, タ夕 0.74, エ工 0.72, ホ木 0.71, ネ礻 0.69, チ千 0.68
-and ホ本 0.69 (which has a stroke more, so it stays out of here); just below them lie チ干 0.65, セ七 0.64, ヨ∃ 0.63 and ヰ井
-0.63. The rest has few strokes that faces place differently and handwriting does not: ー一, ニ二, ハ八, ミ三, and signs.
+Likeness is the mean correlation between blurred 48 px images of both, fitted to one box, over six faces of four
+styles. Kana that people and models often confuse have 0.77 (フヲ), 0.74 (コロ) and 0.72 (てで). Of all ASCII and the
+2,965 kanji of JIS level 1, these are above 0.67: ト卜 0.87, ム厶 0.84, カ力 0.83, ロ口 0.80, タ夕 0.74, エ工 0.72,
+ホ木 0.71, ネ礻 0.69, ホ本 0.69 (not listed here: it has one more stroke) and チ千 0.68. Just below them lie チ干 0.65,
+セ七 0.64, ヨ∃ 0.63 and ヰ井 0.63. The others have few strokes, which faces place differently and handwriting does not:
+ー一, ニ二, ハ八, ミ三, and signs.
 """
 
 _KANJI = range(0x3400, 0xA000)

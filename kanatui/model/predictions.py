@@ -1,6 +1,6 @@
 """What a classifier said about each image: one record an image, from which every score and list is made.
 
-A record takes 64 bytes, so that all of the article's 715,884 images fit into 46 MB. Nothing here needs torch:
+A record takes 77 bytes, so that all of the article's 715,884 images fit into 55 MB. Nothing here needs torch:
 the app looks through evaluations that another process made.
 """
 
@@ -29,6 +29,8 @@ RECORD = np.dtype(
         ("of_truth", "<f4"),  # the true class's probability
         ("alike", "<i4"),  # the likeliest class of the likeliest group of look-alikes, or UNREAD
         ("alike_probability", "<f4"),  # that group's
+        ("certainty", "<f4"),  # that it is one of the model's characters (kanatui.model.calibration), 1 if not known
+        ("refused", "?"),  # whether that was too little
     ]
 )
 """The layout of a record."""
@@ -56,13 +58,22 @@ class Predictions:
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
 
-    def add(self, probabilities: npt.NDArray[np.floating], labels: npt.ArrayLike, images: npt.ArrayLike) -> None:
+    def add(
+        self,
+        probabilities: npt.NDArray[np.floating],
+        labels: npt.ArrayLike,
+        images: npt.ArrayLike,
+        certainty: npt.ArrayLike = 1.0,
+        refused: npt.ArrayLike = False,
+    ) -> None:
         """Add a batch.
 
         Args:
             probabilities: [n, C]. A tie counts as the class that comes first.
             labels: the true classes, [n].
             images: where the images are, [n].
+            certainty: that they show characters, 0 … 1, [n].
+            refused: for which of them that is too little, [n].
         """
         truth = np.asarray(labels, dtype=np.int64)
         made = np.empty(len(truth), dtype=RECORD)
@@ -71,7 +82,7 @@ class Predictions:
         made["classes"], made["probabilities"] = UNREAD, 0.0
         made["classes"][:, :known] = order
         made["probabilities"][:, :known] = np.take_along_axis(probabilities, order, axis=1)
-        made["image"], made["truth"] = images, truth
+        made["image"], made["truth"], made["certainty"], made["refused"] = images, truth, certainty, refused
         made["of_truth"] = np.take_along_axis(probabilities, truth[:, None], axis=1)[:, 0]
         folded = fold_probabilities(probabilities, self.characters)
         made["alike_probability"] = np.minimum(folded.max(axis=1), 1.0)

@@ -70,8 +70,8 @@ class Learner:
     def _loss(self, logits: torch.Tensor, truths: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of the characters, and the outliers' mean cross entropy to equal probabilities.
 
-        The latter is the loss of Hendrycks, Mazeika and Dietterich ("Deep Anomaly Detection with Outlier Exposure", ICLR
-        2019, section 4.2), with a weight as there.
+        The latter is the loss of Hendrycks, Mazeika and Dietterich ("Deep Anomaly Detection with Outlier Exposure",
+        ICLR 2019, section 4.2), with a weight as there.
         """
         known = truths != UNREAD
         loss = cross_entropy(logits[known], truths[known], label_smoothing=self.options.label_smoothing)

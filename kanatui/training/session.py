@@ -23,6 +23,7 @@ from kanatui.dataset.source import ImageSource, OnProgress
 from kanatui.model.weights import load_weights
 from kanatui.plugins.registry import Registry, load
 from kanatui.training import control
+from kanatui.training.calibrate import calibrate_files
 from kanatui.training.commands import CommandHandler
 from kanatui.training.control import Control, Mailbox
 from kanatui.training.device import choose_device, prepare_device
@@ -183,10 +184,11 @@ def _train(
         "torch": torch.__version__,
         "machine": f"{machine['processor']}, {machine['cores']} cores",
     } | ({"from": str(adapts["from"])} if adapts else {})
+    split = _split(source, options)
     trainer = Trainer(
         model,
         source,
-        _split(source, options),
+        split,
         options,
         device=device,
         sink=sink,
@@ -200,7 +202,11 @@ def _train(
         handler=handler,
         validate_first=bool(adapts),
     )
-    return trainer.train()
+    outcome = trainer.train()
+    if group.first:
+        calibrate_files([run.checkpoint(name) for name in ("best", "last")], source, split, options.validation_images)
+    group.wait()
+    return outcome
 
 
 def _take_weights(model: torch.nn.Module, source: ImageSource, weights: Path) -> None:

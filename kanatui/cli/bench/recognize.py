@@ -75,7 +75,7 @@ def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
 def _read(classifier: Classifier, pictures: Sequence[npt.NDArray[np.uint8]]) -> None:
     for found in read_prepared(classifier, (prepare(picture, classifier.image_size) for picture in pictures)):
         assert not isinstance(found, ImageError)
-        rank(found[None], classifier.characters)
+        rank(found.probabilities[None], classifier.characters)
 
 
 def _model(path: Path) -> Path:
