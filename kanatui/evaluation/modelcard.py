@@ -8,16 +8,30 @@ from typing import Any
 
 from kanatui.core.units import duration
 from kanatui.evaluation.store import KINDS
+from kanatui.model.calibration import Calibration
 from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
-- It reads one character a picture. It finds no characters on a page and reads no words; it knows no kanji, digits or
-  Latin letters and takes them for some kana all the same.
+- It reads one character a picture. {others}
 - Small and normal kana (つ, っ) differ only in size, へ and ヘ not at all: in a picture cut from its surroundings they
   cannot be told apart. On the drawing board size and place tell the small ones.
-- Its probabilities say which reading is likelier, not how often it is right: a scribble has a likeliest kana, too.
+- {probabilities}
 - It learnt from fonts and from imaginary writers, not from people. A cursive hand, or one that leaves strokes out, is
   read worse than a careful one; `kanatui adapt` teaches it yours."""
+
+_UNCALIBRATED = {
+    "others": """It finds no characters on a page and reads no words; it knows no kanji, digits or
+  Latin letters and takes them for some kana all the same.""",
+    "probabilities": """Its probabilities say which reading is likelier, not how often it is right: a scribble has
+  a likeliest kana, too.""",
+}
+
+_CALIBRATED = {
+    "others": """It knows no kanji, digits or Latin letters; it marks most of them with a question, and
+  takes some for a kana all the same, above all those that look like one.""",
+    "probabilities": """Its probabilities were fitted to generated images. Of a hand unlike any font or imaginary
+  writer they may be too high.""",
+}
 
 
 def model_card(name: str, card: Mapping[str, Any]) -> str:
@@ -27,16 +41,22 @@ def model_card(name: str, card: Mapping[str, Any]) -> str:
         name: what the model is called.
         card: as :func:`kanatui.evaluation.export.export` writes it; one of a run's own weights has less to tell.
     """
+    limits = _CALIBRATED if _calibration(card) else _UNCALIBRATED
     sections = [
         f"# The model {name}",
         _summary(card),
         _section("How it was made", _table(("", ""), _making(card))),
         _section("What it reads", _reads(card)),
         _section("What it confuses", _confuses(card)),
-        _section("What it is not good for", _LIMITS),
+        _section("What it is not good for", _LIMITS.format(**limits)),
         _section("What its images were drawn with", _faces(card)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _calibration(card: Mapping[str, Any]) -> str:
+    found = Calibration.of_card(card)
+    return found.in_words() if found.images else ""
 
 
 def _section(title: str, text: str) -> str:
@@ -62,6 +82,7 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         "adapted": f"from {adapted['from']} to {adapted['samples']} samples" if adapted else "",
         "trained": f"{duration(training.get('seconds', card.get('seconds', 0.0)))}{seen}",
         "asked for": f"{train['minutes']:g} min" if train.get("minutes") else "",
+        "calibration": _calibration(card),
         "machine": str(card.get("machine", "")),
         "computed on": ", ".join(str(training[key]) for key in ("device", "precision") if key in training),
         "with": ", ".join(f"{name} {card[name]}" for name in ("kanatui", "torch") if card.get(name)),

@@ -15,9 +15,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core.units import counted
 from kanatui.kana.alphabet import KANA
 
 _KEY = "calibration"
+_IMAGES = {"faces": "of held-out faces", "held_out": "held out of training"}
 _MOST = 8.0
 """Temperatures are looked for from an eighth to eight: beyond that the images, not the model, are the reason."""
 
@@ -55,6 +57,11 @@ class Calibration:
     def in_card(self, card: Mapping[str, Any]) -> dict[str, Any]:
         """Return a copy of a card that says this."""
         return {**card, _KEY: dataclasses.asdict(self)}
+
+    def in_words(self) -> str:
+        """Say it in one line."""
+        images = f"{counted(self.images, 'image')} ({_IMAGES.get(self.of, self.of)})"
+        return f"temperature {self.temperature:.3g}, least certainty {self.threshold:.2f}, fitted to {images}"
 
     def refuses(self, certainty: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Say of which pictures, by their certainty, a person is to be asked whether they show a character at all."""

@@ -24,17 +24,21 @@ IMAGES = 4096
 _AT_ONCE = 256
 
 
-def calibrate_files(files: Sequence[Path], source: ImageSource, split: Split, most: int = IMAGES) -> None:
+def calibrate_files(files: Sequence[Path], source: ImageSource, split: Split, most: int = IMAGES) -> bool:
     """Calibrate weights files, those that there are, on images that their training held out.
 
     They are those of held-out faces, as handwriting is another's, or else of the other faces: changed by the recipe's
-    own augmentations, and looked at several times, as pictures are. Nothing is done if the training held nothing out.
+    own augmentations, and looked at several times, as pictures are. If the training held nothing out, its files stay as
+    they are.
 
     Args:
         files: weights files of one training.
         source: the training's images.
         split: what it held out.
         most: at most about so many images.
+
+    Returns:
+        Whether there were such images.
 
     Raises:
         WeightsError: a file is damaged.
@@ -44,11 +48,12 @@ def calibrate_files(files: Sequence[Path], source: ImageSource, split: Split, mo
     of = "faces" if split.kind == "faces" and len(split.held_out_faces) else "held_out"
     chosen = split.held_out_faces if of == "faces" else split.held_out
     if not len(chosen):
-        return
+        return False
     indices = chosen.sample(min(most, IMAGES))
     images, labels = source.images(indices), source.labels(indices)
     for file in filter(Path.is_file, files):
         write_calibration(file, fit(_logits(load_weights(file), images), labels, of))
+    return True
 
 
 def _logits(classifier: Classifier, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -27,7 +27,7 @@ def classifier(known, *probabilities):
 
 def test_size_and_place_on_the_board_tell_small_kana():
     reader = classifier("つっフ", 0.5, 0.3, 0.2)
-    usual, small = read_drawing(reader, drawn("つ")), read_drawing(reader, drawn("つ", 0.5, 0.25, 0.42))
+    (usual, _), (small, _) = read_drawing(reader, drawn("つ")), read_drawing(reader, drawn("つ", 0.5, 0.25, 0.42))
     assert [reading.character for reading in usual] == ["つ", "っ", "フ"]
     assert [reading.character for reading in small] == ["っ", "つ", "フ"]
     assert usual[0].folded == pytest.approx(0.8, abs=1e-5) and usual[0].probability > 0.75
@@ -49,7 +49,7 @@ def test_an_empty_board_is_neither():
 
 def test_look_alikes_stand_together_and_pairs_keep_their_sum():
     reader = classifier("へヘカヵコ", 0.55, 0.05, 0.18, 0.12, 0.1)
-    readings = read_drawing(reader, drawn("カ"))
+    readings, _ = read_drawing(reader, drawn("カ"))
     assert "".join(reading.character for reading in readings) == "へヘカヵコ"
     probabilities = np.array([[0.55, 0.05, 0.18, 0.12, 0.1]], dtype=np.float32)
     judged = judge_size(probabilities, "へヘカヵコ", 0.25)

@@ -36,7 +36,7 @@ def picture():
 
 def recognize(classifier, pictures, top=5, characters=None):
     prepared = (prepare(picture, classifier.image_size) for picture in pictures)
-    found = np.stack(list(read_prepared(classifier, prepared, characters)))
+    found = np.stack([read.probabilities for read in read_prepared(classifier, prepared, characters)])
     return rank(found, classifier.characters, top, characters)
 
 
@@ -65,7 +65,8 @@ def test_a_member_that_nobody_thinks_of_does_not_rank_with_its_group():
 
 
 def test_restricted_candidates_share_the_whole_probability():
-    probabilities = classify(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), np.zeros((2, 24, 24), dtype=np.uint8), "フヘ漢")
+    images = np.zeros((2, 24, 24), dtype=np.uint8)
+    probabilities = classify(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), images, "フヘ漢").probabilities
     assert probabilities == pytest.approx(np.array([[0, 0, 1 / 3, 0, 2 / 3, 0]] * 2), abs=1e-6)
     (readings,) = recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture()], characters="フヘ")
     assert [reading.character for reading in readings] == ["ヘ", "フ"]
@@ -88,4 +89,5 @@ def test_errors_keep_their_place_among_the_pictures():
     seen = prepare(picture(), 24)
     found = list(read_prepared(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [missing, seen, blank, seen]))
     assert found[0] is missing and found[2] is blank
-    assert found[1] == pytest.approx(found[3]) and found[1].shape == (len(KNOWN),)
+    assert found[1].probabilities == pytest.approx(found[3].probabilities)
+    assert found[1].probabilities.shape == (len(KNOWN),) and found[1].certainty == found[3].certainty

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kanatui.core.errors import ParameterError, RunError, UsageError
 from kanatui.training.budget import learning_rate
 from kanatui.training.device import choose_device
-from kanatui.training.feed import make_batch, open_feed
+from kanatui.training.feed import BatchMaker, open_feed
 from kanatui.training.learner import average_of
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
@@ -234,7 +234,7 @@ def test_batches_come_in_order_whoever_makes_them(workers):
     feed = open_feed(source, order, first, 2, workers, open_tiny)
     try:
         for position in range(first, first + 12, 2):  # across the end of an epoch
-            expected = make_batch(source, order, position)
+            expected = BatchMaker(source, order, None).make(position)
             got = feed.next(lambda: None)
             assert (got.images.numpy() == expected[0]).all()
             assert (got.labels.numpy() == expected[1]).all()

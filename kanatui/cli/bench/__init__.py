@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -62,6 +63,19 @@ def bench_recognize(rounds: int | None, as_json: bool) -> None:
     _measure([functools.partial(_recognize, rounds)], as_json)
 
 
+@bench_command.command("unknown")
+@click.argument("model", required=False)
+@click.option("--images", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Real kana, LABEL/*.png.")
+@click.option("--faces", metavar="LIST", help="Faces to draw with (default: those held out of the training).")
+@_json
+def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_json: bool) -> None:
+    """Show a model digits, letters, kanji and shapes: which does it refuse, and which kana? Takes two minutes.
+
+    MODEL is a run, latest, a weights file, or default (used if none is given).
+    """
+    _measure([functools.partial(_unknown, model, folder, faces)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
@@ -103,6 +117,14 @@ def _recognize(rounds: int | None = None) -> list[Figure]:
 
     with _stages() as on_stage:
         return recognize.measure_recognize(rounds or recognize.ROUNDS, on_stage)
+
+
+def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[Figure]:
+    from kanatui.cli.bench import unknown
+    from kanatui.cli.options import chosen_weights
+
+    with _stages() as on_stage:
+        return unknown.measure_unknown(chosen_weights(model), folder, faces.split(",") if faces else [], on_stage)
 
 
 def _tui() -> list[Figure]:
