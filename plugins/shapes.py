@@ -13,7 +13,7 @@ from kanatui.fonts.faces import Face
 
 COUNT = 192
 _ASCENT = 0.88
-_KINDS = ("scribble", "tangle", "blot", "surface")
+_KINDS = ("scribble", "tangle", "blot", "surface", "islands")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Shapes(OutlierSource):
         from kanatui.fonts.masters import stroke_masters
 
         kind = face.id.removeprefix("shapes-")
-        if kind == "surface":
-            return _surfaces(characters, em)
+        if kind in _FIELDS:
+            return _masters([_FIELDS[kind](_keys(kind, character), em) for character in characters], em)
         return stroke_masters(face, characters, em, lambda character: _DRAWN[kind](_keys(kind, character)), _ASCENT)
 
 
@@ -102,28 +102,44 @@ def _blot(keys):
 _DRAWN = {"scribble": _scribble, "tangle": _tangle, "blot": _blot}
 
 
-def _surfaces(characters, em):
-    """Rectangles full of grain, spots or slow waves, as grey as photos or cut at a level."""
+def _masters(images, em):
     from kanatui.fonts.masters import Masters
 
-    images = [_surface(_keys("surface", character), em) for character in characters]
     ends = [(np.array([em, em]) - image.shape[::-1]) // 2 - (0, round(_ASCENT * em)) for image in images]
     ones = np.ones(len(images), dtype=np.float32)
     return Masters(images, np.array(ends, dtype=np.int32).reshape(-1, 2), em, ones, ones, _ASCENT, _ASCENT - 1.0)
 
 
 def _surface(keys, em):
-    from scipy.ndimage import zoom
-
+    """A rectangle full of grain, spots or slow waves, as grey as a photo or cut at a level."""
     height, width = (max(16, round(em * side)) for side in keys.uniform(0.35, 0.95, (2,))[0])
-    field = np.zeros((height, width))
-    roughness = _between(keys, 0.3, 1.2)
-    for cells in (2, 4, 8, 16, 32):
-        rough = keys.normal(shape=(cells + 1, cells + 1))[0] * cells ** (roughness - 1.0)
-        field += zoom(rough, (height / (cells + 1), width / (cells + 1)), order=1)[:height, :width]
-    field = (field - field.mean()) / field.std()
+    field = _field(keys, height, width, (2, 4, 8, 16, 32))
     level, sharpness = _between(keys, -1.8, 0.6), 10.0 ** _between(keys, -0.2, 1.2)
     return (255.0 / (1.0 + np.exp(-sharpness * (field - level)))).astype(np.uint8)
+
+
+def _islands(keys, em):
+    """Dark places of a photo, or of a shadow: what is left of slow waves above a level."""
+    field = _field(keys, em, em, (3, 5, 7) if keys.uniform()[0] < 0.5 else (5, 9))
+    edge = np.minimum(np.arange(em), np.arange(em)[::-1]) / (0.15 * em)
+    field = field - 4.0 * np.maximum(0.0, 1.0 - np.minimum(edge[:, None], edge))  # nothing is cut off at the edge
+    level = np.quantile(field, _between(keys, 0.75, 0.97))
+    return (255.0 / (1.0 + np.exp(-12.0 * (field - level)))).astype(np.uint8)
+
+
+def _field(keys, height, width, octaves):
+    """Return noise of mean 0 and deviation 1, [height, width], from waves of so many to a side."""
+    from scipy.ndimage import zoom
+
+    field = np.zeros((height, width))
+    roughness = _between(keys, 0.3, 1.2)
+    for cells in octaves:
+        rough = keys.normal(shape=(cells + 1, cells + 1))[0] * cells ** (roughness - 1.0)
+        field += zoom(rough, (height / (cells + 1), width / (cells + 1)), order=1)[:height, :width]
+    return (field - field.mean()) / field.std()
+
+
+_FIELDS = {"surface": _surface, "islands": _islands}
 
 
 @hookimpl

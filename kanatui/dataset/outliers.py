@@ -66,9 +66,12 @@ class OutlierStream:
         faces = select_faces(layout.faces, options.faces)
         wanted = _choose(parts, faces, options.glyphs, recipe.seed)
         characters, coverage = _drawable(wanted, faces, layout.glyph_sources)
-        shapes, covered, shape_faces, sources = _shapes(registry)
+        shapes, covered, shape_faces, sources = _shapes(registry if options.shapes else None)
         if not characters and not shapes:
-            raise FontError("nothing to draw as an outlier: other faces or characters, or recipes without [outliers]")
+            raise FontError(
+                "outliers: no face here draws any of their characters, and no shapes are asked for; outliers.share=0 "
+                "trains without outliers"
+            )
         self._shapes_share = (options.shapes if characters else 1.0) if shapes else 0.0
         drawn = recipe.but(mode="random", images_per_character=_EACH, rendering="placed", outliers=None)
         self._kinds = {
@@ -184,9 +187,9 @@ def _drawable(
     return "".join(c for c, keep in zip(characters, kept.tolist(), strict=True) if keep), coverage[kept]
 
 
-def _shapes(registry: Registry) -> tuple[str, _Coverage, list[Face], dict[str, GlyphSource]]:
-    """Return all shapes, which face draws which, and the sources by id."""
-    sources = {id: cls() for id, cls in registry.outlier_sources.items()}
+def _shapes(registry: Registry | None) -> tuple[str, _Coverage, list[Face], dict[str, GlyphSource]]:
+    """Return all shapes of a registry's sources, which face draws which, those faces, and the sources by id."""
+    sources = {id: cls() for id, cls in registry.outlier_sources.items()} if registry else {}
     shapes = "".join(dict.fromkeys("".join(source.shapes for source in sources.values())))
     faces = [face for source in sources.values() for face in source.faces()]
     columns = [sources[face.source].coverage(face, shapes) for face in faces]

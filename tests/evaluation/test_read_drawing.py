@@ -7,6 +7,7 @@ import torch
 from kanatui.core.errors import ImageError
 from kanatui.evaluation.recognize import judge_size, read_drawing, smallness
 from kanatui.kana.alphabet import SMALL
+from kanatui.model.calibration import Calibration
 from kanatui.model.weights import Classifier
 from kanatui.pictures.drawing import Drawing
 from tests.helpers.drawings import STROKES, drawn
@@ -45,6 +46,14 @@ def test_an_empty_board_is_neither():
     assert smallness(np.zeros((10, 10), dtype=np.uint8)) == 0.5
     with pytest.raises(ImageError, match="no ink"):
         read_drawing(classifier("か", 1.0), Drawing())
+
+
+@pytest.mark.parametrize(("threshold", "refused"), [(0.0, False), (0.2, True)])
+def test_a_drawing_about_which_the_model_is_unsure_is_refused(threshold, refused):
+    card = Calibration(1.0, threshold, 100, "faces").in_card({})
+    unsure = Classifier(Always(0.4, 0.3, 0.3), "つっフ", 24, card, torch.device("cpu"))
+    readings, doubted = read_drawing(unsure, drawn("つ"))
+    assert readings and doubted is refused
 
 
 def test_look_alikes_stand_together_and_pairs_keep_their_sum():

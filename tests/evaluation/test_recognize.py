@@ -4,8 +4,9 @@ import torch
 
 from kanatui.core.errors import ImageError, NoInkError, UsageError
 from kanatui.evaluation.files import read_prepared
-from kanatui.evaluation.probabilities import classify
+from kanatui.evaluation.probabilities import classify, classify_pictures
 from kanatui.evaluation.recognize import SERIOUS, rank
+from kanatui.model.calibration import Calibration
 from kanatui.model.weights import Classifier
 from kanatui.pictures.prepare import prepare
 
@@ -82,6 +83,24 @@ def test_top_limits_the_list_and_many_images_are_read_at_once():
 def test_candidates_unknown_to_the_model_are_an_error():
     with pytest.raises(UsageError, match="knows none of '漢字'"):
         recognize(classifier(0.3, 0.2, 0.1, 0.1, 0.2, 0.1), [picture()], characters="漢字")
+
+
+def test_certainty_is_that_of_all_characters_whatever_the_candidates():
+    sure, even = classifier(0.96, 0.01, 0.01, 0.01, 0.005, 0.005), classifier(*[1 / 6] * 6)
+    images = np.zeros((3, 24, 24), dtype=np.uint8)
+    assert classify(even, images).certainty == pytest.approx([0.0] * 3, abs=1e-5)
+    whole = classify(sure, images).certainty
+    assert (whole > 0.7).all() and classify(sure, images, "フか").certainty == pytest.approx(whole)
+
+
+def test_the_temperature_of_a_card_sharpens_probabilities_and_leaves_certainty_as_it_is():
+    plain = classifier(0.4, 0.2, 0.1, 0.1, 0.1, 0.1)
+    sharp = Classifier(plain.module, KNOWN, 24, Calibration(0.5, 0.1, 9, "faces").in_card({}), torch.device("cpu"))
+    images = np.zeros((1, 24, 24), dtype=np.uint8)
+    squared = np.array([0.16, 0.04, 0.01, 0.01, 0.01, 0.01])
+    assert classify(sharp, images).probabilities[0] == pytest.approx(squared / squared.sum(), abs=1e-5)
+    assert classify_pictures(sharp, images).probabilities[0] == pytest.approx(squared / squared.sum(), abs=1e-5)
+    assert classify(sharp, images).certainty == pytest.approx(classify(plain, images).certainty)
 
 
 def test_errors_keep_their_place_among_the_pictures():

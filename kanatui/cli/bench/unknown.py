@@ -33,11 +33,13 @@ from kanatui.plugins.registry import Registry, load
 from kanatui.training.provenance import Provenance, provenance_of
 
 KANJI = 500
+"""How many different ones."""
+EACH = {"kana": 8, "digits": 24, "letters": 24, "kanji": 4}
+"""Images of each character."""
+SHAPES = 1000
 _KEPT = 0.95
 _SIDE = 96  # pixels
 _SEED = 20_261_130  # of no recipe, so that no training saw these images
-_EACH = {"kana": 8, "digits": 24, "letters": 24, "kanji": 4}
-_SHAPES = 1000
 _LEAST_AUROC, _LEAST_REFUSED = 0.97, 80.0
 
 Certainties = npt.NDArray[np.float32]
@@ -77,7 +79,7 @@ def measure_unknown(weights: Path, folder: Path | None, faces: Sequence[str], on
     for done, (kind, characters) in enumerate(shown.items()):
         on_stage(done, len(shown) + 1, "pictures")
         if characters:
-            found[kind] = _certainties(classifier, _glyphs(recipe, registry, characters, _EACH[kind]))
+            found[kind] = _certainties(classifier, _glyphs(recipe, registry, characters, EACH[kind]))
     on_stage(len(shown), len(shown) + 1, "pictures")
     shapes = _certainties(classifier, _shapes(recipe, registry))
     on_stage(len(shown) + 1, len(shown) + 1, "pictures")
@@ -142,7 +144,7 @@ def _glyphs(recipe: Recipe, registry: Registry, characters: str, each: int) -> I
 def _shapes(recipe: Recipe, registry: Registry) -> Images:
     """Draw shapes that no training saw: others are made of other augmentations' numbers."""
     with_shapes = recipe.but(outliers=Outliers(characters=[], shapes=1.0))
-    return OutlierStream(lay_out(with_shapes, registry), registry).images(np.arange(_SHAPES))
+    return OutlierStream(lay_out(with_shapes, registry), registry).images(np.arange(SHAPES))
 
 
 def _certainties(classifier: Classifier, images: Images) -> Certainties:
