@@ -1,7 +1,7 @@
 """kanatui makes handwriting recognisers for Japanese kana. This page is what a plugin imports."""
 
 from kanatui.core.params import Bool, Choice, Float, Int, Numbers, Range
-from kanatui.plugins.bases import GlyphSource, Model, Pixel, Placement
+from kanatui.plugins.bases import GlyphSource, Model, OutlierSource, Pixel, Placement
 from kanatui.plugins.hookspecs import hookimpl
 
 __version__ = "0.1.0"
@@ -14,6 +14,7 @@ __all__ = [
     "Int",
     "Model",
     "Numbers",
+    "OutlierSource",
     "Pixel",
     "Placement",
     "Range",

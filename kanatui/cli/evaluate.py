@@ -47,9 +47,11 @@ def evaluate_command(
     """Score a model on the images held out of its training, or on labelled pictures (--images).
 
     MODEL is a run's id, number or unique prefix, latest, a weights file, or default: the model that ships with kanatui,
-    used if none is given. Strict scores tell all characters apart; folded scores treat look-alikes (small and
-    normal kana, へ and ヘ) as one. ECE, the expected calibration error, measures how far the probabilities are from
-    the actual accuracy: 0 is best. The app's Evaluate screen shows every image with its reading.
+    used if none is given. Strict scores tell all characters apart; folded scores treat look-alikes (small and normal
+    kana, へ and ヘ) as one. ECE, the expected calibration error, measures how far the probabilities are from the actual
+    accuracy: 0 is best. Refused are images about which the model is too unsure to say that they show any of its
+    characters; pictures of other characters in the folder (--images) show how well it refuses those. The app's Evaluate
+    screen shows every image with its reading.
     """
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
@@ -93,6 +95,7 @@ def _about(done: Evaluation) -> dict[str, Any]:
         "characters": done.candidates or None,
         "faces": list(done.faces),
         "skipped": dict(done.skipped),
+        "outliers": dict(done.outliers),
         "labels": done.labels,
         "note": done.note,
         "kept": str(done.path),
@@ -119,6 +122,8 @@ def _show(scores: Scores, done: Evaluation, worst: int) -> None:
         out.print(side_by_side)
     if done.labels:
         out.print(done.labels, markup=False, soft_wrap=True)
+    if done.of_outliers:
+        out.print(done.of_outliers, markup=False, soft_wrap=True)
     if done.note:
         out.print(done.note, markup=False, soft_wrap=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kanatui.cli.console import out, print_json
+from kanatui.cli.console import out, print_json, stages
 from kanatui.cli.options import chosen_weights
 from kanatui.core.units import bytes_text
 from kanatui.model.metrics import VALIDATED
@@ -82,6 +82,22 @@ def models_show(model: str | None, as_json: bool) -> None:
         return
     name = DEFAULT if weights == DEFAULT_FILE else model or str(card.get("run") or weights.stem)
     click.echo(model_card(Path(name).stem, card), nl=False)
+
+
+@models_command.command("calibrate")
+@click.argument("model", required=False)
+def models_calibrate(model: str | None) -> None:
+    """Fit a model's probabilities, and what it refuses to read, to images that its training held out.
+
+    A training ends with that; models of earlier versions lack it. MODEL is a run, latest, a weights file, or default
+    (used if none is given); its file is changed, its readings stay the same.
+    """
+    from kanatui.evaluation.calibrate import calibrate
+
+    weights = chosen_weights(model)
+    with stages({"drawing the faces": "glyphs", "checking the faces": "faces"}) as report:
+        found = calibrate(weights, report)
+    out.print(f"wrote {weights}: {found.in_words()}", markup=False, soft_wrap=True)
 
 
 @models_command.command("export")

@@ -38,7 +38,6 @@ def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None
 def _rows(registry: Registry) -> list[dict[str, Any]]:
     from kanatui.plugins.registry import description
 
-    classes = [*registry.glyph_sources.values(), *registry.augmentations.values(), *registry.models.values()]
     return [
         {
             "id": cls.id,
@@ -50,7 +49,7 @@ def _rows(registry: Registry) -> list[dict[str, Any]]:
             "description": description(cls),
             "parameters": {name: parameter.describe() for name, parameter in cls.parameters().items()},
         }
-        for cls in classes
+        for cls in registry.classes.values()
     ]
 
 
@@ -84,8 +83,7 @@ def _print_table(registry: Registry) -> None:
 
 
 def _default(registry: Registry, id: str, name: str) -> str:
-    cls = (registry.glyph_sources | registry.augmentations | registry.models)[id]
-    parameter = cls.parameters()[name]
+    parameter = registry.classes[id].parameters()[name]
     return parameter.format(parameter.default)
 
 

@@ -40,17 +40,20 @@ _SHOWN = 12  # characters of the text that a message quotes
 def recognize_command(files: tuple[str, ...], reference: str | None, spec: str | None, top: int, as_json: bool) -> int:
     """Read pictures of one character each and print the likeliest characters. FILE - is standard input.
 
-    Pictures may have any size, with dark or light ink. Look-alikes are ranked together.
+    Pictures may have any size, with dark or light ink. Look-alikes are ranked together. A picture that is
+    none of the model's characters, as far as it can tell, is marked: "not a kana?".
     """
     from kanatui.core.errors import ImageError
     from kanatui.evaluation.files import read_files
     from kanatui.evaluation.probabilities import not_known
     from kanatui.evaluation.recognize import rank
+    from kanatui.model.calibration import Calibration, question
     from kanatui.model.card import read_card
 
     characters = chosen_characters(spec)
     weights = chosen_weights(reference)
-    known = read_card(weights)["characters"]
+    card = read_card(weights)
+    known, calibration = card["characters"], Calibration.of_card(card)
     if unknown := not_known(known, characters):
         err.print(f"--characters: {unknown}", markup=False, soft_wrap=True)
     sources = [_piped() if name == _STANDARD_INPUT else Path(name) for name in files]
@@ -67,9 +70,12 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
                 results.append({"file": name, "error": str(outcome)})
             else:
                 (readings,) = rank(outcome.probabilities[None], known, top, characters)
-                results.append({"file": name, "readings": [dataclasses.asdict(reading) for reading in readings]})
+                refused = bool(calibration.refuses(outcome.certainty))
+                told = {"file": name, "refused": refused, "certainty": float(outcome.certainty)}
+                results.append(told | {"readings": [dataclasses.asdict(reading) for reading in readings]})
                 if not as_json:
-                    _print_readings(name, readings, in_full=len(files) <= _IN_FULL)
+                    doubt = question(known) if refused else ""
+                    _print_readings(name, readings, doubt, in_full=len(files) <= _IN_FULL)
                 text = several.text(source, readings[0].folded)
                 if text:
                     results[-1]["several"] = text
@@ -139,12 +145,12 @@ def _one_line(text: str) -> str:
     return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "…"
 
 
-def _print_readings(name: str, readings: list[Reading], in_full: bool) -> None:
+def _print_readings(name: str, readings: list[Reading], doubt: str, in_full: bool) -> None:
     if not in_full:
         listed = "  ".join(f"{reading.character} {percent(reading.probability)}" for reading in readings)
-        out.print(f"{name}  {listed}", markup=False, soft_wrap=True)
+        out.print(f"{name}  {listed}{f'  {doubt}' if doubt else ''}", markup=False, soft_wrap=True)
         return
-    out.print(name, markup=False, soft_wrap=True)
+    out.print(f"{name}{f'  {doubt}' if doubt else ''}", markup=False, soft_wrap=True)
     for reading in readings:
         bar = "█" * round(reading.probability * _BAR) or "▏"
         out.print(f"  {reading.character}  {percent(reading.probability):>7}  {bar}", markup=False)

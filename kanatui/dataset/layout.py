@@ -64,7 +64,7 @@ def lay_out(
         UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
         FontError: a face pattern matches nothing, or no face that can draw any of the characters is installed.
     """
-    steps = recipe.steps(registry)
+    recipe.steps(registry)  # mistakes in them are told before faces are looked through
     wanted = parse_characters(recipe.characters)
     sources = glyph_sources or {id: cls() for id, cls in registry.glyph_sources.items()}
     asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
@@ -80,17 +80,37 @@ def lay_out(
         raise FontError(
             f"no installed face can draw any of the {counted(len(wanted), 'character')}: {install_command(missing)}"
         )
-    return Layout(
-        recipe,
-        _plan(recipe, characters, coverage[drawable], present, steps),
-        tuple(present),
-        sources,
-        _pixels(steps),
-        missing,
-        unusable,
-        tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
-        "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
+    return dataclasses.replace(
+        lay_out_glyphs(recipe, registry, sources, present, characters, coverage[drawable]),
+        missing_faces=missing,
+        unusable=unusable,
+        left_out=tuple((present[f].id, wanted[c]) for c, f in np.argwhere(~coverage)),
+        undrawable="".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if not kept),
     )
+
+
+def lay_out_glyphs(
+    recipe: Recipe,
+    registry: Registry,
+    sources: dict[str, GlyphSource],
+    faces: Sequence[Face],
+    characters: str,
+    coverage: npt.NDArray[np.bool_],
+) -> Layout:
+    """Lay a recipe out for given glyphs in place of its own characters and faces.
+
+    Args:
+        sources: by id, those of the faces.
+        faces: installed ones.
+        characters: each drawable by at least one of the faces.
+        coverage: [characters, faces], true where the face may draw the character.
+
+    Raises:
+        ParameterError, PluginError: a step's plugin or parameter is unknown or wrong.
+    """
+    steps = recipe.steps(registry)
+    plan = _plan(recipe, characters, coverage, faces, steps)
+    return Layout(recipe, plan, tuple(faces), sources, _pixels(steps), (), (), (), "")
 
 
 def change_augments(layout: Layout, augments: Sequence[Mapping[str, Any]], registry: Registry) -> Layout:

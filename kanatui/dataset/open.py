@@ -1,12 +1,15 @@
-"""Opening an image source again from its ``spec()``, in this process or another."""
+"""Opening an image source again from its ``spec()``, in this process or another, and the outliers that belong to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kanatui.dataset.source import ImageSource, OnProgress
+
+if TYPE_CHECKING:
+    from kanatui.dataset.outliers import OutlierStream
 
 
 def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) -> ImageSource:
@@ -34,3 +37,22 @@ def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) 
 
     file = Path(spec["samples"])
     return MixedStream(stream, Pictures.load(file), file)
+
+
+def outliers_of(source: ImageSource) -> OutlierStream | None:
+    """Return the outliers that a source's recipe asks for; None if it asks for none, and for written data sets.
+
+    Raises what :class:`~kanatui.dataset.outliers.OutlierStream` raises.
+    """
+    from kanatui.dataset.mixed import MixedStream
+    from kanatui.dataset.stream import GlyphStream
+
+    stream = source.stream if isinstance(source, MixedStream) else source
+    if not isinstance(stream, GlyphStream):
+        return None
+    options = stream.layout.recipe.outliers
+    if options is None or not options.share:
+        return None
+    from kanatui.dataset.outliers import OutlierStream
+
+    return OutlierStream(stream.layout, stream.registry)

@@ -16,7 +16,7 @@ from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, ParameterError, RecipeError, UsageError
 from kanatui.core.params import Choice, Configurable, Float, Int, Text, Words
 from kanatui.kana.alphabet import DEFAULT_SET, SETS
-from kanatui.kana.sets import spell_characters
+from kanatui.kana.sets import parse_characters, spell_characters
 from kanatui.plugins.bases import Pixel, Placement
 from kanatui.plugins.registry import Registry
 
@@ -43,6 +43,23 @@ class Augment:
         return {"plugin": self.plugin} | chance | {key: _plain(value) for key, value in self.values.items()}
 
 
+class Outliers(Configurable):
+    """What a training shows a model besides its characters, so that it learns to be unsure of what it cannot read."""
+
+    id = "outliers"
+    characters = Words(("latin", "digits", "joyo"), help="sets of characters, each shown as often as the others")
+    faces = Words((), help="as for the recipe's; none: the recipe's")
+    share = Float(0.1, min=0.0, max=1.0, step=0.01, help="outliers for each image of a character")
+    shapes = Float(0.3, min=0.0, max=1.0, step=0.05, help="share of them that are scribbles, blots and textures")
+    glyphs = Int(4000, min=1, max=200_000, help="how many glyphs (a character in a face) to draw for it at most")
+
+    def pinned(self, held_out: Sequence[str]) -> Outliers:
+        """Return the same with its characters spelled out, and without the faces that a training holds out."""
+        characters = [spell_characters(parse_characters(spec)) for spec in self.characters]
+        faces = [*(self.faces or ("*",)), *(f"-{pattern}" for pattern in held_out)] if held_out else self.faces
+        return Outliers(**self.values | {"characters": characters, "faces": faces})
+
+
 class Recipe(Configurable):
     """The description of a data set. Immutable: ``but``, ``without`` and ``set`` return changed copies.
 
@@ -65,32 +82,38 @@ class Recipe(Configurable):
         name: str = "",
         augments: Sequence[Augment] = (),
         train: Mapping[str, Any] | None = None,
+        outliers: Outliers | None = None,
         **values: Any,
     ) -> None:
         super().__init__(**values)
         self.name = name
         self.augments = tuple(augments)
         self.train = dict(train or {})
+        self.outliers = outliers
         if self.mode == "random" and self.images_per_character == 0:
             raise ParameterError("recipe.images_per_character: a random recipe needs a number above 0")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "") -> Recipe:
-        """Build a recipe from parsed TOML. ParameterError for anything unknown or out of range."""
-        fields = {key: value for key, value in data.items() if key not in ("augment", "train", "name")}
-        train = data.get("train", {})
-        if not isinstance(train, Mapping):
-            raise ParameterError("recipe.train: not a table")
+        """Build a recipe from what TOML holds. ParameterError for anything unknown or out of range."""
+        fields = {key: value for key, value in data.items() if key not in ("augment", "train", "outliers", "name")}
+        tables = {key: data.get(key, {}) for key in ("train", "outliers")}
+        for key, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise ParameterError(f"recipe.{key}: not a table")
         steps = data.get("augment", [])
         if not isinstance(steps, Sequence) or not all(isinstance(step, Mapping) for step in steps):
             raise ParameterError("recipe.augment: not an array of tables ([[augment]])")
-        return cls(str(data.get("name", name)), [_augment(step) for step in steps], train, **fields)
+        outliers = Outliers(**tables["outliers"]) if "outliers" in data else None
+        return cls(str(data.get("name", name)), [_augment(step) for step in steps], tables["train"], outliers, **fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``from_dict`` reads back."""
         data: dict[str, Any] = {"name": self.name} if self.name else {}
         data |= {key: _plain(value) for key, value in self.values.items() if value != "" or key != "description"}
         data["augment"] = [augment.to_dict() for augment in self.augments]
+        if self.outliers:
+            data["outliers"] = {key: _plain(value) for key, value in self.outliers.values.items()}
         return data | ({"train": dict(self.train)} if self.train else {})
 
     def to_toml(self) -> str:
@@ -98,24 +121,28 @@ class Recipe(Configurable):
         return tomlkit.dumps(self.to_dict())
 
     def fingerprint(self) -> str:
-        """Return a hash of everything that determines the pixels, so without name, description and ``train``."""
-        data = {k: v for k, v in self.to_dict().items() if k not in ("name", "description", "train")}
+        """Return a hash of everything that decides the pixels of its characters.
+
+        Name, description, training defaults and outliers do not.
+        """
+        data = {k: v for k, v in self.to_dict().items() if k not in ("name", "description", "train", "outliers")}
         return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def but(self, **changes: Any) -> Recipe:
-        """Return a copy with some fields changed; ``name``, ``augments`` and ``train`` can be changed too."""
-        augments = changes.pop("augments", self.augments)
-        train = changes.pop("train", self.train)
-        return Recipe(changes.pop("name", self.name), augments, train, **(self.values | changes))
+        """Return a copy with some fields changed (``augments``, ``train`` and ``outliers`` among them)."""
+        apart = {key: changes.pop(key, getattr(self, key)) for key in ("name", "augments", "train", "outliers")}
+        return Recipe(**apart, **(self.values | changes))
 
-    def pinned(self, characters: str, faces: Sequence[str]) -> Recipe:
-        """Return the recipe with exactly the characters and faces that one machine has, whatever another one has.
+    def pinned(self, characters: str, faces: Sequence[str], held_out: Sequence[str] = ()) -> Recipe:
+        """Return the recipe for the characters and faces that it came to on a machine, whatever there is elsewhere.
 
         Args:
             characters: those that are drawn, in order.
-            faces: the ids of the faces that draw them.
+            faces: their ids.
+            held_out: patterns of those that are not trained on; outliers are not drawn with them.
         """
-        return self.but(characters=spell_characters(characters), faces=list(faces))
+        outliers = self.outliers.pinned(held_out) if self.outliers else None
+        return self.but(characters=spell_characters(characters), faces=list(faces), outliers=outliers)
 
     def steps(self, registry: Registry) -> list[tuple[Placement | Pixel, float]]:
         """Make the augmentations, in order, each with its probability.
@@ -141,6 +168,9 @@ class Recipe(Configurable):
         try:
             if not dot or plugin == self.id:
                 return self.but(**{param: self.parse(param, text)})
+            if plugin == Outliers.id:
+                known = self.outliers.values if self.outliers else {}
+                return self.but(outliers=Outliers(**known | {param: Outliers.parse(param, text)}))
             self._require(plugin, f"--set {assignment}")
             return self.but(augments=[_with(step, param, text, registry) for step in self._matching(plugin)])
         except ParameterError as error:

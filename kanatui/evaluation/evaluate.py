@@ -16,8 +16,9 @@ from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.evaluation.probabilities import not_known
 from kanatui.evaluation.scores import Scores
-from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
+from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_outliers, read_source
 from kanatui.evaluation.store import KINDS, Evaluation, save
+from kanatui.kana.strangers import strangers
 from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
 from kanatui.pictures.files import read_image
@@ -95,7 +96,11 @@ def _read_folder(
     notation = source.get("labels") or ""
     found = find_labelled(Path(source["path"]).expanduser().resolve(), notation or "auto")
     chosen, skipped = choose_pictures(found, known, characters, limit)
-    predictions, errors = read_folder(weights, chosen, characters, _counting(report, len(chosen.files)))
+    strange = found.only(strangers("".join(dict.fromkeys(label for _, label in found.files)), known))
+    strange = strange if limit is None else strange.at_most(limit)
+    advance = _counting(report, len(chosen.files) + len(strange.files))
+    predictions, errors = read_folder(weights, chosen, characters, advance)
+    outliers = read_outliers(weights, strange, predictions, advance) if strange.files else {}
     skipped = dataclasses.replace(skipped, unreadable=errors)
     files = [found.name(file) for file, _ in chosen.files]
     about = _about(
@@ -104,6 +109,7 @@ def _read_folder(
         f"{found.path} {notation}".rstrip(),
         available=len(found.files),
         skipped=skipped.to_dict(),
+        outliers=outliers,
         notation=notation,
         labels=found.understood,
     )

@@ -62,7 +62,7 @@ def read_prepared(
     coming = iter(pictures)
     while batch := list(islice(coming, _AT_ONCE)):
         prepared = [picture for picture in batch if not isinstance(picture, ImageError)]
-        found = iter(classify_hypotheses(classifier, prepared, characters) if prepared else ())
+        found = classify_hypotheses(classifier, prepared, characters).each() if prepared else iter(())
         for picture in batch:
             yield picture if isinstance(picture, ImageError) else next(found)
 

@@ -8,17 +8,30 @@ from typing import Any
 
 from kanatui.core.units import duration
 from kanatui.evaluation.store import KINDS
+from kanatui.model.calibration import Calibration
 from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
-- It reads one character per picture. It does not find characters on a page and does not read words. It does not know
-  kanji, digits or Latin letters, and reads them as some kana.
-- Small and normal kana (つ, っ) differ only in size, and へ and ヘ do not differ at all, so they cannot be told apart
-  in a cropped picture. On the drawing board, size and position show which kana are small.
-- Its probabilities rank the readings; they do not say how often a reading is correct. Even a scribble has a likeliest
-  kana.
-- It was trained on fonts and imaginary writers, not on the handwriting of people. Cursive handwriting, or handwriting
-  that leaves out strokes, is read less well than careful handwriting. `kanatui adapt` adapts it to yours."""
+- It reads one character a picture. {others}
+- Small and normal kana (つ, っ) differ only in size, へ and ヘ not at all: in a picture cut from its surroundings they
+  cannot be told apart. On the drawing board size and place tell the small ones.
+- {probabilities}
+- It learnt from fonts and from imaginary writers, not from people. A cursive hand, or one that leaves strokes out, is
+  read worse than a careful one; `kanatui adapt` teaches it yours."""
+
+_UNCALIBRATED = {
+    "others": """It finds no characters on a page and reads no words; it knows no kanji, digits or
+  Latin letters and takes them for some kana all the same.""",
+    "probabilities": """Its probabilities say which reading is likelier, not how often it is right: a scribble has
+  a likeliest kana, too.""",
+}
+
+_CALIBRATED = {
+    "others": """It knows no kanji, digits or Latin letters; it marks most of them with a question, and
+  takes some for a kana all the same, above all those that look like one.""",
+    "probabilities": """Its probabilities were fitted to generated images. Of a hand unlike any font or imaginary
+  writer they may be too high.""",
+}
 
 
 def model_card(name: str, card: Mapping[str, Any]) -> str:
@@ -28,16 +41,22 @@ def model_card(name: str, card: Mapping[str, Any]) -> str:
         name: what the model is called.
         card: as :func:`kanatui.evaluation.export.export` writes it; the card of a run's own weights has less data.
     """
+    limits = _CALIBRATED if _calibration(card) else _UNCALIBRATED
     sections = [
         f"# The model {name}",
         _summary(card),
         _section("How it was made", _table(("", ""), _making(card))),
         _section("What it reads", _reads(card)),
         _section("What it confuses", _confuses(card)),
-        _section("Limitations", _LIMITS),
+        _section("What it is not good for", _LIMITS.format(**limits)),
         _section("What its images were drawn with", _faces(card)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _calibration(card: Mapping[str, Any]) -> str:
+    found = Calibration.of_card(card)
+    return found.in_words() if found.images else ""
 
 
 def _section(title: str, text: str) -> str:
@@ -62,7 +81,8 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         "recipe": f"`{card.get('recipe')}`, seed {card.get('seed', 0)}",
         "adapted": f"from {adapted['from']} to {adapted['samples']} samples" if adapted else "",
         "trained": f"{duration(training.get('seconds', card.get('seconds', 0.0)))}{seen}",
-        "time budget": f"{train['minutes']:g} min" if train.get("minutes") else "",
+        "asked for": f"{train['minutes']:g} min" if train.get("minutes") else "",
+        "calibration": _calibration(card),
         "machine": str(card.get("machine", "")),
         "computed on": ", ".join(str(training[key]) for key in ("device", "precision") if key in training),
         "versions": ", ".join(f"{name} {card[name]}" for name in ("kanatui", "torch") if card.get(name)),

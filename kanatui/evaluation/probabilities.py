@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,8 @@ import numpy.typing as npt
 from kanatui.core.errors import UsageError
 from kanatui.core.units import named
 from kanatui.kana.folding import fold_probabilities
+from kanatui.model.calibration import certainty
+from kanatui.model.looks import mean_logits
 
 if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
@@ -20,8 +21,26 @@ if TYPE_CHECKING:
 Probabilities = npt.NDArray[np.float32]
 
 
-def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None) -> Probabilities:
-    """Return probabilities float32 [n, C] over all of the model's classes, zero outside ``characters``.
+class Classified(NamedTuple):
+    """What a model makes of some images, or of one."""
+
+    probabilities: Probabilities
+    """float32 [n, C] over all of the model's classes, zero outside the candidates; of one image [C]."""
+    certainty: npt.NDArray[np.float32]
+    """How sure the model is that an image shows any of its characters, candidate or not, 0 … 1: float32 [n]; of one [].
+
+    See :func:`kanatui.model.calibration.certainty`; :meth:`.Calibration.refuses` says what is too little.
+    """
+    hypothesis: npt.NDArray[np.uint8]
+    """Which of a picture's :class:`~kanatui.pictures.prepare.Hypotheses` was read: uint8 [n]; of one []."""
+
+    def each(self) -> Iterator[Classified]:
+        """Give what it says of each image."""
+        return (Classified(*of_one) for of_one in zip(*self, strict=True))
+
+
+def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None) -> Classified:
+    """Classify images that are as the model's training made them.
 
     Args:
         classifier: the model.
@@ -31,22 +50,51 @@ def classify(classifier: Classifier, prepared: npt.NDArray[np.uint8], characters
     Raises:
         UsageError: the model knows none of ``characters``.
     """
-    return _among(candidates(classifier.characters, characters), classifier.logits(prepared).numpy())
+    return _classified(classifier, classifier.logits(prepared).numpy(), characters)
 
 
 def classify_pictures(
     classifier: Classifier, prepared: npt.NDArray[np.uint8], characters: str | None = None
-) -> Probabilities:
-    """Classify real pictures: as :func:`classify`, with the mean logits over several views (:func:`views`)."""
-    return _among(candidates(classifier.characters, characters), _looked_at(classifier, prepared))
+) -> Classified:
+    """Do as :func:`classify` for real pictures, each looked at several times (:mod:`kanatui.model.looks`)."""
+    return _classified(classifier, mean_logits(classifier, prepared), characters)
 
 
-def _looked_at(classifier: Classifier, prepared: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return np.asarray(np.mean([classifier.logits(seen).numpy() for seen in views(prepared)], axis=0))
+def classify_hypotheses(
+    classifier: Classifier, pictures: Sequence[Hypotheses], characters: str | None = None
+) -> Classified:
+    """Classify real pictures, each as what is read most surely of all that it may show.
+
+    How surely is the probability of the likeliest group of look-alikes among the candidates, out of all characters,
+    weighed by what was known before reading (:attr:`.Hypotheses.log_odds`).
+
+    Args:
+        classifier: the model.
+        pictures: at least one, of the model's size.
+        characters: the candidates.
+
+    Raises:
+        UsageError: the model knows none of ``characters``.
+    """
+    logits = mean_logits(classifier, np.concatenate([picture.images for picture in pictures]))
+    allowed = candidates(classifier.characters, characters)
+    among_all = _softmax(logits)
+    alike = fold_probabilities(np.where(allowed, among_all, 0.0), classifier.characters).max(axis=1)
+    surety = np.log(np.maximum(alike, 1e-9)) + np.concatenate([picture.log_odds for picture in pictures])
+    starts = np.cumsum([0, *(len(picture.images) for picture in pictures[:-1])])
+    chosen = np.array([part.argmax() for part in np.split(surety, starts[1:])])
+    read = _classified(classifier, logits[starts + chosen], characters)
+    return read._replace(hypothesis=chosen.astype(np.uint8))
 
 
-def _among(allowed: npt.NDArray[np.bool_], logits: npt.NDArray[np.float32]) -> Probabilities:
-    logits = np.where(allowed, logits, -np.inf)
+def _classified(classifier: Classifier, logits: npt.NDArray[np.float32], characters: str | None) -> Classified:
+    """Turn logits [n, C] into calibrated probabilities: the one place where the temperature counts."""
+    scaled = logits / np.float32(classifier.calibration.temperature)
+    allowed = np.where(candidates(classifier.characters, characters), scaled, -np.inf)
+    return Classified(_softmax(allowed), certainty(logits), np.zeros(len(logits), dtype=np.uint8))
+
+
+def _softmax(logits: npt.NDArray[np.floating]) -> Probabilities:
     likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True), dtype=np.float32)
 
@@ -61,68 +109,7 @@ def candidates(known: str, characters: str | None) -> npt.NDArray[np.bool_]:
     return allowed
 
 
-@dataclasses.dataclass(frozen=True)
-class Classified:
-    """What a model makes of a picture."""
-
-    probabilities: Probabilities
-    """float32 [C] over all of the model's characters, zero outside the candidates."""
-    hypothesis: int
-    """Which of the picture's :class:`~kanatui.pictures.prepare.Hypotheses` was read."""
-
-
-def classify_hypotheses(
-    classifier: Classifier, pictures: Sequence[Hypotheses], characters: str | None = None
-) -> list[Classified]:
-    """Read pictures, each as what is read most surely of all that it may show.
-
-    How surely is the likeliest group of look-alikes' probability, weighed by what was known before reading
-    (:attr:`.Hypotheses.log_odds`). It is taken before the probabilities are shared out among the candidates: there
-    even a frame would be one of them.
-
-    Args:
-        classifier: the model.
-        pictures: at least one, of the model's size.
-        characters: the candidates.
-
-    Raises:
-        UsageError: the model knows none of ``characters``.
-    """
-    known = classifier.characters
-    allowed = candidates(known, characters)
-    logits = _looked_at(classifier, np.concatenate([picture.images for picture in pictures]))
-    alike = fold_probabilities(np.where(allowed, _among(np.ones_like(allowed), logits), 0.0), known).max(axis=1)
-    surety = np.log(np.maximum(alike, 1e-9)) + np.concatenate([picture.log_odds for picture in pictures])
-    probabilities = _among(allowed, logits)
-    ends = np.cumsum([len(picture.images) for picture in pictures])[:-1]
-    chosen = [int(part.argmax()) for part in np.split(surety, ends)]
-    starts = [0, *map(int, ends)]
-    return [Classified(probabilities[start + one], one) for start, one in zip(starts, chosen, strict=True)]
-
-
 def not_known(known: str, characters: str | None) -> str:
     """Say in one line which candidates the model does not know, "" if it knows them all."""
     unknown = "".join(c for c in characters or "" if c not in known)
     return f"the model does not know {named(unknown)}, so no picture is read as that" if unknown else ""
-
-
-LOOKS = ((0.9, 4.0), (0.9, -4.0), (1.08, 4.0), (1.08, -4.0))
-"""The additional views: scale, and clockwise rotation in degrees."""
-
-
-def views(prepared: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield all views of some pictures, uint8 [n, S, S] each, beginning with the pictures themselves."""
-    import torch
-    from torch.nn.functional import grid_sample
-
-    yield prepared
-    size = prepared.shape[-1]
-    pictures = torch.from_numpy(np.ascontiguousarray(prepared)).unsqueeze(1).float()
-    middle = (torch.arange(size) + 0.5) * (2 / size) - 1
-    for scale, degrees in LOOKS:
-        angle = torch.deg2rad(torch.tensor(degrees))
-        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-        across, down = middle[None, :], middle[:, None]
-        grid = torch.stack([cos * across + sin * down, cos * down - sin * across], dim=-1)
-        seen = grid_sample(pictures, grid.expand(len(pictures), size, size, 2), align_corners=False)
-        yield seen[:, 0].round_().to(torch.uint8).numpy()

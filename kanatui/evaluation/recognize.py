@@ -66,8 +66,8 @@ def _readings(
 
 def read_drawing(
     classifier: Classifier, drawing: Drawing, top: int = 5, characters: str | None = None
-) -> list[Reading]:
-    """Read a drawing from the board.
+) -> tuple[list[Reading], bool]:
+    """Read what is on the drawing board.
 
     Args:
         classifier: the model.
@@ -76,7 +76,8 @@ def read_drawing(
         characters: the candidates, where the script is known; None for all that the model knows.
 
     Returns:
-        The readings, the likeliest first, with look-alikes next to each other.
+        The readings, the likeliest first; those that look alike stand together. And whether the model refuses them: it
+        doubts that the drawing is any of its characters.
 
     Raises:
         ImageError: nothing is drawn.
@@ -84,10 +85,10 @@ def read_drawing(
     """
     board = drawing.raster(BOARD)
     prepared = prepare_board(board, classifier.image_size)
-    probabilities = classify_pictures(classifier, prepared[None], characters)
+    probabilities, certainty, _ = classify_pictures(classifier, prepared[None], characters)
     known = classifier.characters
     judged = judge_size(probabilities, known, smallness(board), candidates(known, characters))
-    return _together(rank(judged, known, top, characters)[0])
+    return _together(rank(judged, known, top, characters)[0]), bool(classifier.calibration.refuses(certainty)[0])
 
 
 def prepare_board(board: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -15,7 +15,9 @@ from kanatui.core.units import named
 from kanatui.evaluation.files import read_files
 from kanatui.evaluation.probabilities import candidates, classify
 from kanatui.evaluation.store import Skipped
+from kanatui.model.calibration import Calibration
 from kanatui.model.card import read_card
+from kanatui.model.metrics import auroc
 from kanatui.model.predictions import Predictions
 from kanatui.pictures.labelled import LabelledFolder
 
@@ -78,7 +80,8 @@ def read_folder(
         The predictions, in which an image is numbered by its index in ``folder.files``; and an error message for each
         picture that could not be opened.
     """
-    predictions = Predictions(read_card(weights)["characters"])
+    card = read_card(weights)
+    predictions, calibration = Predictions(card["characters"]), Calibration.of_card(card)
     errors: list[str] = []
     with contextlib.closing(read_files(weights, [file for file, _ in folder.files], characters)) as outcomes:
         for place, outcome in enumerate(outcomes):
@@ -88,10 +91,45 @@ def read_folder(
             elif isinstance(outcome, ImageError):
                 errors.append(str(outcome))
             else:
-                predictions.add(outcome.probabilities[None], [label], [place], [outcome.hypothesis])
+                refused = calibration.refuses(outcome.certainty)
+                predictions.add(
+                    outcome.probabilities[None], [label], [place], outcome.certainty, refused, outcome.hypothesis
+                )
             if on_advance:
                 on_advance(1)
     return predictions, tuple(errors)
+
+
+def read_outliers(
+    weights: Path, folder: LabelledFolder, predictions: Predictions, on_advance: OnAdvance | None = None
+) -> dict[str, float | int]:
+    """Let a model look at pictures of what is none of its characters.
+
+    A picture without ink counts as refused. One that cannot be opened does not count.
+
+    Args:
+        weights: the model's file.
+        folder: such pictures, at least one.
+        predictions: what the model read in pictures of its characters, for the AUROC.
+        on_advance: called after each picture.
+
+    Returns:
+        ``images``, ``refused`` (a share, 0 … 1), and, if there are predictions, ``auroc``; {} if none could be opened.
+    """
+    calibration = Calibration.of_card(read_card(weights))
+    found: list[float] = []
+    with contextlib.closing(read_files(weights, [file for file, _ in folder.files])) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, NoInkError):
+                found.append(0.0)
+            elif not isinstance(outcome, ImageError):
+                found.append(float(outcome.certainty))
+            if on_advance:
+                on_advance(1)
+    if not found:
+        return {}
+    told: dict[str, float | int] = {"images": len(found), "refused": float(calibration.refuses(found).mean())}
+    return told | ({"auroc": auroc(predictions.records["certainty"], found)} if len(predictions) else {})
 
 
 def read_source(
@@ -123,7 +161,9 @@ def read_source(
     at_once = max(1, _PIXELS_AT_ONCE // classifier.image_size**2)
     for start in range(0, len(indices), at_once):
         batch = indices[start : start + at_once]
-        predictions.add(classify(classifier, source.images(batch), characters), source.labels(batch), batch)
+        probabilities, certainty, _ = classify(classifier, source.images(batch), characters)
+        refused = classifier.calibration.refuses(certainty)
+        predictions.add(probabilities, source.labels(batch), batch, certainty, refused)
         if on_advance:
             on_advance(len(batch))
     return predictions

@@ -20,9 +20,9 @@ import numpy as np
 
 from kanatui.core import storage
 from kanatui.core.errors import RunError
-from kanatui.core.units import named
+from kanatui.core.units import counted, named, percent
 from kanatui.evaluation.scores import Score, Scores
-from kanatui.model.predictions import RECORD, UNREAD, Predictions, Records
+from kanatui.model.predictions import RECORD, UNREAD, Predictions
 from kanatui.training.event_text import IMAGE_SETS
 
 FORMAT = 2
@@ -112,6 +112,8 @@ class Evaluation:
     """What was said of how labels are written, "" if they were judged by themselves."""
     labels: str = ""
     """How the labels of pictures were understood, in one line."""
+    outliers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Of a folder's pictures of other characters: ``images``, and the shares ``refused`` and ``auroc``."""
     note: str = ""
     """A warning about the scores, "" if there is none."""
     format: int = FORMAT
@@ -122,6 +124,15 @@ class Evaluation:
     def name(self) -> str:
         """The name of its files."""
         return self.path.stem
+
+    @property
+    def of_outliers(self) -> str:
+        """What was made of pictures that show none of the model's characters, in one line; "" if there were none."""
+        if not self.outliers:
+            return ""
+        images, refused = self.outliers["images"], self.outliers["refused"]
+        told = f", AUROC {self.outliers['auroc']:.3f}" if "auroc" in self.outliers else ""
+        return f"other characters: {counted(int(images), 'image')}, {percent(refused)} refused{told}"
 
     @property
     def source(self) -> str:
@@ -153,15 +164,16 @@ class Evaluation:
             self.path.with_suffix(".npz").unlink(missing_ok=True)
 
 
-def _completed(records: Records) -> Records:
-    """Add what records had no field for before version 0.2: which hypothesis of a picture was read."""
-    names = records.dtype.names or ()
-    if names != (RECORD.names or ())[:-1]:
+def _completed(records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Fill in what earlier versions did not record: all pictures were read, and nothing said how certainly."""
+    names, all_names = records.dtype.names or (), RECORD.names or ()
+    if names != all_names[:-3]:
         return records
-    made = np.zeros(len(records), dtype=RECORD)
+    completed = np.ones(len(records), dtype=RECORD)
+    completed["refused"], completed["hypothesis"] = False, 0
     for name in names:
-        made[name] = records[name]
-    return made
+        completed[name] = records[name]
+    return completed
 
 
 def _within(records: np.ndarray[Any, Any], characters: int) -> bool:

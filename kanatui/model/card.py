@@ -3,7 +3,10 @@
 A safetensors file's metadata holds it as JSON under the key ``kanatui``::
 
     {"format": 1, "model": {"id": "compact_cnn", "parameters": {…}}, "characters": "ぁあ…", "image_size": 64,
-     "kanatui": "0.1.0", "recipe": "handwriting", "scores": {…}, "seed": 0, "seconds": 480.0, "date": "2026-11-22"}
+     "kanatui": "0.1.0", "recipe": "handwriting", "scores": {…}, "seed": 0, "seconds": 480.0, "date": "2026-11-22",
+     "calibration": {…}}
+
+:mod:`kanatui.model.calibration` says what the last one holds.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 import safetensors
 
 from kanatui.core.errors import WeightsError
+from kanatui.model.calibration import Calibration
 
 FORMAT = 1
 KEY = "kanatui"
@@ -50,6 +54,7 @@ def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
         _require(len(set(characters)) == len(characters), "characters")
         _require(isinstance(size, int) and 0 < size <= _LARGEST_IMAGE, "image_size")
         _require(isinstance(model["id"], str) and isinstance(model.setdefault("parameters", {}), dict), "model")
+        Calibration.of_card(card)
         if "evaluations" in card:
             card["evaluations"] = _renamed(card["evaluations"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from kanatui.core.units import percent
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from kanatui.model.predictions import Predictions
 
 _BINS = 15  # of the expected calibration error, as in its paper
@@ -69,11 +71,31 @@ def _calibration_error(predictions: Predictions) -> float:
     return float(np.abs(gaps).sum() / len(predictions))
 
 
+def _refused(predictions: Predictions) -> float:
+    """Return the share about which the model is too unsure to read it (:mod:`kanatui.model.calibration`)."""
+    return float(predictions.records["refused"].mean())
+
+
+def auroc(inside: npt.ArrayLike, outside: npt.ArrayLike) -> float:
+    """Return the area under the receiver operating characteristic of scores that are to be higher inside.
+
+    It is the probability that one of ``inside`` [n] has a higher score than one of ``outside`` [m], ties counting half
+    (Hanley and McNeil, "The Meaning and Use of the Area under a Receiver Operating Characteristic (ROC) Curve", 1982).
+    """
+    import numpy as np
+    from scipy.stats import rankdata
+
+    high, low = np.asarray(inside), np.asarray(outside)
+    ranks = rankdata(np.concatenate([high, low]))[: len(high)].sum()
+    return float((ranks - len(high) * (len(high) + 1) / 2) / (len(high) * len(low)))
+
+
 METRICS = (
     Metric("strict", "strict", _strict, validated=True),
     Metric("folded", "folded", _folded, validated=True),
     Metric("top5", "top 5", _top5),
     Metric("ece", "ECE", _calibration_error, per_character=False),
+    Metric("refused", "refused", _refused, per_character=False),
 )
 """All metrics, in the order in which they are shown."""
 

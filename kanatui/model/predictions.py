@@ -1,6 +1,6 @@
 """What a classifier predicted: one record per image, from which every score and list is made.
 
-A record takes 65 bytes, so that all of the article's 715,884 images fit into 47 MB. Nothing here needs torch:
+A record takes 70 bytes, so that all of the article's 715,884 images fit into 50 MB. Nothing here needs torch:
 the app shows evaluations that another process made.
 """
 
@@ -29,6 +29,8 @@ RECORD = np.dtype(
         ("of_truth", "<f4"),  # the true class's probability
         ("alike", "<i4"),  # the likeliest class of the likeliest group of look-alikes, or UNREAD
         ("alike_probability", "<f4"),  # that group's
+        ("certainty", "<f4"),  # that it is one of the model's characters (kanatui.model.calibration), 1 if not known
+        ("refused", "?"),  # whether that was too little
         ("hypothesis", "u1"),  # which of the things that the picture may show was read; 0 of generated images
     ]
 )
@@ -62,6 +64,8 @@ class Predictions:
         probabilities: npt.NDArray[np.floating],
         labels: npt.ArrayLike,
         images: npt.ArrayLike,
+        certainty: npt.ArrayLike = 1.0,
+        refused: npt.ArrayLike = False,
         hypotheses: npt.ArrayLike = 0,
     ) -> None:
         """Add a batch.
@@ -70,6 +74,8 @@ class Predictions:
             probabilities: [n, C]. A tie counts as the class that comes first.
             labels: the true classes, [n].
             images: the images' indices in the source or among the files, [n].
+            certainty: that they show characters, 0 … 1, [n].
+            refused: for which of them that is too little, [n].
             hypotheses: which of a picture's :class:`~kanatui.pictures.prepare.Hypotheses` were read, [n].
         """
         truth = np.asarray(labels, dtype=np.int64)
@@ -79,7 +85,8 @@ class Predictions:
         made["classes"], made["probabilities"] = UNREAD, 0.0
         made["classes"][:, :known] = order
         made["probabilities"][:, :known] = np.take_along_axis(probabilities, order, axis=1)
-        made["image"], made["truth"], made["hypothesis"] = images, truth, hypotheses
+        made["image"], made["truth"], made["certainty"], made["refused"] = images, truth, certainty, refused
+        made["hypothesis"] = hypotheses
         made["of_truth"] = np.take_along_axis(probabilities, truth[:, None], axis=1)[:, 0]
         folded = fold_probabilities(probabilities, self.characters)
         made["alike_probability"] = np.minimum(folded.max(axis=1), 1.0)

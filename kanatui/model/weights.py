@@ -25,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from kanatui import __version__
 from kanatui.core import storage
 from kanatui.core.errors import KanatuiError, WeightsError
+from kanatui.model.calibration import Calibration
 from kanatui.model.card import FORMAT, KEY, one_line, read_card
 from kanatui.plugins.registry import Registry, load
 
@@ -55,6 +56,8 @@ class Classifier:
         """What each output stands for, in order."""
         self.image_size = image_size
         self.card = dict(card)
+        self.calibration = Calibration.of_card(card)
+        """What turns its logits into probabilities, and says which pictures it refuses to read."""
         self.device = device
 
     def logits(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:

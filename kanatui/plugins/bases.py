@@ -102,3 +102,14 @@ class GlyphSource(Plugin):
     def masters(self, face: Face, characters: str, em: int) -> Masters:
         """Draw each character once, ``em`` pixels per em, white on black, without hinting or placement."""
         raise self._lacks("masters")
+
+
+class OutlierSource(GlyphSource):
+    """Where shapes come from that are no characters; models learn from them to say that they cannot read something.
+
+    The shapes are glyphs like others, under code points of private use.
+    """
+
+    kind: ClassVar[str] = "outliers"
+    shapes: ClassVar[str] = ""
+    """The code points, U+E000 and following ones."""

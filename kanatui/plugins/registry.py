@@ -26,7 +26,7 @@ import pluggy
 from kanatui.core import paths
 from kanatui.core.errors import PluginError
 from kanatui.plugins import hookspecs, trust
-from kanatui.plugins.bases import GlyphSource, Model, Pixel, Placement, Plugin
+from kanatui.plugins.bases import GlyphSource, Model, OutlierSource, Pixel, Placement, Plugin
 
 ENTRY_POINT_GROUP = "kanatui"
 
@@ -69,11 +69,17 @@ class Registry:
         self.manager.add_hookspecs(hookspecs)
         self.modules: list[PluginModule] = []
         self.glyph_sources: dict[str, type[GlyphSource]] = {}
+        self.outlier_sources: dict[str, type[OutlierSource]] = {}
         self.augmentations: dict[str, type[Placement] | type[Pixel]] = {}
         self.models: dict[str, type[Model]] = {}
         self.module_of: dict[str, PluginModule] = {}
         """By the id of what it provides."""
         self.folders: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> dict[str, type[Plugin]]:
+        """Everything by its id, kind after kind."""
+        return {**self.glyph_sources, **self.outlier_sources, **self.augmentations, **self.models}
 
     def augmentation(self, id: str) -> type[Placement] | type[Pixel]:
         """Return an augmentation class. PluginError, which lists those that exist, if there is no such id."""
@@ -123,6 +129,8 @@ class Registry:
 
 
 def _table_of(registry: Registry, cls: type[Plugin]) -> dict[str, Any]:
+    if issubclass(cls, OutlierSource):
+        return registry.outlier_sources
     if issubclass(cls, GlyphSource):
         return registry.glyph_sources
     return registry.models if issubclass(cls, Model) else registry.augmentations

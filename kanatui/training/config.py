@@ -23,6 +23,7 @@ def make_config(
 
     A recipe is pinned to ``characters`` and ``faces``: fonts that are installed later, or a named character set
     that grows, must not change the images of a run that is continued or evaluated. A data set cannot change.
+    Its outliers are drawn without the faces that the options hold out.
 
     Args:
         source: an image source's ``spec()``.
@@ -35,7 +36,8 @@ def make_config(
         ParameterError: the recipe in the spec is invalid.
     """
     if "recipe" in source:
-        source = {**source, "recipe": Recipe.from_dict(source["recipe"]).pinned(characters, faces).to_dict()}
+        pinned = Recipe.from_dict(source["recipe"]).pinned(characters, faces, options.hold_out_faces)
+        source = {**source, "recipe": pinned.to_dict()}
     return {
         "recipe": recipe,
         "train": _plain(options.values),

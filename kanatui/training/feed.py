@@ -13,12 +13,15 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from kanatui.core.errors import RunError
 from kanatui.core.processes import begin_worker
-from kanatui.dataset.open import open_source
+from kanatui.dataset.open import open_source, outliers_of
+from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices
+from kanatui.model.predictions import UNREAD
 from kanatui.training.order import EpochOrder
 
 Opener = Callable[[Mapping[str, Any]], ImageSource]
@@ -34,7 +37,10 @@ _PATIENCE = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """``images`` uint8 [n, H, W] and ``labels`` int64 [n], on the CPU; ``waited``: seconds spent waiting for it."""
+    """``images`` uint8 [n, H, W] and ``labels`` int64 [n], on the CPU; ``waited``: seconds spent waiting for it.
+
+    Outliers come last; their label is :data:`~kanatui.model.predictions.UNREAD`.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -70,16 +76,42 @@ def open_feed(
     stride: int = 1,
     workers: int = 0,
     opener: Opener = open_source,
+    outliers: OutlierStream | None = None,
 ) -> Feed:
     """Return batches ``first``, ``first + stride``, … counted through all epochs.
 
     Args:
         workers: number of processes that make them ahead, each with its own source; 0 for none.
         opener: makes the source from its ``spec()`` in another process; it must be importable there.
+        outliers: those of the source, for batches that this process makes; others open them themselves.
     """
     if workers:
         return _Ahead(source, order, first, stride, workers, opener)
-    return _InTurn(source, order, first, stride)
+    return _InTurn(BatchMaker(source, order, outliers), first, stride)
+
+
+class BatchMaker:
+    """Makes the batch at any position of an order: images of characters, then outliers."""
+
+    def __init__(self, source: ImageSource, order: EpochOrder, outliers: OutlierStream | None) -> None:
+        self._source, self._order, self._outliers = source, order, outliers
+        self._count = round(outliers.share * order.size / order.batches) if outliers else 0
+
+    def make(self, position: int) -> Made:
+        """Make the batch at a position counted through all epochs: uint8 [n, H, W] and labels int64 [n]."""
+        indices = self._order.batch(*divmod(position, self._order.batches))
+        images, labels = self._source.images(indices), self._source.labels(indices)
+        if self._outliers is None or not self._count:
+            return images, labels
+        strange = self._outliers.images(np.arange(position * self._count, (position + 1) * self._count))
+        return np.concatenate([images, strange]), np.concatenate([labels, np.full(self._count, UNREAD)])
+
+    def with_augments(self, augments: Augments, source: ImageSource | None = None) -> BatchMaker:
+        """Return one with other augmentations, given the ``source`` that has them or not."""
+        if source is None:
+            assert isinstance(self._source, Augmentable)
+            source = self._source.with_augments(augments)
+        return BatchMaker(source, self._order, self._outliers and self._outliers.with_augments(augments))
 
 
 class _InTurn:
@@ -89,16 +121,16 @@ class _InTurn:
     2,420 images/s this way, 1,520 with such a thread, 2,350 if torch used one thread in it (AMD Zen 5, compact_cnn).
     """
 
-    def __init__(self, source: ImageSource, order: EpochOrder, first: int, stride: int) -> None:
-        self._source, self._order, self._stride = source, order, stride
+    def __init__(self, maker: BatchMaker, first: int, stride: int) -> None:
+        self._maker, self._stride = maker, stride
         self._coming = itertools.count(first, stride)
 
     def next(self, still_waiting: Callable[[], None]) -> Batch:
         started = time.perf_counter()
-        return _batch(make_batch(self._source, self._order, next(self._coming)), started)
+        return _batch(self._maker.make(next(self._coming)), started)
 
     def change(self, first: int, source: ImageSource, augments: Augments) -> None:
-        self._source, self._coming = source, itertools.count(first, self._stride)
+        self._maker, self._coming = self._maker.with_augments(augments, source), itertools.count(first, self._stride)
 
     def close(self) -> None:
         pass
@@ -158,31 +190,27 @@ def _batch(made: Made, started: float) -> Batch:
     return Batch(torch.from_numpy(images), torch.from_numpy(labels), time.perf_counter() - started)
 
 
-def make_batch(source: ImageSource, order: EpochOrder, position: int) -> Made:
-    """Make the batch at a position counted through all epochs: uint8 [n, H, W] and labels int64 [n]."""
-    indices = order.batch(*divmod(position, order.batches))
-    return source.images(indices), source.labels(indices)
-
-
 class _Worker:
     """A worker process's state between batches."""
 
     def __init__(self, opener: Opener, spec: Mapping[str, Any], order: EpochOrder) -> None:
-        self._open = functools.cache(lambda: opener(spec))
-        self._order = order
+        self._opener, self._spec, self._order = opener, spec, order
         self._augments: Augments | None = None
-        self._changed: ImageSource | None = None
+        self._changed: BatchMaker | None = None
+
+    @functools.cached_property
+    def _maker(self) -> BatchMaker:
+        source = self._opener(self._spec)
+        return BatchMaker(source, self._order, outliers_of(source))
 
     def make(self, position: int, augments: Augments | None) -> Made:
         """Make a batch; the source is opened at the first one, so that errors of opening reach the trainer.
 
         Changed augmentations are sent with each task: a pool has no other way to reach all of its processes.
         """
-        source = self._open()
         if augments is not None and augments != self._augments:
-            assert isinstance(source, Augmentable)
-            self._changed, self._augments = source.with_augments(augments), augments
-        return make_batch(self._changed or source, self._order, position)
+            self._changed, self._augments = self._maker.with_augments(augments), augments
+        return (self._changed or self._maker).make(position)
 
 
 _worker: _Worker | None = None

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel
 
 from kanatui.core.rng import mix64, word_key
+from kanatui.model.predictions import UNREAD
 from kanatui.training.distributed import Alone
 from kanatui.training.options import TrainingOptions
 from kanatui.training.precision import Probe, probe_precision
@@ -43,7 +44,7 @@ class Learner:
 
         Args:
             images: uint8 [n, H, W] on the CPU.
-            labels: int64 [n].
+            labels: int64 [n]; UNREAD for outliers.
             rate: the learning rate.
             count: the batch's number over all processes; seeds the dropout.
 
@@ -58,13 +59,25 @@ class Learner:
         truths = labels.to(self.device, non_blocking=True)
         with self.autocast():
             logits = self._trained(self.to_device(images))
-        loss = cross_entropy(logits.float(), truths, label_smoothing=self.options.label_smoothing)
+        loss = self._loss(logits.float(), truths)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
         return loss.detach(), logits.detach()
+
+    def _loss(self, logits: torch.Tensor, truths: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of the characters, and the outliers' mean cross entropy to equal probabilities.
+
+        The latter is the loss of Hendrycks, Mazeika and Dietterich ("Deep Anomaly Detection with Outlier Exposure",
+        ICLR 2019, section 4.2), with a weight as there.
+        """
+        known = truths != UNREAD
+        loss = cross_entropy(logits[known], truths[known], label_smoothing=self.options.label_smoothing)
+        if bool(known.all()):
+            return loss
+        return loss - self.options.outlier_weight * logits[~known].log_softmax(dim=1).mean()
 
     def autocast(self) -> torch.autocast:
         """Return the context that makes the network compute in its number format."""

@@ -28,6 +28,7 @@ class TrainingOptions(Configurable):
     )
     warm_up = Float(0.15, min=0.0, max=0.9, step=0.05, help="share of the training in which the rate rises")
     label_smoothing = Float(0.05, min=0.0, max=0.9, step=0.01, help="share of each target spread over all characters")
+    outlier_weight = Float(0.5, min=0.0, max=100.0, step=0.1, help="weight of outliers' loss, if the recipe has any")
     averaging = Float(0.998, min=0.0, max=0.99999, help="decay per step of the averaged weights; 0: none")
     order = Choice(
         "mixed",

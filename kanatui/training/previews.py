@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core import storage
+from kanatui.model.predictions import UNREAD
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +42,14 @@ class BatchPreview:
 def preview_batch(
     step: int, images: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor, characters: str
 ) -> BatchPreview:
-    """Make a preview from images uint8 [n, H, W], labels int64 [n], logits float [n, C] and the C characters."""
-    sure, read = logits[:MOST].float().softmax(dim=1).cpu().max(dim=1)
-    truths, readings = ("".join(characters[i] for i in which[:MOST].tolist()) for which in (labels, read))
-    return BatchPreview(step, images[:MOST].numpy(), truths, readings, sure.numpy())
+    """Make a preview from images uint8 [n, H, W], labels int64 [n], logits float [n, C] and the C characters.
+
+    Outliers, which come last in a batch, are left out.
+    """
+    shown = min(MOST, int((labels != UNREAD).sum()))
+    sure, read = logits[:shown].float().softmax(dim=1).cpu().max(dim=1)
+    truths, readings = ("".join(characters[i] for i in which[:shown].tolist()) for which in (labels, read))
+    return BatchPreview(step, images[:shown].numpy(), truths, readings, sure.numpy())
 
 
 def write_batch(folder: Path, preview: BatchPreview) -> None:

@@ -18,11 +18,12 @@ import torch
 from kanatui.core.errors import KanatuiError, PluginError, RunError, StorageError
 from kanatui.core.machine import describe_machine
 from kanatui.dataset.mixed import MixedStream
-from kanatui.dataset.open import open_source
+from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.source import ImageSource, OnProgress
 from kanatui.model.weights import load_weights
 from kanatui.plugins.registry import Registry, load
 from kanatui.training import control
+from kanatui.training.calibrate import calibrate_files
 from kanatui.training.commands import CommandHandler
 from kanatui.training.control import Control, Mailbox
 from kanatui.training.device import choose_device, prepare_device
@@ -163,6 +164,9 @@ def _train(
         source = open_source(_table(config, "source"), tell)
     if isinstance(source, Prepares):
         source.prepare(tell)
+    outliers = outliers_of(source)
+    if outliers:
+        outliers.prepare(tell)
     model, parameters = build_model(
         load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
     )
@@ -180,10 +184,11 @@ def _train(
         "torch": torch.__version__,
         "machine": f"{machine['processor']}, {machine['cores']} cores",
     } | ({"from": str(adapts["from"])} if adapts else {})
+    split = _split(source, options)
     trainer = Trainer(
         model,
         source,
-        _split(source, options),
+        split,
         options,
         device=device,
         sink=sink,
@@ -192,11 +197,16 @@ def _train(
         card=card,
         group=group,
         opener=opener,
+        outliers=outliers,
         replay=read_replay(run.path),
         handler=handler,
         validate_first=bool(adapts),
     )
-    return trainer.train()
+    outcome = trainer.train()
+    if group.first:
+        calibrate_files([run.checkpoint(name) for name in ("best", "last")], source, split, options.validation_images)
+    group.wait()
+    return outcome
 
 
 def _take_weights(model: torch.nn.Module, source: ImageSource, weights: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from kanatui.core.errors import RunError
 from kanatui.dataset.open import open_source
+from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, ImageSource
 from kanatui.model.metrics import VALIDATED
 from kanatui.training.budget import choose_budget
@@ -67,6 +68,7 @@ class Trainer:
         card: Mapping[str, Any],
         group: Alone | None = None,
         opener: Opener = open_source,
+        outliers: OutlierStream | None = None,
         replay: Replay | None = None,
         handler: CommandHandler | None = None,
         validate_first: bool = False,
@@ -82,6 +84,7 @@ class Trainer:
             card: the card for weights files (:mod:`kanatui.model.weights`); scores and times are added.
             group: the processes that train together.
             opener: makes the source from its ``spec()`` in worker processes.
+            outliers: those of the source, None if it has none.
             replay: the run to repeat; it had the same model, source, split and options.
             handler: holds the commands handled before the first step.
             validate_first: also validate before the first step, because the weights came from another training.
@@ -96,6 +99,7 @@ class Trainer:
         self.handler = handler or CommandHandler(sink)
         self.handler.handlers[AUGMENT] = self._change_augments
         self._sink, self._control, self._opener, self._replay = sink, control, opener, replay
+        self._outliers = outliers
         self._keeper = Keeper(checkpoints, card, options.checkpoint_seconds, writes=self.group.first)
 
         self.learner = Learner(model, options, device, self.group)
@@ -206,7 +210,9 @@ class Trainer:
     def _open_feed(self) -> None:
         chosen = self.options.workers
         self._workers = auto_workers(self.device) if chosen < 0 else chosen
-        self._feed = open_feed(self.source, self.order, self._position, self.group.size, self._workers, self._opener)
+        self._feed = open_feed(
+            self.source, self.order, self._position, self.group.size, self._workers, self._opener, self._outliers
+        )
 
     @property
     def _position(self) -> int:
@@ -227,6 +233,7 @@ class Trainer:
                 raise RunError(f"the data has changed since this run started (other {key}); start a new run")
         if self.progress.augments is not None:
             self.source = _augmentable(self.source).with_augments(self.progress.augments)
+            self._outliers = self._outliers and self._outliers.with_augments(self.progress.augments)
 
     # ── augmentations ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,13 +10,15 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from kanatui.cli.bench import bench_command, drawing, render
+from kanatui.cli.bench import bench_command, drawing, render, unknown
 from kanatui.cli.bench.figures import Figure, percentile
 from kanatui.cli.bench.process import run_kanatui
 from kanatui.cli.bench.rounds import alternate, microseconds, rate
 from kanatui.cli.bench.terminal import Terminal
 from kanatui.core.errors import KanatuiError
 from kanatui.core.machine import describe_machine
+from kanatui.model.calibration import Calibration
+from kanatui.model.weights import save_weights
 
 
 def test_a_figure_knows_whether_its_goal_is_met():
@@ -132,3 +134,32 @@ def test_strokes_on_the_draw_screen_are_timed_until_they_are_read():
         assert len(figure.samples) == 2 and figure.value == max(figure.samples) > 0
         assert figure.note.startswith("trying; median of first strokes")
         assert "ト" in terminal.text(since)
+
+
+def test_unknown_measures_what_a_model_refuses(tmp_path, monkeypatch, picture):
+    """With a model that nobody trained: it is as unsure of kana as of all else."""
+    monkeypatch.setattr(unknown, "KANJI", 3)
+    monkeypatch.setattr(unknown, "SHAPES", 5)
+    monkeypatch.setattr(unknown, "EACH", {"kana": 2, "digits": 1, "letters": 1, "kanji": 1})
+    from kanatui.dataset.recipe import find_recipe
+    from kanatui.plugins.registry import load
+    from kanatui.training.session import build_model
+
+    recipe = find_recipe("quick").but(faces=["klee-regular", "noto-sans-cjk-jp-regular"], characters="あかが")
+    module, parameters = build_model(load(), "compact_cnn", {}, 32, 3)
+    config = {"source": {"recipe": recipe.to_dict()}, "train": {"hold_out_faces": ["klee-*"]}}
+    card = {"model": {"id": "compact_cnn", "parameters": parameters}, "characters": "あかが", "image_size": 32}
+    save_weights(
+        tmp_path / "model.safetensors", module, Calibration(1.0, 1.0, 9, "faces").in_card(card | {"config": config})
+    )
+    picture("real/あ/1.png")
+    found = unknown.measure_unknown(tmp_path / "model.safetensors", tmp_path / "real", [], lambda *told: None)
+    figures = {figure.name: figure for figure in found}
+    assert 0.0 <= figures["AUROC, generated kana"].value <= 1.0
+    assert (
+        "6 kana" in figures["AUROC, generated kana"].note and "held-out faces" in figures["AUROC, generated kana"].note
+    )
+    assert "1 kana" in figures["refused, 95 % of kana in real kept"].note
+    assert figures["generated kana kept"].value == 0.0 and figures["kana in real kept"].value == 0.0
+    for kind in ("digits", "letters", "kanji", "scribbles, blots, surfaces"):
+        assert figures[f"{kind} refused"].value == 100.0

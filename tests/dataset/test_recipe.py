@@ -3,7 +3,7 @@ import pytest
 from kanatui.core.errors import KanatuiError, ParameterError, PluginError, RecipeError, UsageError
 from kanatui.dataset import recipe
 from kanatui.dataset.layout import lay_out
-from kanatui.dataset.recipe import Augment, Recipe, find_recipe, read_recipe, recipe_files, save_recipe
+from kanatui.dataset.recipe import Augment, Outliers, Recipe, find_recipe, read_recipe, recipe_files, save_recipe
 from kanatui.plugins import registry as plugins
 
 TEXT = """
@@ -84,6 +84,7 @@ def test_the_fingerprint_follows_what_decides_pixels():
     assert base.but(description="other").fingerprint() == base.fingerprint()
     assert base.but(seed=base.seed + 1).fingerprint() != base.fingerprint()
     assert base.without([base.augments[0].plugin]).fingerprint() != base.fingerprint()
+    assert base.but(outliers=Outliers()).fingerprint() == base.fingerprint(), "they are not among its images"
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,9 @@ def test_the_fingerprint_follows_what_decides_pixels():
         ('plugin = "noise"', "", r"a step lacks its plugin"),
         ("[[augment]]\nplugin = \"rotate\"", "[augment]\nplugin = \"rotate\"", r"mine.toml: "),
         ('description = "mine"', "train = 3", r"recipe.train: not a table"),
+        ('description = "mine"', "outliers = 3", r"recipe.outliers: not a table"),
+        ('description = "mine"', "outliers = {share = 2.0}", r"outliers.share: 2.0 is above"),
+        ('description = "mine"', "outliers = {kinds = 2}", r"outliers.kinds: no such parameter"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_named_with_what_is_wrong(file, old, new, words):
@@ -130,6 +134,9 @@ def test_overrides_as_typed(file):
     assert base.set("rotate.degrees=-8..8", registry).augments[0].values["degrees"] == (-8.0, 8.0)
     assert base.set("noise.p=0.5", registry).augments[1].p == 0.5
     assert base.set("seed=9", registry).seed == 9
+    assert base.outliers is None and base.set("outliers.share=0.2", registry).outliers == Outliers(share=0.2)
+    words = base.set("outliers.share=0.2", registry).set("outliers.characters=digits,latin", registry).outliers
+    assert words == Outliers(share=0.2, characters=("digits", "latin"))
     assert base.without(["noise"]).augments == base.augments[:1]
 
 
@@ -142,6 +149,8 @@ def test_overrides_as_typed(file):
         ("rotate.p=2", "rotate.p: 2 is above"),
         ("rotate.degrees", "not of the form"),
         ("image_size=7", "recipe.image_size: 7 is below"),
+        ("outliers.share=-1", "outliers.share: -1 is below"),
+        ("outliers.kinds=1", "outliers.kinds: no such parameter"),
     ],
 )
 def test_wrong_overrides_name_themselves(file, assignment, words):

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from kanatui.evaluation.probabilities import LOOKS, classify, classify_pictures, views
+from kanatui.evaluation.probabilities import classify, classify_pictures
+from kanatui.model.calibration import Calibration
+from kanatui.model.looks import LOOKS, views
 
 
 class Brightness:
     """A classifier whose logits follow from the mean brightness of the upper half alone."""
 
     characters = "あい"
+    calibration = Calibration()
     device = torch.device("cpu")
 
     def logits(self, images):
@@ -52,6 +55,6 @@ def test_probabilities_are_those_of_the_mean_logits(pictures):
     classifier = Brightness()
     logits = np.mean([classifier.logits(seen).numpy() for seen in views(pictures)], axis=0)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert classify_pictures(classifier, pictures) == pytest.approx(expected, abs=1e-6)
-    assert classify_pictures(classifier, pictures, "い").tolist() == [[0.0, 1.0]] * 3
-    assert not np.allclose(classify(classifier, pictures), expected, atol=1e-3)
+    assert classify_pictures(classifier, pictures).probabilities == pytest.approx(expected, abs=1e-6)
+    assert classify_pictures(classifier, pictures, "い").probabilities.tolist() == [[0.0, 1.0]] * 3
+    assert not np.allclose(classify(classifier, pictures).probabilities, expected, atol=1e-3)

@@ -132,6 +132,24 @@ def test_an_evaluation_of_an_earlier_version_counted_images(tmp_path, prediction
     assert {key: made.total[key] for key in score.values} == score.values
 
 
+def test_predictions_of_an_earlier_version_say_nothing_of_certainty(tmp_path, predictions):
+    made = stored(tmp_path, predictions)
+    older = [name for name in RECORD.names if name not in ("certainty", "refused")]
+    records = np.empty(len(predictions), dtype=[(name, RECORD.fields[name][0]) for name in older])
+    for name in older:
+        records[name] = predictions.records[name]
+    np.savez(made.path.with_suffix(".npz"), records=records, files=np.zeros(0, np.uint8))
+    again = read_evaluation(made.path).load()[0].records
+    assert all((again[name] == predictions.records[name]).all() for name in older)
+    assert (again["certainty"] == 1.0).all() and not again["refused"].any()
+
+
+def test_the_share_refused_is_counted(predictions):
+    predictions.add(rows({"か": 0.9}, {"か": 0.2}), labels("かか"), [50, 51], [0.9, 0.1], [False, True])
+    assert predictions.records["certainty"][-2:] == pytest.approx([0.9, 0.1])
+    assert Scores.of(predictions).total["refused"] == pytest.approx(1 / 9)
+
+
 def test_names_of_files_survive_whatever_they_are(tmp_path, predictions):
     names = ["か/い ろ.png", "b\udcff.jpg", *"cdefg"]
     assert stored(tmp_path, predictions, names, kind="folder").load()[1] == names

@@ -7,6 +7,7 @@ import torch
 from kanatui.core.errors import ImageError
 from kanatui.evaluation.recognize import judge_size, read_drawing, smallness
 from kanatui.kana.alphabet import SMALL
+from kanatui.model.calibration import Calibration
 from kanatui.model.weights import Classifier
 from kanatui.pictures.drawing import Drawing
 from tests.helpers.drawings import STROKES, drawn
@@ -27,7 +28,7 @@ def classifier(known, *probabilities):
 
 def test_size_and_place_on_the_board_tell_small_kana():
     reader = classifier("つっフ", 0.5, 0.3, 0.2)
-    usual, small = read_drawing(reader, drawn("つ")), read_drawing(reader, drawn("つ", 0.5, 0.25, 0.42))
+    (usual, _), (small, _) = read_drawing(reader, drawn("つ")), read_drawing(reader, drawn("つ", 0.5, 0.25, 0.42))
     assert [reading.character for reading in usual] == ["つ", "っ", "フ"]
     assert [reading.character for reading in small] == ["っ", "つ", "フ"]
     assert usual[0].folded == pytest.approx(0.8, abs=1e-5) and usual[0].probability > 0.75
@@ -47,9 +48,17 @@ def test_an_empty_board_is_neither():
         read_drawing(classifier("か", 1.0), Drawing())
 
 
+@pytest.mark.parametrize(("threshold", "refused"), [(0.0, False), (0.2, True)])
+def test_a_drawing_about_which_the_model_is_unsure_is_refused(threshold, refused):
+    card = Calibration(1.0, threshold, 100, "faces").in_card({})
+    unsure = Classifier(Always(0.4, 0.3, 0.3), "つっフ", 24, card, torch.device("cpu"))
+    readings, doubted = read_drawing(unsure, drawn("つ"))
+    assert readings and doubted is refused
+
+
 def test_look_alikes_stand_together_and_pairs_keep_their_sum():
     reader = classifier("へヘカヵコ", 0.55, 0.05, 0.18, 0.12, 0.1)
-    readings = read_drawing(reader, drawn("カ"))
+    readings, _ = read_drawing(reader, drawn("カ"))
     assert "".join(reading.character for reading in readings) == "へヘカヵコ"
     probabilities = np.array([[0.55, 0.05, 0.18, 0.12, 0.1]], dtype=np.float32)
     judged = judge_size(probabilities, "へヘカヵコ", 0.25)

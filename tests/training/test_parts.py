@@ -10,13 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kanatui.core.errors import ParameterError, RunError, UsageError
+from kanatui.core.rng import Keys, mix64
+from kanatui.model.calibration import certainty
+from kanatui.model.predictions import UNREAD
 from kanatui.training.budget import learning_rate
 from kanatui.training.device import choose_device
-from kanatui.training.feed import make_batch, open_feed
-from kanatui.training.learner import average_of
+from kanatui.training.distributed import Alone
+from kanatui.training.feed import BatchMaker, open_feed
+from kanatui.training.learner import Learner, average_of
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.precision import probe_precision
+from kanatui.training.previews import preview_batch
 from kanatui.training.splits import split_source
 from tests.helpers.tiny import CHARACTERS, TinyModel, TinySource, open_tiny
 
@@ -234,7 +239,7 @@ def test_batches_come_in_order_whoever_makes_them(workers):
     feed = open_feed(source, order, first, 2, workers, open_tiny)
     try:
         for position in range(first, first + 12, 2):  # across the end of an epoch
-            expected = make_batch(source, order, position)
+            expected = BatchMaker(source, order, None).make(position)
             got = feed.next(lambda: None)
             assert (got.images.numpy() == expected[0]).all()
             assert (got.labels.numpy() == expected[1]).all()
@@ -246,6 +251,67 @@ def test_batches_come_in_order_whoever_makes_them(workers):
                     feed.next(lambda: None)
     finally:
         feed.close()
+
+
+class Noise:
+    """Outliers without a face."""
+
+    share = 0.25
+
+    def __init__(self, level=200):
+        self.level = level
+
+    def images(self, numbers):
+        keys = Keys(mix64(np.asarray(numbers).astype(np.uint64)))
+        return keys.uniform(0, self.level, shape=(16, 16)).astype(np.uint8)
+
+    def with_augments(self, augments):
+        return Noise(augments[0]["level"])
+
+
+def test_outliers_come_last_in_a_batch_each_once():
+    source = TinySource(RAGGED)
+    order = EpochOrder(split_source(source, 0.1).train, 16, 0)
+    plain, maker = BatchMaker(source, order, None), BatchMaker(source, order, Noise())
+    seen = set()
+    for position in range(2 * order.batches):
+        images, labels = maker.make(position)
+        own, own_labels = plain.make(position)
+        assert (images[: len(own)] == own).all() and (labels[: len(own)] == own_labels).all()
+        assert (labels[len(own) :] == UNREAD).all() and len(labels) - len(own) == 4
+        seen |= {image.tobytes() for image in images[len(own) :]}
+    assert len(seen) == 2 * order.batches * 4
+    fainter = maker.with_augments([{"level": 40}], source)
+    assert fainter.make(0)[0][-4:].max() <= 40
+
+
+def test_a_model_that_learnt_from_outliers_is_unsure_of_them():
+    source, outliers = TinySource(), Noise()
+    order = EpochOrder(split_source(source, 0.1).train, 32, 0)
+    found = []
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        model = TinyModel().build(16, len(source.characters))
+        chosen = TrainingOptions(outlier_weight=weight, averaging=0.0, threads=1)
+        learner = Learner(model, chosen, torch.device("cpu"), Alone())
+        maker = BatchMaker(source, order, outliers)
+        for position in range(120):
+            images, labels = map(torch.from_numpy, maker.make(position))
+            loss, logits = learner.learn(images, labels, 0.01, position)
+            assert torch.isfinite(loss) and len(logits) == len(labels)
+        model.eval()
+        with torch.inference_mode():
+            unseen = learner.to_device(torch.from_numpy(outliers.images(np.arange(10_000, 10_200))))
+            held = learner.to_device(torch.from_numpy(source.images(np.arange(0, len(source), 7))))
+            found.append([certainty(model(images).numpy()).mean() for images in (unseen, held)])
+    assert found[1][0] < 0.1 < found[0][0], "only the one that gave outliers' loss a weight is unsure"
+    assert found[1][1] > 0.4, "and not of its characters"
+
+
+def test_a_preview_shows_characters_alone():
+    images, labels = torch.zeros(6, 16, 16, dtype=torch.uint8), torch.tensor([0, 1, 2, UNREAD, UNREAD, UNREAD])
+    preview = preview_batch(3, images, labels, torch.eye(6), "かがさざたや")
+    assert (preview.truths, preview.readings, len(preview.images)) == ("かがさ", "かがさ", 3)
 
 
 def test_without_processes_only_what_is_wanted_is_made():

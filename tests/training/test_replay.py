@@ -15,7 +15,7 @@ from kanatui.dataset.stream import GlyphStream
 from kanatui.plugins.registry import load
 from kanatui.training.config import make_config
 from kanatui.training.control import Mailbox
-from kanatui.training.feed import make_batch, open_feed
+from kanatui.training.feed import BatchMaker, open_feed
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.replay import Replay, create_replay, read_replay, replay_of
@@ -106,7 +106,7 @@ def test_batches_made_ahead_are_made_again(workers):
                 current = source.with_augments(off(STEPS, "rotate") if position != 6 else STEPS)
                 feed.change(position, current, current.augments)
             got = feed.next(lambda: None)
-            assert (got.images.numpy() == make_batch(current, order, position)[0]).all()
+            assert (got.images.numpy() == BatchMaker(current, order, None).make(position)[0]).all()
     finally:
         feed.close()
 

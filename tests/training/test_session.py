@@ -12,6 +12,7 @@ import torch
 
 from kanatui import hookimpl
 from kanatui.core.errors import ParameterError, PluginError, RunError, StorageError
+from kanatui.model.calibration import Calibration
 from kanatui.model.weights import load_weights, read_card
 from kanatui.plugins.registry import load
 from kanatui.training.config import make_config
@@ -70,7 +71,16 @@ def test_a_run_ends_with_weights_that_say_what_they_are():
     indices = split.held_out_faces.sample(200)
     right = classifier.logits(source.images(indices)).argmax(dim=1).numpy() == source.labels(indices)
     assert right.mean() == pytest.approx(status.best["strict"], abs=0.1)
+    calibration = Calibration.of_card(card)
+    assert calibration.of == "faces" and 0 < calibration.images <= len(split.held_out_faces)
+    assert Calibration.of_card(read_card(run.checkpoint("last"))).images == calibration.images
     assert [event["event"] for event in run.events().read()][-1] == "end"
+
+
+def test_a_training_that_holds_nothing_out_cannot_calibrate():
+    run = new_run(hold_out=0.0)
+    assert train_run(run, source=TinySource()).state == "finished"
+    assert Calibration.of_card(read_card(run.weights())) == Calibration()
 
 
 def test_a_time_budget_and_epochs_come_back_from_the_configuration():

@@ -10,7 +10,9 @@ from textual.widgets import Select
 from kanatui.evaluation import samples
 from kanatui.kana.alphabet import FOLD, HIRAGANA, KANA
 from kanatui.model import shipped
+from kanatui.model.calibration import Calibration
 from kanatui.pictures.drawing import PEN_WIDTHS, Drawing, Stroke
+from kanatui.training.calibrate import write_calibration
 from kanatui.training.events import EventWriter
 from kanatui.training.runs import Run
 from kanatui.tui.draw.paper import guides
@@ -307,6 +309,17 @@ async def test_a_script_restricts_the_readings(model):
         await at.until(lambda: not at.readings.shown)
 
 
+async def test_a_drawing_that_the_model_refuses_is_asked_about(model):
+    write_calibration(model.weights(), Calibration(1.0, 1.0, 100, "faces"))
+    async with open_board() as at:
+        await at.ready()
+        await at.draw(STROKES["ト"])
+        await at.read()
+        await at.until(lambda: "not a kana?" in screen_text(at.app))
+        await at.press("c")
+        await at.until(lambda: "not a kana?" not in screen_text(at.app))
+
+
 async def test_another_model_reads_the_same_drawing(model):
     import shutil
 
@@ -366,4 +379,4 @@ def test_an_erased_drawing_has_no_readings(model):
 
     drawing = Drawing((Stroke(((0.5, 0.5),)), Stroke(((0.5, 0.5),), 0.5, erases=True)))
     answer = recognize(Context(), {"model": model.id, "drawing": drawing.to_data()}, lambda *told: None)
-    assert answer.data == {"readings": []}
+    assert answer.data == {"readings": [], "doubt": ""}

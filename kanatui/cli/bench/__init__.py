@@ -103,6 +103,19 @@ def bench_read(drawings: Path | None, reference: str | None, lines: int | None, 
     _measure([functools.partial(_read, drawings, reference, lines)], as_json)
 
 
+@bench_command.command("unknown")
+@click.argument("model", required=False)
+@click.option("--images", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Real kana, LABEL/*.png.")
+@click.option("--faces", metavar="LIST", help="Faces to draw with (default: those held out of the training).")
+@_json
+def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_json: bool) -> None:
+    """Show a model digits, letters, kanji and shapes: which does it refuse, and which kana? Takes two minutes.
+
+    MODEL is a run, latest, a weights file, or default (used if none is given).
+    """
+    _measure([functools.partial(_unknown, model, folder, faces)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
@@ -172,6 +185,14 @@ def _read(drawings: Path | None = None, reference: str | None = None, lines: int
 
     with _stages() as on_stage:
         return read.measure_read(chosen_weights(reference), drawings, lines or read.LINES, on_stage)
+
+
+def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[Figure]:
+    from kanatui.cli.bench import unknown
+    from kanatui.cli.options import chosen_weights
+
+    with _stages() as on_stage:
+        return unknown.measure_unknown(chosen_weights(model), folder, faces.split(",") if faces else [], on_stage)
 
 
 def _tui() -> list[Figure]:

@@ -45,18 +45,20 @@ def recognize(context: Context, arguments: Mapping[str, Any], report: Reporter) 
     """Read a ``drawing`` (:meth:`.Drawing.to_data`) with a ``model``, among ``characters`` if given.
 
     Returns:
-        {"readings": [{"character", "probability", "folded"}, …]}, at most five, the likeliest first; none for
-        a drawing without ink.
+        {"readings": [{"character", "probability", "folded"}, …], "doubt"}: at most five, the likeliest first, none for
+        a drawing without ink; and what to ask of a drawing that the model refuses, "" of others.
     """
     from kanatui.evaluation.recognize import read_drawing
+    from kanatui.model.calibration import question
     from kanatui.pictures.drawing import Drawing
 
     drawing = Drawing.from_data(arguments["drawing"])
     classifier = classifier_of(context, arguments["model"])
     if not (drawing.raster(64) > 127).any():  # all of it erased
-        return Answer({"readings": []})
-    readings = read_drawing(classifier, drawing, characters=arguments.get("characters"))
-    return Answer({"readings": [dataclasses.asdict(reading) for reading in readings]})
+        return Answer({"readings": [], "doubt": ""})
+    readings, refused = read_drawing(classifier, drawing, characters=arguments.get("characters"))
+    doubt = question(classifier.characters) if refused else ""
+    return Answer({"readings": [dataclasses.asdict(reading) for reading in readings], "doubt": doubt})
 
 
 def glyphs(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:

@@ -79,7 +79,8 @@ class Draft:
         steps = [step.augment.to_dict() for i, step in enumerate(self.steps) if step.on or i == including]
         name = {"name": self.origin.name} if self.origin.name else {}
         train = {"train": dict(self.origin.train)} if self.origin.train else {}
-        return name | fields | {"augment": steps} | train
+        outliers = {key: value for key, value in self.origin.to_dict().items() if key == "outliers"}
+        return name | fields | {"augment": steps} | outliers | train
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -201,17 +201,17 @@ class Board(Horizontal):
     @work(exclusive=True, group="read")
     async def _ask_engine(self, drawing: Drawing) -> None:
         try:
-            readings = await self._reader.read(drawing)
+            readings, doubt = await self._reader.read(drawing)
         except Superseded:
             return
         except EngineError as error:
             host(self).tell_problem(error)
-            readings = []
-        self._show(readings)
+            readings, doubt = [], ""
+        self._show(readings, doubt)
 
-    def _show(self, readings: list[Reading]) -> None:
+    def _show(self, readings: list[Reading], doubt: str = "") -> None:
         if self.model:
-            self._readings.say("" if readings or not self._canvas.empty else _HINT)
+            self._readings.say(doubt if readings or not self._canvas.empty else _HINT)
         self._readings.show(readings)
         self._read_up.set()
 

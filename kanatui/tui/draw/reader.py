@@ -40,13 +40,13 @@ class Reader:
         answer = await self._engine().ask("reader", slot="reader", model=self.model)
         self.known = str(answer.data["characters"])
 
-    async def read(self, drawing: Drawing) -> list[Reading]:
-        """Return the most likely characters, best first."""
+    async def read(self, drawing: Drawing) -> tuple[list[Reading], str]:
+        """Return the most likely characters, best first, and what to ask if the drawing may be no character at all."""
         characters = None if self._script == _ALL else self.candidates
         answer = await self._engine().ask(
             "recognize", slot="recognize", model=self.model, drawing=drawing.to_data(), characters=characters
         )
-        return [Reading(**reading) for reading in answer.data["readings"]]
+        return [Reading(**reading) for reading in answer.data["readings"]], str(answer.data["doubt"])
 
     async def pictures(self) -> Mapping[str, Pixels]:
         """Return a picture, uint8 [64, 64], of every kana; empty if no font is installed."""
