@@ -3,6 +3,7 @@
 Fonts agree on where strokes begin, end and meet. People do not: they overshoot a corner, stop short of a line, or put a
 stroke too high. So each face here is a *writer* with its own pen and habits, who writes every stroke slightly
 inaccurately. The strokes come from KanjiVG (Ulrich Apel, https://kanjivg.tagaini.net, CC BY-SA 3.0), package `kanjivg`.
+Digits are written in several ways, of which no Japanese font has some (a seven with a bar): each writer has one.
 """
 
 import dataclasses
@@ -24,6 +25,31 @@ _LOW = np.array([0.5, 0.6])  # the point that small kana shrink towards
 _STEP = 0.025  # ems between the sampled points of a stroke
 _HOOK = 0.12  # ems, at most
 _LONGEST_WAY = 0.4  # ems, the longest gap over which two strokes are joined
+_DIGITS = {
+    "1": (("M36,44 L57,20 L56,90",), ("M38,42 L57,20 L57,90", "M38,90 L76,90"), ("M34,56 C44,46 52,34 58,20 L54,90",)),
+    "2": (("M34,38 C36,16 72,16 70,38 C68,58 46,72 36,84 C28,92 32,72 46,80 C58,88 70,92 80,82",),),
+    "3": (("M34,22 L74,22 L50,46 C84,46 84,90 52,90 C42,90 34,86 30,78",),),
+    "4": (
+        ("M42,20 C40,36 36,48 31,60 L78,58", "M64,34 C63,54 62,74 60,92"),
+        ("M64,92 C65,68 65,44 64,20 L30,66 L82,66",),
+        ("M36,20 C32,34 30,44 32,50 C40,56 60,54 68,48", "M70,20 C68,44 64,68 62,92"),
+    ),
+    "5": (("M74,20 L42,22 C40,34 38,42 37,48 C60,38 84,56 70,78 C60,92 42,92 31,82",),),
+    "6": (("M66,20 C44,32 32,54 36,74 C40,94 70,94 72,74 C72,56 46,54 38,72",),),
+    "7": (
+        ("M30,24 L76,22 C66,44 58,66 52,90", "M36,56 L74,54"),
+        ("M30,34 C32,20 44,26 54,25 L76,22 C64,46 56,68 52,90", "M40,58 C50,54 62,56 76,52"),
+        ("M30,24 L76,22 C66,44 58,66 52,90",),
+    ),
+    "8": (("M68,30 C58,12 32,20 38,38 C44,54 72,56 72,76 C68,94 36,94 36,74 C38,56 66,50 68,30",),),
+    "9": (
+        ("M70,34 C66,16 34,18 36,38 C38,56 66,54 70,34 C72,60 70,76 62,86 C54,94 40,92 33,82",),
+        ("M70,30 C58,14 34,22 36,40 C40,56 64,50 70,34 C70,54 66,74 58,92",),
+        ("M68,32 C62,18 38,20 38,36 C40,50 62,48 68,34 C72,54 74,70 64,82 C56,90 44,88 34,88",),
+    ),
+}
+"""Ways to write digits besides KanjiVG's: the strokes of each as an SVG path, in the same box."""
+
 _LOOP = 1.25  # strokes longer than this many times their chord are not straightened or bent
 
 
@@ -39,7 +65,7 @@ class Writer(Face):
 
 class PenStrokes(GlyphSource):
     id = "pen"
-    version = "2"
+    version = "3"
 
     def faces(self):
         folder = kanji_folder()
@@ -83,16 +109,23 @@ def _digest(id):
 
 
 @functools.lru_cache(maxsize=512)
-def strokes_of(character):
-    """Return a character's centre-lines in stroke order, float64 [n, 2] each, in ems from the box's corner."""
+def strokes_of(character, way=0):
+    """Return a character's centre-lines in stroke order, float64 [n, 2] each, in ems from the box's corner.
+
+    ``way`` 0 is KanjiVG's, and more are those of ``_DIGITS``.
+    """
     import re
 
     from fontTools.pens.recordingPen import RecordingPen
     from fontTools.svgLib.path import parse_path
 
-    text = (kanji_folder() / f"{ord(character):05x}.svg").read_text(encoding="utf-8")
+    if way:
+        paths = _DIGITS[character][way - 1]
+    else:
+        text = (kanji_folder() / f"{ord(character):05x}.svg").read_text(encoding="utf-8")
+        paths = re.findall(r'<path [^>]*\bd="([^"]+)"', text)
     strokes = []
-    for path in re.findall(r'<path [^>]*\bd="([^"]+)"', text):
+    for path in paths:
         pen = RecordingPen()
         parse_path(path, pen)
         line = (_evenly(_flattened(pen.value)) / _BOX - 0.5) * _ENLARGED + 0.5
@@ -171,8 +204,10 @@ def write(id, character):
 
     writer = np.array([word_key(id)], dtype=np.uint64)
     habits = _Habits.of(Keys(writer, "habits"))
+    choice = Keys(mix64(writer ^ np.uint64(ord(character))), "way").uniform(0.0, 1.0 + len(_DIGITS.get(character, ())))
+    way = int(choice[0])
     keys = Keys(mix64(writer ^ np.uint64(ord(character))), "strokes")
-    strokes = strokes_of(character)
+    strokes = strokes_of(character, way)
     count = (len(strokes),)
     strays = zip(
         strokes,

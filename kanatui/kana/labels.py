@@ -174,8 +174,7 @@ def _class(name: str, classes: str) -> str | None:
 def _judge(codes: list[str]) -> tuple[str, str]:
     """Return the notation of codes, "" if there are none; and another in which all make sense too, or "".
 
-    It is the first in which all of them are letters of everyday scripts. If there is none, it is Unicode where all are
-    characters there, else the one in which most are letters.
+    It is the first in which all of them are letters of everyday scripts; if there is none, the one in which most are.
     """
     if not codes:
         return "", ""
@@ -183,8 +182,6 @@ def _judge(codes: list[str]) -> tuple[str, str]:
     whole = [name for name, count in sensible.items() if count == len(codes)]
     if whole:
         return whole[0], whole[1] if len(whole) > 1 else ""
-    if all(map(_unicode, codes)):
-        return "unicode", ""
     return max(sensible, key=lambda name: sensible[name]), ""
 
 

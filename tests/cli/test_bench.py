@@ -53,6 +53,19 @@ def test_rates_and_times_are_of_each_thing():
     assert microseconds(lambda: time.sleep(0.01), 10, least=0.03)() >= 1000
 
 
+def test_digits_that_people_wrote_are_read_with_a_model_that_is_there(tmp_path, home):
+    sklearn = pytest.importorskip("sklearn.datasets")
+    from kanatui.cli import run
+    from kanatui.cli.bench.digits import measure_digits
+
+    short = ["--faces", "pen-0*", "-n", "20", "--epochs", "1", "--model-set", "width=4", "--workers", "0"]
+    assert run(["train", "digits", *short]) == 0
+    told = []
+    figures = measure_digits(1.0, "latest", lambda done, total, text: told.append((done, total, text)))
+    assert all(0 <= figure.value < 95 for figure in figures) and not figures[0].met
+    assert told[-1] == (1797, 1797, "reading") and len(sklearn.load_digits().target) == 1797
+
+
 def test_a_process_is_watched_to_its_end(tmp_path):
     done = run_kanatui(["recipes", "--json"], tmp_path)
     assert "handwriting" in done.output

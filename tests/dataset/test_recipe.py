@@ -2,6 +2,7 @@ import pytest
 
 from kanatui.core.errors import KanatuiError, ParameterError, PluginError, RecipeError, UsageError
 from kanatui.dataset import recipe
+from kanatui.dataset.layout import lay_out
 from kanatui.dataset.recipe import Augment, Outliers, Recipe, find_recipe, read_recipe, recipe_files, save_recipe
 from kanatui.plugins import registry as plugins
 
@@ -32,11 +33,25 @@ def changed(path, old, new):
 
 
 def test_built_in_recipes_are_whole_and_name_known_plugins_only():
-    assert {"article", "handwriting", "quick"} <= set(recipe_files())
+    assert {"article", "handwriting", "quick", "digits", "kanji"} <= set(recipe_files())
     for name in recipe_files():
         found = find_recipe(name)
         assert found.description
         assert found.steps(plugins.load())
+
+
+@pytest.mark.parametrize(("name", "count"), [("digits", 10), ("kanji", 2136)])
+def test_pen_strokes_have_every_character_of_the_other_recipes(name, count):
+    found = lay_out(find_recipe(name).but(faces=["pen-01", "pen-02"], images_per_character=3), plugins.load())
+    assert (len(found.plan.characters), found.undrawable, found.left_out) == (count, "", ())
+    assert len(found.plan) == 3 * count
+
+
+def test_a_face_without_a_character_leaves_it_to_the_others():
+    faces = ["dejima-mincho", "klee-regular"]  # the first has no digits
+    found = lay_out(find_recipe("digits").but(characters="digits,あ", faces=faces), plugins.load())
+    assert found.plan.characters == "0123456789あ" and not found.undrawable
+    assert found.left_out == tuple(("dejima-mincho", digit) for digit in "0123456789")
 
 
 def test_the_article_is_as_published():

@@ -79,6 +79,7 @@ def test_single_letters_are_romaji_only_among_romaji():
 def test_the_notation_is_the_one_in_which_all_names_make_sense():
     assert read(["3042", "304b"]) == ["あ", "か"]
     assert read(["3042", "2422"]) == ["安", "あ"]  # no letter of Unicode is U+2422
+    assert read(["2422", "2424", "2024"]) == ["あ", "い", None]  # a stray one does not change what most are
     assert read(["2500", "2502"]) == ["─", "│"]  # and no JIS code ends in 00
     assert read(["U+3042", "2422", "か"]) == ["あ", "あ", "か"]
     assert read(["3042"], "jis") == ["安"] and read(["2422"], "unicode") == ["␢"] and read(["2325"], "decimal") == ["क"]

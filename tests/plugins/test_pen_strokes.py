@@ -59,6 +59,16 @@ def test_all_keep_to_the_em_box(faces):
             assert np.isfinite(places).all()
 
 
+def test_writers_write_digits_in_several_ways(faces):
+    for digit in "0123456789":
+        written = [MODULE.write(face.id, digit)[0] for face in faces]
+        assert all(abs(line - 0.5).max() < 0.5 + 1e-9 for lines in written for line in lines)
+    bar = MODULE.strokes_of("7", 1)[1]
+    assert np.ptp(bar[:, 0]) > 0.2 > 5 * np.ptp(bar[:, 1])
+    with_base = sum(len(MODULE.write(face.id, "1")[0]) > 1 for face in faces)
+    assert 3 <= with_base <= len(faces) / 2
+
+
 def test_a_writer_writes_a_character_always_alike_and_each_otherwise(faces, monkeypatch, tmp_path):
     first, second = (PEN().masters(face, "あア", 64) for face in faces[:2])
     assert not np.array_equal(first.images[0], second.images[0])

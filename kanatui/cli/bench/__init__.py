@@ -76,6 +76,15 @@ def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_
     _measure([functools.partial(_unknown, model, folder, faces)], as_json)
 
 
+@bench_command.command("digits")
+@click.option("--minutes", type=click.FloatRange(min=0.01), default=5.0, show_default=True, help="How long to train.")
+@click.option("--model", metavar="MODEL", help="Read with this run or weights file instead of training one.")
+@_json
+def bench_digits(minutes: float, model: str | None, as_json: bool) -> None:
+    """Learn the digits from fonts, and read 1,797 that people wrote (of scikit-learn)."""
+    _measure([functools.partial(_digits, minutes, model)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
@@ -125,6 +134,13 @@ def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[
 
     with _stages() as on_stage:
         return unknown.measure_unknown(chosen_weights(model), folder, faces.split(",") if faces else [], on_stage)
+
+
+def _digits(minutes: float, model: str | None) -> list[Figure]:
+    from kanatui.cli.bench import digits
+
+    with _stages() as on_stage:
+        return digits.measure_digits(minutes, model, on_stage)
 
 
 def _tui() -> list[Figure]:
