@@ -1,4 +1,4 @@
-"""Draw what is no character at all, for models to learn from: scribbles, blots, and surfaces such as photos have.
+"""Draw what is no character at all, for models to learn from: scribbles, blots, boxes, and surfaces of photos.
 
 What is left of such pictures when they are prepared is one shape, white on black: an empty page with grain becomes a
 square full of holes, a blot a disc, a scribble itself.
@@ -13,7 +13,7 @@ from kanatui.fonts.faces import Face
 
 COUNT = 192
 _ASCENT = 0.88
-_KINDS = ("scribble", "tangle", "blot", "surface", "islands")
+_KINDS = ("scribble", "tangle", "blot", "box", "surface", "islands", "plate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Shapes(Face):
 
 class Shapes(OutlierSource):
     id = "shapes"
-    version = "1"
+    version = "3"
     shapes = "".join(chr(0xE000 + n) for n in range(COUNT))
 
     def faces(self):
@@ -99,7 +99,18 @@ def _blot(keys):
     return [np.clip(middle + keys.normal(0.05, (3, 2))[0], 0.05, 0.95) for middle in middles], pen
 
 
-_DRAWN = {"scribble": _scribble, "tangle": _tangle, "blot": _blot}
+def _box(keys):
+    """A printed frame, whole or in pieces, with strokes inside: what a form's field leaves. A ロ has none inside."""
+    low, high = np.array([[0.05, 0.05], [0.95, 0.95]]) + keys.uniform(-0.05, 0.05, (2, 2))[0]
+    corners = np.array([low, (high[0], low[1]), high, (low[0], high[1]), low])
+    sides = [corners[i : i + 2] for i in range(4)]
+    kept = sides if keys.uniform()[0] < 0.7 else sides[: 2 + int(keys.integers(2)[0])]
+    count = 2 + int(keys.integers(4)[0])
+    inside = [0.25 + 0.5 * _walk(keys, _between(keys, 0.5, 1.5), _between(keys, 0.5, 6.0)) for _ in range(count)]
+    return [*kept, *inside], _between(keys, 0.02, 0.06)
+
+
+_DRAWN = {"scribble": _scribble, "tangle": _tangle, "blot": _blot, "box": _box}
 
 
 def _masters(images, em):
@@ -139,7 +150,20 @@ def _field(keys, height, width, octaves):
     return (field - field.mean()) / field.std()
 
 
-_FIELDS = {"surface": _surface, "islands": _islands}
+def _plate(keys, em):
+    """A rectangle with strokes cut out: paper taken for ink, and the ink for holes."""
+    from PIL import Image, ImageDraw
+
+    width, height = (max(16, round(em * side)) for side in keys.uniform(0.45, 0.95, (2,))[0])
+    plate = Image.new("L", (width, height), 255)
+    canvas = ImageDraw.Draw(plate)
+    for _ in range(1 + int(keys.integers(4)[0])):
+        line = _walk(keys, _between(keys, 0.4, 1.2), _between(keys, 0.5, 6.0)) * (width, height)
+        canvas.line([(float(x), float(y)) for x, y in line], fill=0, width=round(_between(keys, 0.05, 0.2) * em))
+    return np.asarray(plate)
+
+
+_FIELDS = {"surface": _surface, "islands": _islands, "plate": _plate}
 
 
 @hookimpl

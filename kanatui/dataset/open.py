@@ -39,8 +39,10 @@ def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) 
     return MixedStream(stream, Pictures.load(file), file)
 
 
-def outliers_of(source: ImageSource) -> OutlierStream | None:
+def outliers_of(source: ImageSource, on_progress: OnProgress | None = None) -> OutlierStream | None:
     """Return the outliers that a source's recipe asks for; None if it asks for none, and for written data sets.
+
+    ``on_progress`` counts the faces that are asked whether they have the characters.
 
     Raises what :class:`~kanatui.dataset.outliers.OutlierStream` raises.
     """
@@ -55,4 +57,4 @@ def outliers_of(source: ImageSource) -> OutlierStream | None:
         return None
     from kanatui.dataset.outliers import OutlierStream
 
-    return OutlierStream(stream.layout, stream.registry)
+    return OutlierStream(stream.layout, stream.registry, on_progress)

@@ -50,8 +50,8 @@ class _Kind:
 class OutlierStream:
     """Outlier j is a pure function of (recipe, j), as images of characters are; there are as many as are asked for."""
 
-    def __init__(self, layout: Layout, registry: Registry) -> None:
-        """Choose glyphs for a recipe that has outliers, laid out on this machine.
+    def __init__(self, layout: Layout, registry: Registry, on_progress: OnProgress | None = None) -> None:
+        """Choose glyphs for a recipe that has outliers, laid out on this machine; ``on_progress`` counts faces.
 
         Raises:
             UsageError: a set of characters is unknown.
@@ -65,7 +65,7 @@ class OutlierStream:
         parts = [told_apart(spec, layout.plan.characters) for spec in options.characters]
         faces = select_faces(layout.faces, options.faces)
         wanted = _choose(parts, faces, options.glyphs, recipe.seed)
-        characters, coverage = _drawable(wanted, faces, layout.glyph_sources)
+        characters, coverage = _drawable(wanted, faces, layout.glyph_sources, on_progress)
         shapes, covered, shape_faces, sources = _shapes(registry if options.shapes else None)
         if not characters and not shapes:
             raise FontError(
@@ -173,7 +173,10 @@ def _choose(parts: Sequence[str], faces: Sequence[Face], most: int, seed: int) -
 
 
 def _drawable(
-    wanted: Mapping[str, _Coverage], faces: Sequence[Face], sources: Mapping[str, GlyphSource]
+    wanted: Mapping[str, _Coverage],
+    faces: Sequence[Face],
+    sources: Mapping[str, GlyphSource],
+    on_progress: OnProgress | None,
 ) -> tuple[str, _Coverage]:
     """Leave out what a face cannot draw, and then characters that no face draws."""
     characters = "".join(wanted)
@@ -183,6 +186,8 @@ def _drawable(
         if len(asked):
             drawn = sources[face.source].coverage(face, "".join(characters[i] for i in asked))
             coverage[asked, place] = drawn
+        if on_progress:
+            on_progress(place + 1, len(faces))
     kept: npt.NDArray[np.bool_] = np.any(coverage, axis=1)
     return "".join(c for c, keep in zip(characters, kept.tolist(), strict=True) if keep), coverage[kept]
 

@@ -167,7 +167,8 @@ class Evaluation:
 def _completed(records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Fill in what earlier versions did not record: all pictures were read, and nothing said how certainly."""
     names, all_names = records.dtype.names or (), RECORD.names or ()
-    if names != all_names[:-3]:
+    added = ("certainty", "refused", "hypothesis")
+    if not names or set(all_names) - set(names) - set(added) or set(names) - set(all_names):
         return records
     completed = np.ones(len(records), dtype=RECORD)
     completed["refused"], completed["hypothesis"] = False, 0

@@ -164,7 +164,7 @@ def _train(
         source = open_source(_table(config, "source"), tell)
     if isinstance(source, Prepares):
         source.prepare(tell)
-    outliers = outliers_of(source)
+    outliers = outliers_of(source, tell)
     if outliers:
         outliers.prepare(tell)
     model, parameters = build_model(

@@ -30,7 +30,7 @@ def glyph(character, face="klee-regular", size=160):
 
 def read(model, *pictures):
     found = classify_hypotheses(model, [hypotheses(picture, model.image_size) for picture in pictures])
-    return "".join(FOLD.get(c, c) for c in (model.characters[one.probabilities.argmax()] for one in found))
+    return "".join(FOLD.get(c, c) for c in (model.characters[one] for one in found.probabilities.argmax(axis=1)))
 
 
 @pytest.mark.parametrize("face", ["klee-regular", "seto-regular", "kiloji-regular"])

@@ -1,4 +1,4 @@
-"""What the shipped model makes of pictures that show no kana, in whole kinds, and of kana drawn the same way."""
+"""What the shipped model makes of pictures that show no kana, by whole kinds of them, and of kana drawn alike."""
 
 import io
 

@@ -5,11 +5,12 @@ from kanatui.kana.strangers import SAME_SHAPE, held_back, strangers
 
 
 def test_a_stranger_is_neither_known_nor_shaped_like_a_known_character():
-    assert strangers("あ漢口カ力7一", KANA) == "漢7"
+    assert strangers("あ漢口カ力7", KANA) == "漢7"
 
 
 def test_shapes_count_only_of_characters_that_are_known():
     assert strangers("口力へ^", HIRAGANA) == "口力"
+    assert strangers("一ー", KANA) == "一ー" and strangers("一", KANA + "ー") == ""
     assert strangers("0123456789", "0123456789") == ""
 
 
