@@ -11,10 +11,10 @@ from kanatui.evaluation.store import KINDS
 from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
-- It reads one character a picture. It finds no characters on a page and reads no words; it knows no kanji, digits or
-  Latin letters and takes them for some kana all the same.
+- It reads one character a picture. `kanatui read` finds the characters on a page and has it read each; it reads no
+  words, and knows no kanji, digits or Latin letters: it takes them for some kana all the same.
 - Small and normal kana (つ, っ) differ only in size, へ and ヘ not at all: in a picture cut from its surroundings they
-  cannot be told apart. On the drawing board size and place tell the small ones.
+  cannot be told apart. On the drawing board and in a line size and place tell the small ones.
 - Its probabilities say which reading is likelier, not how often it is right: a scribble has a likeliest kana, too.
 - It learnt from fonts and from imaginary writers, not from people. A cursive hand, or one that leaves strokes out, is
   read worse than a careful one; `kanatui adapt` teaches it yours."""
