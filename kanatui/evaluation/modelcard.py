@@ -12,25 +12,25 @@ from kanatui.model.calibration import Calibration
 from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
-- It reads one character a picture. {others}
-- Small and normal kana (つ, っ) differ only in size, へ and ヘ not at all: in a picture cut from its surroundings they
-  cannot be told apart. On the drawing board size and place tell the small ones.
+- It reads one character per picture; `kanatui read` finds the characters on a page and has it read each of them. It does
+  not read words. It does not know kanji, digits or Latin letters{others}
+- Small and normal kana (つ, っ) differ only in size, and へ and ヘ do not differ at all, so they cannot be told apart
+  in a cropped picture. On the drawing board and in a line, size and position show which kana are small.
 - {probabilities}
-- It learnt from fonts and from imaginary writers, not from people. A cursive hand, or one that leaves strokes out, is
-  read worse than a careful one; `kanatui adapt` teaches it yours."""
+- It was trained on fonts and imaginary writers, not on the handwriting of people. Cursive handwriting, or handwriting
+  that leaves out strokes, is read less well than careful handwriting. `kanatui adapt` adapts it to yours."""
 
 _UNCALIBRATED = {
-    "others": """It finds no characters on a page and reads no words; it knows no kanji, digits or
-  Latin letters and takes them for some kana all the same.""",
-    "probabilities": """Its probabilities say which reading is likelier, not how often it is right: a scribble has
-  a likeliest kana, too.""",
+    "others": ", and reads them as some kana.",
+    "probabilities": """Its probabilities rank the readings; they do not say how often a reading is correct. Even a scribble
+  has a likeliest kana.""",
 }
 
 _CALIBRATED = {
-    "others": """It knows no kanji, digits or Latin letters; it marks most of them with a question, and
-  takes some for a kana all the same, above all those that look like one.""",
-    "probabilities": """Its probabilities were fitted to generated images. Of a hand unlike any font or imaginary
-  writer they may be too high.""",
+    "others": """. It marks most of them with a question, and reads
+  some as a kana, above all those that look like one.""",
+    "probabilities": """Its probabilities were fitted to generated images. They may be too high for handwriting that is unlike any
+  font or imaginary writer.""",
 }
 
 
@@ -48,7 +48,7 @@ def model_card(name: str, card: Mapping[str, Any]) -> str:
         _section("How it was made", _table(("", ""), _making(card))),
         _section("What it reads", _reads(card)),
         _section("What it confuses", _confuses(card)),
-        _section("What it is not good for", _LIMITS.format(**limits)),
+        _section("Limitations", _LIMITS.format(**limits)),
         _section("What its images were drawn with", _faces(card)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -81,7 +81,7 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         "recipe": f"`{card.get('recipe')}`, seed {card.get('seed', 0)}",
         "adapted": f"from {adapted['from']} to {adapted['samples']} samples" if adapted else "",
         "trained": f"{duration(training.get('seconds', card.get('seconds', 0.0)))}{seen}",
-        "asked for": f"{train['minutes']:g} min" if train.get("minutes") else "",
+        "time budget": f"{train['minutes']:g} min" if train.get("minutes") else "",
         "calibration": _calibration(card),
         "machine": str(card.get("machine", "")),
         "computed on": ", ".join(str(training[key]) for key in ("device", "precision") if key in training),

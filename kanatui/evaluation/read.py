@@ -188,7 +188,9 @@ class _Reader:
 
     def _pictures(self, line: _Candidates) -> list[npt.NDArray[np.uint8]]:
         side = self.classifier.image_size
-        return [self._picture(line.labels(candidate), side) for candidate in line.candidates]
+        pictures = [self._picture(line.labels(candidate), side) for candidate in line.candidates]
+        line.rings = np.array([ndimage.label(picture < 128)[1] > 1 for picture in pictures], dtype=bool)
+        return pictures
 
     def _picture(self, labels: Sequence[int], side: int) -> npt.NDArray[np.uint8]:
         """Frame the ink of some segments, and of nothing else, as for a model: uint8 [side, side]."""
@@ -270,6 +272,8 @@ class _Candidates:
         self.candidates = candidates
         self.logits = np.empty((0, 0), dtype=np.float32)
         self.choice = np.empty(0, dtype=np.int64)
+        self.rings = np.zeros(len(candidates), dtype=bool)
+        """Which candidates enclose paper."""
 
     def labels(self, candidate: lattice.Candidate) -> list[int]:
         return [segment.label for segment in self.line.segments[candidate.first : candidate.stop]]
@@ -294,7 +298,7 @@ class _Candidates:
         total += logits[:, :model].max(axis=1)
         boxes = np.array([candidate.box for candidate in self.candidates]) / self.em
         for place, mark in enumerate(reader.marks, start=model):
-            possible = _may_be(mark, boxes)
+            possible = _may_be(mark, boxes, self.rings)
             logits[possible, place] = total[possible] + np.log(_MARK / (1.0 - _MARK))
         return logits
 
@@ -306,15 +310,21 @@ class _Candidates:
         return np.asarray(sides / (usual * self.em))
 
 
-def _may_be(mark: str, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Say which boxes, in ems along and across the line from its middle, have the shape of a mark."""
+def _may_be(mark: str, boxes: npt.NDArray[np.float64], rings: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Say which candidates have the shape of a mark.
+
+    Args:
+        mark: one of :data:`MARKS`.
+        boxes: float64 [n, 4], in ems along and across the line from its middle.
+        rings: bool [n], which of them enclose paper.
+    """
     along, across = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     middle, longer = (boxes[:, 2] + boxes[:, 3]) / 2, np.maximum(along, across)
     if mark == "ー":
         return np.asarray((along > 0.4) & (across < 0.2) & (np.abs(middle) < 0.2))
     if mark == "・":
-        return np.asarray((longer > 0.06) & (longer < 0.25) & (np.abs(middle) < 0.12))
-    return np.asarray((longer > 0.08) & (longer < 0.36) & (middle > 0.15))
+        return np.asarray((longer > 0.06) & (longer < 0.25) & (np.abs(middle) < 0.12) & ~rings)
+    return np.asarray((longer > 0.08) & (longer < 0.36) & (middle > 0.15) & (rings == (mark == "。")))
 
 
 def _ink_of(

@@ -30,6 +30,7 @@ _GLANCE = 1_000_000  # pixels: enough to find out how large the characters are
 _MOST = 6_000_000  # pixels that are worked on; their temporary arrays take some 200 MB
 _PAPER = 0.2  # share of the longer side: the squares that fit between strokes, however bold, but not into shadows
 _WIDE = 0.5  # of the longer side: squares that find no room between the strokes of a large character either
+_PAPER_ACROSS = 0.4  # share of the shorter side: in a picture of a line shadows are no wider
 _COARSE = 400  # px: enough to tell ink from paper
 _LEAST_CONTRAST = 0.08  # of the paper's light: fainter marks are grain and stains
 _INK = 0.5  # of the typical contrast of ink: half covered by it
@@ -133,8 +134,8 @@ def _contrast(work: Grey) -> tuple[Grey, float, float]:
     work = ndimage.gaussian_filter(work - low, 0.7)
     if _is_light(work):
         work = float(work.max()) - work
-    side = max(3, round(max(work.shape) * _PAPER))
-    paper = ndimage.grey_closing(work, size=(min(side, work.shape[0]), min(side, work.shape[1])))
+    side = max(3, round(min(max(work.shape) * _PAPER, min(work.shape) * _PAPER_ACROSS)))
+    paper = ndimage.grey_closing(work, size=(side, side))
     contrast = np.asarray(1.0 - work / np.maximum(paper, 1e-2 * float(paper.max())), dtype=np.float32)
     middle, lower = (float(value) for value in np.quantile(contrast[::3, ::3], (0.5, 0.16)))
     contrast = np.maximum(contrast - middle, 0.0)

@@ -7,18 +7,23 @@ import re
 import sys
 import time
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from kanatui.cli.bench import bench_command, drawing, render, unknown
 from kanatui.cli.bench.figures import Figure, percentile
 from kanatui.cli.bench.process import run_kanatui
+from kanatui.cli.bench.read import edit_distance, folded, measure_read
 from kanatui.cli.bench.rounds import alternate, microseconds, rate
 from kanatui.cli.bench.terminal import Terminal
-from kanatui.core.errors import KanatuiError
+from kanatui.core.errors import ImageError, KanatuiError
 from kanatui.core.machine import describe_machine
+from kanatui.kana.alphabet import HIRAGANA
 from kanatui.model.calibration import Calibration
 from kanatui.model.weights import save_weights
+from tests.helpers.writing import glyphs, line
 
 
 def test_a_figure_knows_whether_its_goal_is_met():
@@ -163,3 +168,40 @@ def test_unknown_measures_what_a_model_refuses(tmp_path, monkeypatch, picture):
     assert figures["generated kana kept"].value == 0.0 and figures["kana in real kept"].value == 0.0
     for kind in ("digits", "letters", "kanji", "scribbles, blots, surfaces"):
         assert figures[f"{kind} refused"].value == 100.0
+
+
+def test_edits_are_counted_with_look_alikes_folded():
+    assert edit_distance("かきく", "かきく") == 0
+    assert edit_distance("かきく", "かく") == 1 == edit_distance("かく", "かきく")
+    assert edit_distance("", "あい") == 2 == edit_distance("あい", "")
+    assert edit_distance("しゃしん", "いやいん") == 3
+    assert folded("ヘっリ") == "へつり"
+
+
+def test_bench_read_measures_lines_sheets_and_speed(shipped_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for character, glyph in glyphs(HIRAGANA[:40]).items():
+        folder = tmp_path / f"U+{ord(character):04X}"
+        folder.mkdir()
+        Image.fromarray(255 - np.pad(glyph.ink, 8)).save(folder / "writer.png")
+    arguments = ["read", "--lines", "1", "--drawings", str(tmp_path), "--model", str(shipped_model), "--json"]
+    result = CliRunner().invoke(bench_command, arguments, standalone_mode=False)
+    figures = {figure["name"]: figure for figure in json.loads(result.stdout)["figures"]}
+    lines = [f"lines of {of}, {way}" for of in ("drawings", "faces") for way in ("horizontal", "vertical")]
+    wanted = [*lines, "lines of drawings, horizontal, script given", "squared paper, vertical", "lines, in shadow"]
+    assert all(figures[name]["unit"] == "% CER" and "n = " in figures[name]["note"] for name in wanted)
+    assert all(figures[name]["value"] < 60 for name in wanted)
+    assert figures["reading"]["value"] > 0
+
+
+def test_bench_read_says_what_drawings_it_needs(shipped_model, tmp_path):
+    (tmp_path / "あ").mkdir()
+    Image.new("L", (9, 9), 0).save(tmp_path / "あ" / "1.png")
+    with pytest.raises(ImageError, match="nobody drew 20 characters"):
+        measure_read(shipped_model, tmp_path, 1, lambda done, total, text: None)
+
+
+def test_composed_pictures_are_the_same_for_a_seed():
+    one, same, other = (line("あいう", seed=seed).picture for seed in (5, 5, 6))
+    assert one.shape == same.shape and (one == same).all()
+    assert one.shape != other.shape or (one != other).any()
