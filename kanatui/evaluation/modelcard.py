@@ -12,8 +12,8 @@ from kanatui.model.calibration import Calibration
 from kanatui.model.metrics import METRICS
 
 _LIMITS = """\
-- It reads one character per picture; `kanatui read` finds the characters on a page and has it read each of them. It does
-  not read words. It does not know kanji, digits or Latin letters{others}
+- It reads one character per picture; `kanatui read` finds the characters on a page and has it read each of them.
+  It does not read words. It does not know kanji, digits or Latin letters{others}
 - Small and normal kana (つ, っ) differ only in size, and へ and ヘ do not differ at all, so they cannot be told apart
   in a cropped picture. On the drawing board and in a line, size and position show which kana are small.
 - {probabilities}
@@ -22,15 +22,15 @@ _LIMITS = """\
 
 _UNCALIBRATED = {
     "others": ", and reads them as some kana.",
-    "probabilities": """Its probabilities rank the readings; they do not say how often a reading is correct. Even a scribble
-  has a likeliest kana.""",
+    "probabilities": """Its probabilities rank the readings; they do not say how often a reading is correct. Even a
+  scribble has a likeliest kana.""",
 }
 
 _CALIBRATED = {
     "others": """. It marks most of them with a question, and reads
   some as a kana, above all those that look like one.""",
-    "probabilities": """Its probabilities were fitted to generated images. They may be too high for handwriting that is unlike any
-  font or imaginary writer.""",
+    "probabilities": """Its probabilities were fitted to generated images. They may be too high for handwriting that
+  is unlike any font or imaginary writer.""",
 }
 
 
