@@ -65,6 +65,8 @@ class Character:
     """The four corners of its box in pixels of the picture, clockwise from the upper left."""
     picture: npt.NDArray[np.uint8]
     """Its ink alone, framed as for a model, white on black: uint8 [S, S]."""
+    refused: bool = False
+    """Whether the model doubts that it is any of its characters."""
 
     @property
     def character(self) -> str:
@@ -79,7 +81,7 @@ class Character:
     @property
     def doubtful(self) -> bool:
         """Whether it is as likely something else, or no kana at all."""
-        return self.probability < DOUBT
+        return self.refused or self.probability < DOUBT
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -167,13 +169,15 @@ class _Reader:
         paths = self._paths(lines)
         starts = [0, *ends[:-1].tolist()]
         chosen = [start + index for start, path in zip(starts, paths, strict=True) for index in path]
-        looked = self._probabilities(np.stack([pictures[index] for index in chosen]))
+        looked, refused = self._classified(np.stack([pictures[index] for index in chosen]))
         found, at = [], 0
         for line, path in zip(lines, paths, strict=True):
             judged = self._judged(line, path, looked[at : at + len(path)])
-            at += len(path)
             readings = [self._ranked(own, top) for own in judged]
-            found.append(tuple(self._character(line, i, r, side) for i, r in zip(path, readings, strict=True)))
+            no = refused[at : at + len(path)] & ~line.marked(self, path)
+            at += len(path)
+            each = zip(path, readings, no.tolist(), strict=True)
+            found.append(tuple(self._character(line, i, r, doubt, side) for i, r, doubt in each))
         return Text(tuple(found), self.layout.vertical, self.page.degrees)
 
     def _spans(self, line: Line) -> list[tuple[float, float, float, float]]:
@@ -223,13 +227,19 @@ class _Reader:
             line.em *= float(np.clip(np.median(own) if len(own) >= _FEW else usual, 0.7, 1.4))
         return [line.path(self) for line in lines]
 
-    def _probabilities(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Look at the chosen candidates several times: float32 [n, C] over the model's characters and the marks."""
+    def _classified(self, pictures: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Look at the chosen candidates several times.
+
+        Returns:
+            Probabilities, float32 [n, C] over the model's characters and the marks; and which the model refuses, [n].
+        """
         found = [
             classify_pictures(self.classifier, pictures[start : start + _AT_ONCE], self.characters)
             for start in range(0, len(pictures), _AT_ONCE)
         ]
-        return np.pad(np.concatenate(found), ((0, 0), (0, len(self.marks))))
+        probabilities = np.concatenate([one.probabilities for one in found])
+        refused = self.classifier.calibration.refuses(np.concatenate([one.certainty for one in found]))
+        return np.pad(probabilities, ((0, 0), (0, len(self.marks)))), refused
 
     def _judged(
         self, line: _Candidates, path: Sequence[int], looked: npt.NDArray[np.float32]
@@ -238,8 +248,7 @@ class _Reader:
         fit = line.fits(self)[list(path)]
         shape = fold_probabilities(looked, self.known)[:, fold_groups(self.known)[1]]
         for row, index in enumerate(path):
-            mark = line.choice[index] >= len(self.classifier.characters)
-            if mark:
+            if line.marked(self, [index])[0]:
                 shape[row] *= 1.0 - _MARK
                 shape[row, line.choice[index]] = _MARK
         weighed = np.where(self.allowed, shape * np.exp(lattice.SHAPE * fit), 0.0) * _own_share(looked, self.known)
@@ -253,13 +262,15 @@ class _Reader:
             Reading(self.known[i], float(judged[i]), min(1.0, float(folded[i]))) for i in order if self.allowed[i]
         )
 
-    def _character(self, line: _Candidates, index: int, readings: tuple[Reading, ...], side: int) -> Character:
+    def _character(
+        self, line: _Candidates, index: int, readings: tuple[Reading, ...], refused: bool, side: int
+    ) -> Character:
         candidate = line.candidates[index]
         boxes = np.array([segment.box for segment in line.line.segments[candidate.first : candidate.stop]])
         left, top = boxes[:, :2].min(axis=0)
         right, bottom = boxes[:, 2:].max(axis=0)
         outline = tuple(self.page.outline((int(left), int(top), int(right), int(bottom))))
-        return Character(readings, outline, self._picture(line.labels(candidate), side))
+        return Character(readings, outline, self._picture(line.labels(candidate), side), refused)
 
 
 class _Candidates:
@@ -301,6 +312,10 @@ class _Candidates:
             possible = _may_be(mark, boxes, self.rings)
             logits[possible, place] = total[possible] + np.log(_MARK / (1.0 - _MARK))
         return logits
+
+    def marked(self, reader: _Reader, path: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Return which candidates are read as marks that the model does not know."""
+        return np.asarray(self.choice[list(path)] >= len(reader.classifier.characters))
 
     def ratios(self, reader: _Reader, path: Sequence[int]) -> npt.NDArray[np.float64]:
         """Return how much larger each character is than was thought: its longer side over the usual one."""
