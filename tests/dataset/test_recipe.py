@@ -100,7 +100,7 @@ def test_the_fingerprint_follows_what_decides_pixels():
         ("[[augment]]\nplugin = \"rotate\"", "[augment]\nplugin = \"rotate\"", r"mine.toml: "),
         ('description = "mine"', "train = 3", r"recipe.train: not a table"),
         ('description = "mine"', "outliers = 3", r"recipe.outliers: not a table"),
-        ('description = "mine"', "outliers = {share = 2.0}", r"outliers.share: 2.0 is above"),
+        ('description = "mine"', "outliers = {share = 2.0}", r"outliers.share: 2 is above"),
         ('description = "mine"', "outliers = {kinds = 2}", r"outliers.kinds: no such parameter"),
     ],
 )  # fmt: skip
