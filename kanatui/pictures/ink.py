@@ -130,6 +130,8 @@ class Contrast:
     """Contrast above which a pixel is certainly ink."""
     level: float
     """The typical contrast of ink."""
+    assumed_even: bool
+    """Whether the light was taken to be even although it seems not to be."""
 
     def ink(self, kept: Mask) -> Grey:
         """Return the ``kept`` part of the ink with its soft edges: float32 [H, W], 0 paper to 1 ink."""
@@ -169,7 +171,7 @@ def find_contrasts(work: Grey, paper: Paper, dark: bool) -> Iterator[Contrast]:
     for behind in behinds:
         contrast = _contrast(work, behind, dark, span)
         if contrast:
-            yield contrast
+            yield dataclasses.replace(contrast, assumed_even=len(behinds) > 1 and behind is behinds[0])
 
 
 def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | None:
@@ -184,7 +186,7 @@ def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | N
     if not sure.any():
         return None
     mask, level = _inked(contrast, sure, threshold, floor)
-    return Contrast(contrast, mask, threshold, level)
+    return Contrast(contrast, mask, threshold, level, assumed_even=False)
 
 
 def _reduced(work: Grey, most: int) -> Grey:

@@ -52,9 +52,9 @@ _DEEPEST = 3  # crops within crops, around a small character on a large page
 _DOUBTFUL = 0.5  # of Paper.dark_ink: nearer to 0 both polarities are tried
 
 # Logarithms of odds, fitted as those in kanatui.pictures.parts.
-_NEGATIVE = -0.17
-_SMOOTHED = 0.21
-_MUCH = 0.4
+_NEGATIVE = -0.5
+_EVEN = -0.2
+_MUCH = 0.25
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ def find_inks(work: Grey) -> Iterator[Ink]:
     for negative in (False, True) if abs(paper.dark_ink) < _DOUBTFUL else (False,):
         for source in (work, smooth) if spiky else (work,):
             for contrast in find_contrasts(source, paper, dark != negative):
-                odds = _NEGATIVE * negative + _SMOOTHED * (source is smooth)
+                odds = _NEGATIVE * negative + _EVEN * contrast.assumed_even
                 for keeping in islice(keepings(contrast.mask), 1 if spiky and source is work else None):
                     kept = keeping.mask
                     yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), odds + keeping.log_odds)
