@@ -159,17 +159,6 @@ def keep(drawing: Drawing, character: str, readings: Sequence[tuple[str, float]]
     return _kept(drawing.raster(SIDE), character, notes)
 
 
-def _kept(picture: Pixels, character: str, notes: Mapping[str, Any]) -> Sample:
-    """Write a picture, white on black, with its notes."""
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt(_CHUNK, json.dumps({"format": 1, **notes}, ensure_ascii=False), zip=True)
-    data = io.BytesIO()
-    Image.fromarray(255 - picture).save(data, "PNG", pnginfo=info, optimize=True)
-    path = _free_path(character, datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
-    storage.write_bytes(path, data.getvalue())
-    return Sample(path, character)
-
-
 def keep_picture(
     picture: Pixels, character: str, readings: Sequence[tuple[str, float]] = (), model: str = ""
 ) -> Sample:
@@ -179,6 +168,17 @@ def keep_picture(
         StorageError: it cannot be written.
     """
     return _kept(picture, character, {"readings": [list(pair) for pair in readings], "model": model})
+
+
+def _kept(picture: Pixels, character: str, notes: Mapping[str, Any]) -> Sample:
+    """Write a picture, white on black, with its notes."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(_CHUNK, json.dumps({"format": 1, **notes}, ensure_ascii=False), zip=True)
+    data = io.BytesIO()
+    Image.fromarray(255 - picture).save(data, "PNG", pnginfo=info, optimize=True)
+    path = _free_path(character, datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
+    storage.write_bytes(path, data.getvalue())
+    return Sample(path, character)
 
 
 def relabel(sample: Sample, character: str) -> Sample:

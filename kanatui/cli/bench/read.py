@@ -180,12 +180,13 @@ def _characters(glyphs: Mapping[str, Glyph], turn: int) -> str:
 
 
 _SPOILT: Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
+    "as composed": lambda picture, rng: picture,
     "skewed by up to 10°": lambda picture, rng: compose.skewed(picture, float(rng.uniform(-10, 10))),
     "in shadow": compose.shadowed,
     "blurred, poor JPEG": lambda picture, rng: compose.jpeg(picture),
     "in mild perspective": compose.tilted,
     "light on dark": lambda picture, rng: 255 - picture,
-    "all but the last": lambda picture, rng: compose.jpeg(
+    "skewed, tilted, in shadow and JPEG": lambda picture, rng: compose.jpeg(
         compose.shadowed(compose.tilted(compose.skewed(picture, float(rng.uniform(-6, 6))), rng), rng), 50
     ),
 }
