@@ -54,8 +54,8 @@ def keepings(mask: Mask) -> Iterator[Keeping]:
                 yield Keeping(parts.without(dropped | specks), odds + _SPECKS + _DIRT * _many(dropped | specks))
 
 
-# Logarithms of odds, fitted by conditional logistic regression to the kinds of `kanatui bench pictures` (190 drawings of
-# each) and 1,800 crops of glyphs: which image of a picture is read correctly, given the logarithm of the probability of
+# Logarithms of odds, fitted by conditional logistic regression to the kinds of `kanatui bench pictures` (190 drawings
+# of each) and 1,800 crops of glyphs: which image of a picture is read correctly, given the logarithm of the probability of
 # its reading, with the weight 1, and these. Rounded; to double one changes the mean by at most 0.1 %.
 _SPECKS = -0.4
 _ENCLOSED = 0.3
