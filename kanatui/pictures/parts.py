@@ -55,8 +55,8 @@ def keepings(mask: Mask) -> Iterator[Keeping]:
 
 
 # Logarithms of odds, fitted by conditional logistic regression to the kinds of `kanatui bench pictures` (190 drawings
-# of each) and 1,800 crops of glyphs: which image of a picture is read correctly, given the logarithm of the probability of
-# its reading, with the weight 1, and these. Rounded; to double one changes the mean by at most 0.1 %.
+# of each) and 1,800 crops of glyphs: which image of a picture is read correctly, given the logarithm of the probability
+# of its reading, with the weight 1, and these. Rounded; to double one changes the mean by at most 0.1 %.
 _SPECKS = -0.4
 _ENCLOSED = 0.3
 _BORDER = -0.2
