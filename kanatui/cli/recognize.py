@@ -76,7 +76,8 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
                 if not as_json:
                     doubt = question(known) if refused else ""
                     _print_readings(name, readings, doubt, in_full=len(files) <= _IN_FULL)
-                text = several.text(source, readings[0].folded)
+                alone = readings[0].folded if outcome.hypothesis == 0 else 0.0  # a part of the ink was left out
+                text = several.text(source, alone)
                 if text:
                     results[-1]["several"] = text
                     warn(f"{name}: shows several characters ({_one_line(text)}); `kanatui read {name}` reads them all")
@@ -99,8 +100,8 @@ def _piped() -> io.BytesIO:
 class _Several:
     """Tells pictures that show several characters, which no reading as one is right for.
 
-    Only those are looked at that are read with doubt, or are oblong. That takes ten times as long as reading one
-    character; so after some in a row that show one after all (a poor model, a hasty hand), no more are looked at.
+    Only those are looked at that are read with doubt or in part, or are oblong. That takes ten times as long as reading
+    one character; so after some in a row that show one after all (a poor model, a hasty hand), no more are looked at.
     """
 
     def __init__(self, weights: Path, characters: str | None) -> None:
@@ -118,7 +119,7 @@ class _Several:
 
         Args:
             source: the picture, which could be read.
-            probability: of what it was read as, and look-alikes.
+            probability: of what all of its ink was read as, and look-alikes; 0 if only a part was read.
         """
         from kanatui.core.errors import ImageError
         from kanatui.evaluation.read import UNSURE, plainly_several, read_text

@@ -40,7 +40,7 @@ DOUBT = 0.5
 MARKS = "ー、。・"
 """Told by their shape alone if the model does not know them."""
 
-UNSURE = 0.8
+UNSURE = 0.95
 """Probability of the best reading as one character below which a picture may show two or three."""
 
 _SURE = 0.6  # probability of characters that are plainly there
