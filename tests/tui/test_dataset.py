@@ -40,7 +40,7 @@ async def test_a_wrong_value_is_marked_in_place_and_the_rest_goes_on(open_app):
         characters = field_of(screen.one(ParameterForm), "characters")
         characters.focus()
         characters.value = "nonsense"
-        await until(pilot, lambda: "not a set (hiragana" in screen.text())
+        await until(pilot, lambda: "no set (hiragana" in screen.text())
         assert screen.draft.fields["characters"] == "あいう"
         characters.value = "かき"
         await until(pilot, lambda: screen.plan.startswith("2 characters"))
