@@ -39,6 +39,7 @@ def test_an_exported_model_is_the_same_and_tells_all_that_its_run_did(base, tmp_
     assert run(["models", "show", str(target)]) == 0
     text = capsys.readouterr().out
     assert text.startswith("# The model given\n") and "Limitations" in text
+    assert "| calibration | temperature" in text and "marks most of them with a question" in text
     assert f"{100 * done.total.to_dict()['strict']:.1f} %" in text and "OFL-1.1" in text and card["torch"] in text
     assert run(["models", "show", "1"]) == 0, "a run's own weights have a card, too"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kanatui.core import paths
 from kanatui.core.errors import FontError, ParameterError
-from kanatui.dataset.recipe import DEFAULT, Augment, Recipe, find_recipe, save_recipe
+from kanatui.dataset.recipe import DEFAULT, Augment, Outliers, Recipe, find_recipe, save_recipe
 from kanatui.fonts.faces import STYLES, Face
 from kanatui.tui.dataset.draft import Draft, Step, face_patterns, ticked_faces
 
@@ -160,3 +160,10 @@ def test_after_saving_nothing_is_changed_and_what_is_ticked_off_is_at_hand(draft
     saved = off.saved_as(off.recipe().but(name="other"))
     assert not saved.changed
     assert saved.off == ["noise"]
+
+
+def test_outliers_stay_in_a_draft_that_has_no_fields_for_them():
+    recipe = RECIPE.but(outliers=Outliers(characters=["digits"], share=0.2))
+    draft = Draft.of(recipe)
+    assert not draft.changed and draft.recipe().to_dict() == recipe.to_dict()
+    assert draft.with_field("seed", 7).recipe().outliers == recipe.outliers

@@ -143,7 +143,7 @@ def _glyphs(recipe: Recipe, registry: Registry, characters: str, each: int) -> I
 
 
 def _shapes(recipe: Recipe, registry: Registry) -> Images:
-    """Draw shapes that no training saw: others are made of other augmentations' numbers."""
+    """Draw the shapes that trainings show, placed otherwise."""
     with_shapes = recipe.but(outliers=Outliers(characters=[], shapes=1.0))
     return OutlierStream(lay_out(with_shapes, registry), registry).images(np.arange(SHAPES))
 

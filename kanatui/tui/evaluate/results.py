@@ -135,12 +135,13 @@ def headline(loaded: LoadedEvaluation) -> str:
     """Return the scores, overall and by script, and any reservations about them."""
     evaluation, scores = loaded.evaluation, loaded.scores
     figures = (f"{metric.heading} {text}" for metric, text in zip(METRICS, scores.total.texts(), strict=True))
-    lines = ["   ".join([*figures, f"of {scores.total.images:,} images"])]
+    lines = ["   ".join(figures)]  # of how many images, the list of evaluations says
     if len(scores.by_script) > 1:
         # No more than these fit into 80 columns; the command line prints all of them.
         scripts = (f"{name} {' '.join(score.texts(PER_CHARACTER))}" for name, score in scores.by_script.items())
         lines.append("   ".join(scripts))
-    return "\n".join(filter(None, [*lines, evaluation.labels, evaluation.note, _left_out(evaluation)]))
+    about = (evaluation.labels, evaluation.of_outliers, evaluation.note, _left_out(evaluation))
+    return "\n".join(filter(None, [*lines, *about]))
 
 
 def _left_out(evaluation: Evaluation) -> str:
