@@ -137,7 +137,7 @@ def collected(home):
 
 async def open_samples(at, count):
     await at.press("s")
-    sheet = at.app.screen.query_one(GlyphSheet)
+    sheet = at.app.screen.query_one(Samples).query_one(GlyphSheet)
     await at.until(lambda: len(sheet.images) == count)
     return sheet
 
@@ -150,7 +150,7 @@ async def test_samples_by_character_with_counts(collected, size):
         assert "all  4" in text and "か    2 ka" in text and "!か→ガ" in text
         assert "か ka · read as: か 80 %" in text
         await at.press("down", "down")
-        await at.until(lambda: len(at.app.screen.query_one(GlyphSheet).images) == 1)
+        await at.until(lambda: len(at.app.screen.query_one(Samples).query_one(GlyphSheet).images) == 1)
         await at.press("enter", "enter")
         await at.until(lambda: isinstance(at.app.screen, Details))
         assert "read by 001-quick" in screen_text(at.app)
@@ -169,7 +169,9 @@ async def test_samples_are_relabelled_and_removed(collected):
         await at.until(lambda: isinstance(at.app.screen, Confirm))
         await at.press("enter")  # stands on Cancel
         assert len(samples.samples()) == 4
-        await at.press("x", "r")
+        await at.press("x")
+        await at.until(lambda: isinstance(at.app.screen, Confirm))
+        await at.press("r")
         await at.until(lambda: len(samples.samples()) == 3)
         await at.until(lambda: "all  3" in screen_text(at.app))
         await at.press("d")
