@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -53,11 +53,11 @@ class Confirm(ModalScreen[str | None]):
         """Focus the default answer."""
         self.query_one(f"#answer-{self._default}").focus()
 
-    def on_key(self, event: object) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Answer by the first letter of an answer."""
-        character = getattr(event, "character", None)
         for key, text in self._answers.items():
-            if character and text.lower().startswith(character.lower()):
+            if event.character and text.lower().startswith(event.character.lower()):
+                event.stop()  # or the screen below, by then on top, takes it for a key of its own
                 self.dismiss(key)
                 return
 
