@@ -18,7 +18,7 @@ from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import open_held_out, read_source
 from kanatui.evaluation.store import list_evaluations
 from kanatui.model.weights import load_weights
-from kanatui.pictures.files import prepare
+from kanatui.pictures.prepare import hypotheses
 from kanatui.training.provenance import provenance_of
 from kanatui.training.runs import find_run
 from kanatui.tui.evaluate.characters import CharacterTable
@@ -109,7 +109,10 @@ def test_pictures_are_opened_again_as_the_model_saw_them(first, labelled):
     assert not images.any() and len(errors) == 2 and "2.png" in errors[0] and "no ink" in errors[1]
     (labelled / "kept.png").rename(labelled / "シ" / "2.png")
     images, _ = open_pictures(done, places, open_source)
-    assert (images[0] == prepare(Image.open(labelled / "シ" / "2.png"), done.image_size)).all()
+    assert any(
+        (images[0] == image).all()
+        for image in hypotheses(Image.open(labelled / "シ" / "2.png"), done.image_size).images
+    )
 
 
 def test_another_runs_images_are_read_and_overlap_with_training_is_noted(first):
