@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +21,9 @@ from rich.progress import (
 
 from kanatui.core.storage import json_text
 from kanatui.core.units import duration
+
+if TYPE_CHECKING:
+    from kanatui.core.blocks import Pixels
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -38,6 +41,20 @@ class Advance(Protocol):
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
     print(json_text(value))
+
+
+def print_sheet(pixels: Pixels, plain: bool) -> None:
+    """Print a picture, uint8 [H, W]: with half blocks on a terminal, else, or if it is to be ``plain``, as characters."""
+    from rich.text import Text
+
+    from kanatui.core.blocks import ascii_lines, half_blocks
+
+    if plain or not out.is_terminal:
+        print("\n".join(ascii_lines(pixels)))
+        return
+    for line in half_blocks(pixels):
+        runs = ((text, f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})") for text, ink, paper in line)
+        out.print(Text.assemble(*runs), end="\n", soft_wrap=True)
 
 
 def complain(message: str) -> None:

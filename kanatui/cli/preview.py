@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out
+from kanatui.cli.console import out, print_sheet
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
 from kanatui.core.units import counted
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kanatui.core.blocks import Pixels
     from kanatui.dataset.stream import GlyphStream
 
 
@@ -41,7 +40,7 @@ def preview_command(
         return
     from kanatui.core.blocks import sheet, shrink
 
-    _print_sheet(sheet([shrink(image, size) for image in images], min(columns, len(images))), plain or out.no_color)
+    print_sheet(sheet([shrink(image, size) for image in images], min(columns, len(images))), plain or out.no_color)
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
@@ -61,16 +60,3 @@ def _write_sheet(path: Path, images: np.ndarray[Any, Any]) -> None:
     columns = max(1, round(len(images) ** 0.5))
     with replacing(path) as file:
         Image.fromarray(sheet(list(images), columns)).save(file, format="PNG")
-
-
-def _print_sheet(pixels: Pixels, plain: bool) -> None:
-    from rich.text import Text
-
-    from kanatui.core.blocks import ascii_lines, half_blocks
-
-    if plain or not out.is_terminal:
-        click.echo("\n".join(ascii_lines(pixels)))
-        return
-    for line in half_blocks(pixels):
-        runs = ((text, f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})") for text, ink, paper in line)
-        out.print(Text.assemble(*runs), end="\n", soft_wrap=True)
