@@ -12,7 +12,7 @@ from kanatui.cli.bench.photograph import SCENES, fill, photograph
 from kanatui.core.errors import ImageError, SheetError
 from kanatui.kana.alphabet import BASIC_HIRAGANA
 from kanatui.pictures.sheets.boxes import SIDE, State, read_sheets
-from tests.helpers.sheets import NUMBER, SMALL, ink, overlaps, pixels, printed, scene, shoot, states
+from tests.helpers.sheets import SMALL, overlaps, pixels, printed, shoot, states
 
 FEW = "あいうえおかきくけこさしすせそたちつ"
 BLANK, TICKED = (3, 40), (5, 17)
@@ -173,15 +173,9 @@ def read_damaged(seeds):
 
 
 def test_no_damaged_photo_gives_a_wrong_label():
-    assert read_damaged(range(12)) >= 2
+    assert read_damaged(range(40)) >= 8
 
 
 @pytest.mark.slow
 def test_none_of_500_damaged_photos_gives_a_wrong_label():
     assert read_damaged(range(1000, 1500)) > 100
-
-
-def test_the_sheets_number_is_in_its_codes():
-    page, _ = printed(FEW)
-    assert page.number == NUMBER and page.name == "A1B2C3"
-    assert set(ink("あ")) == {"あ"} and scene("flat scan").grey is False

@@ -29,7 +29,7 @@ _SPECK, _CHARACTER = 0.12, 1.5  # mm² of a spot that counts; mm of all ink of a
 _TICKED, _PERHAPS_TICKED = 0.6, 0.25  # mm² of black that the ink in the small square would make
 _GRAIN = 0.08  # darkness that paper and noise have
 _NOISY = 5.0  # standard deviations of noise that ink is darker than
-_RED = 1.5  # mm² of ink that only the green channel sees
+_RED, _MOSTLY = 1.5, 0.3  # mm² of ink that only the green channel sees; as a share of what the red one sees
 _OVER = 1.0  # mm² of ink on the frame
 
 
@@ -130,8 +130,11 @@ def _box(page: Page, place: int, surface: Surface, match: Match, red: _Channel, 
     dark = red.darkness(area, printed)
     ink = _spots(dark)
     state, remark = _judged(page, place, match, ink, red)
-    if state is State.EMPTY and _area(_spots(green.darkness(area, printed)) & (_near(printed) < 0.05)) > _RED:
-        state, remark = State.DOUBTFUL, "written in red or orange, like the frames: use a black or blue pen"
+    if state in (State.EMPTY, State.WRITTEN):
+        beside = _near(printed) < 0.05
+        unseen = _area(_spots(green.darkness(area, printed)) & beside) - _area(ink & beside)
+        if unseen > max(_RED, _MOSTLY * _area(ink)):
+            state, remark = State.DOUBTFUL, "written in red or orange, like the frames: use a black or blue pen"
     if state is State.WRITTEN and _area(ink & (printed > 0.9)) > _OVER:
         remark = "runs over the frame"
     return Box(place, page.characters[place], state, surface.outline(area), _picture(dark, ink), remark)

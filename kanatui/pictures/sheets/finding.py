@@ -88,16 +88,16 @@ def _add(corners: dict[int, Points], corner: int, found: Points) -> None:
 
 
 def _require_upright(found: Found) -> None:
-    """Refuse a mirrored page, and corners that do not fit one plane: codes cut out, or misread places."""
-    matrix = found.homography()
+    """Refuse a mirrored page, and codes that do not lie as on one page."""
+    middles = np.array([found.corners[corner].mean(axis=0) for corner in sorted(found.corners)])
+    if _turns(middles) <= 0:
+        raise SheetError(f"sheet {found.page.name}: the picture is mirrored, or the page is cut into pieces")
     page = np.concatenate([_rectangle(found.page.code(corner)) for corner in found.corners])
     corners = np.concatenate(list(found.corners.values()))
-    error = np.linalg.norm(project(matrix, page) - corners, axis=1).max()
-    side = np.mean([np.linalg.norm(np.diff(np.vstack([c, c[:1]]), axis=0), axis=1).mean() for c in [*found.corners.values()]])
-    if error > side:
+    error = np.linalg.norm(project(found.homography(), page) - corners, axis=1).max()
+    side = np.mean([np.sqrt(abs(_turns(points))) for points in found.corners.values()])
+    if not error < side / 2:
         raise SheetError(f"sheet {found.page.name}: the markers are not where they belong; lay the page flat")
-    if any(_turns(points) <= 0 for points in found.corners.values()):
-        raise SheetError(f"sheet {found.page.name}: the picture is mirrored")
 
 
 def _turns(points: Points) -> float:
