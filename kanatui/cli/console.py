@@ -44,7 +44,7 @@ def print_json(value: Any) -> None:
 
 
 def print_sheet(pixels: Pixels, plain: bool) -> None:
-    """Print a picture, uint8 [H, W]: with half blocks on a terminal, else, or if it is to be ``plain``, as characters."""
+    """Print a picture, uint8 [H, W]: with half blocks on a terminal, else or if ``plain`` as characters."""
     from rich.text import Text
 
     from kanatui.core.blocks import ascii_lines, half_blocks

@@ -64,7 +64,11 @@ def make_command(spec: str, copies: int, paper: str, practice: str | None, outpu
     pages = -(-len(characters) * copies // layout.capacity(layout.PAPERS[paper]))
     boxes = len(characters) * copies
     names = ", ".join(str(path) for path, _ in files)
-    out.print(f"wrote {names}: {boxes:,} box{'' if boxes == 1 else 'es'} on {counted(pages, 'page')} of {paper}", markup=False, soft_wrap=True)
+    out.print(
+        f"wrote {names}: {boxes:,} box{'' if boxes == 1 else 'es'} on {counted(pages, 'page')} of {paper}",
+        markup=False,
+        soft_wrap=True,
+    )
     out.print("print it without scaling, write, take a photo, then: kanatui sheet read PHOTO", markup=False)
 
 

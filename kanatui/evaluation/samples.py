@@ -220,6 +220,12 @@ def samples_of_sheet(sheet: str, page: int) -> list[Sample]:
     return [Sample(path, chr(int(path.parent.name[2:], 16))) for path in paths]
 
 
+def doubtful() -> list[Sample]:
+    """Return the samples that a person should look at; they come from sheets."""
+    paths = sorted(folder().glob("U+*/sheet-*.png"))
+    return [sample for path in paths if (sample := Sample(path, chr(int(path.parent.name[2:], 16)))).notes().doubt]
+
+
 def settle(sample: Sample) -> None:
     """Take the doubt from a sample: a person has looked at it. ImageError or StorageError if that fails."""
     with sample.picture() as picture:

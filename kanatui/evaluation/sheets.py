@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kanatui.pictures.sheets.surface import Photo
 
 _SURE, _UNLIKELY = 0.9, 0.02
-"""A box is in doubt if the model reads something else with the one probability, and its label with less than the other."""
+"""A box is in doubt if the model reads something else with the first probability, its label with less than the other."""
 
 _SAME = 0.8
 """Correlation of blurred pictures above which a page is taken for another photo of one that was read before.
@@ -180,15 +180,15 @@ def _seen_before(written: Sequence[Box], before: Sequence[Sample]) -> str:
 def _likeness(one: Pixels, other: Pixels) -> float:
     """Return the correlation of two pictures, blurred, -1 … 1."""
     small = [
-        np.asarray(Image.fromarray(picture).resize((_BLURRED, _BLURRED), Image.Resampling.BOX), dtype=np.float64).ravel()
+        np.asarray(
+            Image.fromarray(picture).resize((_BLURRED, _BLURRED), Image.Resampling.BOX), dtype=np.float64
+        ).ravel()
         for picture in (one, other)
     ]
     return float(np.corrcoef(small)[0, 1]) if all(picture.std() > 0 for picture in small) else 0.0
 
 
-def _read(
-    boxes: Sequence[Box], classifier: Classifier | None
-) -> dict[int, tuple[tuple[tuple[str, float], ...], str]]:
+def _read(boxes: Sequence[Box], classifier: Classifier | None) -> dict[int, tuple[tuple[tuple[str, float], ...], str]]:
     """Return for each box the model's readings, and why it is in doubt."""
     if classifier is None:
         return {}

@@ -16,7 +16,7 @@ from kanatui.pictures.sheets import printing
 from kanatui.pictures.sheets.finding import find_pages
 from kanatui.training.runs import find_run
 from tests.helpers.drawings import FIVE
-from tests.helpers.sheets import SMALL, ink, pixels, shoot
+from tests.helpers.sheets import SMALL, ink, shoot
 
 CHARACTERS = "あいうえおかきくけこ"
 

@@ -156,7 +156,9 @@ def photograph(filled: Picture, page: Page, scene: Scene, seed: int) -> Photogra
     seen = source.transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
     paper = Image.new("L", source.size, 255).transform(size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
     picture = _table((size[1], size[0]), rng)
-    np.copyto(picture, np.asarray(seen, dtype=np.float32) * np.float32(0.93), where=(np.asarray(paper) > 127)[..., None])
+    np.copyto(
+        picture, np.asarray(seen, dtype=np.float32) * np.float32(0.93), where=(np.asarray(paper) > 127)[..., None]
+    )
     for corner in scene.covered:
         _cover(picture, see(_corners(page.code(corner))))
     picture *= _lighting(picture.shape[:2], scene, rng)[..., None] * np.array(scene.light, dtype=np.float32)

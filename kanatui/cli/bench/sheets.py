@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,9 @@ def measure_scenes(folder: Path | None, seed: int, on_stage: OnStage) -> list[Fi
     share = 100 * float(np.mean(np.array(overlaps) >= _LEAST_OVERLAP))
     return [
         *figures,
-        Figure("boxes of all scenes cut with an overlap of 0.9", share, "%", least=99.0, note=f"{len(overlaps):,} boxes"),
+        Figure(
+            "boxes of all scenes cut with an overlap of 0.9", share, "%", least=99.0, note=f"{len(overlaps):,} boxes"
+        ),
         Figure("boxes that were written, empty or ticked, and taken for something else", wrong, "", most=1),
     ]
 
@@ -86,7 +88,7 @@ def _read_scene(hand: Hand, scene: Scene, seed: int) -> tuple[list[float], int]:
     written = {place: hand[page.characters[place]] for place in order if place not in blank}
     photo = photograph(fill(printed, page, written, rng, ticked), page, scene, seed)
     sheet = _only(photo.jpeg, page)
-    expected = {place: State.EMPTY for place in blank} | {place: State.TICKED for place in ticked}
+    expected = dict.fromkeys(blank, State.EMPTY) | dict.fromkeys(ticked, State.TICKED)
     # A box that is said to be unclear is not kept, so it cannot be wrong; but it is not cut either.
     overlaps = [
         0.0 if box.state is State.DOUBTFUL else overlap(outline, box.outline)
@@ -173,7 +175,9 @@ def measure_adapting(
         falls.append(fall)
         first, then = (100 * np.mean([read[c] for c in scored]) for read in (before, after))
         note = f"{first:.1f} → {then:.1f} % of {len(scored)} drawings; generated {-fall:+.2f} points"
-        figures.append(Figure(f"writer {next(iter(paths.values())).stem}, {script(shown[0])}", then - first, "points", note=note))
+        figures.append(
+            Figure(f"writer {next(iter(paths.values())).stem}, {script(shown[0])}", then - first, "points", note=note)
+        )
     return [
         *figures,
         Figure("share of the misses cured", 100 * cured / max(missed, 1), "%", least=50.0, note=f"of {missed}"),

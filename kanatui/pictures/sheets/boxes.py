@@ -107,7 +107,7 @@ class _Channel:
         _, self._paper = lit(surface.look(pixels, whole(surface.page), _PAPER_SCALE), _PAPER_SCALE)
 
     def darkness(self, area: Rectangle, printed: Light) -> Light:
-        """Return how dark ink is on a part of the page, without what is ``printed`` there: float32 [H, W], about 0 paper to 1 ink."""
+        """Return how dark ink is, without what is ``printed`` there: float32 [H, W], about 0 paper to 1 ink."""
         seen = self._surface.look(self._pixels, area, _SCALE)
         left, top = (edge * _PAPER_SCALE - 0.5 for edge in area[:2])
         rows, columns = (np.arange(count) * (_PAPER_SCALE / _SCALE) for count in seen.shape)

@@ -123,8 +123,8 @@ def whole(page: Page) -> Rectangle:
 def lit(seen: npt.NDArray[np.float32], scale: float) -> tuple[Light, npt.NDArray[np.float32]]:
     """Divide by the light that falls on the paper.
 
-    A closing gives the paper's brightness: strokes are narrower than :data:`PAPER_WINDOW` and are filled, while the edge
-    of a shadow stays in its place.
+    A closing gives the paper's brightness: strokes are narrower than :data:`PAPER_WINDOW` and are filled, while a
+    shadow's edge stays in its place.
 
     Args:
         seen: a part of the page, float32 [H, W].
@@ -155,8 +155,10 @@ def fit_surface(photo: Photo, found: Found) -> tuple[Surface, list[Match]]:
     surface = _bent(surface, anchors, places)
     for number, (reach, degree, scale) in enumerate(_SEARCHES):
         dark = _darkness(blue, surface, scale)
-        shifts, scores = _grown(dark, surface, reach, scale, anchors, places) if number == 0 else _match(
-            dark, surface.page, reach, scale
+        shifts, scores = (
+            _grown(dark, surface, reach, scale, anchors, places)
+            if number == 0
+            else _match(dark, surface.page, reach, scale)
         )
         surface = _fitted(surface, shifts, scores, anchors, places, degree)
     # How far each box is from where the last field puts it, not from where the one before did.
@@ -231,11 +233,9 @@ def _guessed(middle: Points, points: Points, moved: Points, weights: npt.NDArray
     return np.asarray(np.linalg.lstsq(design, np.concatenate([moved * root, np.zeros((3, 2))]), rcond=None)[0][0])
 
 
-def _find(
-    dark: Light, page: Page, place: int, guess: Points, reach: float, scale: float
-) -> tuple[Points, float]:
+def _find(dark: Light, page: Page, place: int, guess: Points, reach: float, scale: float) -> tuple[Points, float]:
     """Look for one box near where it should be and a ``guess`` of how far off it is; return that, and the score."""
-    left, top, right, bottom = page.box(place)
+    left, _top, right, bottom = page.box(place)
     cell = (left - 1.0, page.label(place)[1], right + 1.0, bottom + 1.0)
     x, y = round(cell[0] * scale), round(cell[1] * scale)
     width, height = round((cell[2] - cell[0]) * scale), round((cell[3] - cell[1]) * scale)
@@ -301,7 +301,7 @@ def _fitted(
     places: Points,
     degree: int,
 ) -> Surface:
-    """Fit a new field to where boxes and codes were seen, by iteratively reweighted least squares (Tukey's biweight)."""
+    """Fit a new field to where boxes and codes were seen: reweighted least squares, with Tukey's biweight."""
     page = surface.page
     boxes = np.array([_middle(page.box(place)) for place in range(len(page.characters))])
     # A box that should be at p is seen at p + shift: so the old map, taken there, gives its place in the photo.
@@ -327,14 +327,14 @@ def _bent(surface: Surface, anchors: Points, places: Points) -> Surface:
     return Surface(surface.page, surface.matrix, field, 2)
 
 
-def _solved(
-    terms: Points, wanted: Points, weights: npt.NDArray[np.float64], degree: int, stiffness: float
-) -> Points:
+def _solved(terms: Points, wanted: Points, weights: npt.NDArray[np.float64], degree: int, stiffness: float) -> Points:
     """Solve for the coefficients of a field, [terms, 2]; terms beyond the first degree are held back a little."""
     root = np.sqrt(weights)[:, None]
     stiff = np.sqrt([stiffness * max(0, i + j - 1) for i, j in _powers(degree)])
     design = np.concatenate([terms * root, np.diag(stiff)])
-    return np.asarray(np.linalg.lstsq(design, np.concatenate([wanted * root, np.zeros((len(stiff), 2))]), rcond=None)[0])
+    return np.asarray(
+        np.linalg.lstsq(design, np.concatenate([wanted * root, np.zeros((len(stiff), 2))]), rcond=None)[0]
+    )
 
 
 def _middle(box: Sequence[float]) -> tuple[float, float]:
