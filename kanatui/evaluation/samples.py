@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin
+from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError, StorageError
@@ -74,6 +75,7 @@ class Origin:
     file: str = ""
     """The photo's name."""
 
+    @override
     def __str__(self) -> str:
         """Say where it is."""
         return f"sheet {self.sheet}, page {self.page}, box {self.box}" + (f" ({self.file})" if self.file else "")

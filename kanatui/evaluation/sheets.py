@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kanatui.pictures.sheets.surface import Photo
 
 _SURE, _UNLIKELY = 0.9, 0.02
-"""A box is in doubt if the model reads something else with the first probability, its label with less than the other."""
+"""A box is in doubt if the model reads another character with the first probability, its label with less than this."""
 
 _SAME = 0.8
 """Correlation of blurred pictures above which a page is taken for another photo of one that was read before.
@@ -185,7 +185,7 @@ def _likeness(one: Pixels, other: Pixels) -> float:
         ).ravel()
         for picture in (one, other)
     ]
-    return float(np.corrcoef(small)[0, 1]) if all(picture.std() > 0 for picture in small) else 0.0
+    return float(np.corrcoef(small[0], small[1]).item(1)) if all(picture.std() > 0 for picture in small) else 0.0
 
 
 def _read(boxes: Sequence[Box], classifier: Classifier | None) -> dict[int, tuple[tuple[tuple[str, float], ...], str]]:

@@ -22,7 +22,7 @@ PREFERRED = ("klee-regular", "klee-semibold", "kiloji-regular")
 """Faces whose shapes are those that are taught for writing by hand, unlike print's き, さ and り."""
 
 
-class _Steps(BasePen):
+class _Steps(BasePen):  # type: ignore[misc]  # fontTools has no types
     """Collects an outline; the base class turns all curves into cubic ones."""
 
     def __init__(self, glyphs: Any, em: float) -> None:

@@ -285,4 +285,4 @@ def _lighting(shape: tuple[int, ...], scene: Scene, rng: np.random.Generator) ->
         across = (u - u.mean()) * np.cos(turn) + (v - v.mean()) * np.sin(turn)
         wavy = across + 0.04 * np.sin(9 * (u + v) + turn)
         light *= 1 - scene.shadow / (1 + np.exp(-(wavy - 0.05) * 160))
-    return light.astype(np.float32)
+    return np.asarray(light, dtype=np.float32)

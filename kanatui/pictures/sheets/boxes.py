@@ -183,4 +183,4 @@ def _picture(dark: Light, ink: npt.NDArray[np.bool_]) -> Pixels:
     """Stretch darkness, so that the ink is white and the paper's grain black."""
     full = max(float(np.percentile(dark[ink], 75)) if ink.any() else 1.0, 2 * _FAINTEST)
     low = _FAINTEST / 2
-    return (np.clip((dark - low) / (full - low), 0.0, 1.0) * 255).round().astype(np.uint8)
+    return np.asarray((np.clip((dark - low) / (full - low), 0.0, 1.0) * 255).round(), dtype=np.uint8)

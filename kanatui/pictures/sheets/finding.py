@@ -134,7 +134,7 @@ def _codes(picture: npt.NDArray[np.uint8]) -> Iterator[tuple[bytes, Points]]:
         import zxingcpp
     except ImportError:
         raise SheetError(f"reading sheets needs more packages: {INSTALL}") from None
-    formats = zxingcpp.BarcodeFormat.QRCode
+    formats = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
     for code in zxingcpp.read_barcodes(np.ascontiguousarray(picture), formats=formats, try_invert=False):
         place = code.position
         corners = (place.top_left, place.top_right, place.bottom_right, place.bottom_left)

@@ -206,7 +206,7 @@ def _grown(
     take one box for another.
     """
     page = surface.page
-    back = np.linalg.inv(surface.matrix)
+    back = np.asarray(np.linalg.inv(surface.matrix), dtype=np.float64)
     middles = np.array([_middle(page.box(place)) for place in range(len(page.characters))])
     points, moved, weights = anchors, project(back, places) - anchors, np.full(len(anchors), 0.2)
     shifts, scores = np.zeros_like(middles), np.zeros(len(middles))
@@ -307,7 +307,9 @@ def _fitted(
     # A box that should be at p is seen at p + shift: so the old map, taken there, gives its place in the photo.
     seen = boxes + shifts
     moved = seen + _terms(page, seen, surface.degree) @ surface.field - boxes
-    wanted = np.concatenate([moved, project(np.linalg.inv(surface.matrix), places) - anchors])
+    wanted = np.concatenate(
+        [moved, project(np.asarray(np.linalg.inv(surface.matrix), dtype=np.float64), places) - anchors]
+    )
     terms = _terms(page, np.concatenate([boxes, anchors]), degree)
     base = np.concatenate([np.clip(scores, 0.0, 1.0) ** 2, np.full(len(anchors), 0.1)])
     weights = base
@@ -321,7 +323,7 @@ def _fitted(
 
 def _bent(surface: Surface, anchors: Points, places: Points) -> Surface:
     """Fit a first field to the codes alone: how they are distorted says how the paper between them is bent."""
-    wanted = project(np.linalg.inv(surface.matrix), places) - anchors
+    wanted = project(np.asarray(np.linalg.inv(surface.matrix), dtype=np.float64), places) - anchors
     terms = _terms(surface.page, anchors, 2)
     field = _solved(terms, wanted, np.ones(len(anchors)), 2, _BENDING)
     return Surface(surface.page, surface.matrix, field, 2)
