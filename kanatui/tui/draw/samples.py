@@ -233,7 +233,7 @@ class Samples(Horizontal):
         added = sum(page["added"] for page in taken["pages"])
         known = next((page["known"] for page in taken["pages"] if page["known"]), "")
         left = sum(page["empty"] + page["out"] for page in taken["pages"])
-        text = known or f"{counted(added, 'sample')} kept, {left:,} empty or taken out; a adapts the model to them"
+        text = known or f"{counted(added, 'sample')} kept, {left:,} empty or taken out; press a to adapt the model"
         self.app.notify(text, markup=False)
         if doubts:
             self._chosen = _DOUBTFUL
