@@ -29,7 +29,9 @@ def main() -> None:
     filled = fill(printed, page, written, np.random.default_rng(1), ticked=(33,))
     photo = Image.open(io.BytesIO(photograph(filled, page, _SCENE, 1).jpeg)).convert("RGB")
     (read,) = read_sheets(np.asarray(photo))
-    kept = [np.asarray(Image.fromarray(box.picture).resize((82, 82))) for box in read.boxes if box.state is State.WRITTEN]
+    kept = [
+        np.asarray(Image.fromarray(box.picture).resize((82, 82))) for box in read.boxes if box.state is State.WRITTEN
+    ]
     samples = Image.fromarray(sheet(kept, 5))
     photo.thumbnail((2000, _HEIGHT))
     samples.thumbnail((2000, _HEIGHT))

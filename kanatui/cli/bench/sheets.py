@@ -94,8 +94,11 @@ def _read_scene(hand: Hand, scene: Scene, seed: int) -> tuple[list[float], int]:
         0.0 if box.state is State.DOUBTFUL else overlap(outline, box.outline)
         for box, outline in zip(sheet.boxes, photo.outlines, strict=True)
     ]
-    states = (State.DOUBTFUL, None)
-    wrong = sum(box.state not in (expected.get(box.place, State.WRITTEN), *states) for box in sheet.boxes)
+    wrong = sum(
+        box.state is not expected.get(box.place, State.WRITTEN)
+        for box in sheet.boxes
+        if box.state is not State.DOUBTFUL
+    )
     return overlaps, wrong
 
 
@@ -115,7 +118,7 @@ def _only(jpeg: bytes, page: Page) -> Sheet:
 def _face() -> Hand:
     face = next(face for face in load_faces() if face.id == _FACE)
     glyphs = glyphs_of(face, BASIC_HIRAGANA)
-    return {character: glyphs[character].ink.astype(np.float32) / 255 for character in BASIC_HIRAGANA}
+    return {character: np.asarray(glyphs[character].ink / 255, dtype=np.float32) for character in BASIC_HIRAGANA}
 
 
 def _hands(folder: Path) -> list[Hand]:
@@ -173,7 +176,7 @@ def measure_adapting(
         cured += sum(after[c] for c in misses) - sum(not after[c] for c in scored if before[c])
         missed += len(misses)
         falls.append(fall)
-        first, then = (100 * np.mean([read[c] for c in scored]) for read in (before, after))
+        first, then = (100 * float(np.mean([read[c] for c in scored])) for read in (before, after))
         note = f"{first:.1f} → {then:.1f} % of {len(scored)} drawings; generated {-fall:+.2f} points"
         figures.append(
             Figure(f"writer {next(iter(paths.values())).stem}, {script(shown[0])}", then - first, "points", note=note)
