@@ -400,12 +400,18 @@ def _digest(path: Path) -> str:
         return ""
 
 
+def _parse_origin(data: Mapping[str, Any]) -> Origin:
+    return Origin(
+        str(data["sheet"]), int(data["page"]), int(data["box"]), str(data["photo"]), str(data.get("file", ""))
+    )
+
+
 def _parse_notes(text: Any) -> Notes:
     try:
         data: Mapping[str, Any] = json.loads(text)
         readings = tuple((str(character), float(probability)) for character, probability in data["readings"])
         drawing = Drawing.from_data(data["strokes"]) if "strokes" in data else None
-        origin = Origin(**data["origin"]) if "origin" in data else None
+        origin = _parse_origin(data["origin"]) if "origin" in data else None
         return Notes(drawing, readings, str(data["model"]), origin, str(data.get("doubt", "")))
     except (TypeError, ValueError, KeyError, ImageError, RecursionError):
         return Notes()

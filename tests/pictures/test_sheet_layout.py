@@ -1,7 +1,10 @@
 """Where the boxes of a sheet are, and what its codes say."""
 
 import itertools
+import struct
+import zlib
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from kanatui.core.errors import UsageError
 from kanatui.kana.alphabet import BASIC_HIRAGANA, KANA, SETS
 from kanatui.pictures.sheets import layout
 from kanatui.pictures.sheets.layout import Code, decode, encode, pages
+from kanatui.pictures.sheets.printing import tints
 
 A4 = layout.PAPERS["a4"]
 
@@ -71,3 +75,20 @@ def test_too_much_for_a_sheet_is_refused():
         pages("", 1, A4, 1)
     with pytest.raises(UsageError, match="fewer"):
         pages(SETS["joyo"], 5, A4, 1)
+
+
+@pytest.mark.parametrize("paper", layout.PAPERS.values())
+def test_every_box_of_a_page_is_expected_to_look_alike(paper):
+    """On letter paper left edges have fractions, so that right − left is not exactly a box's side."""
+    (page,) = pages(KANA[: layout.capacity(paper)], 1, paper, 1)
+    drawn = [tints([box], 10.0, box) for box in map(page.box, range(len(page.characters)))]
+    assert max(float(np.abs(each - drawn[0]).max()) for each in drawn) < 0.01
+
+
+def test_a_code_that_unpacks_to_very_much_gives_no_more_than_a_page():
+    packed = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = packed.compress(b"a" * 2_000_000) + packed.flush()
+    (page,) = pages("漢字", 1, A4, 1)
+    counts = bytes([1, 255, 0, 80])  # page, copies, skipped, boxes
+    data = encode(page, 0)[:7] + counts + body
+    assert decode(data + struct.pack(">I", zlib.crc32(data))).page.characters == 80 * "a"

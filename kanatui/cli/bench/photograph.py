@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 from kanatui.kana.alphabet import SMALL
-from kanatui.pictures.sheets.finding import Points, fit_homography, project
+from kanatui.pictures.sheets.finding import Points, corners_of, fit_homography, project
 from kanatui.pictures.sheets.layout import BOX, Page, Rectangle
 
 Ink = npt.NDArray[np.float32]
@@ -160,14 +160,14 @@ def photograph(filled: Picture, page: Page, scene: Scene, seed: int) -> Photogra
         picture, np.asarray(seen, dtype=np.float32) * np.float32(0.93), where=(np.asarray(paper) > 127)[..., None]
     )
     for corner in scene.covered:
-        _cover(picture, see(_corners(page.code(corner))))
+        _cover(picture, see(corners_of(page.code(corner))))
     picture *= _lighting(picture.shape[:2], scene, rng)[..., None] * np.array(scene.light, dtype=np.float32)
     clean = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(scene.blur))
     grain = rng.standard_normal((size[1], size[0], 1), dtype=np.float32) * np.float32(scene.noise)
     data = io.BytesIO()
     noisy = np.clip(np.asarray(clean) + grain, 0, 255).astype(np.uint8)
     Image.fromarray(noisy).save(data, "JPEG", quality=scene.quality)
-    outlines = tuple(see(_corners(page.box(number))) for number in range(len(page.characters)))
+    outlines = tuple(see(corners_of(page.box(number))) for number in range(len(page.characters)))
     return Photographed(data.getvalue(), outlines)
 
 
@@ -191,11 +191,6 @@ def overlap(one: Points, other: Points) -> float:
         masks.append(np.asarray(drawn))
     union = float((masks[0] | masks[1]).sum())
     return float((masks[0] & masks[1]).sum()) / union if union else 0.0
-
-
-def _corners(box: Rectangle) -> Points:
-    left, top, right, bottom = box
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
 
 
 def _size(page: Page, scene: Scene) -> tuple[int, int]:
@@ -230,7 +225,7 @@ def _camera(page: Page, scene: Scene, size: tuple[int, int]) -> Map:
         far = (seen**2).sum(axis=1, keepdims=True) / (middle**2).sum()
         return np.asarray(seen * (1 + scene.lens * far))
 
-    edges = _corners((0.0, 0.0, page.paper.width, page.paper.height))
+    edges = corners_of((0.0, 0.0, page.paper.width, page.paper.height))
     edge = np.concatenate([np.linspace(a, b, 20) for a, b in zip(edges, np.roll(edges, -1, axis=0), strict=True)])
     around = flat(edge)
     low, high = around.min(axis=0), around.max(axis=0)
@@ -251,7 +246,7 @@ def _rotation(axis: int, degrees: float) -> Points:
 def _inverse(see: Map, page: Page, pixels: Points) -> Points:
     """Return the places on the page that pixels [..., 2] show, in millimetres, by Newton's method."""
     wanted = pixels.reshape(-1, 2)
-    edges = _corners((0.0, 0.0, page.paper.width, page.paper.height))
+    edges = corners_of((0.0, 0.0, page.paper.width, page.paper.height))
     place = project(fit_homography(see(edges), edges), wanted)
     margin = np.array([40.0, 40.0])
     for _ in range(8):

@@ -121,8 +121,8 @@ def _face() -> Hand:
     return {character: np.asarray(glyphs[character].ink / 255, dtype=np.float32) for character in BASIC_HIRAGANA}
 
 
-def _hands(folder: Path) -> list[Hand]:
-    """Return each writer's drawings of one script, of those who drew enough."""
+def _by_writer(folder: Path) -> list[dict[str, Path]]:
+    """Return each writer's drawings of one script, of those who drew enough. UsageError if nobody did."""
     by_writer: dict[tuple[str, str], dict[str, Path]] = {}
     for path, character in find_labelled(folder).files:
         if character in BASIC_HIRAGANA + BASIC_KATAKANA:
@@ -130,7 +130,11 @@ def _hands(folder: Path) -> list[Hand]:
     found = [drawn for _, drawn in sorted(by_writer.items()) if len(drawn) >= _LEAST_DRAWINGS]
     if not found:
         raise UsageError(f"{folder}: no writer (LABEL/WRITER.png) drew {_LEAST_DRAWINGS} hiragana or katakana")
-    return [{character: _ink(path) for character, path in drawn.items()} for drawn in found]
+    return found
+
+
+def _hands(folder: Path) -> list[Hand]:
+    return [{character: _ink(path) for character, path in drawn.items()} for drawn in _by_writer(folder)]
 
 
 def _ink(path: Path) -> Ink:
@@ -164,7 +168,7 @@ def measure_adapting(
         For each writer the change of the score on the drawings in percentage points; the share of the misses that it
         cures, over all writers; and how far the score on generated images falls at most, in points.
     """
-    hands = [drawn for _, drawn in sorted(_worst(folder, weights, writers).items())]
+    hands = _worst(folder, weights, writers)
     figures, cured, missed, falls = [], 0, 0, []
     for number, (before, paths) in enumerate(hands):
         on_stage(number, len(hands), f"writer {number + 1}")
@@ -188,15 +192,11 @@ def measure_adapting(
     ]
 
 
-def _worst(folder: Path, weights: Path, writers: int) -> dict[int, tuple[dict[str, bool], dict[str, Path]]]:
+def _worst(folder: Path, weights: Path, writers: int) -> list[tuple[dict[str, bool], dict[str, Path]]]:
     """Return whether each drawing is read right, and the drawings, of the writers that the model reads worst."""
-    by_writer: dict[tuple[str, str], dict[str, Path]] = {}
-    for path, character in find_labelled(folder).files:
-        if character in BASIC_HIRAGANA + BASIC_KATAKANA:
-            by_writer.setdefault((script(character), path.stem), {})[character] = path
-    scored = [(_right(weights, drawn), drawn) for drawn in by_writer.values() if len(drawn) >= _LEAST_DRAWINGS]
+    scored = [(_right(weights, drawn), drawn) for drawn in _by_writer(folder)]
     scored.sort(key=lambda pair: float(np.mean(list(pair[0].values()))))
-    return dict(enumerate(scored[:writers]))
+    return scored[:writers]
 
 
 def _right(weights: Path, drawn: Mapping[str, Path]) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from kanatui.core.errors import SheetError
-from kanatui.pictures.sheets.layout import CORNERS, Page, decode
+from kanatui.pictures.sheets.layout import CORNERS, Page, Rectangle, decode
 from kanatui.pictures.sheets.printing import INSTALL
 
 Points = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ class Found:
 
     def homography(self) -> Points:
         """Return the projective map from millimetres on the page to pixels in the photo, [3, 3]."""
-        page = np.concatenate([_rectangle(self.page.code(corner)) for corner in self.corners])
+        page = np.concatenate([corners_of(self.page.code(corner)) for corner in self.corners])
         return fit_homography(page, np.concatenate(list(self.corners.values())))
 
 
@@ -92,7 +92,7 @@ def _require_upright(found: Found) -> None:
     middles = np.array([found.corners[corner].mean(axis=0) for corner in sorted(found.corners)])
     if _turns(middles) <= 0:
         raise SheetError(f"sheet {found.page.name}: the picture is mirrored, or the page is cut into pieces")
-    page = np.concatenate([_rectangle(found.page.code(corner)) for corner in found.corners])
+    page = np.concatenate([corners_of(found.page.code(corner)) for corner in found.corners])
     corners = np.concatenate(list(found.corners.values()))
     error = np.linalg.norm(project(found.homography(), page) - corners, axis=1).max()
     side = np.mean([np.sqrt(abs(_turns(points))) for points in found.corners.values()])
@@ -110,8 +110,9 @@ def _looks(grey: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.uint8],
     """Give the picture in the sizes and lights in which codes may be read, and the scale of each."""
     picture = Image.fromarray(grey)
     longer = max(picture.size)
-    sizes = [side for side in _LONG_SIDES if side < longer] or []
-    scales = [*(side / longer for side in sizes), *([1.0] if longer <= _LONG_SIDES[-1] else [])]
+    scales = [side / longer for side in _LONG_SIDES if side < longer]
+    if longer <= _LONG_SIDES[-1]:
+        scales.append(1.0)
     if longer < _SMALL:
         scales.append(2.0)
     for scale in scales:
@@ -141,7 +142,8 @@ def _codes(picture: npt.NDArray[np.uint8]) -> Iterator[tuple[bytes, Points]]:
         yield code.bytes, np.array([(corner.x, corner.y) for corner in corners], dtype=np.float64)
 
 
-def _rectangle(box: Sequence[float]) -> Points:
+def corners_of(box: Rectangle) -> Points:
+    """Return the corners of a rectangle, [4, 2], clockwise from the top left."""
     left, top, right, bottom = box
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
 

@@ -138,6 +138,7 @@ _MAGIC = 0x6B53  # kS
 _VERSION = 1
 _HEAD = struct.Struct(">HBBHB")  # magic; version and paper; corner and kind; number, first 16 bits; number, last 8 bits
 _MASK, _PLACES, _TEXT = range(3)
+_LONGEST_TEXT = 4 * 256  # bytes of UTF-8: more than a page has boxes
 _MASK_BYTES = -(-len(KANA) // 8)
 
 
@@ -172,7 +173,8 @@ def decode(data: bytes) -> Code | None:
     if magic != _MAGIC or version != _VERSION or paper >= len(PAPERS) or corner >= len(CORNERS):
         return None
     place, longest, skipped, count = data[_HEAD.size : _HEAD.size + 4]
-    characters = _characters(kind, data[_HEAD.size + 4 : -4])
+    needed = -(-(skipped + count) // max(longest, 1))
+    characters = _characters(kind, data[_HEAD.size + 4 : -4])[:needed]
     boxes = "".join(character * longest for character in characters)[skipped : skipped + count]
     size = list(PAPERS.values())[paper]
     if not boxes or len(boxes) != count or count > capacity(size):
@@ -212,6 +214,7 @@ def _characters(kind: int, body: bytes) -> str:
             return "".join(character for place, character in enumerate(KANA) if mask >> place & 1)
         if kind == _PLACES:
             return "".join(KANA[place] for place in body)
-        return zlib.decompress(body, -15).decode() if kind == _TEXT else ""
+        # A hostile code may hold much more; cut off there, it has another count than it says.
+        return zlib.decompressobj(-15).decompress(body, _LONGEST_TEXT).decode() if kind == _TEXT else ""
     except (zlib.error, UnicodeDecodeError, IndexError):
         return ""

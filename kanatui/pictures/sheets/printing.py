@@ -7,6 +7,8 @@ a photo it is as bright as the paper, while black and blue ink are dark (the "dr
 from __future__ import annotations
 
 import io
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import SheetError
-from kanatui.pictures.sheets.layout import BOX, CODE, LABEL, MARGIN, Page, Rectangle, encode
+from kanatui.pictures.sheets.layout import BOX, CODE, LABEL, MARGIN, TICK, Page, Rectangle, encode
 
 Outlines = Mapping[str, tuple[Sequence[tuple[str, Sequence[tuple[float, float]]]], float]]
 """For each character its outline and advance, in ems, y upwards (:mod:`kanatui.fonts.outlines`)."""
@@ -44,7 +46,8 @@ _BOTTOM = (
     "書き終えたら、四隅が入るように、平らに置いて明るい所で撮影してください。",
 )
 
-INSTALL = "pip install 'kanatui[sheets]'"
+INSTALL = f"{shlex.quote(sys.executable)} -m pip install 'kanatui[sheets]'"
+"""Installs them where kanatui is, whatever pip comes first on the path."""
 
 
 def texts(characters: str) -> str:
@@ -179,7 +182,7 @@ def tints(boxes: Sequence[Rectangle], scale: float, area: Rectangle) -> npt.NDAr
     """Draw what is printed in light colour on part of a page: how much of it covers each pixel, weighed by darkness.
 
     Args:
-        boxes: boxes of the page, each with its cross.
+        boxes: boxes of the page, each with its cross, and small squares.
         scale: pixels per millimetre.
         area: the part.
 
@@ -191,10 +194,11 @@ def tints(boxes: Sequence[Rectangle], scale: float, area: Rectangle) -> npt.NDAr
     light = (255 - GUIDE[2]) / (255 - FRAME[2])
     for left, top, right, bottom in boxes:
         across, down, half = (left + right) / 2, (top + bottom) / 2, GUIDE_LINE / 2
-        if right - left == BOX:
+        large = right - left > (BOX + TICK) / 2
+        if large:
             _fill(drawn, (across - half, top + 1, across + half, bottom - 1), scale, area, light)
             _fill(drawn, (left + 1, down - half, right - 1, down + half), scale, area, light)
-        width = FRAME_LINE if right - left == BOX else FRAME_LINE / 2
+        width = FRAME_LINE if large else FRAME_LINE / 2
         for bar in (
             (left, top, right, top + width),
             (left, bottom - width, right, bottom),

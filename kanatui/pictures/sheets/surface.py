@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage, signal
 
 from kanatui.core.errors import SheetError
-from kanatui.pictures.sheets.finding import Found, Points, project
+from kanatui.pictures.sheets.finding import Found, Points, corners_of, project
 from kanatui.pictures.sheets.layout import Page, Rectangle
 from kanatui.pictures.sheets.printing import FRAME_LINE, tints
 
@@ -75,8 +75,7 @@ class Surface:
 
     def outline(self, box: Rectangle) -> Points:
         """Return the corners of a rectangle of the page in the photo, [4, 2], clockwise from the top left."""
-        left, top, right, bottom = box
-        return self.photo(np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64))
+        return self.photo(corners_of(box))
 
     def look(self, channel: npt.NDArray[np.uint8], area: Rectangle, scale: float) -> npt.NDArray[np.float32]:
         """Return a part of the page as if seen from straight above: float32 [H, W], 0 … 255.
@@ -150,7 +149,7 @@ def fit_surface(photo: Photo, found: Found) -> tuple[Surface, list[Match]]:
     """
     surface = Surface(found.page, found.homography(), np.zeros((1, 2)))
     blue, surface, shrunk = _reduced(photo[..., 2], surface)
-    anchors = np.concatenate([_corners(found.page.code(corner)) for corner in found.corners])
+    anchors = np.concatenate([corners_of(found.page.code(corner)) for corner in found.corners])
     places = np.concatenate(list(found.corners.values())) * shrunk
     surface = _bent(surface, anchors, places)
     for number, (reach, degree, scale) in enumerate(_SEARCHES):
@@ -341,8 +340,3 @@ def _solved(terms: Points, wanted: Points, weights: npt.NDArray[np.float64], deg
 
 def _middle(box: Sequence[float]) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def _corners(box: Sequence[float]) -> Points:
-    left, top, right, bottom = box
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
