@@ -14,14 +14,16 @@ from textual import work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.worker import get_current_worker
 from typing_extensions import override
 
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
 from kanatui.tui.host import TABS, Host
 from kanatui.tui.leaving import leave_on_signals
-from kanatui.tui.screen import KanatuiScreen
-from kanatui.tui.settings import DEFAULT_THEME, Settings
+from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
+from kanatui.tui.settings import Settings
+from kanatui.tui.theme import AUTO, DARK, LIGHT, OURS, PLAIN, fitting
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
@@ -37,9 +39,6 @@ _ENDS_WITH_APP = {
     "adapt": "Samples are being prepared and the training will not start",
 }
 """What is lost if the app quits while an engine is busy, by the engine's name."""
-
-_PLAIN_THEME = "ansi-dark"
-"""The theme for NO_COLOR: the terminal's own two colours."""
 
 
 def _module(mode: str) -> str:
@@ -64,6 +63,7 @@ class KanatuiApp(Host):
         *(Binding(str(key), f"go('{mode}')", TABS[mode], show=False) for key, mode in enumerate(TABS, start=1)),
         Binding("question_mark", "keys", "Keys", key_display="?", tooltip="All keys of this screen"),
         Binding("ctrl+p", "command_palette", "Palette", tooltip="Find an action by name", priority=True),
+        Binding("f2", "switch_theme", "Light or dark", show=False, tooltip="Switch between the dark and the light theme"),
         Binding("exclamation_mark", "last_problem", "Last problem", show=False, key_display="!"),
         Binding("ctrl+q", "quit", "Quit", priority=True),
     ]
@@ -79,9 +79,13 @@ class KanatuiApp(Host):
         super().__init__(ansi_color=True if no_color else None)
         self.settings = Settings.load()
         self.ascii = plain or no_color or self.settings.ascii
-        self.theme = _PLAIN_THEME if no_color else self._known_theme(self.settings.theme)
-        self._first_mode = mode
         self._no_color = no_color
+        self._fitting = PLAIN if no_color else fitting(os.environ)
+        for theme in OURS:
+            self.register_theme(theme)
+        self.theme = PLAIN if no_color else self._known_theme(self.settings.theme)
+        self.set_class(plain or self.settings.ascii, PLAIN_BORDERS)
+        self._first_mode = mode
         self._activity = Activity()
         self._visited = {self.DEFAULT_MODE}
         self.settled: Callable[[], None] = lambda: None
@@ -89,7 +93,7 @@ class KanatuiApp(Host):
         self._put_signals_back: Callable[[], None] = lambda: None
 
     def _known_theme(self, name: str) -> str:
-        return name if name in self.available_themes else DEFAULT_THEME
+        return name if name in self.available_themes else self._fitting
 
     # ── start and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,10 +125,12 @@ class KanatuiApp(Host):
             await asyncio.to_thread(importlib.import_module, _module(mode))
         self.settled()
 
-    def _keep_theme(self, theme: Any) -> None:
-        if not self._no_color:
-            self.settings.theme = theme.name
-            self.settings.save()
+    def _keep_theme(self, theme: Theme) -> None:
+        """Keep what the user chose; a theme that was chosen by itself may be another one in the next terminal."""
+        if self._no_color or (self.settings.theme == AUTO and theme.name == self._fitting):
+            return
+        self.settings.theme = theme.name
+        self.settings.save()
 
     @override
     def delay_update(self, delay: float = 0.001) -> None:
@@ -164,10 +170,25 @@ class KanatuiApp(Host):
         else:
             self.notify("no problems so far")
 
+    def action_switch_theme(self) -> None:
+        """Switch to the light theme, or from any light one to the dark one."""
+        if self._no_color:
+            self.notify("NO_COLOR is set: the terminal's own two colours are used")
+        else:
+            self.theme = DARK.name if not self.current_theme.dark else LIGHT.name
+
+    def action_fit_theme(self) -> None:
+        """Choose the theme by the terminal's background, now and at each start."""
+        if not self._no_color:
+            self.settings.theme = AUTO
+            self.settings.save()
+            self.theme = self._fitting
+
     def action_toggle_ascii(self) -> None:
         """Switch between plain characters and half blocks, and save the choice."""
         self.ascii = self.settings.ascii = not self.ascii
         self.settings.save()
+        self.set_class(self.ascii, PLAIN_BORDERS)
         for widget in self.screen.query("*"):
             widget.notify_style_update()
             widget.refresh()
@@ -202,4 +223,5 @@ class KanatuiApp(Host):
             key = binding.key_display or self.get_key_display(binding)
             yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
+        yield SystemCommand("Theme of the terminal", "Dark or light as the terminal's background", self.action_fit_theme)
         yield SystemCommand("Plain characters", "Draw pictures without half blocks, or with", self.action_toggle_ascii)

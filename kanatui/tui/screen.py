@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 from typing_extensions import override
 
+from kanatui.tui.host import host
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
+
+PLAIN_BORDERS = "-ascii"
+"""The app's class while borders are drawn with plain characters."""
+
+_Pane = TypeVar("_Pane", bound=Widget)
+
+
+def pane(widget: _Pane, title: str) -> _Pane:
+    """Make a container a titled part of its screen; its border shows whether it has the focus (`kanatui.tcss`)."""
+    widget.add_class("pane")
+    widget.border_title = Content(title)
+    return widget
 
 
 class KanatuiScreen(Screen[None]):
@@ -18,6 +33,14 @@ class KanatuiScreen(Screen[None]):
 
     mode: ClassVar[str] = ""
     """Its key in :data:`kanatui.tui.host.TABS`."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual's own form
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012
+    """Panes have a border all round where there is room both ways, else only what separates them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plain = False  # what its styles were matched for
 
     @override
     def compose(self) -> ComposeResult:
@@ -32,9 +55,11 @@ class KanatuiScreen(Screen[None]):
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Keep the styles of all widgets as they are: matching them again takes half the time of a change of screens.
 
-        They follow other changes by themselves, and after a change of theme the app matches them again anyway.
+        They follow other changes by themselves, and after a change of theme the app matches them again anyway. Only
+        a change to or from plain characters on another screen has not reached them.
         """
-        event.refresh_styles = False
+        plain = host(self).has_class(PLAIN_BORDERS)
+        event.refresh_styles, self._plain = plain != self._plain, plain
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""

@@ -10,15 +10,15 @@ import tomlkit
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import StorageError
-
-DEFAULT_THEME = "textual-dark"
+from kanatui.tui.theme import AUTO
 
 
 @dataclasses.dataclass
 class Settings:
     """The user's choices; the defaults if the file is missing or invalid."""
 
-    theme: str = DEFAULT_THEME
+    theme: str = AUTO
+    """A theme's name; :data:`~kanatui.tui.theme.AUTO` for the one that fits the terminal."""
     ascii: bool = False
     """Pictures drawn with plain characters."""
 
@@ -30,7 +30,7 @@ class Settings:
         except StorageError:
             return cls()
         theme, plain = data.get("theme"), data.get("ascii")
-        return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True)
+        return cls(theme if isinstance(theme, str) else AUTO, plain is True)
 
     def save(self) -> None:
         """Save the choices; if that fails, they last until the app is closed."""

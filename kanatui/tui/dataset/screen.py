@@ -33,7 +33,7 @@ from kanatui.tui.dataset.plan import PlanLine
 from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.host import host
-from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ class DatasetScreen(KanatuiScreen):
 
     mode = "dataset"
     AUTO_FOCUS = "#recipe-picker"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual's own form
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "generate", "Generate", tooltip="Write a data set from this recipe"),
         Binding("c", "stop_generation", "Stop", tooltip="Stop the generation; it can be resumed"),
@@ -86,7 +85,7 @@ class DatasetScreen(KanatuiScreen):
     @override
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="dataset-body"):
-            with TabbedContent(id="dataset-tabs"):
+            with pane(TabbedContent(id="dataset-tabs"), "Recipe"):
                 with TabPane("Recipe", id="tab-recipe"):
                     yield RecipePanel(self.draft)
                 with TabPane("Faces", id="tab-faces"):
@@ -95,8 +94,8 @@ class DatasetScreen(KanatuiScreen):
                     yield StepsPanel(self.draft)
                 with TabPane("Data sets", id="tab-datasets"):
                     yield DatasetsPanel()
-            yield PreviewPanel(self.draft)
-        with Vertical(id="dataset-lines"):
+            yield pane(PreviewPanel(self.draft), "Preview")
+        with pane(Vertical(id="dataset-lines"), "Plan"):
             yield Generations()
             yield PlanLine(id="plan")
 

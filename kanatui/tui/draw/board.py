@@ -24,6 +24,7 @@ from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
 from kanatui.tui.models import NONE_YET, models_for_drawing
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
 
 _HINT = """Draw with the mouse, or with
@@ -71,8 +72,9 @@ class Board(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        yield Canvas()
-        with Vertical(id="side"):
+        with pane(Vertical(id="paper"), "Board"):
+            yield Canvas()
+        with pane(Vertical(id="side"), "Read as"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
             yield PracticePrompt()
             yield ReadingsPanel()

@@ -28,6 +28,7 @@ from kanatui.tui.draw.readings import PLACES
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
 from kanatui.tui.models import NONE_YET
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
 from kanatui.tui.widgets.glyphs import GlyphSheet, draw_pixels
 
@@ -151,9 +152,11 @@ class Pages(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        yield PageView()
-        yield GlyphSheet(empty=_EMPTY)
-        yield Static("", id="page-about", markup=False)
+        with pane(Vertical(id="page"), "Picture"):
+            yield PageView()
+        with pane(Vertical(id="page-characters"), "Its characters"):
+            yield GlyphSheet(empty=_EMPTY)
+            yield Static("", id="page-about", markup=False)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 

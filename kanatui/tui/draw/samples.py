@@ -25,6 +25,7 @@ from kanatui.evaluation.samples import Sample
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import Pixels
 from kanatui.tui.host import host
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
@@ -59,8 +60,9 @@ class Samples(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        yield OptionList(id="characters")
-        with Vertical():
+        with pane(Vertical(id="sample-characters"), "Characters"):
+            yield OptionList(id="characters")
+        with pane(Vertical(id="samples-sheet"), "Samples"):
             yield GlyphSheet(empty=_NONE_YET)
             yield Static("", id="about", markup=False)
 

@@ -25,7 +25,7 @@ from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select
 from kanatui.tui.host import host
 from kanatui.tui.models import models_to_evaluate
-from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.widgets.dialogs import Confirm
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 _TABS = {"characters": "c Characters", "confusions": "m Map", "images": "i Images", "compare": "v Versus"}
 """The tabs, each with its key."""
-_WIDE = 100
-"""Columns from which the images are beside the lists."""
 
 _NO_RUNS = "No trained model yet: press 2 for Train, then n to train one, then 3 to come back."
 _NOT_YET = "This run has not been evaluated yet: choose the images above and press e."
@@ -48,7 +46,6 @@ class EvaluateScreen(KanatuiScreen):
 
     mode = "evaluate"
     AUTO_FOCUS = ""  # the list is focused once there is one: arrows should move in it, not open the choice of the run
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012  # Textual's own form
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "evaluate", "Evaluate", tooltip="Evaluate the run on the images chosen above"),
         Binding("x", "cancel", "Cancel", tooltip="Cancel the running evaluation; nothing is kept"),
@@ -78,20 +75,20 @@ class EvaluateScreen(KanatuiScreen):
 
     @override
     def compose_body(self) -> ComposeResult:
-        yield Choices(id="choices")
+        yield pane(Choices(id="choices"), "Evaluate")
         yield ProgressLine()
         yield Static("", id="scores", markup=False)
         yield Static(_NO_RUNS, id="empty", markup=False)
         with Vertical(id="results"):
             yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
             with Horizontal(id="panes"):
-                with ContentSwitcher(initial="characters", id="lists"):
+                with pane(ContentSwitcher(initial="characters", id="lists"), "Scores"):
                     yield CharacterTable(id="characters")
                     with Vertical(id="confusions"):
                         yield ConfusionMap(id="map")
                         yield Static("", id="cell", markup=False)
                     yield ComparePanel(id="compare")
-                yield ImagesPanel(id="images")
+                yield pane(ImagesPanel(id="images"), "Misread images")
 
     @property
     def choices(self) -> Choices:

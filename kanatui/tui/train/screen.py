@@ -16,7 +16,7 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.host import host
-from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.starting import begin_training
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.live import Live
@@ -72,9 +72,9 @@ class TrainScreen(KanatuiScreen):
         """Yield the three parts."""
         yield TabBar(PARTS, "train-parts")
         with Horizontal(id="train-body"):
-            yield RunsPanel(id="train-runs")
-            yield Live(id="train-live")
-            yield NewRun(id="train-new")
+            yield pane(RunsPanel(id="train-runs"), "Runs")
+            yield pane(Live(id="train-live"), "Live")
+            yield pane(NewRun(id="train-new"), "New training")
 
     @override
     async def on_shown(self) -> None:
