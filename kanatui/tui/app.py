@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, cast
 
 from textual import work
+from textual.actions import parse
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -196,10 +197,14 @@ class KanatuiApp(Host):
 
     @override
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Add every action that has a key to the palette."""
+        """Add every action that has a key to the palette; one that cannot be done now says so when it is chosen."""
         for node, binding in actions(screen):
-            run = functools.partial(self.run_action, binding.action, node)
+            _, name, parameters = parse(binding.action)
             key = binding.key_display or self.get_key_display(binding)
-            yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
+            about = f"{binding.tooltip or 'key'} ({key})"
+            do = functools.partial(self.run_action, binding.action, node)
+            if not node.check_action(name, parameters):
+                about, do = f"not now · {about}", functools.partial(self.notify, f"{binding.description}: not now")
+            yield SystemCommand(binding.description, about, do)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
         yield SystemCommand("Plain characters", "Draw pictures without half blocks, or with", self.action_toggle_ascii)

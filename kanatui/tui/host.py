@@ -5,11 +5,12 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.app import App
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from kanatui.core.errors import KanatuiError
+from kanatui.tui.keys import OrderedKeys
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Engine
@@ -18,7 +19,7 @@ TABS = {"dataset": "Dataset", "train": "Train", "evaluate": "Evaluate", "draw": 
 """The screens, each with its title, in the order of their keys, 1 to 4."""
 
 
-class Host(App[None]):
+class Host(OrderedKeys):
     """The app as its screens see it: engines, reporting problems, going to other screens."""
 
     activity: reactive[str] = reactive("", repaint=False)
@@ -56,7 +57,7 @@ class Host(App[None]):
 
     def tell_problem(self, error: BaseException | str, details: str = "") -> None:
         """Show that something failed; `!` shows the details, or the exception's traceback if there are none."""
-        text = str(error) if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}"
+        text = in_the_app(error if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}")
         if not details and isinstance(error, BaseException):
             details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
         self.last_problem = (text, details)

@@ -185,7 +185,8 @@ def test_a_full_disk_is_said_in_one_line(kanatui, one_line_error, tiny_disk, sha
     one_line_error(result, 1, str(tiny_disk))
     assert (tiny_disk / "ballast").stat().st_size == 2 * 2**20 - 30_000
     big = kanatui("generate", *SMALL, "-n", "5000", "--name", "big", env={"KANATUI_HOME": str(tiny_disk)})
-    one_line_error(big, 1, "GB are free", "KANATUI_HOME")
+    one_line_error(big, 1, "are free", "make room", "KANATUI_HOME")
+    assert not (tiny_disk / "datasets" / "big").exists()
 
 
 def test_a_traceback_is_shown_on_request_only(type_in):

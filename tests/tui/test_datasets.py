@@ -1,9 +1,11 @@
 """The Dataset screen: data sets, and generations that outlive the app."""
 
+import subprocess
+
 import pytest
 from textual.widgets import Input
 
-from kanatui.core import paths
+from kanatui.core import paths, processes, storage
 from kanatui.dataset import catalogue, generation
 from kanatui.dataset.recipe import Augment, find_recipe, save_recipe
 from kanatui.tui.dataset.draft import Draft
@@ -84,6 +86,20 @@ def test_the_line_of_a_generation_says_how_far_and_how_fast(tmp_path):
     )
     assert "left" not in generation_text(data, 0.0)
     assert bar(1.0) == "━" * 16
+    assert generation_text(data, 50.0, stopping=True) == "● kana: stopping at 25.0 %; finished shards are kept"
+
+
+def test_a_resumed_generation_does_not_repeat_what_the_last_one_said(home, monkeypatch):
+    folder = storage.make_folder(paths.datasets() / "kana")
+    (folder / generation.LOG).write_text("drawing\nkanatui: interrupted\n")
+    monkeypatch.setattr(processes, "start", lambda arguments, log: subprocess.Popen(["true"]))
+    generation.resume("kana").wait()
+    assert generation.last_words("kana") == ""
+    data = catalogue.Entry("kana", folder, "starting")
+    assert generation_text(data, 0.0) == "● kana: starting its process (c: stop)"
+    with open(folder / generation.LOG, "a") as log:
+        log.write("looking at the faces 3/71\n")
+    assert generation_text(data, 0.0) == "● kana: looking at the faces 3/71 (c: stop)"
 
 
 def test_pace_is_taken_over_the_last_seconds(tmp_path):

@@ -21,6 +21,7 @@ from kanatui.dataset.catalogue import Entry
 from kanatui.tui.dataset.progress import SYMBOLS
 from kanatui.tui.widgets.dialogs import Details
 from kanatui.tui.widgets.ticks import line
+from kanatui.tui.words import in_the_app
 
 _LOG_SHOWN = 16 * 1024
 
@@ -88,6 +89,20 @@ class DatasetsPanel(Vertical):
         data = self._found[event.option_index]
         self.app.push_screen(Details(f"Data set {data.name}", details(data)))
 
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to train on a complete data set only, and to delete one that is not being written."""
+        if action != "ask" or not self.is_mounted:
+            return True
+        data = self.chosen
+        if data is None:
+            return False
+        return data.state == "complete" if parameters == ("train",) else not data.active
+
+    @on(OptionList.OptionHighlighted)
+    def _other_data(self) -> None:
+        self.refresh_bindings()
+
     def action_ask(self, what: str) -> None:
         """Post :class:`Asked` for the data set under the cursor."""
         if self.chosen is not None:
@@ -103,7 +118,7 @@ def _line(data: Entry, width: int) -> Content:
 
 def details(data: Entry) -> str:
     """Return a data set's figures and recipe, and the log if it is not complete."""
-    facts = [f"{SYMBOLS[data.state]} {data.state}" + (f": {data.reason}" if data.reason else "")]
+    facts = [f"{SYMBOLS[data.state]} {data.state}" + (f": {in_the_app(data.reason)}" if data.reason else "")]
     if data.images:
         facts += [
             f"{data.done:,} of {data.images:,} images, {data.image_size}×{data.image_size} px",

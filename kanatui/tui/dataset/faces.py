@@ -20,6 +20,7 @@ from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
 from kanatui.tui.widgets.ticks import OPEN, PARTLY, TICKED, TickList, line
+from kanatui.tui.words import in_the_app
 
 _ASKS_AFTER = 0.1
 """Seconds to wait, so that preview and plan ask the engine first."""
@@ -81,7 +82,7 @@ class FacesPanel(Vertical):
         except Superseded:
             return
         except EngineError as error:
-            self._say(f"✗ {error}")
+            self._say(f"✗ {in_the_app(error)}")
             return
         self._fill(answer.data["faces"], answer.data["install"])
 
@@ -152,7 +153,8 @@ class FacesPanel(Vertical):
         self._choose(ticked - ids if ids <= ticked else ticked | ids)
 
     def _choose(self, ids: frozenset[str]) -> None:
-        self.post_message(Edited(self._draft.with_faces(self._known, ids)))
+        known = self._known
+        self.post_message(Edited(lambda draft: draft.with_faces(known, ids)))
 
     def action_tick_all(self, on: bool) -> None:
         self._choose(frozenset(face["id"] for face in self._faces) if on else frozenset())

@@ -19,6 +19,7 @@ from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.host import host
 from kanatui.tui.widgets.glyphs import GlyphSheet
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Answer
@@ -163,7 +164,7 @@ class PreviewPanel(Vertical):
 
     def _fail(self, error: KanatuiError) -> None:
         details = getattr(error, "details", "")
-        text = str(error).removeprefix("--")
+        text = in_the_app(error)
         self.shown = None
         self.sheet.say("")
         self.add_class("failed")

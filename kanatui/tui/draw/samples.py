@@ -64,6 +64,13 @@ class Samples(Horizontal):
             yield GlyphSheet(empty=_NONE_YET)
             yield Static("", id="about", markup=False)
 
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done with the sample under the cursor, and with all of them."""
+        if action in ("relabel", "remove"):
+            return self.is_mounted and self._current is not None
+        return bool(self._samples) if action == "export" else True
+
     @property
     def _current(self) -> Sample | None:
         cursor = self.query_one(GlyphSheet).cursor
@@ -118,6 +125,7 @@ class Samples(Horizontal):
 
     @on(GlyphSheet.Highlighted)
     def _tell(self) -> None:
+        self.refresh_bindings()
         sample = self._current
         if sample is None:
             self.query_one("#about", Static).update("")
