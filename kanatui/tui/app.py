@@ -202,8 +202,9 @@ class KanatuiApp(Host):
             _, name, parameters = parse(binding.action)
             key = binding.key_display or self.get_key_display(binding)
             about = f"{binding.tooltip or 'key'} ({key})"
-            do = functools.partial(self.run_action, binding.action, node)
-            if not node.check_action(name, parameters):
+            if node.check_action(name, parameters):
+                do: Callable[[], Any] = functools.partial(self.run_action, binding.action, node)
+            else:
                 about, do = f"not now · {about}", functools.partial(self.notify, f"{binding.description}: not now")
             yield SystemCommand(binding.description, about, do)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)

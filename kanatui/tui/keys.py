@@ -16,8 +16,11 @@ from textual.message import Message
 from textual.timer import Timer
 from typing_extensions import override
 
-_PATIENCE = 0.5
-"""Seconds after which the next key no longer waits: a widget on the way may be gone, or be waiting itself."""
+_LOOK_EVERY = 0.1
+"""Seconds between looks at whether the widget that got a key is still there."""
+_MOST_LOOKS = 50
+"""Looks after which the next key no longer waits, because a widget on the way is waiting for something itself. On a
+machine so busy that a hop takes 0.2 s, letting it go after half a second mixed up the keys of a burst."""
 
 
 class _Handled(Message):
@@ -31,7 +34,7 @@ class OrderedKeys(App[None]):
         super().__init__(**options)
         self._keys: deque[events.Key] = deque()
         self._under_way: _Handled | None = None
-        self._patience: Timer | None = None
+        self._watch: Timer | None = None
 
     @override
     async def on_event(self, event: events.Event) -> None:
@@ -45,17 +48,25 @@ class OrderedKeys(App[None]):
 
     async def _handle(self, key: events.Key) -> None:
         target = self.focused or self.screen
+        looks = 0
+
+        def look() -> None:
+            nonlocal looks
+            looks += 1
+            if not target.is_attached or looks == _MOST_LOOKS:
+                self.post_message(handled)
+
         await super().on_event(key)
         self._under_way = handled = _Handled()
         target.post_message(handled)
-        self._patience = self.set_timer(_PATIENCE, lambda: self.post_message(handled))
+        self._watch = self.set_interval(_LOOK_EVERY, look)
 
     @on(_Handled)
     async def _next_key(self, event: _Handled) -> None:
         if event is not self._under_way:
-            return  # it arrived after the patience had ended, or the other way round
+            return  # it came after all, when the next key no longer waited for it
         self._under_way = None
-        if self._patience is not None:
-            self._patience.stop()
+        if self._watch is not None:
+            self._watch.stop()
         if self._keys:
             await self._handle(self._keys.popleft())

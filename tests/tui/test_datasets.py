@@ -11,7 +11,7 @@ from kanatui.dataset.recipe import Augment, find_recipe, save_recipe
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.progress import Pace, bar, generation_text
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
-from tests.helpers.app import until
+from tests.helpers.app import tells, until
 from tests.helpers.dataset_screen import TINY, answer, go
 
 # ── data sets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -76,6 +76,25 @@ async def test_a_generation_that_fails_says_why_and_shows_its_log(open_app, monk
         await pilot.press("l")
         await until(pilot, lambda: isinstance(screen.app.screen, Details))
         await until(pilot, lambda: "gone" in screen.text())
+
+
+async def test_a_data_set_without_room_is_refused_and_one_that_takes_very_much_is_asked_about(open_app, monkeypatch):
+    async with open_app() as (pilot, screen):
+        free = 1000
+        monkeypatch.setattr(storage, "free_bytes", lambda folder: free)
+        await pilot.press("g")
+        await until(pilot, tells(screen.app, "there is no room for this data set: 120 images, 127.9 kB"))
+        assert "(1.0 kB are free); lower images per character or image size" in screen.app.told[-1]
+        free = 150_000
+        await pilot.press("g")
+        await answer(pilot, Confirm, "c")
+        await until(pilot, lambda: screen.app.screen is screen.app.screen_stack[0])
+        await pilot.press("g")
+        await answer(pilot, Confirm, "g")
+        await until(pilot, lambda: isinstance(screen.app.screen, Ask))
+        free = 10**12
+        await pilot.press("escape", "g")
+        await until(pilot, lambda: isinstance(screen.app.screen, Ask))
 
 
 def test_the_line_of_a_generation_says_how_far_and_how_fast(tmp_path):

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 
 import pytest
+from textual.containers import Vertical
 from textual.widgets import Input
 
 from kanatui.dataset.recipe import DEFAULT
 from kanatui.tui.dataset.fields import RecipePanel
 from kanatui.tui.dataset.plan import PlanLine
+from kanatui.tui.keys import OrderedKeys
 from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.form import FieldHelp
+from kanatui.tui.widgets.keybar import KeyBar
 from tests.helpers.app import burst, make_app, screen_text, until
 
 
@@ -67,6 +70,31 @@ async def test_two_fields_in_one_burst_do_not_overwrite_each_other():
         assert await values_over_time(pilot, control) == {"26"}
 
 
+async def test_keys_of_a_burst_keep_their_order_even_if_the_focused_widget_goes():
+    class Fields(OrderedKeys):
+        def compose(self):
+            with Vertical():
+                yield Input("40", id="first", select_on_focus=False)
+                yield Input("x", id="second", select_on_focus=False)
+
+        async def on_input_changed(self, event):
+            if event.value == "gone":
+                await event.input.remove()
+
+    app = Fields()
+    async with app.run_test() as pilot:
+        first, second = app.query_one("#first", Input), app.query_one("#second", Input)
+        burst(app, *["backspace"] * 3, *"2500", "tab", *"789", "backspace", "shift+tab", "1")
+        await until(pilot, lambda: first.value == "25001")
+        assert second.value == "x78"
+        burst(app, *["backspace"] * 5, *"gone", *"more", "backspace")
+        await until(pilot, lambda: not first.is_attached)
+        second.focus()
+        await until(pilot, lambda: second.has_focus)
+        burst(app, *"ab", "backspace")
+        await until(pilot, lambda: second.value.endswith("a"))
+
+
 @pytest.mark.usefixtures("tiny")
 async def test_the_last_judgement_is_of_the_last_text():
     async with dataset_screen("characters") as (app, pilot, _):
@@ -111,6 +139,19 @@ async def test_errors_go_with_the_changes_and_with_another_recipe():
         await pilot.press("d")
         await until(pilot, lambda: control.value == str(app.screen.draft.fields["image_size"]))
         assert not form.errors and "✗" not in str(app.screen.query_one(PlanLine).content)
+
+
+@pytest.mark.usefixtures("tiny")
+async def test_the_footer_names_no_key_that_would_be_typed():
+    async with dataset_screen("image_size") as (app, pilot, _):
+        keys = lambda: str(app.screen.query_one(KeyBar).render())  # noqa: E731
+        await until(pilot, lambda: "Leave the field" in keys())
+        assert "^t Train" in keys() and "Generate" not in keys() and "Save as" not in keys()
+        await pilot.press("escape")
+        await until(pilot, lambda: "g Generate" in keys() and "s Save as" in keys())
+        assert "Revert" not in keys() and "Leave the field" not in keys()
+        palette = {command.title: command.help for command in app.get_system_commands(app.screen)}
+        assert palette["Revert"].startswith("not now") and not palette["Generate"].startswith("not now")
 
 
 @pytest.mark.usefixtures("tiny")
