@@ -41,7 +41,7 @@ def preview_command(
         _write_sheet(png, images)
         out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
         return
-    _print_sheet(images, size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
+    _print_sheet(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:

@@ -114,11 +114,12 @@ class Mosaic:
         """Return what the cells show, one pixel for each part: uint8 [lines * down, columns * across]."""
         lines, columns = self.masks.shape
         if self.way.name == "ascii":
-            density = np.minimum(self.masks / (len(_RAMP) - 1) / _GAIN, 1.0)
-            return np.rint(255 * density / density.max(initial=1 / _GAIN)).astype(np.uint8)
+            grey: Pixels = np.rint(self.masks * (255 / (len(_RAMP) - 1))).astype(np.uint8)
+            return grey
         parts = np.where(self.way.masks[self.masks] > 0, self.ink[..., None], self.paper[..., None])
         shaped = parts.reshape(lines, columns, self.way.down, self.way.across).transpose(0, 2, 1, 3)
-        return shaped.reshape(lines * self.way.down, columns * self.way.across)
+        pixels: Pixels = shaped.reshape(lines * self.way.down, columns * self.way.across)
+        return pixels
 
 
 def _runs(characters: str, masks: list[int], inks: list[int], papers: list[int]) -> Iterator[Run]:
@@ -194,12 +195,14 @@ def _fitted(parts: _Floats, way: Way) -> Mosaic:
 
 def _quantised(values: _Floats) -> Pixels:
     steps = np.rint(values * ((LEVELS - 1) / 255))
-    return np.rint(steps * (255 / (LEVELS - 1))).astype(np.uint8)
+    greys: Pixels = np.rint(steps * (255 / (LEVELS - 1))).astype(np.uint8)
+    return greys
 
 
 def resample(image: Pixels, height: int, width: int) -> _Floats:
     """Return float32 [height, width], each pixel the mean of the area of uint8 [H, W] that it covers."""
-    return _area(height, image.shape[0]) @ image.astype(np.float32) @ _area(width, image.shape[1]).T
+    means: _Floats = _area(height, image.shape[0]) @ image.astype(np.float32) @ _area(width, image.shape[1]).T
+    return means
 
 
 @functools.lru_cache(maxsize=256)
@@ -209,4 +212,5 @@ def _area(to: int, before: int) -> _Floats:
     start, end = edges[:-1, None], edges[1:, None]
     place = np.arange(before)
     overlap = np.minimum(end, place + 1) - np.maximum(start, place)
-    return (np.maximum(overlap, 0) * (to / before)).astype(np.float32)
+    shares: _Floats = (np.maximum(overlap, 0) * (to / before)).astype(np.float32)
+    return shares

@@ -11,7 +11,7 @@ import base64
 import io
 from collections.abc import Iterator
 
-from kanatui.core.mosaic import Pixels
+from kanatui.core.blocks import Pixels
 
 _PLACEHOLDER = "\U0010eeee"
 _CHUNK = 4096

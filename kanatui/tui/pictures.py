@@ -15,7 +15,8 @@ from kanatui.tui import kitty
 from kanatui.tui.terminal import KITTY, Choice
 
 if TYPE_CHECKING:
-    from kanatui.core.mosaic import Mosaic, Pixels
+    from kanatui.core.blocks import Pixels
+    from kanatui.core.mosaic import Mosaic
 
 Lines = list[list[Segment]]
 """The segments of each line of a picture."""

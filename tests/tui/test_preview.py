@@ -154,7 +154,7 @@ async def test_images_that_take_long_give_way_to_others(open_app, monkeypatch):
         preview, first, ended = screen.one(PreviewPanel), screen.images, []
         usual = preview._ask
 
-        async def never():
+        async def never(recipe):
             monkeypatch.setattr(preview, "_ask", usual)
             try:
                 await asyncio.Event().wait()

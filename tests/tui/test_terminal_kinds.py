@@ -120,7 +120,9 @@ print("heard", found)
 
 def ask_on_terminal(answer, limit, term="xterm-256color"):
     """Ask on a pseudo-terminal that answers with some bytes; return all that was written to it."""
-    with Emulated([sys.executable, "-c", ASKER.format(limit=limit)], environment={"TERM": term}, answers={}) as emulated:
+    with Emulated(
+        [sys.executable, "-c", ASKER.format(limit=limit)], environment={"TERM": term}, answers={}
+    ) as emulated:
         if answer:
             emulated.wait_for("\x1b[c")
             emulated.write(answer)

@@ -16,7 +16,7 @@ from kanatui.core.units import counted
 from kanatui.dataset.layout import Layout
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import master_em
-from kanatui.dataset.source import Images
+from kanatui.dataset.source import Images, Indices
 from kanatui.dataset.sparse import spread
 from kanatui.dataset.stream import drawn_exactly, finished
 from kanatui.engine.context import Context, Reporter
@@ -35,37 +35,38 @@ def sheet(context: Context, arguments: Mapping[str, Any], report: Reporter) -> A
     than the recipe's size.
 
     Returns:
-        ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
+        ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids), ``numbers`` and ``indices`` of each.
     """
-    layout = _laid_out(context, Recipe.from_dict(arguments["recipe"]), report)
-    table = layout.plan.rows(spread(layout.plan, arguments["count"], arguments.get("draw", 0)))
-    images = _shrunk(_images(context, layout, table, report), arguments.get("side"))
-    return Answer(_captions(layout, table), {"images": images})
+    layout = laid_out(context, Recipe.from_dict(arguments["recipe"]), report)
+    indices = spread(layout.plan, arguments["count"], arguments.get("draw", 0))
+    table = layout.plan.rows(indices)
+    images = _shrunk(drawn_images(context, layout, table, report), arguments.get("side"))
+    return Answer(_captions(layout, table, indices), {"images": images})
 
 
 def before_after(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Draw ``count`` images with the ``recipe``'s first ``step`` steps, and the same images with the next one too.
 
     Returns:
-        ``before`` and ``after``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
+        ``before`` and ``after``: uint8 [n, H, W]; ``characters``, ``faces`` (ids), ``numbers`` and ``indices`` of each.
     """
     recipe, step = Recipe.from_dict(arguments["recipe"]), arguments["step"]
     if not 0 <= step < len(recipe.augments):
         raise IndexError(f"no step {step}: the recipe has {counted(len(recipe.augments), 'step')}, counted from 0")
     first, second = (recipe.but(augments=recipe.augments[:end]) for end in (step, step + 1))
-    before, after = _laid_out(context, first, report), _laid_out(context, second, report)
+    before, after = laid_out(context, first, report), laid_out(context, second, report)
     indices = spread(after.plan, arguments["count"], arguments.get("draw", 0))
     table = after.plan.rows(indices)
     multiplied = recipe.mode == "grid" and len(after.plan.placements) > len(before.plan.placements)
-    earlier = _ungrown(before, after, table) if multiplied else before.plan.rows(indices)
+    earlier = ungrown(before, after, table) if multiplied else before.plan.rows(indices)
     arrays = {
-        "before": _images(context, before, earlier, report),
-        "after": _images(context, after, table, report),
+        "before": drawn_images(context, before, earlier, report),
+        "after": drawn_images(context, after, table, report),
     }
-    return Answer(_captions(after, table), arrays)
+    return Answer(_captions(after, table, indices), arrays)
 
 
-def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
+def ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
     """Return for each row of ``table`` the row of ``before``'s grid from which ``after``'s last placement made it."""
     grid = GlyphTable.blank(len(before.faces))
     grid.rows["face"] = np.arange(len(grid))
@@ -90,7 +91,7 @@ def rate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> An
     recipe = Recipe.from_dict(arguments["recipe"])
     key = recipe.but(seed=0, images_per_character=1).fingerprint()
     if key not in context.rates:
-        context.rates[key] = _measure(context, _laid_out(context, recipe, report), report)
+        context.rates[key] = _measure(context, laid_out(context, recipe, report), report)
     return Answer({"rate": context.rates[key], "workers": usable_cores()})
 
 
@@ -117,13 +118,15 @@ def _drawing(
     return context.sparse.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
 
 
-def _laid_out(context: Context, recipe: Recipe, report: Reporter) -> Layout:
+def laid_out(context: Context, recipe: Recipe, report: Reporter) -> Layout:
+    """Lay a recipe out, and begin to draw its masters ahead of their use."""
     layout = context.layout(recipe, report)
     context.prefetcher.want(layout, master_em(recipe.image_size))
     return layout
 
 
-def _images(context: Context, layout: Layout, table: GlyphTable, report: Reporter) -> Images:
+def drawn_images(context: Context, layout: Layout, table: GlyphTable, report: Reporter) -> Images:
+    """Draw rows with all of a recipe's augmentations: uint8 [n, H, W]."""
     report(0, 1, "drawing")
     return context.sparse.images(layout, table, functools.partial(report, text=_FETCHING))
 
@@ -134,9 +137,10 @@ def _shrunk(images: Images, side: int | None) -> Images:
     return np.stack([shrink(image, side) for image in images])
 
 
-def _captions(layout: Layout, table: GlyphTable) -> dict[str, Any]:
+def _captions(layout: Layout, table: GlyphTable, indices: Indices) -> dict[str, Any]:
     return {
         "characters": "".join(map(chr, table["character"].tolist())),
         "faces": [layout.faces[i].id for i in table["face"].tolist()],
         "numbers": table["number"].tolist(),
+        "indices": indices.tolist(),
     }

@@ -24,7 +24,7 @@ from kanatui.tui.host import host
 from kanatui.tui.pictures import Lines
 
 if TYPE_CHECKING:
-    from kanatui.core.mosaic import Pixels
+    from kanatui.core.blocks import Pixels
 
 _GUTTER = 1
 """Blank columns left of each glyph, which hold the cursor and separate the glyphs."""
@@ -298,8 +298,14 @@ class GlyphSheet(ScrollView, can_focus=True):
 class GlyphView(Widget):
     """One picture, as large as fits."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, top: bool = False, **options: Any) -> None:
+        """Start without a picture.
+
+        Args:
+            top: put it at the top instead of the middle.
+        """
         super().__init__(**options)
+        self._at_top = top
         self._image: Pixels | None = None
         self._lines: Lines | None = None
         self._look: tuple[str, bool] | None = None
@@ -314,7 +320,7 @@ class GlyphView(Widget):
 
     @override
     def render_line(self, y: int) -> Strip:
-        """Return one line, with the picture in the middle."""
+        """Return one line, with the picture in the middle from left to right."""
         width, height = self.size
         side = min(width, 2 * height) // 2 * 2
         if self._image is None or side < 2:
@@ -323,7 +329,7 @@ class GlyphView(Widget):
         if self._lines is None or self._look != pictures.look:
             self._look = pictures.look
             self._lines = pictures.draw(self._image, side, side // 2, self.rich_style)
-        top = (height - side // 2) // 2
+        top = 0 if self._at_top else (height - side // 2) // 2
         if not top <= y < top + len(self._lines):
             return Strip.blank(width, self.rich_style)
         left = (width - side) // 2
