@@ -1,6 +1,7 @@
 """Benchmark of pictures in a terminal: for each way to show them, how true, how readable, how large and how fast.
 
-The cells are decoded back to pixels, as a terminal paints them, and the model reads these.
+Glyphs are placed as in the model's recipe, without its pixel augmentations (no noise, no blur). The cells are decoded
+back to pixels, as a terminal paints them, and the model reads these.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kanatui.dataset.stream import GlyphStream
 from kanatui.evaluation.probabilities import classify
 from kanatui.kana.folding import fold_groups
 from kanatui.model.weights import Classifier, load_weights
+from kanatui.plugins.bases import Placement
 from kanatui.plugins.registry import load
 from kanatui.training.provenance import provenance_of
 from kanatui.tui.pictures import bytes_of, kitty_bytes
@@ -92,12 +94,13 @@ def _of(
 def _glyphs(weights: Path, classifier: Classifier) -> tuple[Images, str]:
     origin = provenance_of(weights)
     held = list(origin.config.get("train", {}).get("hold_out_faces", []))
-    recipe = origin.recipe()
+    recipe, registry = origin.recipe(), load()
     recipe = recipe.but(
+        augments=[step for step in recipe.augments if issubclass(registry.augmentation(step.plugin), Placement)],
         seed=_SEED, image_size=_SIDE, images_per_character=_EACH, mode="random", outliers=None,
         faces=held or recipe.faces,
     )  # fmt: skip
-    stream = GlyphStream(recipe, load())
+    stream = GlyphStream(recipe, registry)
     known = [label for label, character in enumerate(stream.characters) if character in classifier.characters]
     indices = np.concatenate([stream.offsets[label] + np.arange(_EACH) for label in known])
     return stream.images(indices), "".join(stream.characters[label] for label in np.repeat(known, _EACH))
