@@ -118,6 +118,12 @@ class KanatuiApp(Host):
         if self._first_mode:
             self.action_go(self._first_mode)
 
+    @override
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """Leave; before that, while its screen is still there, the terminal forgets its pictures."""
+        self.pictures.close()
+        super().exit(*arguments, **options)
+
     async def on_unmount(self) -> None:
         await self.close_engines()
         self._put_signals_back()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kanatui.core.blocks import shrink
@@ -68,17 +69,32 @@ def before_after(context: Context, arguments: Mapping[str, Any], report: Reporte
 
 def ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
     """Return for each row of ``table`` the row of ``before``'s grid from which ``after``'s last placement made it."""
-    grid = GlyphTable.blank(len(before.faces))
-    grid.rows["face"] = np.arange(len(grid))
-    for placement, _ in before.plan.placements:
-        grid = placement.grid(grid)
-    grid.rows["number"] = np.arange(len(grid))
-    # A placement multiplies rows and does not change their other columns, so the number identifies each row's origin.
-    origin = after.plan.placements[-1][0].grid(grid)["number"]
-    rows = grid.rows[origin[table["number"]]]
+    return in_grid(before, origins(before, after)[table["number"]], table)
+
+
+def in_grid(layout: Layout, numbers: npt.NDArray[np.integer[Any]], table: GlyphTable) -> GlyphTable:
+    """Return the rows with these numbers in a layout's grid; ``table`` says which images they are rows of."""
+    rows = _grid(layout).rows[numbers]
     for column in ("number", "character", "key"):
         rows[column] = table[column]
     return GlyphTable(rows)
+
+
+def origins(before: Layout, after: Layout) -> npt.NDArray[np.integer[Any]]:
+    """Return for each number in ``after``'s grid that of the row in ``before``'s from which its last placement made it.
+
+    A placement multiplies rows and does not change their other columns, so the number identifies each row's origin.
+    """
+    return after.plan.placements[-1][0].grid(_grid(before))["number"]
+
+
+def _grid(layout: Layout) -> GlyphTable:
+    grid = GlyphTable.blank(len(layout.faces))
+    grid.rows["face"] = np.arange(len(grid))
+    for placement, _ in layout.plan.placements:
+        grid = placement.grid(grid)
+    grid.rows["number"] = np.arange(len(grid))
+    return grid
 
 
 def rate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
-from kanatui.core.rng import Keys
+from kanatui.core.rng import Floats, Keys
 from kanatui.dataset.layout import Layout
 from kanatui.dataset.recipe import Recipe
 from kanatui.engine.context import Context, Reporter
-from kanatui.engine.jobs.preview import drawn_images, laid_out, ungrown
+from kanatui.engine.jobs.preview import drawn_images, in_grid, laid_out, origins
 from kanatui.engine.wire import Answer
 from kanatui.plugins.bases import Pixel
 from kanatui.plugins.table import GlyphTable, in_words
@@ -45,11 +46,30 @@ def _tables(layouts: list[Layout], index: int) -> list[GlyphTable]:
     """Return the row of one image in each layout."""
     if layouts[-1].recipe.mode == "random":
         return [layout.plan.rows([index]) for layout in layouts]
-    tables = [layouts[-1].plan.rows([index])]
+    image = layouts[-1].plan.rows([index])
+    numbers, tables = image["number"], [image]
     for before, after in zip(layouts[-2::-1], layouts[:0:-1], strict=True):
-        grown = len(after.plan.placements) > len(before.plan.placements)
-        tables.append(ungrown(before, after, tables[-1]) if grown else tables[-1])
+        if len(after.plan.placements) > len(before.plan.placements):
+            numbers = origins(before, after)[numbers]
+        tables.append(in_grid(before, numbers, image))
     return tables[::-1]
+
+
+class _Overheard(Keys):
+    """Notes which parameter each number is drawn for: it is the range that only this parameter has."""
+
+    def __init__(self, keys: npt.NDArray[np.uint64], stream: str, parameters: Mapping[str, Any]) -> None:
+        super().__init__(keys, stream)
+        ranges = [value for value in parameters.values() if isinstance(value, tuple) and len(value) == 2]
+        self._names = {value: name for name, value in parameters.items() if ranges.count(value) == 1}
+        self.drawn: dict[str, float] = {}
+
+    @override
+    def uniform(self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, shape: tuple[int, ...] = ()) -> Floats:
+        values = super().uniform(low, high, shape)
+        if not shape and np.ndim(low) == np.ndim(high) == 0 and (name := self._names.get((low, high))):
+            self.drawn[name] = float(values[0])
+        return values
 
 
 def _values(context: Context, layout: Layout, tables: list[GlyphTable], place: int) -> Iterator[str]:
@@ -60,7 +80,12 @@ def _values(context: Context, layout: Layout, tables: list[GlyphTable], place: i
         if p < 1.0 and Keys(before["key"], f"{stream}?").uniform()[0] >= p:
             yield f"not this image (p {p:g})"
             return
-        for name, numbers in step.draw(Keys(before["key"], stream), layout.recipe.image_size).items():
+        keys = _Overheard(before["key"], stream, step.values)
+        arrays = step.draw(keys, layout.recipe.image_size)
+        if keys.drawn:
+            yield from (f"{name.replace('_', ' ')} {value:.3g}" for name, value in keys.drawn.items())
+            return
+        for name, numbers in arrays.items():
             yield f"{name.replace('_', ' ')} {_numbers(np.asarray(numbers)[0])}"
         return
     changed = in_words(tables[1].rows[0], tables[0].rows[0])
