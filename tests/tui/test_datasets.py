@@ -10,11 +10,12 @@ from kanatui.dataset.read import open_dataset
 from kanatui.dataset.recipe import Augment, find_recipe, save_recipe
 from kanatui.tui.dataset.browse import Browser
 from kanatui.tui.dataset.draft import Draft
+from kanatui.tui.dataset.faces import FacesPanel
 from kanatui.tui.dataset.progress import Pace, bar, generation_text
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.glyphs import GlyphSheet
-from tests.helpers.app import until
+from tests.helpers.app import line_of, until
 from tests.helpers.dataset_screen import TINY, answer, go
 
 # ── data sets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,3 +132,22 @@ def test_pace_is_taken_over_the_last_seconds(tmp_path):
     assert pace.rate(at(0)) == pytest.approx(10.0)
     pace.note([catalogue.Entry("kana", tmp_path, "complete")], 100.0)
     assert pace.rate(at(0)) == 0.0
+
+
+async def test_the_glyphs_of_the_face_under_the_cursor(open_app):
+    async with open_app() as (pilot, screen):
+        await until(pilot, lambda: screen.one(FacesPanel).filled)
+        await go(pilot, "faces")
+        faces = screen.one("#faces")
+        faces.highlighted = line_of(faces, "klee-regular")
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(screen.app.screen, Browser))
+        await until(pilot, lambda: "1 of 3 · あ" in screen.text())
+        assert "klee-regular" in screen.text()
+        sheet = screen.app.screen.query_one(GlyphSheet)
+        assert sheet.images.shape == (3, 96, 96)
+        assert all(image.max() == 255 for image in sheet.images)
+        await pilot.press("escape")
+        faces.highlighted = line_of(faces, "not installed")
+        await pilot.press("o")
+        await until(pilot, lambda: any("draws none" in told for told in screen.app.told))
