@@ -35,6 +35,9 @@ _WANTED = 12
 _LEAST, _MOST = 8, 64
 """Columns of the smallest and the largest glyph on a sheet."""
 
+_AMPLE = 32
+"""Columns beyond which glyphs grow only if the user wants it, however few there are."""
+
 
 def tile_size(width: int, height: int, comfortable: int, zoom: int = 0, wanted: int = _WANTED) -> int:
     """Return how many columns wide a glyph is on a sheet; it is half as many lines high, and a caption below it.
@@ -53,7 +56,8 @@ def tile_size(width: int, height: int, comfortable: int, zoom: int = 0, wanted: 
         return min((width // columns - _GUTTER) // 2 * 2, max(_LEAST, 2 * (height - 1)), _MOST)
 
     most = max(1, width // (comfortable + _GUTTER))
-    fitting = (n for n in range(1, most + 1) if n * (height // (size(n) // 2 + 1)) >= wanted)
+    least = min(most, -(-width // (_AMPLE + _GUTTER)))
+    fitting = (n for n in range(least, most + 1) if n * (height // (size(n) // 2 + 1)) >= wanted)
     columns = next(fitting, most) - zoom
     return max(_LEAST, size(min(max(1, columns), max(1, width // (_LEAST + _GUTTER)))))
 
