@@ -131,7 +131,7 @@ def bench_sheet(model: str | None, columns: int | None, as_json: bool) -> None:
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
-    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 3 minutes."""
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 5 minutes."""
     _measure([_tui], as_json)
 
 

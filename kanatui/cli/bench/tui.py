@@ -35,7 +35,7 @@ OnProgress = Callable[[str], None]
 
 
 def measure_tui(on_progress: OnProgress) -> list[Figure]:
-    """Measure the app in a temporary home that shares the user's cache of masters; takes about three minutes.
+    """Measure the app in a temporary home that shares the user's cache of masters; takes about five minutes.
 
     Raises:
         KanatuiError: the app or the training that it watches did not start.
