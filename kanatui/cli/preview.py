@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     "--size", type=click.IntRange(8, 256), default=20, show_default=True, help="Width of a glyph on screen, in columns."
 )
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the sheet to a PNG file instead.")
-@click.option("--ascii", "plain", is_flag=True, help="Use plain characters instead of half blocks.")
+@click.option("--ascii", "plain", is_flag=True, help="Use plain characters.")
+@click.option("--pictures", default="", metavar="WAY", help="Show glyphs this way: auto, sextants … (see doctor).")
 def preview_command(
-    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, **options: Any
+    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, pictures: str, **options: Any
 ) -> None:
     """Show a contact sheet of the images that a recipe makes, sampled from its whole data set."""
     stream = open_stream(build_recipe(**with_recipe_argument(name, options)))
@@ -39,9 +41,7 @@ def preview_command(
         _write_sheet(png, images)
         out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
         return
-    from kanatui.core.blocks import sheet, shrink
-
-    _print_sheet(sheet([shrink(image, size) for image in images], min(columns, len(images))), plain or out.no_color)
+    _print_sheet(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
@@ -63,14 +63,22 @@ def _write_sheet(path: Path, images: np.ndarray[Any, Any]) -> None:
         Image.fromarray(sheet(list(images), columns)).save(file, format="PNG")
 
 
-def _print_sheet(pixels: Pixels, plain: bool) -> None:
-    from rich.text import Text
+def _print_sheet(images: Sequence[Pixels], size: int, columns: int, wanted: str) -> None:
+    """Print rows of glyphs, each ``size`` columns wide, with a blank column and a blank line between them."""
+    from rich.segment import Segment, Segments
+    from rich.style import Style
 
-    from kanatui.core.blocks import ascii_lines, half_blocks
+    from kanatui.tui.pictures import Pictures
+    from kanatui.tui.terminal import Choice, chosen_here
 
-    if plain or not out.is_terminal:
-        click.echo("\n".join(ascii_lines(pixels)))
-        return
-    for line in half_blocks(pixels):
-        runs = ((text, f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})") for text, ink, paper in line)
-        out.print(Text.assemble(*runs), end="\n", soft_wrap=True)
+    if wanted or (out.is_terminal and not out.no_color):
+        choice = chosen_here(wanted)
+    else:
+        choice = Choice("ascii", "no terminal, or no colour")
+    pictures = Pictures(choice, lambda data: click.echo(data, nl=False))
+    for start in range(0, len(images), columns):
+        row = [pictures.draw(image, size, size // 2, Style.null()) for image in images[start : start + columns]]
+        for line in zip(*row, strict=True):
+            joined = [segment for tile in line for segment in (*tile, Segment(" "))]
+            out.print(Segments([*joined[:-1], Segment.line()]), end="")
+        out.print()

@@ -10,6 +10,8 @@ from textual.reactive import reactive
 
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.keys import OrderedKeys
+from kanatui.tui.pictures import Pictures
+from kanatui.tui.terminal import Choice
 from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
@@ -25,14 +27,22 @@ class Host(OrderedKeys):
     activity: reactive[str] = reactive("", repaint=False)
     """The newest running training in a few words, "" if none runs."""
 
-    ascii = False
-    """Whether pictures are drawn with plain characters."""
-
-    def __init__(self, ansi_color: bool | None = None) -> None:
+    def __init__(self, choice: Choice, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
+        self.pictures = Pictures(choice, self._write_to_terminal, lambda: self.current_theme.dark)
+        """Draws pictures the way that the terminal can show."""
         self._engines: dict[str, Engine] = {}
         self.last_problem: tuple[str, str] = ("", "")
         """The last problem, as one line and its details; two empty texts if there was none."""
+
+    @property
+    def ascii(self) -> bool:
+        """Whether pictures are drawn with plain characters."""
+        return self.pictures.way == "ascii"
+
+    def _write_to_terminal(self, data: str) -> None:
+        if self._driver is not None:  # None before the app runs and after it has ended
+            self._driver.write(data)
 
     # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
 

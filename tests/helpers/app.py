@@ -45,9 +45,9 @@ class WatchedApp(shipped.KanatuiApp):
                 self.workers.cancel_all()
 
 
-def make_app(mode="", plain=False):
+def make_app(mode="", pictures="", terminal=None):
     keep_small_draft()
-    return WatchedApp(plain, mode)
+    return WatchedApp(pictures, mode, terminal)
 
 
 async def until(pilot, predicate):

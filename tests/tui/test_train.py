@@ -144,7 +144,7 @@ async def test_marked_runs_are_laid_over_each_other():
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_a_recorded_run(size, plain):
     recorded_run()
-    async with opened(size, plain=plain) as (app, pilot):
+    async with opened(size, pictures="ascii" if plain else "") as (app, pilot):
         await pilot.press("enter")
         text = await until(
             pilot, lambda: "step 277" in screen_text(app) and "smoothed" in screen_text(app) and screen_text(app)

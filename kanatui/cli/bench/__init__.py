@@ -116,10 +116,22 @@ def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_
     _measure([functools.partial(_unknown, model, folder, faces)], as_json)
 
 
+@bench_command.command("sheet")
+@click.argument("model", required=False)
+@click.option("--columns", type=click.IntRange(4, 64), help="Width of a glyph in cells.  [default: 12]")
+@_json
+def bench_sheet(model: str | None, columns: int | None, as_json: bool) -> None:
+    """Show glyphs in cells, each way: how true, how readable, how many bytes, how fast. Takes half a minute.
+
+    MODEL is a run, latest, a weights file, or default (used if none is given).
+    """
+    _measure([functools.partial(_sheet, model, columns)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
-    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 3 minutes."""
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 5 minutes."""
     _measure([_tui], as_json)
 
 
@@ -128,7 +140,7 @@ def bench_tui(as_json: bool) -> None:
 @_json
 def bench_all(full: bool, as_json: bool) -> None:
     """Run all of these benchmarks."""
-    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _tui], as_json)
+    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _sheet, _tui], as_json)
 
 
 def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
@@ -193,6 +205,14 @@ def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[
 
     with _stages() as on_stage:
         return unknown.measure_unknown(chosen_weights(model), folder, faces.split(",") if faces else [], on_stage)
+
+
+def _sheet(model: str | None = None, columns: int | None = None) -> list[Figure]:
+    from kanatui.cli.bench import sheet
+    from kanatui.cli.options import chosen_weights
+
+    with _stages() as on_stage:
+        return sheet.measure_sheet(chosen_weights(model), columns or sheet.COLUMNS, on_stage)
 
 
 def _tui() -> list[Figure]:

@@ -31,11 +31,12 @@ class DatasetsPanel(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "ask('train')", "Train on it", tooltip="Train on the data set under the cursor"),
+        Binding("d", "describe", "Details", tooltip="Figures, recipe and log of the data set under the cursor"),
         Binding("x,delete", "ask('delete')", "Delete", key_display="x", tooltip="Delete the data set under the cursor"),
     ]
 
     class Asked(Message):
-        """The user asked for an action on a data set: ``train`` or ``delete``."""
+        """The user asked for an action on a data set: ``browse``, ``train`` or ``delete``."""
 
         def __init__(self, what: str, data: Entry) -> None:
             super().__init__()
@@ -67,7 +68,11 @@ class DatasetsPanel(Vertical):
     def _repaint(self) -> None:
         listed = self.query_one(OptionList)
         width = listed.scrollable_content_region.width
-        text = "enter: details" if self._found else "no data sets yet: press g to write one from this recipe"
+        text = (
+            "enter: its images · d: details"
+            if self._found
+            else "no data sets yet: press g to write one from this recipe"
+        )
         state = self.query_one("#datasets-state", Static)
         if str(state.content) != text:
             # Every update repeats the layout and sends the scroll bars again, which costs 0.5 kB/s.
@@ -84,10 +89,17 @@ class DatasetsPanel(Vertical):
                 listed.replace_option_prompt_at_index(index, text_line)
 
     @on(OptionList.OptionSelected)
-    def _describe(self, event: OptionList.OptionSelected) -> None:
+    def _open(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        data = self._found[event.option_index]
-        self.app.push_screen(Details(f"Data set {data.name}", details(data)))
+        if self._found[event.option_index].state == "complete":
+            self.action_ask("browse")
+        else:
+            self.action_describe()
+
+    def action_describe(self) -> None:
+        """Show the figures of the data set under the cursor."""
+        if self.chosen is not None:
+            self.app.push_screen(Details(f"Data set {self.chosen.name}", details(self.chosen)))
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

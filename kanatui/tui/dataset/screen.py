@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -24,6 +25,7 @@ from kanatui.dataset.catalogue import Entry
 from kanatui.dataset.recipe import Recipe, find_recipe, name_problem, recipe_files, save_recipe
 from kanatui.plugins import registry, trust
 from kanatui.tui.dataset.adding import AddStep
+from kanatui.tui.dataset.browse import Browser, stored
 from kanatui.tui.dataset.datasets import DatasetsPanel
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.faces import FacesPanel
@@ -39,6 +41,7 @@ from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import Field, FieldHelp, ParameterForm
 
 if TYPE_CHECKING:
+    from kanatui.dataset.read import Dataset
     from kanatui.plugins.registry import Registry
 
 _KEEP_AFTER = 0.2
@@ -373,6 +376,13 @@ class DatasetScreen(KanatuiScreen):
             answers = {"delete": "Delete", "cancel": "Cancel"}
             if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
                 await self.query_one(Generations).delete(data)
+        elif event.what == "browse":
+            try:
+                opened = await asyncio.to_thread(_opened, data.folder)
+            except KanatuiError as error:
+                host(self).tell_problem(error)
+                return
+            self.app.push_screen(Browser(stored(data.name, opened)))
         elif data.state == "complete":
             host(self).train_with(None, data.name)
         else:
@@ -412,8 +422,14 @@ class DatasetScreen(KanatuiScreen):
         pane.query("RecipePanel Select, TickList, #datasets").first().focus()
 
 
+def _opened(folder: Path) -> Dataset:
+    from kanatui.dataset.read import open_dataset
+
+    return open_dataset(folder)
+
+
 def _imported() -> Registry:
     """Load the plugins. Import NumPy and Pillow here too; later they would block the event loop."""
-    for module in ("kanatui.core.blocks", "kanatui.fonts.faces"):
+    for module in ("kanatui.core.mosaic", "kanatui.fonts.faces"):
         importlib.import_module(module)
     return registry.load()
