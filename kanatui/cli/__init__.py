@@ -29,6 +29,7 @@ from kanatui.cli import (
     recipes,
     recognize,
     runs,
+    sheet,
     train,
 )
 from kanatui.cli.console import err
@@ -71,6 +72,7 @@ for command in (
     runs.stop_command,
     runs.pause_command,
     runs.resume_command,
+    sheet.sheet_command,
     adapt.adapt_command,
     evaluate.evaluate_command,
     recognize.recognize_command,

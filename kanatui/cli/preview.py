@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out
+from kanatui.cli.console import out, print_glyphs
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
 from kanatui.core.units import counted
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kanatui.core.blocks import Pixels
     from kanatui.dataset.stream import GlyphStream
 
 
@@ -41,7 +39,7 @@ def preview_command(
         _write_sheet(png, images)
         out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
         return
-    _print_sheet(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
+    print_glyphs(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
@@ -61,24 +59,3 @@ def _write_sheet(path: Path, images: np.ndarray[Any, Any]) -> None:
     columns = max(1, round(len(images) ** 0.5))
     with replacing(path) as file:
         Image.fromarray(sheet(list(images), columns)).save(file, format="PNG")
-
-
-def _print_sheet(images: Sequence[Pixels], size: int, columns: int, wanted: str) -> None:
-    """Print rows of glyphs, each ``size`` columns wide, with a blank column and a blank line between them."""
-    from rich.segment import Segment, Segments
-    from rich.style import Style
-
-    from kanatui.tui.pictures import Pictures
-    from kanatui.tui.terminal import Choice, chosen_here
-
-    if wanted or (out.is_terminal and not out.no_color):
-        choice = chosen_here(wanted)
-    else:
-        choice = Choice("ascii", "no terminal, or no colour")
-    pictures = Pictures(choice, lambda data: click.echo(data, nl=False))
-    for start in range(0, len(images), columns):
-        row = [pictures.draw(image, size, size // 2, Style.null()) for image in images[start : start + columns]]
-        for line in zip(*row, strict=True):
-            joined = [segment for tile in line for segment in (*tile, Segment(" "))]
-            out.print(Segments([*joined[:-1], Segment.line()]), end="")
-        out.print()

@@ -25,7 +25,7 @@ _KEPT = 1000
 """Pictures that the terminal keeps: more than fit on any screen, since others must not lose theirs."""
 
 COMFORTABLE = {"octants": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20, KITTY: 10}
-"""The columns from which a kana can be recognised at a glance, for each way (`kanatui bench sheet`)."""
+"""The columns from which a kana can be recognised at a glance, for each way (`kanatui bench glyphs`)."""
 
 
 class Pictures:

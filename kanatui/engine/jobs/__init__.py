@@ -20,6 +20,8 @@ JOBS = {
     "reader": "kanatui.engine.jobs.recognize:reader",
     "recognize": "kanatui.engine.jobs.recognize:recognize",
     "read": "kanatui.engine.jobs.read:read",
+    "make_sheet": "kanatui.engine.jobs.sheets:make_sheet",
+    "take_in": "kanatui.engine.jobs.sheets:take_in",
     "glyphs": "kanatui.engine.jobs.recognize:glyphs",
 }
 

@@ -37,7 +37,7 @@ _ROUNDS = 9
 _LEAST_KEPT, _MOST_MS = 95.0, 50.0
 
 
-def measure_sheet(weights: Path, columns: int, on_stage: OnStage) -> list[Figure]:
+def measure_glyphs(weights: Path, columns: int, on_stage: OnStage) -> list[Figure]:
     """Measure each way on glyphs of the model's recipe in its held-out faces, 48 px, ``columns`` cells wide.
 
     Raises:
