@@ -19,6 +19,8 @@ from pathlib import Path
 
 from textual.pilot import WaitForScreenTimeout
 
+from kanatui.tui.theme import DARK, LIGHT
+
 SIZE = (120, 36)
 SIZES = ((80, 24), (120, 40), (200, 60))
 LOOKS = ("dark", "light", "ascii", "nocolor")
@@ -140,10 +142,8 @@ class Album:
         """Change theme and characters."""
         if look == "nocolor":
             return
-        if self.app.ascii != (look == "ascii"):
-            self.app.action_toggle_ascii()
-        mode = "light" if look == "light" else "dark"
-        self.app.theme = next(f"{of}-{mode}" for of in ("kanatui", "textual") if f"{of}-{mode}" in self.app.available_themes)
+        self.app.action_pictures("ascii" if look == "ascii" else "auto")
+        self.app.theme = LIGHT.name if look == "light" else DARK.name
 
     async def go(self, *keys):
         """Press keys and wait for what they show."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
@@ -12,6 +12,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from kanatui.tui.host import host
+from kanatui.tui.widgets.form import FieldHelp, ParameterForm
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
 
@@ -60,6 +61,14 @@ class KanatuiScreen(Screen[None]):
         """
         plain = host(self).has_class(PLAIN_BORDERS)
         event.refresh_styles, self._plain = plain != self._plain, plain
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    @on(ParameterForm.Judged)
+    def _explain(self) -> None:
+        """Tell about the field that has the focus."""
+        for line in self.query(FieldHelp):
+            line.follow(self.focused)
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""

@@ -1,27 +1,19 @@
 """The app's own two themes, and which of them fits the terminal.
 
-Every colour of text here has a contrast of at least 4.5 against every colour that it is shown on (WCAG 2.2, 1.4.3), that of
-disabled text 3; a test computes it on all screens. One colour shows what has the focus, another the keys; the colours of
-states always stand beside a sign.
+Every colour of text here has a contrast of at least 4.5 against every colour that it is shown on (WCAG 2.2, 1.4.3),
+that of disabled text 3; a test computes it on all screens. One colour shows what has the focus, another the keys; the
+colours of states always stand beside a sign.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 from textual.theme import Theme
 
-AUTO = "auto"
+FITTING = "auto"
 """The setting for the theme that fits the terminal."""
 
 PLAIN = "ansi-dark"
 """The theme for NO_COLOR: the terminal's own two colours."""
-
-_DARK_ABOVE = 7
-"""Colours 0 to 6 and 8 of a terminal are dark as a background; 7 and 9 to 15 are light (as Vim takes COLORFGBG)."""
-
-_REPLY = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 
 
 def _theme(
@@ -129,17 +121,6 @@ LIGHT = _theme(
 OURS = (DARK, LIGHT)
 
 
-def fitting(environment: Mapping[str, str], reply: bytes = b"") -> str:
-    """Return the name of the theme that fits the terminal; the dark one if its background is not known.
-
-    Args:
-        environment: its variable COLORFGBG, which some terminals set, ends with the number of the background's colour.
-        reply: what the terminal answered when asked for its background (OSC 11); this counts more.
-    """
-    answer = _REPLY.search(reply)
-    if answer:
-        red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in answer.groups())
-        return LIGHT.name if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5 else DARK.name
-    number = environment.get("COLORFGBG", "").rpartition(";")[2]
-    is_light = number.isdecimal() and (int(number) == _DARK_ABOVE or int(number) > _DARK_ABOVE + 1)
-    return LIGHT.name if is_light else DARK.name
+def fitting(light: bool | None) -> str:
+    """Return the name of the theme that fits a terminal with a light background; the dark one if that is not known."""
+    return LIGHT.name if light else DARK.name

@@ -1,5 +1,6 @@
 """How the app looks: contrast in both themes, the focus without colour, room at 80×24."""
 
+import functools
 import itertools
 import json
 import re
@@ -11,7 +12,8 @@ from textual.widgets import Select
 
 from kanatui.tui.app import KanatuiApp
 from kanatui.tui.settings import Settings
-from kanatui.tui.theme import AUTO, DARK, LIGHT, OURS, fitting
+from kanatui.tui.terminal import Terminal, understood
+from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, fitting
 from tests.helpers import train_screen
 from tests.helpers.app import make_app, until
 from tests.helpers.dataset_screen import go
@@ -56,9 +58,14 @@ async def in_both_themes(app, pilot):
     found = {}
     for theme in OURS:
         app.theme = theme.name
-        await until(pilot, lambda: app.screen.styles.background.hex.lower() == theme.background)
-        found |= {theme.name: bad for bad in [weak(app)] if bad}
+        await until(pilot, functools.partial(wears, app, theme))
+        if bad := weak(app):
+            found[theme.name] = bad
     return found
+
+
+def wears(app, theme):
+    return app.screen.styles.background.hex.lower() == theme.background
 
 
 @pytest.mark.parametrize("theme", OURS, ids=lambda theme: theme.name)
@@ -208,11 +215,11 @@ async def test_nothing_is_without_room(open_app, size):
 
 
 async def test_borders_are_plain_with_plain_characters():
-    app = make_app("draw", plain=True)
+    app = make_app("draw", "ascii")
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.current_mode == "draw" and app.screen.query("Canvas"))
         assert {pane.styles.border_top[0] for pane in app.screen.query(".pane")} == {"ascii"}
-        app.action_toggle_ascii()
+        app.action_pictures("halves")
         await until(pilot, lambda: {pane.styles.border_top[0] for pane in app.screen.query(".pane")} == {"round"})
         await app.visit("dataset")
         await until(pilot, lambda: {pane.styles.border_top[0] for pane in app.screen.query(".pane")} == {"round"})
@@ -235,19 +242,20 @@ async def test_borders_are_plain_with_plain_characters():
     ],
 )
 def test_the_theme_fits_the_terminal(colours, reply, theme):
-    assert fitting({"COLORFGBG": colours}, reply) == theme.name
+    terminal = understood({"TERM": "xterm", "COLORFGBG": colours}, reply)
+    assert fitting(terminal.light) == theme.name
 
 
-async def test_a_key_switches_the_theme_and_a_command_fits_it_again(monkeypatch, home):
-    monkeypatch.setenv("COLORFGBG", "0;15")
-    app = make_app()
+async def test_a_key_switches_the_theme_and_a_command_fits_it_again(home):
+    light = Terminal(light=True)
+    app = make_app("", "", light)
     async with app.run_test() as pilot:
         assert app.theme == LIGHT.name
         await pilot.press("f2")
         await until(pilot, lambda: app.theme == DARK.name and Settings.load().theme == DARK.name)
         app.action_fit_theme()
-        await until(pilot, lambda: app.theme == LIGHT.name and Settings.load().theme == AUTO)
-    assert KanatuiApp().theme == LIGHT.name
+        await until(pilot, lambda: app.theme == LIGHT.name and Settings.load().theme == FITTING)
+    assert KanatuiApp(terminal=light).theme == LIGHT.name
 
 
 async def test_no_color_is_obeyed_whatever_the_key(no_color, home):
@@ -257,4 +265,4 @@ async def test_no_color_is_obeyed_whatever_the_key(no_color, home):
         await pilot.press("f2")
         await until(pilot, lambda: any("NO_COLOR" in told for told in app.told))
         assert app.theme == before
-    assert not (home / "config" / "ui.toml").exists() or json.dumps(Settings.load().theme) == f'"{AUTO}"'
+    assert not (home / "config" / "ui.toml").exists() or json.dumps(Settings.load().theme) == f'"{FITTING}"'
