@@ -9,6 +9,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.widgets import Select, Static
 from typing_extensions import override
 
@@ -42,6 +43,14 @@ _PASSED = 5
 """How many of the last characters practice does not ask for again."""
 
 
+class Paper(Vertical):
+    """What the canvas lies in: as wide as makes it a square, two columns for a line."""
+
+    @override
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return 2 * (container.height - self.gutter.height)
+
+
 class Board(Horizontal):
     """The drawing board and its readings."""
 
@@ -72,7 +81,7 @@ class Board(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        with pane(Vertical(id="paper"), "Board"):
+        with pane(Paper(id="paper"), "Board"):
             yield Canvas()
         with pane(Vertical(id="side"), "Read as"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
