@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from typing_extensions import override
 
+from kanatui.core.units import counted
+from kanatui.tui.taking import save_screen, text_at
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
 
@@ -18,6 +21,11 @@ class KanatuiScreen(Screen[None]):
 
     mode: ClassVar[str] = ""
     """Its key in :data:`kanatui.tui.host.TABS`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the figure or table that has the focus, as text"),
+        Binding("S", "save", "Save screen", show=False, key_display="S", tooltip="Save the screen as SVG or text"),
+    ]
 
     @override
     def compose(self) -> ComposeResult:
@@ -35,6 +43,20 @@ class KanatuiScreen(Screen[None]):
         They follow other changes by themselves, and after a change of theme the app matches them again anyway.
         """
         event.refresh_styles = False
+
+    def action_copy(self) -> None:
+        """Copy the figure or table that has the focus as text, through the terminal (OSC 52)."""
+        text = text_at(self.focused)
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify(f"copied {counted(text.count(chr(10)) + 1, 'line')}; some terminals must be set to allow that")
+        else:
+            self.notify("nothing to copy here: go to a chart, a table or a list first")
+
+    @work(exclusive=True, group="save")
+    async def action_save(self) -> None:
+        """Ask for a file and save the screen there."""
+        await save_screen(self, f"kanatui-{self.mode}")
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""

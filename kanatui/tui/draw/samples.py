@@ -56,6 +56,7 @@ class Samples(Horizontal):
         self._samples: list[Sample] = []
         self._shown: list[Sample] = []
         self._chosen = _ALL
+        self._wanted = ""
 
     @override
     def compose(self) -> ComposeResult:
@@ -68,6 +69,10 @@ class Samples(Horizontal):
     def _current(self) -> Sample | None:
         cursor = self.query_one(GlyphSheet).cursor
         return self._shown[cursor] if cursor < len(self._shown) else None
+
+    def choose(self, character: str) -> None:
+        """Show the samples of a character once they are listed again; all of them if there is none."""
+        self._chosen = self._wanted = character
 
     # ── showing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,6 +89,9 @@ class Samples(Horizontal):
             counts[sample.character] = counts.get(sample.character, 0) + 1
         if self._chosen not in counts:
             self._chosen = _ALL
+            if self._wanted:
+                self.notify(f"no samples of {self._wanted} yet: draw one and label it")
+        self._wanted = ""
         options = self.query_one(OptionList)
         with self.prevent(OptionList.OptionHighlighted):
             options.set_options(
