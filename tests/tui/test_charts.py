@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from textual.widgets import Input
 
 from kanatui.tui.train.curves import DARK, KINDS, LIGHT, ChartedRun, Drawer, Terminal, View, choose_tints
 from kanatui.tui.train.follow import History
@@ -148,8 +149,7 @@ async def test_each_key_of_a_chart(tmp_path, monkeypatch):
         await until(pilot, lambda: scores.display and app.screen.query_one("#train-runs").display)
         await pilot.press("S")
         await until(pilot, lambda: "Save this screen as" in screen_text(app))
-        for _ in range(len("svg")):
-            await pilot.press("backspace")
-        await pilot.press("t", "x", "t", "enter")
+        app.screen.query_one(Input).value = "kanatui-train.txt"
+        await pilot.press("enter")
         await until(pilot, tells(app, "kanatui-train.txt"))
         assert "recorded" in (tmp_path / "kanatui-train.txt").read_text()
