@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from kanatui.core.units import counted
 from kanatui.tui.taking import save_screen, text_at
+from kanatui.tui.widgets.form import FieldHelp, ParameterForm
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
 
@@ -57,6 +58,14 @@ class KanatuiScreen(Screen[None]):
     async def action_save(self) -> None:
         """Ask for a file and save the screen there."""
         await save_screen(self, f"kanatui-{self.mode}")
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    @on(ParameterForm.Judged)
+    def _explain(self) -> None:
+        """Tell about the field that has the focus."""
+        for line in self.query(FieldHelp):
+            line.follow(self.focused)
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""

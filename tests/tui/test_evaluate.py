@@ -99,7 +99,7 @@ def test_pictures_are_opened_again_as_the_model_saw_them(first, labelled):
     images, told, errors = open_pictures(done, records, open_source)
     source = open_source(first.config["source"])
     assert (images == source.images(done.load()[0].records["image"][records])).all() and errors == []
-    assert all(text.startswith("face noto-serif-cjk-jp-regular\nsize ") for text in told)
+    assert all(text.startswith("face noto-serif-cjk-jp-regular\n") for text in told)
 
     done = evaluate("1", {"kind": "folder", "path": str(labelled)}, None, None, silent)
     predictions, files = done.load()
