@@ -87,6 +87,10 @@ class Host(OrderedKeys):
         """Go to Evaluate with a run picked."""
         self._call_on("evaluate", "pick_run", run_id)
 
+    def show_samples(self, character: str) -> None:
+        """Go to Draw with the user's samples of a character."""
+        self._call_on("draw", "show_samples", character)
+
     def train_with(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
         """Go to Train's form with a recipe or a data set chosen."""
         self._call_on("train", "train_with", recipe, dataset)

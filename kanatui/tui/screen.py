@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 from typing_extensions import override
 
+from kanatui.core.units import counted
 from kanatui.tui.host import host
+from kanatui.tui.taking import save_screen, text_at
 from kanatui.tui.widgets.form import FieldHelp, ParameterForm
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
@@ -34,6 +37,11 @@ class KanatuiScreen(Screen[None]):
 
     mode: ClassVar[str] = ""
     """Its key in :data:`kanatui.tui.host.TABS`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the figure or table that has the focus, as text"),
+        Binding("S", "save", "Save screen", show=False, key_display="S", tooltip="Save the screen as SVG or text"),
+    ]
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual's own form
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012
@@ -61,6 +69,20 @@ class KanatuiScreen(Screen[None]):
         """
         plain = host(self).has_class(PLAIN_BORDERS)
         event.refresh_styles, self._plain = plain != self._plain, plain
+
+    def action_copy(self) -> None:
+        """Copy the figure or table that has the focus as text, through the terminal (OSC 52)."""
+        text = text_at(self.focused)
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify(f"copied {counted(text.count(chr(10)) + 1, 'line')}; some terminals must be set to allow that")
+        else:
+            self.notify("nothing to copy here: go to a chart, a table or a list first")
+
+    @work(exclusive=True, group="save")
+    async def action_save(self) -> None:
+        """Ask for a file and save the screen there."""
+        await save_screen(self, f"kanatui-{self.mode}")
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from typing_extensions import override
 
-from kanatui.core.rng import Floats, Keys
+from kanatui.dataset.drawn import drawn_in_words
 from kanatui.dataset.layout import Layout
 from kanatui.dataset.recipe import Recipe
 from kanatui.engine.context import Context, Reporter
@@ -17,9 +15,6 @@ from kanatui.engine.jobs.preview import drawn_images, in_grid, laid_out, origins
 from kanatui.engine.wire import Answer
 from kanatui.plugins.bases import Pixel
 from kanatui.plugins.table import GlyphTable, in_words
-
-_FEW = 4
-"""The most numbers of one augmentation that are told one by one."""
 
 
 def stages(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
@@ -55,45 +50,12 @@ def _tables(layouts: list[Layout], index: int) -> list[GlyphTable]:
     return tables[::-1]
 
 
-class _Overheard(Keys):
-    """Notes which parameter each number is drawn for: it is the range that only this parameter has."""
-
-    def __init__(self, keys: npt.NDArray[np.uint64], stream: str, parameters: Mapping[str, Any]) -> None:
-        super().__init__(keys, stream)
-        ranges = [value for value in parameters.values() if isinstance(value, tuple) and len(value) == 2]
-        self._names = {value: name for name, value in parameters.items() if ranges.count(value) == 1}
-        self.drawn: dict[str, float] = {}
-
-    @override
-    def uniform(self, low: npt.ArrayLike = 0.0, high: npt.ArrayLike = 1.0, shape: tuple[int, ...] = ()) -> Floats:
-        values = super().uniform(low, high, shape)
-        if not shape and np.ndim(low) == np.ndim(high) == 0 and (name := self._names.get((low, high))):
-            self.drawn[name] = float(values[0])
-        return values
-
-
 def _values(context: Context, layout: Layout, tables: list[GlyphTable], place: int) -> Iterator[str]:
     """Yield in words what the last step of a layout drew for the one row of each table: before it, and after."""
     step, p = layout.recipe.steps(context.registry)[place]
     if isinstance(step, Pixel):
-        stream, before = f"{step.id}#{place}", tables[0]
-        if p < 1.0 and Keys(before["key"], f"{stream}?").uniform()[0] >= p:
-            yield f"not this image (p {p:g})"
-            return
-        keys = _Overheard(before["key"], stream, step.values)
-        arrays = step.draw(keys, layout.recipe.image_size)
-        if keys.drawn:
-            yield from (f"{name.replace('_', ' ')} {value:.3g}" for name, value in keys.drawn.items())
-            return
-        for name, numbers in arrays.items():
-            yield f"{name.replace('_', ' ')} {_numbers(np.asarray(numbers)[0])}"
+        drawn = drawn_in_words(step, p, tables[0]["key"], f"{step.id}#{place}", layout.recipe.image_size)
+        yield from [f"not this image (p {p:g})"] if drawn is None else drawn
         return
     changed = in_words(tables[1].rows[0], tables[0].rows[0])
     yield from changed or ["no change" if p >= 1.0 else f"not this image (p {p:g})"]
-
-
-def _numbers(values: npt.NDArray[Any]) -> str:
-    """Put a few numbers one by one, and many by their spread."""
-    if values.size > _FEW:
-        return f"±{float(values.std()):.2g} ({values.size:,} numbers)"
-    return " ".join(f"{float(value):.3g}" for value in values.ravel())

@@ -65,6 +65,7 @@ class Samples(Horizontal):
         self._shown: list[Sample] = []
         self._doubtful: list[Sample] = []
         self._chosen = _ALL
+        self._wanted = ""
         self.model = ""
         """Reference of the model that reads what is written on sheets, "" if there is none."""
 
@@ -88,6 +89,10 @@ class Samples(Horizontal):
         cursor = self.query_one(GlyphSheet).cursor
         return self._shown[cursor] if cursor < len(self._shown) else None
 
+    def choose(self, character: str) -> None:
+        """Show the samples of a character once they are listed again; all of them if there is none."""
+        self._chosen = self._wanted = character
+
     # ── showing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @work(exclusive=True, group="samples")
@@ -104,6 +109,9 @@ class Samples(Horizontal):
             counts[sample.character] = counts.get(sample.character, 0) + 1
         if self._chosen not in counts and not (self._chosen == _DOUBTFUL and self._doubtful):
             self._chosen = _ALL
+            if self._wanted:
+                self.notify(f"no samples of {self._wanted} yet: draw one and label it")
+        self._wanted = ""
         options = self.query_one(OptionList)
         with self.prevent(OptionList.OptionHighlighted):
             options.set_options(

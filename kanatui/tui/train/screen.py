@@ -135,6 +135,8 @@ class TrainScreen(KanatuiScreen):
         if not self.query("#train-parts"):
             return  # not composed yet: on_mount calls again
         self.query_one("#train-parts", TabBar).active = self.part
+        if self.part != "live":
+            self.live.charts.fill(None)
         self.call_after_refresh(self._focus_part)
         self._refresh_keys()
 
