@@ -48,7 +48,7 @@ class Paper(Vertical):
 
     @override
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        return 2 * (container.height - self.gutter.height)
+        return 2 * container.height
 
 
 class Board(Horizontal):

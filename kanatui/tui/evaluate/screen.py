@@ -43,6 +43,13 @@ _TABS = {
     "reliability": "r Reliability",
 }
 """The tabs, each with its key."""
+_TITLES = {
+    "characters": "Scores by character",
+    "confusions": "What is read as what",
+    "compare": "Versus a second run",
+    "reliability": "How far its probabilities can be trusted",
+}
+"""What stands above the list of each tab."""
 
 _NO_RUNS = "No trained model yet: press 2 for Train, then n to train one, then 3 to come back."
 _NOT_YET = "This run has not been evaluated yet: choose the images above and press e."
@@ -104,7 +111,7 @@ class EvaluateScreen(KanatuiScreen):
         with Vertical(id="results"):
             yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
             with Horizontal(id="panes"):
-                with pane(ContentSwitcher(initial="characters", id="lists"), "Scores"):
+                with pane(ContentSwitcher(initial="characters", id="lists"), _TITLES["characters"]):
                     yield CharacterTable(id="characters")
                     with Vertical(id="confusions"):
                         yield ConfusionMap(id="map")
@@ -340,7 +347,8 @@ class EvaluateScreen(KanatuiScreen):
         self.set_class(name == "images", "images-only")
         if name != "images":
             self._list = name
-            self.query_one("#lists", ContentSwitcher).current = name
+            lists = self.query_one("#lists", ContentSwitcher)
+            lists.current, lists.border_title = name, _TITLES[name]
         self.refresh_bindings()
         self._look()
 
