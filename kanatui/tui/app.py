@@ -7,13 +7,14 @@ import functools
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
 from textual import work
 from textual.actions import parse
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import get_current_worker
@@ -26,7 +27,7 @@ from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
 from kanatui.tui.settings import Settings
 from kanatui.tui.terminal import AUTO, KITTY, VARIABLE, Choice, Terminal, choose
-from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, fitting
+from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Reversing, fitting
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
@@ -110,6 +111,12 @@ class KanatuiApp(Host):
 
     def _known_theme(self, name: str) -> str:
         return name if name in self.available_themes else self._fitting_theme
+
+    @override
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Show the cursor without colours, too."""
+        filters = super().get_line_filters()
+        return [Reversing(), *filters] if self.no_color else filters
 
     # ── start and end ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,13 +7,23 @@ colours of states always stand beside a sign.
 
 from __future__ import annotations
 
+from rich.color import Color as RichColor
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.theme import Theme
+from typing_extensions import override
 
 FITTING = "auto"
 """The setting for the theme that fits the terminal."""
 
 PLAIN = "ansi-dark"
 """The theme for NO_COLOR: the terminal's own two colours."""
+
+
+_REVERSE = Style(reverse=True)
+_BLACK, _WHITE = RichColor.from_ansi(0), RichColor.from_ansi(7)
 
 
 def _theme(
@@ -119,6 +129,28 @@ LIGHT = _theme(
     lines=("#b4bac6", "#939baa"),
 )
 OURS = (DARK, LIGHT)
+
+
+class Reversing(LineFilter):
+    """Shows the cursor's line in reverse where there are no colours.
+
+    Textual's plain themes paint it black on white, it leaves out ``reverse`` from lines of lists, and its filter for
+    NO_COLOR then removes the colours: nothing is left of the cursor.
+    """
+
+    @override
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Add ``reverse`` to segments in black on white."""
+        return [
+            Segment(segment.text, segment.style + _REVERSE, segment.control)
+            if segment.style is not None and _is_black_on_white(segment.style)
+            else segment
+            for segment in segments
+        ]
+
+
+def _is_black_on_white(style: Style) -> bool:
+    return style.color == _BLACK and style.bgcolor == _WHITE
 
 
 def fitting(light: bool | None) -> str:

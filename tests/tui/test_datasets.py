@@ -46,7 +46,7 @@ async def test_a_data_set_is_generated_shown_and_deleted(open_app):
         await pilot.press("enter", "escape")
         await pilot.press("x")
         await answer(pilot, Confirm, "d")
-        await until(pilot, lambda: "no data sets yet" in screen.text())
+        await until(pilot, lambda: "No data sets yet" in screen.text())
     assert not (paths.datasets() / "tiny").exists()
 
 

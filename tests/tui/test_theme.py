@@ -17,6 +17,7 @@ from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, fitting
 from tests.helpers import train_screen
 from tests.helpers.app import make_app, until
 from tests.helpers.dataset_screen import go
+from tests.helpers.evaluated import evaluated_run
 
 READABLE, DISABLED = 4.5, 3.0
 """WCAG 2.2, level AA, for normal text; text that is switched off is exempt there."""
@@ -94,6 +95,18 @@ async def test_all_of_the_train_screen_can_be_read():
     async with train_screen.opened() as (app, pilot):
         for keys in (["escape"], ["enter"], ["h"], ["a"], ["n"], ["escape", "d"]):
             await pilot.press(*keys)
+            await pilot.pause()
+            assert not await in_both_themes(app, pilot)
+
+
+async def test_all_of_the_evaluate_screen_can_be_read():
+    run = evaluated_run()
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.evaluate_run(run.id)
+        await until(pilot, lambda: app.current_mode == "evaluate" and app.screen.loaded)
+        for key in "cmivr":
+            await pilot.press(key)
             await pilot.pause()
             assert not await in_both_themes(app, pilot)
 

@@ -23,6 +23,8 @@ from kanatui.tui.widgets.dialogs import Details
 from kanatui.tui.widgets.ticks import line
 from kanatui.tui.words import in_the_app
 
+_NONE_YET = """No data sets yet: g writes one from this recipe.
+A training can do without, it makes its images as it goes: ctrl+t"""
 _LOG_SHOWN = 16 * 1024
 
 
@@ -68,11 +70,7 @@ class DatasetsPanel(Vertical):
     def _repaint(self) -> None:
         listed = self.query_one(OptionList)
         width = listed.scrollable_content_region.width
-        text = (
-            "enter: its images · d: details"
-            if self._found
-            else "no data sets yet: press g to write one from this recipe"
-        )
+        text = "enter: its images · d: details" if self._found else _NONE_YET
         state = self.query_one("#datasets-state", Static)
         if str(state.content) != text:
             # Every update repeats the layout and sends the scroll bars again, which costs 0.5 kB/s.

@@ -215,6 +215,7 @@ class Pages(Vertical):
             for each in line
         ]
         self._pictures = list(answer.arrays["characters"])
+        self.add_class("with-picture")
         self.query_one(PageView).show(answer.arrays["page"], [each.box for each in self.found])
         self._list()
         self.query_one(GlyphSheet).focus()

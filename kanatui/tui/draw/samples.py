@@ -36,7 +36,7 @@ _MOST_SHOWN = 400
 _SIDE = 64
 _ALL = "all"
 _DOUBTFUL = "doubtful"
-_NONE_YET = "No samples yet: draw a character and label it."
+_NONE_YET = "No samples yet: d draws, g prints a sheet, i imports."
 
 T = TypeVar("T")
 
