@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -43,18 +43,25 @@ def print_json(value: Any) -> None:
     print(json_text(value))
 
 
-def print_sheet(pixels: Pixels, plain: bool) -> None:
-    """Print a picture, uint8 [H, W]: with half blocks on a terminal, else or if ``plain`` as characters."""
-    from rich.text import Text
+def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str) -> None:
+    """Print rows of glyphs, each ``size`` columns wide, with a blank column and a blank line between them."""
+    from rich.segment import Segment, Segments
+    from rich.style import Style
 
-    from kanatui.core.blocks import ascii_lines, half_blocks
+    from kanatui.tui.pictures import Pictures
+    from kanatui.tui.terminal import Choice, chosen_here
 
-    if plain or not out.is_terminal:
-        print("\n".join(ascii_lines(pixels)))
-        return
-    for line in half_blocks(pixels):
-        runs = ((text, f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})") for text, ink, paper in line)
-        out.print(Text.assemble(*runs), end="\n", soft_wrap=True)
+    if wanted or (out.is_terminal and not out.no_color):
+        choice = chosen_here(wanted)
+    else:
+        choice = Choice("ascii", "no terminal, or no colour")
+    pictures = Pictures(choice, lambda data: print(data, end=""))
+    for start in range(0, len(images), columns):
+        row = [pictures.draw(image, size, size // 2, Style.null()) for image in images[start : start + columns]]
+        for line in zip(*row, strict=True):
+            joined = [segment for tile in line for segment in (*tile, Segment(" "))]
+            out.print(Segments([*joined[:-1], Segment.line()]), end="")
+        out.print()
 
 
 def complain(message: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out, print_sheet
+from kanatui.cli.console import out, print_glyphs
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
 from kanatui.core.units import counted
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     "--size", type=click.IntRange(8, 256), default=20, show_default=True, help="Width of a glyph on screen, in columns."
 )
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the sheet to a PNG file instead.")
-@click.option("--ascii", "plain", is_flag=True, help="Use plain characters instead of half blocks.")
+@click.option("--ascii", "plain", is_flag=True, help="Use plain characters.")
+@click.option("--pictures", default="", metavar="WAY", help="Show glyphs this way: auto, sextants … (see doctor).")
 def preview_command(
-    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, **options: Any
+    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, pictures: str, **options: Any
 ) -> None:
     """Show a contact sheet of the images that a recipe makes, sampled from its whole data set."""
     stream = open_stream(build_recipe(**with_recipe_argument(name, options)))
@@ -38,9 +39,7 @@ def preview_command(
         _write_sheet(png, images)
         out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
         return
-    from kanatui.core.blocks import sheet, shrink
-
-    print_sheet(sheet([shrink(image, size) for image in images], min(columns, len(images))), plain or out.no_color)
+    print_glyphs(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,11 @@ from kanatui.training.event_text import metrics_text, outcome
 
 if TYPE_CHECKING:
     from kanatui.training.runs import Run, Status
+
+CHARTS = ("loss", "scores", "rate", "speed", "memory")
+"""The charts of the app (:data:`kanatui.tui.train.curves.KINDS`), named here so that help needs no Textual."""
+
+AXES = ("step", "epoch", "time")
 
 _ANSWER_WITHIN = 10.0  # seconds; a training reads its commands between two batches
 _LOOK_EVERY = 0.2
@@ -30,17 +36,29 @@ def say_what_next(run: Run, state: str) -> None:
         out.print(f"continue with: kanatui train --resume {run.number}")
 
 
-@click.command("runs")
+@click.group("runs", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--rename", nargs=2, metavar="RUN TITLE", help="Give a run a title; an empty one removes it.")
 @click.option("--note", nargs=2, metavar="RUN TEXT", help="Add a note to a run; an empty one removes it.")
 @click.option("--delete", metavar="RUN", help="Delete a run (asks first).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
 def runs_command(
-    as_json: bool, rename: tuple[str, str] | None, note: tuple[str, str] | None, delete: str | None, yes: bool
+    context: click.Context,
+    as_json: bool,
+    rename: tuple[str, str] | None,
+    note: tuple[str, str] | None,
+    delete: str | None,
+    yes: bool,
 ) -> None:
-    """List the runs, newest last, with state, progress, best scores, age and title."""
+    """List the runs, newest last, with state, progress, best scores, age and title.
+
+    `kanatui runs plot` draws their curves.
+    """
     from kanatui.training.runs import find_run
+
+    if context.invoked_subcommand:
+        return
 
     if sum(map(bool, (rename, note, delete))) > 1:
         raise UsageError("--rename, --note and --delete cannot be combined")
@@ -56,6 +74,71 @@ def runs_command(
         _delete(find_run(delete), yes)
     else:
         _list(as_json)
+
+
+@runs_command.command("plot")
+@click.argument("references", metavar="RUN…", nargs=-1, required=True)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="A PNG, SVG or PDF file.",
+)
+@click.option(
+    "--chart", "-c", "charts", multiple=True, type=click.Choice(CHARTS), help="Which charts (default: loss, scores)."
+)
+@click.option("--metric", metavar="NAME", help="The one curve to draw of each run, e.g. strict.")
+@click.option("--axis", type=click.Choice(AXES), default="step", show_default=True, help="What to draw over.")
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(0, 50),
+    default=2.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="The share of the curve that noisy values are averaged over.",
+)
+@click.option("--log", is_flag=True, help="Logarithmic axes; scores as errors.")
+@click.option("--inliers", is_flag=True, help="Let outliers run out of the picture.")
+def plot_command(
+    references: tuple[str, ...],
+    output: Path,
+    charts: tuple[str, ...],
+    metric: str | None,
+    axis: str,
+    smoothing: float,
+    log: bool,
+    inliers: bool,
+) -> None:
+    """Draw the curves of runs into a file, those of several runs over each other.
+
+    It needs matplotlib, which the extra `figures` installs.
+    """
+    from kanatui.evaluation.figures import check_file, save_curves
+    from kanatui.training.runs import find_run
+    from kanatui.tui.train.curves import KINDS, ChartedRun, View, choose_tints, panels
+    from kanatui.tui.train.follow import History
+
+    check_file(output)
+    kinds = [kind for kind in KINDS if kind.id in (charts or CHARTS[:2])]
+    known = [curve for kind in kinds for curve in kind.curves]
+    if metric and metric not in known:
+        raise UsageError(f"--metric {metric}: these charts have {', '.join(known)}")
+    runs = []
+    found = {run.id: run for run in map(find_run, references)}
+    tints = choose_tints(list(found), {})
+    for run in found.values():
+        history = History()
+        reader = run.events()
+        while events := reader.read():
+            history.add(events)
+        if not history.last_step:
+            raise RunError(f"run {run.id} has no steps to draw yet; wait for its first")
+        runs.append(ChartedRun(run.title, history, tints[run.id]))
+    view = View(axis, smoothing / 100, log, inliers, metric or "")
+    save_curves(output, panels(runs, kinds, view))
+    out.print(f"wrote {output}", markup=False, soft_wrap=True)
 
 
 def _delete(run: Run, yes: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import complain, counting, out, print_json, print_sheet, warn
+from kanatui.cli.console import complain, counting, out, print_glyphs, print_json, warn
 from kanatui.cli.options import chosen_weights
 from kanatui.core.units import counted
 
@@ -160,7 +160,6 @@ def _data(file: Path, taken: Taken) -> dict[str, Any]:
 
 
 def _print(taken: Taken, plain: bool) -> None:
-    from kanatui.core.blocks import sheet, shrink
     from kanatui.pictures.sheets.boxes import State
 
     page = taken.sheet.page
@@ -168,9 +167,10 @@ def _print(taken: Taken, plain: bool) -> None:
     if taken.known:
         warn(f"{title}: {taken.known}; nothing added")
         return
-    pictures = [shrink(one.box.picture, _TILE) for one in taken.kept if one.sample]
+    pictures = [one.box.picture for one in taken.kept if one.sample]
     if pictures:
-        print_sheet(sheet(pictures, min(len(pictures), max(1, (out.width + 1) // (_TILE + 1)))), plain)
+        columns = min(len(pictures), max(1, (out.width + 1) // (_TILE + 1)))
+        print_glyphs(pictures, _TILE, columns, "ascii" if plain else "")
     counts = [f"{taken.count(state)} {state.value}" for state in State if taken.count(state)]
     out.print(f"{title}: {', '.join(counts)}", markup=False, soft_wrap=True)
     for one in taken.doubts[:_MOST_NAMED]:

@@ -96,19 +96,20 @@ def test_pictures_are_opened_again_as_the_model_saw_them(first, labelled):
     done = evaluate("1", {"kind": "faces"}, None, None, silent)
     assert done.faces == ("noto-serif-cjk-jp-regular",)
     records = [0, 5, 3]
-    images, errors = open_pictures(done, records, open_source)
+    images, told, errors = open_pictures(done, records, open_source)
     source = open_source(first.config["source"])
     assert (images == source.images(done.load()[0].records["image"][records])).all() and errors == []
+    assert all(text.startswith("face noto-serif-cjk-jp-regular\n") for text in told)
 
     done = evaluate("1", {"kind": "folder", "path": str(labelled)}, None, None, silent)
     predictions, files = done.load()
     assert done.total.images == 5 and sorted(files) == ["い/0.png", "い/1.png", "へ/3.png", "へ/blank.png", "シ/2.png"]
     places = [predictions.records["image"].tolist().index(files.index(name)) for name in ("シ/2.png", "へ/blank.png")]
     (labelled / "シ" / "2.png").rename(labelled / "kept.png")
-    images, errors = open_pictures(done, places, open_source)
+    images, _, errors = open_pictures(done, places, open_source)
     assert not images.any() and len(errors) == 2 and "2.png" in errors[0] and "no ink" in errors[1]
     (labelled / "kept.png").rename(labelled / "シ" / "2.png")
-    images, _ = open_pictures(done, places, open_source)
+    images, _, _ = open_pictures(done, places, open_source)
     assert any(
         (images[0] == image).all()
         for image in hypotheses(Image.open(labelled / "シ" / "2.png"), done.image_size).images

@@ -1,12 +1,10 @@
 """The Draw screen: saying what a drawing was, practice, and the samples."""
 
-import numpy as np
 import pytest
 from textual.widgets import Input, OptionList
 
 from kanatui.evaluation import samples
 from kanatui.kana.alphabet import KANA
-from kanatui.tui.draw.picture import braille_lines
 from kanatui.tui.draw.practice import Practice, in_order, next_wanted
 from kanatui.tui.draw.readings import ReadingRow
 from kanatui.tui.draw.samples import Samples
@@ -230,9 +228,3 @@ async def test_no_samples_is_said():
         await at.until(lambda: "No samples yet" in screen_text(at.app))
         assert at.app.screen.query_one(OptionList).option_count == 1
         assert list(at.app.screen.query(Samples))
-
-
-def test_braille_draws_eight_dots_a_cell():
-    image = np.zeros((16, 16), dtype=np.uint8)
-    image[0, 0] = image[15, 15] = image[3, 2] = 255
-    assert braille_lines(image, 8) == ["⠁⡀" + "⠀" * 6, "⠀" * 8, "⠀" * 8, "⠀" * 7 + "⢀"]

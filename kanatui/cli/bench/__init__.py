@@ -116,6 +116,18 @@ def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_
     _measure([functools.partial(_unknown, model, folder, faces)], as_json)
 
 
+@bench_command.command("glyphs")
+@click.argument("model", required=False)
+@click.option("--columns", type=click.IntRange(4, 64), help="Width of a glyph in cells.  [default: 12]")
+@_json
+def bench_glyphs(model: str | None, columns: int | None, as_json: bool) -> None:
+    """Show glyphs in cells, each way: how true, how readable, how many bytes, how fast. Takes half a minute.
+
+    MODEL is a run, latest, a weights file, or default (used if none is given).
+    """
+    _measure([functools.partial(_glyphs, model, columns)], as_json)
+
+
 @bench_command.command("sheets")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the photos.")
@@ -144,7 +156,7 @@ def bench_sheets(
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
-    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 3 minutes."""
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 5 minutes."""
     _measure([_tui], as_json)
 
 
@@ -153,7 +165,7 @@ def bench_tui(as_json: bool) -> None:
 @_json
 def bench_all(full: bool, as_json: bool) -> None:
     """Run all of these benchmarks."""
-    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _tui], as_json)
+    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _glyphs, _tui], as_json)
 
 
 def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
@@ -218,6 +230,14 @@ def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[
 
     with _stages() as on_stage:
         return unknown.measure_unknown(chosen_weights(model), folder, faces.split(",") if faces else [], on_stage)
+
+
+def _glyphs(model: str | None = None, columns: int | None = None) -> list[Figure]:
+    from kanatui.cli.bench import glyphs
+    from kanatui.cli.options import chosen_weights
+
+    with _stages() as on_stage:
+        return glyphs.measure_glyphs(chosen_weights(model), columns or glyphs.COLUMNS, on_stage)
 
 
 def _sheets(

@@ -11,6 +11,7 @@ JOBS = {
     "layout": "kanatui.engine.jobs.planning:layout",
     "rate": "kanatui.engine.jobs.preview:rate",
     "sheet": "kanatui.engine.jobs.preview:sheet",
+    "stages": "kanatui.engine.jobs.stages:stages",
     "before_after": "kanatui.engine.jobs.preview:before_after",
     "evaluate": "kanatui.engine.jobs.evaluate:evaluate",
     "pictures": "kanatui.engine.jobs.evaluate:pictures",

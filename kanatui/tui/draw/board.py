@@ -9,6 +9,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.widgets import Select, Static
 from typing_extensions import override
 
@@ -24,6 +25,7 @@ from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
 from kanatui.tui.models import NONE_YET, models_for_drawing
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
 
 _HINT = """Draw with the mouse, or with
@@ -39,6 +41,14 @@ p asks for characters.
 
 _PASSED = 5
 """How many of the last characters practice does not ask for again."""
+
+
+class Paper(Vertical):
+    """What the canvas lies in: as wide as makes it a square, two columns for a line."""
+
+    @override
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return 2 * container.height
 
 
 class Board(Horizontal):
@@ -71,8 +81,9 @@ class Board(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        yield Canvas()
-        with Vertical(id="side"):
+        with pane(Paper(id="paper"), "Board"):
+            yield Canvas()
+        with pane(Vertical(id="side"), "Read as"):
             yield Select[str]([], prompt="no model", compact=True, id="model")
             yield PracticePrompt()
             yield ReadingsPanel()

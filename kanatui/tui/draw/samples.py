@@ -26,6 +26,7 @@ from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import Pixels
 from kanatui.tui.host import host
 from kanatui.tui.models import NONE_YET
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask, AskPath, Confirm, Details
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
@@ -35,7 +36,7 @@ _MOST_SHOWN = 400
 _SIDE = 64
 _ALL = "all"
 _DOUBTFUL = "doubtful"
-_NONE_YET = "No samples yet: draw a character and label it."
+_NONE_YET = "No samples yet: d draws, g prints a sheet, i imports."
 
 T = TypeVar("T")
 
@@ -64,20 +65,33 @@ class Samples(Horizontal):
         self._shown: list[Sample] = []
         self._doubtful: list[Sample] = []
         self._chosen = _ALL
+        self._wanted = ""
         self.model = ""
         """Reference of the model that reads what is written on sheets, "" if there is none."""
 
     @override
     def compose(self) -> ComposeResult:
-        yield OptionList(id="characters")
-        with Vertical():
+        with pane(Vertical(id="sample-characters"), "Characters"):
+            yield OptionList(id="characters")
+        with pane(Vertical(id="samples-sheet"), "Samples"):
             yield GlyphSheet(empty=_NONE_YET)
             yield Static("", id="about", markup=False)
+
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done with the sample under the cursor, and with all of them."""
+        if action in ("relabel", "remove"):
+            return self.is_mounted and self._current is not None
+        return bool(self._samples) if action == "export" else True
 
     @property
     def _current(self) -> Sample | None:
         cursor = self.query_one(GlyphSheet).cursor
         return self._shown[cursor] if cursor < len(self._shown) else None
+
+    def choose(self, character: str) -> None:
+        """Show the samples of a character once they are listed again; all of them if there is none."""
+        self._chosen = self._wanted = character
 
     # ── showing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,6 +109,9 @@ class Samples(Horizontal):
             counts[sample.character] = counts.get(sample.character, 0) + 1
         if self._chosen not in counts and not (self._chosen == _DOUBTFUL and self._doubtful):
             self._chosen = _ALL
+            if self._wanted:
+                self.notify(f"no samples of {self._wanted} yet: draw one and label it")
+        self._wanted = ""
         options = self.query_one(OptionList)
         with self.prevent(OptionList.OptionHighlighted):
             options.set_options(
@@ -131,6 +148,7 @@ class Samples(Horizontal):
 
     @on(GlyphSheet.Highlighted)
     def _tell(self) -> None:
+        self.refresh_bindings()
         sample = self._current
         if sample is None:
             self.query_one("#about", Static).update("")

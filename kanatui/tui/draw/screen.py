@@ -106,6 +106,11 @@ class DrawScreen(KanatuiScreen):
         self.query_one(Samples).reload()
         self.refresh_bindings()
 
+    async def show_samples(self, character: str) -> None:
+        """Show and focus the samples of a character, for users who come here from Evaluate."""
+        self.query_one(Samples).choose(character)
+        self.action_samples()
+
     def action_pages(self) -> None:
         """Show and focus what reads pictures of lines; ask for a picture if there is none yet."""
         pages = self.query_one(Pages)

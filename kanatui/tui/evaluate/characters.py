@@ -1,10 +1,12 @@
-"""The table of each character's scores, worst first."""
+"""The table of each character's scores, worst first, or sorted by any column."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from kanatui.kana.romaji import NAMES
@@ -28,8 +30,18 @@ def named(character: str) -> str:
 class CharacterTable(DataTable[Text]):
     """Scores of each character, the worst first. Enter shows the misread images."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "sort(1)", "Sort", key_display="←→", tooltip="Sort by the next column to the right or left"),
+        Binding("left", "sort(-1)", "Sort by the column to the left", show=False),
+        Binding("o", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
+    ]
+
     def __init__(self, **options: Any) -> None:
         super().__init__(cursor_type="row", **options)
+        self._by = ""
+        """The column that the user sorts by, "" for the score that counts."""
+        self._reversed = False
+        self._shown: tuple[Scores, bool] | None = None
 
     @property
     def character(self) -> str:
@@ -38,16 +50,18 @@ class CharacterTable(DataTable[Text]):
         return row.key.value or "" if row else ""
 
     def show(self, scores: Scores, folded: bool) -> None:
-        """Show scores, with the cursor on the row of all characters.
+        """Show scores, with the cursor on the row of all characters; another order that the user chose stays.
 
         Args:
             scores: the scores.
             folded: order by the folded scores, and leave out misreadings between look-alikes.
         """
+        self._shown = scores, folded
         self.clear(columns=True)
-        ordered_by = "folded" if folded else "strict"
+        ordered_by = self._by or ("folded" if folded else "strict")
+        mark = "▾" if self._reversed else "▴"
         for label in _COLUMNS:
-            self.add_column(f"{label} ▴" if label == ordered_by else label)
+            self.add_column(f"{label} {mark}" if label == ordered_by else label, key=label)
         worst: dict[str, str] = {}
         for confusion in scores.confusions:
             if not (folded and confusion.folded):
@@ -57,8 +71,47 @@ class CharacterTable(DataTable[Text]):
                     f"{confusion.read or 'nothing'} {confusion.count:,} ({whole_percent(confusion.count / among)})",
                 )
         self._add("", scores.total, "")
-        for character in sorted(scores.per_character, key=lambda c: _merit(scores.per_character[c], folded)):
+        for character in self._in_order(scores, folded, worst):
             self._add(character, scores.per_character[character], worst.get(character, ""))
+
+    def _in_order(self, scores: Scores, folded: bool, worst: Mapping[str, str]) -> list[str]:
+        found = scores.per_character
+        keys: dict[str, Callable[[str], Any]] = {
+            "character": lambda character: list(found).index(character),
+            "images": lambda character: found[character].images,
+            "misread as": lambda character: worst.get(character, ""),
+        } | {metric.heading: lambda character, key=metric.key: found[character][key] for metric in PER_CHARACTER}
+        merit = sorted(found, key=lambda character: _merit(found[character], folded))
+        ordered = sorted(merit, key=keys[self._by]) if self._by else merit
+        return ordered[::-1] if self._reversed else ordered
+
+    def action_sort(self, by: int) -> None:
+        """Sort by the next column to the right (1) or left (-1)."""
+        if self._shown:
+            folded = self._shown[1]
+            place = _COLUMNS.index(self._by or ("folded" if folded else "strict"))
+            self._sort(_COLUMNS[(place + by) % len(_COLUMNS)])
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        self._reversed = not self._reversed
+        self._sort(self._by)
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        """Sort by the column that was clicked; in reverse if it is sorted by that already."""
+        event.stop()
+        chosen = event.column_key.value or ""
+        if chosen == self._by:
+            self._reversed = not self._reversed
+        self._sort(chosen)
+
+    def _sort(self, by: str) -> None:
+        """Show the same scores in another order, with the cursor on the same character."""
+        self._by = by
+        if self._shown:
+            character = self.character
+            self.show(*self._shown)
+            self.move_cursor(row=self.get_row_index(character))
 
     def _add(self, character: str, score: Score, misread: str) -> None:
         figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from kanatui.model.metrics import VALIDATED
 from kanatui.training.event_text import describe, ranking_scores
 from kanatui.training.events import Event
@@ -22,11 +24,23 @@ _MOST_LINES = 400
 _MOST_MARKS = 200
 _MOST_ANSWERS = 50
 
-MEASURED = ("loss", "rate", "images_per_second")
+MEASURED = ("loss", "rate", "images_per_second", "memory", "elapsed")
 """The values of step events that have a curve."""
+
+VALIDATION_LOSS = "validation loss"
+"""The curve of the validations' loss."""
 
 SCORES = tuple(metric.key for metric in VALIDATED)
 """The scores of validations that have a curve, in percent."""
+
+
+AXES = {"step": "steps", "epoch": "epochs", "time": "time trained"}
+"""What curves can be drawn over, and what the axis is called."""
+
+_MOST_TIMES = 1000
+"""Points between which the time of a step is interpolated."""
+
+_FAR = 1e15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +55,7 @@ class History:
     """A summary of a run's events, in bounded memory however many there are."""
 
     def __init__(self) -> None:
-        self.curves: dict[str, Series] = {name: Series() for name in (*MEASURED, *SCORES)}
+        self.curves: dict[str, Series] = {name: Series() for name in (*MEASURED, VALIDATION_LOSS, *SCORES)}
         """By name; x is the step."""
         self.marks: list[Mark] = []
         self.lines: deque[str] = deque(maxlen=_MOST_LINES)
@@ -125,6 +139,36 @@ class History:
             self.best = self.scores
         for name in SCORES:
             self.curves[name].add(int(event["step"]), 100 * self.scores[name])
+        if "loss" in ranked:
+            self.curves[VALIDATION_LOSS].add(int(event["step"]), float(ranked["loss"]))
+
+    # ── along which axis ──────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def last_step(self) -> float:
+        """The last step that anything is known of."""
+        return max(float(self.step.get("step", 0)), self.scores.get("step", 0.0))
+
+    def along(self, axis: str, steps: Sequence[float]) -> list[float]:
+        """Return where steps are on an axis of :data:`AXES`; [] if the events do not tell."""
+        return self._mapped(axis, steps, back=False)
+
+    def steps_at(self, axis: str, values: Sequence[float]) -> list[float]:
+        """Return the steps at values of an axis, the reverse of :meth:`along`."""
+        return self._mapped(axis, values, back=True)
+
+    def _mapped(self, axis: str, values: Sequence[float], back: bool) -> list[float]:
+        if axis == "step":
+            return list(values)
+        if axis == "epoch":
+            batches = float(self.start.get("batches") or 0)
+            return [value * batches if back else value / batches for value in values] if batches else []
+        steps, seconds = self.curves["elapsed"].drawn(most=_MOST_TIMES)
+        if not steps:
+            return []
+        known = [0.0, *steps], [0.0, *seconds]
+        wanted = [min(max(value, -_FAR), _FAR) for value in values]
+        return [float(value) for value in np.interp(wanted, *(known[::-1] if back else known))]
 
     def _mark(self, mark: Mark) -> None:
         self.marks = [*self.marks, mark][-_MOST_MARKS:]
