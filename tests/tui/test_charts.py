@@ -27,8 +27,8 @@ def history(steps=300, batches=100):
     return made
 
 
-def drawn(kind, runs=None, seen=None, height=20, **view):
-    return Drawer(kind, View(**view), Terminal(), height).picture(runs or [ChartedRun("one", history())], seen)
+def drawn(kind, runs=None, seen=None, **view):
+    return Drawer(kind, View(**view), Terminal(), (60, 20)).picture(runs or [ChartedRun("one", history())], seen)
 
 
 # ── what is drawn ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,8 +80,9 @@ def test_validations_are_joined_and_the_last_and_the_best_have_their_signs():
 
 def test_each_run_keeps_its_colour_and_the_metric_is_chosen():
     runs = [ChartedRun("one", history(), 0), ChartedRun("two", history(200), 5)]
-    assert [entry.word for entry in drawn(SCORES, runs).entries] == ["one folded", "two folded"]
-    assert [entry.word for entry in drawn(SCORES, runs, metric="strict").entries] == ["one strict", "two strict"]
+    assert [entry.word for entry in drawn(SCORES, runs).entries] == ["one", "two"]
+    assert drawn(SCORES, runs).title == "read right, % · folded" and drawn(LOSS, runs).title == "loss"
+    assert drawn(SCORES, runs, metric="strict").title == "read right, % · strict"
     assert [entry.colour for entry in drawn(SCORES, runs[::-1]).entries] == [DARK[5], DARK[0]]
     first = choose_tints(["001-a", "003-b"], {})
     assert first == {"001-a": 0, "003-b": 2}
@@ -90,7 +91,7 @@ def test_each_run_keeps_its_colour_and_the_metric_is_chosen():
 
 def test_without_colour_lines_differ_in_how_they_are_broken():
     runs = [ChartedRun(str(tint), history(), tint) for tint in range(len(DARK))]
-    picture = Drawer(LOSS, View(), Terminal(coloured=False), 20).picture(runs, None)
+    picture = Drawer(LOSS, View(), Terminal(coloured=False), (60, 20)).picture(runs, None)
     lines = [curve for curve in picture.curves if not curve.marker]
     assert len({curve.pattern for curve in lines}) == len({curve.trail for curve in lines}) == len(runs)
 
@@ -120,7 +121,6 @@ async def test_each_key_of_a_chart(tmp_path, monkeypatch):
         charts = app.screen.live.charts
         app.screen.live.watch_run(app.screen.runs.row("001-recorded"))
         await until(pilot, lambda: "smoothed" in charts.charts[0].title)
-        await pilot.press("g")
         loss, scores = charts.charts[:2]
         loss.plot.focus()
         assert loss.state == "steps · smoothing 2 % · linear"
@@ -140,7 +140,7 @@ async def test_each_key_of_a_chart(tmp_path, monkeypatch):
         assert "┬" in app.clipboard and "not smoothed" in app.clipboard
         await pilot.press("f")
         await until(pilot, lambda: not scores.display and not app.screen.query_one("#train-runs").display)
-        assert loss.size.width > 110 and "Images" not in screen_text(app)
+        assert loss.size.width > 110 and "[Charts]" not in screen_text(app)
         for size in ((80, 12), (20, 5)):
             await pilot.resize_terminal(*size)
             await until(pilot, lambda: any(0x2800 < ord(letter) < 0x2900 for letter in screen_text(app)))

@@ -404,3 +404,68 @@ async def test_a_damaged_evaluation_is_a_message(first):
         await until(pilot, tells(app, "evaluate again"))
         app.evaluate_run("009-none")
         await until(pilot, tells(app, "run 009-none has no weights yet"))
+
+
+async def test_sorting_reliability_samples_and_figures(first, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluate("1", {"kind": "held_out"}, None, None, silent)
+    app = make_app("evaluate")
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.evaluate_run(first.id)
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
+        scores, predictions = app.screen.loaded.scores, app.screen.loaded.predictions
+        table = app.screen.query_one(CharacterTable)
+        await pilot.press("c")
+
+        def characters():
+            return [row[0][0] for row in rows(app, "#characters")][1:]
+
+        # By each column in turn, in reverse, and by a click on a heading; the cursor stays on its character.
+        await pilot.press("down")
+        worst = table.character
+        await pilot.press("left", "left")  # from folded by strict to images
+        images = [scores.per_character[character].images for character in characters()]
+        assert images == sorted(images) and table.character == worst
+        await pilot.press("o")
+        assert [scores.per_character[character].images for character in characters()] == images[::-1]
+        await pilot.press("left", "o")
+        assert characters() == list(scores.per_character)
+        await pilot.press("y")
+        assert app.clipboard.splitlines()[1].startswith("all\t")
+
+        # All images of a character: its wrong ones first.
+        await pilot.press("a")
+        count = scores.per_character[worst].images
+        await until(pilot, shows(app, f": {count:,} images"))
+        of = predictions.of(worst)
+        right = predictions.right(folded=False)[of].tolist()
+        assert len(of) == count and right == sorted(right)
+        await pilot.press("a")
+
+        # The reliability diagram, and the misread images of a bin; how one was made.
+        await pilot.press("r")
+        assert app.focused.id == "bins"
+        bins = [each for each in scores.reliability if each.images]
+        shown = rows(app, "#bins")
+        assert [row[1].strip() for row in shown] == [f"{each.images:,}" for each in bins[::-1]]
+        misread = [each for each in bins[::-1] if round(each.images * each.accuracy) < each.images]
+        assert misread, "the model should not be perfect, or there is nothing to look at"
+        await pilot.press(*["down"] * bins[::-1].index(misread[0]))
+        wrong = misread[0].images - round(misread[0].images * misread[0].accuracy)
+        await until(pilot, shows(app, f"{wrong:,} of {misread[0].images:,} misread"))
+        await until(pilot, lambda: images_shown(app) == wrong)
+        await look_closer(app, pilot)
+        assert "face noto-sans-cjk-jp" in screen_text(app), "how it was made is said"
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, ImageZoom))
+        app.screen.query_one("#bins").focus()
+        await pilot.press("F")
+        await until(pilot, shows(app, "Save the reliability as"))
+        await pilot.press("enter")
+        await until(pilot, tells(app, f"{first.id}-reliability.png"))
+        assert (tmp_path / f"{first.id}-reliability.png").read_bytes().startswith(b"\x89PNG")
+
+        # From a character to the samples of it that the user drew.
+        await pilot.press("c", "s")
+        await until(pilot, lambda: app.current_mode == "draw")
+        await until(pilot, tells(app, f"no samples of {worst} yet"))

@@ -123,7 +123,7 @@ async def test_marked_runs_are_laid_over_each_other():
         signs = ["─@─ six", "─*─ five", "─#─ four"]
         await until(pilot, lambda: all(sign in titles(app)[0] for sign in signs))
         assert "raw" not in titles(app)[0]
-        assert "five folded" in titles(app)[1]
+        assert titles(app)[1].startswith("read right, % · folded  ─@─ six")
         assert "+1 5 five" in screen_text(app) and "+2 4 four" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: titles(app)[0].startswith("loss  ─#─ four  "))
@@ -189,6 +189,7 @@ async def test_a_chart_in_a_small_window(size):
         await until(pilot, lambda: "smoothed" in titles(app)[0])
         app.screen.live.charts.charts[0].query_one(Plot).focus()
         await pilot.resize_terminal(*size)
+        await until(pilot, lambda: any(0x2800 < ord(letter) < 0x2900 for letter in screen_text(app)))
         await pilot.press("up", "down", "left", "right", "plus", "minus", "r")
         await pilot.resize_terminal(120, 40)
         await until(pilot, lambda: "step 277" in screen_text(app))

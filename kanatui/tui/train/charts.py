@@ -141,7 +141,7 @@ class Chart(Vertical):
 
     def _draw(self, terminal: Terminal) -> None:
         plot = self.plot
-        drawer = Drawer(self.kind, self.view, terminal, plot.size.height)
+        drawer = Drawer(self.kind, self.view, terminal, (plot.size.width, plot.size.height))
         picture = drawer.picture(self._runs, plot.axes[0] if plot.moved else None)
         self._picture = picture
         plot.show(picture.curves, picture.marks, picture.x, picture.y, terminal.plain)
@@ -151,8 +151,9 @@ class Chart(Vertical):
         """Say which curve is which, and how they are drawn."""
         if self._picture is None:
             return
-        most = 1 if self.size.height < _HIGH_ENOUGH else _MOST_LEGEND
-        lines = _wrapped(self._picture.legend(self.plot.cross), self.size.width, most)
+        low = self.size.height < _HIGH_ENOUGH
+        legend = self._picture.legend(self.plot.cross, short=low)
+        lines = _wrapped(legend, self.size.width, 1 if low else _MOST_LEGEND)
         title = self.query_one(".chart-title", Static)
         if len(lines) != self._legend_lines:
             self._legend_lines = len(lines)
@@ -174,11 +175,34 @@ class Charts(Container):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "full", "Full screen", tooltip="Show this chart alone on the whole screen, or all again"),
         Binding("x", "axis", "Axis", tooltip="Draw over steps, epochs or the time trained"),
-        Binding("left_square_bracket", "smooth(-1)", "Rougher", key_display="[", tooltip="Smooth the curves less"),
-        Binding("right_square_bracket", "smooth(1)", "Smoother", key_display="]", tooltip="Smooth the curves more"),
-        Binding("L", "log", "Log scale", key_display="L", tooltip="Make the upright axis logarithmic, or linear again"),
-        Binding("u", "outliers", "Outliers", tooltip="Let outliers run out of the picture, or show all of it"),
-        Binding("m", "metric", "Metric", tooltip="Choose which curves of the runs this chart shows"),
+        Binding(
+            "left_square_bracket",
+            "smooth(-1)",
+            "Rougher",
+            show=False,
+            key_display="[",
+            tooltip="Smooth the curves less",
+        ),
+        Binding(
+            "right_square_bracket",
+            "smooth(1)",
+            "Smoother",
+            show=False,
+            key_display="]",
+            tooltip="Smooth the curves more",
+        ),
+        Binding(
+            "L",
+            "log",
+            "Log scale",
+            show=False,
+            key_display="L",
+            tooltip="Make the upright axis logarithmic, or linear again",
+        ),
+        Binding(
+            "u", "outliers", "Outliers", show=False, tooltip="Let outliers run out of the picture, or show all of it"
+        ),
+        Binding("m", "metric", "Metric", show=False, tooltip="Choose which curves of the runs this chart shows"),
         Binding("F", "figure", "Figure", key_display="F", show=False, tooltip="Save this chart as PNG, SVG or PDF"),
         Binding("escape", "all", "All charts", show=False),
     ]
@@ -338,5 +362,7 @@ def _wrapped(parts: Sequence[Content], width: int, most: int) -> list[Content]:
 
 def _put(line: Static, text: Content) -> None:
     """Change a line if its text is different: what is not sent costs nothing."""
-    if line.content != text:
+    before = line.content
+    # Contents are equal if their texts are, whatever their colours.
+    if not isinstance(before, Content) or (before.plain, before.spans) != (text.plain, text.spans):
         line.update(text, layout=False)

@@ -32,7 +32,9 @@ _SECOND = {True: "#E4E4E4", False: "#333333"}
 
 _RAW = {True: "#7A7A7A", False: "#9A9A9A"}
 
-_MOST_SIGNS = 12
+_COLUMNS_A_SIGN = 7
+"""At least so many columns are between two signs of a curve."""
+
 _LEFT_OUT = 0.05
 """The share of the points at either end of the values that counts as outliers."""
 
@@ -41,8 +43,8 @@ _LEAST_ERROR = 0.01
 
 _ALMOST_CONSTANT = 1e-3
 
-_FILE_HEIGHT, _FILE_POINTS = 30, 2000
-"""How a chart in a file is drawn: with ticks as on a terminal of that height, and with that many points a curve."""
+_FILE_SIZE, _FILE_POINTS = (100, 30), 2000
+"""How a chart in a file is drawn: with ticks as on a terminal of that size, and with that many points a curve."""
 
 SMOOTHING = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """The shares of a curve over which it can be averaged."""
@@ -154,18 +156,30 @@ class Picture:
     marked: Sequence[Content]
     x: Axis
     y: Axis
+    plain: bool = False
 
-    def legend(self, cross: float | None) -> list[Content]:
-        """Return the parts of the legend: which curve is which, or their values at a position of the level axis."""
+    def legend(self, cross: float | None, short: bool = False) -> list[Content]:
+        """Return the parts of the legend: which curve is which, or their values at a position of the level axis.
+
+        Args:
+            cross: that position, None for which curve is which.
+            short: leave out what the signs and other charts say, too.
+        """
         if cross is None:
-            swatches = (Content.assemble((_swatch(e.sign), e.colour), f" {e.word}") for e in self.entries)
+            swatches = (Content.assemble((self._swatch(e.sign), e.colour), f" {e.word}") for e in self.entries)
             return [Content.styled(self.title, "bold"), *swatches, *self.marked]
         values = []
         for entry in self.entries:
             value = entry.read(cross)
             told = "–" if value is None else self.kind.text(value)
-            values.append(Content.assemble((_swatch(entry.sign), entry.colour), f" {entry.word} ", (told, "bold")))
-        return [Content.styled(f"{self.title} at {self._place(cross)}", "bold"), *values]
+            word = " " if short else f" {entry.word} "
+            values.append(Content.assemble((self._swatch(entry.sign), entry.colour), word, (told, "bold")))
+        title = self.title if short else f"{self.title} at {self._place(cross)}"
+        return [Content.styled(title, "bold"), *values]
+
+    def _swatch(self, sign: str) -> str:
+        line, dot = ("-", ".") if self.plain else ("─", "·")
+        return f"{line}{sign}{line}" if sign else 3 * dot
 
     def _place(self, cross: float) -> str:
         if isinstance(self.x, TimeAxis):
@@ -176,8 +190,8 @@ class Picture:
         """Return the picture for a file (:mod:`kanatui.evaluation.figures`); ``axis`` says what it is drawn over."""
         lines = []
         for entry in self.entries:
-            sign = "" if self.kind.smooth and entry.curve.faint else entry.sign
-            lines.append(Line(entry.word, entry.curve.xs, entry.curve.ys, entry.colour, sign, entry.curve.faint))
+            curve = entry.curve
+            lines.append(Line(entry.word, curve.xs, curve.ys, entry.colour, entry.sign, curve.faint))
         marks = [(mark.x, mark.letter) for mark in self.marks]
         scale, name = (60.0, f"{axis}, minutes") if isinstance(self.x, TimeAxis) else (1.0, axis)
         lines = [dataclasses.replace(line, xs=[x / scale for x in line.xs]) for line in lines]
@@ -185,24 +199,21 @@ class Picture:
         return Panel(self.title, name, lines, (self.y.low, self.y.high), isinstance(self.y, LogAxis), marks)
 
 
-def _swatch(sign: str) -> str:
-    return f"─{sign}─" if len(sign) == 1 else sign
-
-
 class Drawer:
     """Makes the picture of one chart."""
 
-    def __init__(self, kind: Kind, view: View, terminal: Terminal, height: int, most: int = 200) -> None:
+    def __init__(self, kind: Kind, view: View, terminal: Terminal, size: tuple[int, int], most: int = 200) -> None:
         """Set up.
 
         Args:
             kind: which chart.
             view: how to draw it.
             terminal: what can be shown.
-            height: of the plot in lines, which decides how its axis is rounded.
+            size: of the plot in columns and lines, which decide how many signs there are and how its axis is rounded.
             most: points of a curve.
         """
-        self.kind, self.view, self.terminal, self._height, self._most = kind, view, terminal, height, most
+        self.kind, self.view, self.terminal, self._most = kind, view, terminal, most
+        self._width, self._height = size
         self._errors = bool(kind.errors and view.log)
         self._entries: list[_Entry] = []
         self._curves: list[Curve] = []
@@ -220,8 +231,12 @@ class Drawer:
             self._draw_run(run, len(runs) == 1, seen or whole)
         lines, marked = self._marks(runs[0].history) if runs else ([], [])
         title = self.kind.errors if self._errors else self.kind.title
+        if len(runs) > 1 and (len(self.kind.curves) > 1 and (self.kind.errors or self.view.metric)):
+            title = f"{title} · {self.shown(alone=False)[0]}"
         curves = sorted(self._curves, key=lambda curve: not curve.faint)
-        return Picture(self.kind, title, curves, lines, self._entries[::-1], marked, whole, self._heights())
+        return Picture(
+            self.kind, title, curves, lines, self._entries[::-1], marked, whole, self._heights(), self.terminal.plain
+        )
 
     def _whole(self, runs: Sequence[ChartedRun]) -> Axis:
         """Return the level axis of all runs. It grows in leaps, so that between two redraws few cells change."""
@@ -246,8 +261,6 @@ class Drawer:
             colour = self._palette[run.tint] if main else _SECOND[self.terminal.dark]
             noisy = self.kind.smooth and name == self.kind.curves[0]
             word = run.name if not alone else name.replace("_", " ")
-            if not alone and (self.kind.errors or name != self.kind.curves[0]):
-                word = f"{run.name} {name}"
             self._draw(run.history, name, _Ink(colour, tint), word, seen, noisy=noisy, alone=alone)
 
     def _draw(self, history: History, name: str, ink: _Ink, word: str, seen: Axis, *, noisy: bool, alone: bool) -> None:
@@ -260,14 +273,14 @@ class Drawer:
         points = self._place(history, series.smooth(low, high, self._most, self.view.smoothing)) if averaged else raw
         if averaged and alone:
             grey = _RAW[self.terminal.dark]
-            self._add("raw", "···", Curve(*raw, grey, trail=".", faint=True), lambda x: self._value(history, series, x))
+            self._add("raw", "", Curve(*raw, grey, trail=".", faint=True), lambda x: self._value(history, series, x))
         pattern = SOLID if self.terminal.coloured else _PATTERNS[ink.tint]
         sign = SIGNS[ink.tint]
         read = (lambda x: _nearest(points, x)) if averaged else (lambda x: self._value(history, series, x))
         line = Curve(*points, ink.colour, trail=sign, pattern=pattern)
         self._add("smoothed" if averaged and alone else word, sign, line, read)
         if not noisy or not alone:
-            self._add_signs(points, ink, self._best(history, name))
+            self._add_signs(points, ink, seen, self._best(history, name))
         if bulk := series.bulk(low, high, _LEFT_OUT):
             self._bulks.append((self._shown_value(bulk[0]), self._shown_value(bulk[1])))
 
@@ -275,11 +288,14 @@ class Drawer:
         self._curves.append(curve)
         self._entries.append(_Entry(word, sign, curve.style, read, curve))
 
-    def _add_signs(self, points: Points, ink: _Ink, best: tuple[float, float] | None) -> None:
+    def _add_signs(self, points: Points, ink: _Ink, seen: Axis, best: tuple[float, float] | None) -> None:
         """Put the curve's sign on a few of its points, always on the last, and highlight the best."""
         xs, ys = points
-        stride = max(1, math.ceil(len(xs) / _MOST_SIGNS))
-        chosen = list(range(len(xs) - 1, -1, -stride))
+        apart = (seen.high - seen.low) * _COLUMNS_A_SIGN / max(self._width, _COLUMNS_A_SIGN)
+        chosen: list[int] = []
+        for i in range(len(xs) - 1, -1, -1):
+            if not chosen or xs[chosen[-1]] - xs[i] >= apart:
+                chosen.append(i)
         sign = SIGNS[ink.tint]
         self._curves.append(Curve([xs[i] for i in chosen], [ys[i] for i in chosen], f"bold {ink.colour}", sign))
         if best:
@@ -378,6 +394,6 @@ def panels(runs: Sequence[ChartedRun], kinds: Sequence[Kind], view: View, seen: 
     """Return charts for a file: the same curves as in the app, with more of their points, on white."""
     made = []
     for kind in kinds:
-        drawer = Drawer(kind, view, Terminal(dark=False), _FILE_HEIGHT, _FILE_POINTS)
+        drawer = Drawer(kind, view, Terminal(dark=False), _FILE_SIZE, _FILE_POINTS)
         made.append(drawer.picture(runs, seen).panel(AXES[view.axis]))
     return made

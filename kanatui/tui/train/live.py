@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -31,6 +31,9 @@ _POLL = 0.25
 _POLL_ANSWER = 0.05
 _FIGURES_EVERY = 0.5
 _CHARTS_EVERY = 1.0
+_SHORT, _TINY = 15, 8
+"""Lines below which the charts need those of the figures, and those of the tabs, too."""
+
 VIEWS = {"charts": "Charts", "images": "Images", "events": "Events", "log": "Log", "augment": "Augmentations"}
 _ANSWERED = {
     "pause": "paused",
@@ -310,7 +313,9 @@ class Live(Vertical):
         self.view = "charts"
         self._draw_charts()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < _SHORT, "short")
+        self.set_class(event.size.height < _TINY, "tiny")
         self.call_after_refresh(self._show_rest)
 
 
