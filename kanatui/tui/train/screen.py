@@ -125,6 +125,7 @@ class TrainScreen(KanatuiScreen):
         """Go to the form with a recipe or a data set chosen."""
         self.part = "new"
         await self.query_one(NewRun).choose(recipe, dataset)
+        self.query_one(NewRun).focus_first()  # also if the form was left at its end
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
