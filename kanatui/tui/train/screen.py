@@ -209,7 +209,7 @@ class TrainScreen(KanatuiScreen):
         if action == "start":
             return self.part == "new"
         if action == "part":
-            return parameters != (self.part,) or parameters == ("runs",)
+            return parameters != (self.part,)
         if not self.is_mounted or action not in (*_WHEN, *_VIEWS):
             return True
         row = self.target
