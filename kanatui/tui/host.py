@@ -71,7 +71,8 @@ class Host(OrderedKeys):
         if not details and isinstance(error, BaseException):
             details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
         self.last_problem = (text, details)
-        self.notify(f"{text}\n(! shows the details)", severity="error", timeout=8, markup=False)
+        more = "\n(! shows the details)" if details else ""
+        self.notify(f"{text}{more}", severity="error", timeout=8, markup=False)
 
     # ── other screens ─────────────────────────────────────────────────────────────────────────────────────────────
 

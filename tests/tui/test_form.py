@@ -57,7 +57,7 @@ async def test_a_held_arrow_ends_where_it_is_let_go():
     async with dataset_screen("image_size") as (app, pilot, control):
         burst(app, *["up"] * 30)
         await until(pilot, lambda: control.value == "272")
-        await until(pilot, lambda: app.screen.draft.fields["image_size"] == 62)
+        await until(pilot, lambda: app.screen.draft.fields["image_size"] == 272)
         assert await values_over_time(pilot, control) == {"272"}
 
 
@@ -162,8 +162,8 @@ async def test_each_field_tells_its_range_and_default_at_one_place(size):
         await until(pilot, lambda: "16 to 512 px" in screen_text(app))
         assert "default 64" in screen_text(app) and "side of the square images" in screen_text(app)
         where = place.region
-        burst(app, "9", "9")
-        await until(pilot, lambda: "3299 is above the maximum, 512" in str(place.content))
+        burst(app, "9", "9", "9")
+        await until(pilot, lambda: "✗ 999 is above the maximum, 512" in str(place.content))
         assert "16 to 512 px" in str(place.content)
         await pilot.press("shift+tab")
         await until(pilot, lambda: "hiragana, katakana" in str(place.content))

@@ -125,6 +125,7 @@ class TrainScreen(KanatuiScreen):
         """Go to the form with a recipe or a data set chosen."""
         self.part = "new"
         await self.query_one(NewRun).choose(recipe, dataset)
+        self.query_one(NewRun).focus_first()  # also if the form was left at its end
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,7 +211,7 @@ class TrainScreen(KanatuiScreen):
         if action == "start":
             return self.part == "new"
         if action == "part":
-            return parameters != (self.part,) or parameters == ("runs",)
+            return parameters != (self.part,)
         if not self.is_mounted or action not in (*_WHEN, *_VIEWS):
             return True
         row = self.target

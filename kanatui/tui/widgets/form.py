@@ -148,7 +148,8 @@ class FieldHelp(Static):
             wrong = [(f"✗ {error} · ", "$text-error")] if error else []
             self._say(Content.assemble((f"{name}: ", "bold $foreground"), *wrong, facts))
         elif focused is not None and isinstance(focused.tooltip, str):
-            self._say(Content(focused.tooltip))
+            name, colon, text = focused.tooltip.partition(": ")
+            self._say(Content.assemble((name + colon, "bold $foreground" if colon else ""), text))
         else:
             self._say(Content(self._hint))
         self.display = bool(self.content)
