@@ -10,14 +10,18 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, cast
 
+from rich.console import RenderableType
 from textual import work
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.worker import get_current_worker
 from typing_extensions import override
 
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
+from kanatui.tui.driver import TolerantDriver
 from kanatui.tui.host import TABS, Host
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import KanatuiScreen
@@ -87,9 +91,17 @@ class KanatuiApp(Host):
         self.settled: Callable[[], None] = lambda: None
         """Called once, when the first screen has had time to load what it shows."""
         self._put_signals_back: Callable[[], None] = lambda: None
+        self.asked_to_leave = False
+        """Whether it ends because of a key, a signal or a terminal that is gone, and not of an error."""
 
     def _known_theme(self, name: str) -> str:
         return name if name in self.available_themes else DEFAULT_THEME
+
+    @override
+    def get_driver_class(self) -> type[Driver]:
+        """Read input with the driver that no byte can end, unless the user has chosen one."""
+        found = super().get_driver_class()
+        return TolerantDriver if found is LinuxDriver else found
 
     # ── start and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -103,6 +115,17 @@ class KanatuiApp(Host):
         self.set_timer(_SETTLES_IN, self._settle)
         if self._first_mode:
             self.action_go(self._first_mode)
+
+    @override
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        self.asked_to_leave = True
+        super().exit(result, return_code, message)
+
+    @property
+    def error(self) -> str:
+        """The exception that ended it, in one line; "" if none did."""
+        error = self._exception  # Textual gives it only to tests
+        return f"{type(error).__name__}: {error}".splitlines()[0] if error else ""
 
     async def on_unmount(self) -> None:
         await self.close_engines()
