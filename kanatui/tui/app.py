@@ -7,22 +7,28 @@ import functools
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
 
 from rich.console import RenderableType
-from textual import work
+from textual import events, work
+from textual.actions import ActionParseResult
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import OptionList
 from textual.worker import get_current_worker
 from typing_extensions import override
 
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
 from kanatui.tui.driver import TolerantDriver
 from kanatui.tui.host import TABS, Host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.settings import DEFAULT_THEME, Settings
@@ -115,6 +121,7 @@ class KanatuiApp(Host):
         self.set_timer(_SETTLES_IN, self._settle)
         if self._first_mode:
             self.action_go(self._first_mode)
+        self.key_order.opened(self.screen)
 
     @override
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
@@ -154,6 +161,40 @@ class KanatuiApp(Host):
         """Paint a change of screens at once: Textual would wait 50 ms to hide an incomplete one, but it is complete."""
         super().delay_update(delay)
 
+    # ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @override
+    async def on_event(self, event: events.Event) -> None:
+        """Handle one key after the other."""
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed and not self.key_order.may_go(event):
+            return
+        await super().on_event(event)
+        if typed:
+            self.key_order.gone(event)
+
+    @override
+    def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
+        """Push a screen; the next key waits until it is painted."""
+        pushed = super().push_screen(screen, *arguments, **options)
+        self.key_order.opened(self.screen)
+        return pushed
+
+    @override
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action, unless what it belongs to is not there yet or no longer."""
+        node = default_namespace
+        if isinstance(node, Widget) and not (node.is_mounted and node.is_attached):
+            return False
+        if node is not None and "page_" in str(action) and _has_list_without_room(node):
+            return False
+        return await super().run_action(action, default_namespace, namespaces)
+
     # ── screens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
@@ -170,6 +211,7 @@ class KanatuiApp(Host):
 
     # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work
     async def action_go(self, mode: str) -> None:
         if mode != self.current_mode:
@@ -195,6 +237,7 @@ class KanatuiApp(Host):
             widget.notify_style_update()
             widget.refresh()
 
+    @asks
     @work(exclusive=True, group="quit")
     @override
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer from the user
@@ -202,15 +245,15 @@ class KanatuiApp(Host):
         under_way = await asyncio.to_thread(work_under_way)
         lost = [f"{text}." for name, text in _ENDS_WITH_APP.items() if self.is_busy(name)]
         if lost and not under_way:
-            answers = {"leave": "Leave", "cancel": "Cancel"}
-            if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":
+            leaving = Confirm("\n".join(lost), {"leave": "Leave"}, danger="leave")
+            if await self.push_screen_wait(leaving) is None:
                 return
         if under_way:
             at_work = f"Still active: {', '.join(under_way)}.\nIt can continue without the app, which finds it again."
             question = "\n".join([at_work, *lost])
-            answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
-            answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))
-            if answer not in ("detach", "stop"):
+            answers = {"detach": "Detach", "stop": "Stop"}
+            answer = await self.push_screen_wait(Confirm(question, answers, default="detach", danger="stop"))
+            if answer is None:
                 return
             if answer == "stop":
                 self.notify("stopping after a checkpoint …", timeout=30)
@@ -226,3 +269,13 @@ class KanatuiApp(Host):
             yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
         yield SystemCommand("Plain characters", "Draw pictures without half blocks, or with", self.action_toggle_ascii)
+
+
+def _has_list_without_room(node: DOMNode) -> bool:
+    """Return whether a node is a list without a line to show, or has one: Textual fails to turn its pages."""
+    lists = node.query(OptionList) if isinstance(node, CommandPalette) else [node]
+    return any(isinstance(each, OptionList) and not _has_lines(each) for each in lists)
+
+
+def _has_lines(listed: OptionList) -> bool:
+    return bool(listed.scrollable_content_region and listed.virtual_size.height)

@@ -10,6 +10,7 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from kanatui.core.errors import KanatuiError
+from kanatui.tui.keyorder import KeyOrder
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Engine
@@ -30,6 +31,7 @@ class Host(App[None]):
     def __init__(self, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
         self._engines: dict[str, Engine] = {}
+        self.key_order = KeyOrder(self)
         self.last_problem: tuple[str, str] = ("", "")
         """The last problem, as one line and its details; two empty texts if there was none."""
 
@@ -87,7 +89,7 @@ class Host(App[None]):
             await self.visit(mode)
             await getattr(self.screen, method)(*arguments)
 
-        self.run_worker(call(), group="go")
+        self.key_order.hold_for(self.run_worker(call(), group="go"))
 
 
 def host(node: MessagePump) -> Host:

@@ -5,6 +5,8 @@ import contextlib
 import time
 from pathlib import Path
 
+from textual.events import Key
+
 from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe
 from kanatui.tui import app as shipped
@@ -54,6 +56,7 @@ async def until(pilot, predicate):
     while time.monotonic() < deadline:
         await pilot.pause()
         if value := predicate():
+            await pilot.pause()  # a dialog that has just come is painted now: keys for it are not typed ahead
             return value
         await asyncio.sleep(0.02)
     raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")
@@ -63,6 +66,14 @@ def screen_text(app):
     """What the terminal shows, as plain lines."""
     strips = app.screen._compositor.render_strips()  # Textual has no public way to them
     return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def type_ahead(app, *keys):
+    """Send keys all at once, as a person who types faster than a busy machine can follow."""
+    for key in keys:
+        event = Key(key, key if len(key) == 1 else None)
+        event.set_sender(app)
+        app._driver.send_message(event)  # what a press of Pilot's does, which then waits
 
 
 def line_of(listed, words):

@@ -33,6 +33,7 @@ from kanatui.tui.dataset.plan import PlanLine
 from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.host import host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 
@@ -168,6 +169,7 @@ class DatasetScreen(KanatuiScreen):
         steps.use(self._registry)
 
     @on(StepsPanel.Adding)
+    @asks
     @work
     async def _add_step(self, event: StepsPanel.Adding) -> None:
         if self._registry is None:
@@ -195,6 +197,7 @@ class DatasetScreen(KanatuiScreen):
     # ── recipes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @on(RecipePanel.Picked)
+    @asks
     @work
     async def _pick(self, event: RecipePanel.Picked) -> None:
         if await self._may_drop():
@@ -209,15 +212,17 @@ class DatasetScreen(KanatuiScreen):
         if not self.draft.changed:
             return True
         question = f"{self.draft.origin.name} has unsaved changes."
-        answers = {"keep": "Keep editing", "drop": "Discard changes"}
-        return await self.app.push_screen_wait(Confirm(question, answers, "keep", danger="drop")) == "drop"
+        ask = Confirm(question, {"drop": "Discard changes"}, danger="drop", cancel="Keep editing")
+        return await self.app.push_screen_wait(ask) == "drop"
 
+    @asks
     @work
     async def action_revert(self) -> None:
         """Return to the saved recipe."""
         if self.draft.changed and await self._may_drop():
             self.edit(Draft.of(self.draft.origin))
 
+    @asks
     @work
     async def action_save_as(self) -> None:
         """Ask for a name and save the recipe under it."""
@@ -240,8 +245,8 @@ class DatasetScreen(KanatuiScreen):
         if name not in recipe_files():
             return True
         question = f"There is already a recipe {name}."
-        answers = {"replace": "Replace it", "cancel": "Cancel"}
-        return await self.app.push_screen_wait(Confirm(question, answers, "cancel")) == "replace"
+        ask = Confirm(question, {"replace": "Replace it"}, danger="replace")
+        return await self.app.push_screen_wait(ask) == "replace"
 
     def _recipe(self) -> Recipe | None:
         """Return the recipe; if it is invalid, show the problem and return None."""
@@ -278,6 +283,7 @@ class DatasetScreen(KanatuiScreen):
         target = self._target() if self.is_mounted else None
         return target is not None and _ABOUT_DATASETS[action](target)
 
+    @asks
     @work
     async def action_generate(self) -> None:
         """Ask for a name and start writing a data set."""
@@ -304,13 +310,14 @@ class DatasetScreen(KanatuiScreen):
             self.app.push_screen(Details(f"Log of {target.name}", tail(target.log) or "The log is empty."))
 
     @on(DatasetsPanel.Asked)
+    @asks
     @work
     async def _do_with_dataset(self, event: DatasetsPanel.Asked) -> None:
         data = event.data
         if event.what == "delete":
             question = f"Delete the data set {data.name} with {counted(data.done, 'image')}?"
-            answers = {"delete": "Delete", "cancel": "Cancel"}
-            if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
+            ask = Confirm(question, {"delete": "Delete"}, danger="delete")
+            if await self.app.push_screen_wait(ask) == "delete":
                 await self.query_one(Generations).delete(data)
         elif data.state == "complete":
             host(self).train_with(None, data.name)

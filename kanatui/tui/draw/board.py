@@ -23,6 +23,7 @@ from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.models import NONE_YET, models_for_drawing
 from kanatui.tui.widgets.dialogs import Ask
 
@@ -291,6 +292,7 @@ class Board(Horizontal):
         else:
             self._readings.say("the first reading has no look-alike")
 
+    @asks
     @work(exclusive=True, group="label")
     async def action_type(self) -> None:
         """Ask for the character drawn, and save the drawing as it."""

@@ -27,6 +27,7 @@ from kanatui.pictures.drawing import Pixels
 from kanatui.tui.draw.readings import PLACES
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.widgets.dialogs import Ask
 from kanatui.tui.widgets.glyphs import GlyphSheet, draw_pixels
@@ -157,6 +158,7 @@ class Pages(Vertical):
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work(exclusive=True, group="open")
     async def action_open(self) -> None:
         """Ask for a picture, and read it."""
@@ -249,6 +251,7 @@ class Pages(Vertical):
         if place is not None and number <= len(self.found[place].readings):
             self._keep(place, self.found[place].readings[number - 1][0])
 
+    @asks
     @work(exclusive=True, group="type")
     async def action_type(self) -> None:
         """Ask which character it is, and keep it as that."""

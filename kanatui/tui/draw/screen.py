@@ -21,6 +21,7 @@ from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.pages import Pages
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training, prepare
@@ -119,6 +120,7 @@ class DrawScreen(KanatuiScreen):
     async def _recount(self) -> None:
         await self.query_one(Board).count_samples()
 
+    @asks
     @work
     async def action_adapt(self) -> None:
         """Ask for the minutes, then start a training that adapts the model to the samples, and show it."""

@@ -24,6 +24,7 @@ from kanatui.tui.evaluate.images import ImagesPanel
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select
 from kanatui.tui.host import host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.models import models_to_evaluate
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.widgets.dialogs import Confirm
@@ -232,11 +233,11 @@ class EvaluateScreen(KanatuiScreen):
         if self.loaded:
             self._delete(self.loaded.evaluation)
 
+    @asks
     @work(exclusive=True, group="delete")
     async def _delete(self, evaluation: Evaluation) -> None:
         question = f"Delete the evaluation of {evaluation.run}\n({evaluation.source}, made {evaluation.made})?"
-        answers = {"cancel": "Cancel", "delete": "Delete"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+        if await self.app.push_screen_wait(Confirm(question, {"delete": "Delete"}, danger="delete")) == "delete":
             try:
                 evaluation.delete()
             except KanatuiError as error:

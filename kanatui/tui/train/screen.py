@@ -16,6 +16,7 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.host import host
+from kanatui.tui.keyorder import asks
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training
 from kanatui.tui.train.augment import Augmentations
@@ -230,6 +231,7 @@ class TrainScreen(KanatuiScreen):
         if row is not None:
             self._steer(RESUME if row.state == "paused" else PAUSE)
 
+    @asks
     @work
     async def action_stop(self) -> None:
         """Stop the training now, with a checkpoint, after a confirmation."""
@@ -237,8 +239,7 @@ class TrainScreen(KanatuiScreen):
         if row is None:
             return
         question = f"Stop run {row.run.number} {row.title} now?\nA checkpoint is written first; c continues from it."
-        answers = {"stop": "Stop", "cancel": "Cancel"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="stop")) == "stop":
+        if await self.app.push_screen_wait(Confirm(question, {"stop": "Stop"})) == "stop":
             self.live.watch_run(row)
             self.part = "live"
             self.live.send(STOP, {})
@@ -283,6 +284,7 @@ class TrainScreen(KanatuiScreen):
         if row is not None:
             host(self).evaluate_run(row.run.id)
 
+    @asks
     @work
     async def action_rename(self) -> None:
         """Change the run's title."""
@@ -295,6 +297,7 @@ class TrainScreen(KanatuiScreen):
         if title is not None and title.strip() != row.title:
             await self._write(row.run.rename, title.strip())
 
+    @asks
     @work
     async def action_note(self) -> None:
         """Write a note on the run."""
@@ -305,6 +308,7 @@ class TrainScreen(KanatuiScreen):
         if note is not None:
             await self._write(row.run.annotate, note.strip())
 
+    @asks
     @work
     async def action_delete(self) -> None:
         """Delete the run, after a confirmation."""
@@ -312,8 +316,7 @@ class TrainScreen(KanatuiScreen):
         if row is None:
             return
         question = f"Delete run {row.run.id} with its events and weights?\nThis cannot be undone."
-        answers = {"delete": "Delete", "cancel": "Cancel"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+        if await self.app.push_screen_wait(Confirm(question, {"delete": "Delete"}, danger="delete")) == "delete":
             await self._write(row.run.delete)
 
     async def _write(self, change: Any, *arguments: str) -> None:
