@@ -37,6 +37,7 @@ from kanatui.core import paths, storage
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.model import shipped
 from kanatui.training.control import watch
+from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
 
 if TYPE_CHECKING:
@@ -181,6 +182,19 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The configuration in config.toml. RunError if it cannot be read."""
         return storage.read_toml(self.path / "config.toml", RunError)
+
+    def scored_on(self, best: Mapping[str, Any] | None) -> str:
+        """Return what a best validation (``Status.best``) is of, if that is not held-out images: ``17 own samples``.
+
+        Runs made before this was recorded do not say how many; those that adapt are scored on samples.
+        """
+        if not best:
+            return ""
+        kind = best.get("of")
+        if kind is None:
+            with contextlib.suppress(RunError):
+                kind = "samples" if "adapt" in self.config else ""
+        return scored_on(str(kind or ""), best.get("images"))
 
     @property
     def created(self) -> float:

@@ -11,6 +11,7 @@ from textual.reactive import reactive
 
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.keyorder import KeyOrder
+from kanatui.tui.settings import Settings
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Engine
@@ -24,6 +25,9 @@ class Host(App[None]):
 
     activity: reactive[str] = reactive("", repaint=False)
     """The newest running training in a few words, "" if none runs."""
+
+    settings: Settings
+    """What is kept between sessions."""
 
     ascii = False
     """Whether pictures are drawn with plain characters."""

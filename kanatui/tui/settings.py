@@ -21,6 +21,10 @@ class Settings:
     theme: str = DEFAULT_THEME
     ascii: bool = False
     """Pictures drawn with plain characters."""
+    model: str = ""
+    """The model that Draw reads with, as chosen last; "" if none was chosen."""
+    adapting: str = ""
+    """The run that adapts a model for Draw, until it has been seen to end."""
 
     @classmethod
     def load(cls) -> Settings:
@@ -30,7 +34,8 @@ class Settings:
         except StorageError:
             return cls()
         theme, plain = data.get("theme"), data.get("ascii")
-        return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True)
+        references = (str(data.get(name, "")) for name in ("model", "adapting"))
+        return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True, *references)
 
     def save(self) -> None:
         """Save the choices; if that fails, they last until the app is closed."""

@@ -16,7 +16,7 @@ async def test_a_key_after_a_change_of_screens_belongs_to_the_new_screen():
     with training() as run:
         async with opened() as (app, pilot):
             type_ahead(app, "3", "e")
-            await until(pilot, tells(app, "evaluat"))
+            await until(pilot, tells(app, "No trained model"))
             assert isinstance(app.screen, EvaluateScreen)
             await until(pilot, lambda: not app.key_order.waiting)
             assert not [event for event in run.events().read() if event["event"] == "command"]

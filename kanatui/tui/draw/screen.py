@@ -14,7 +14,7 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.core.params import Float
 from kanatui.core.units import counted
-from kanatui.evaluation.adapt import changes, got_worse, in_words
+from kanatui.evaluation.adapt import LEAST, changes, got_worse, in_words
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
@@ -128,6 +128,9 @@ class DrawScreen(KanatuiScreen):
         if not board.model:
             self.notify(NONE_YET)
             return
+        if board.kept < LEAST:
+            board.say(f"adapting needs {LEAST} samples, {board.kept} are kept: draw {LEAST - board.kept} more or import some")
+            return
         question = (
             f"Adapt {board.model} to your {counted(board.kept, 'sample')}, for how many minutes?\n"
             f"This trains a new run; {board.model} stays as it is."
@@ -141,8 +144,10 @@ class DrawScreen(KanatuiScreen):
             made = await prepare(engine, "adapt", board.say, model=board.model, minutes=_MINUTES.parse(minutes))
             run = await asyncio.to_thread(find_run, made["run"])
             await begin_training(run, board.say)
+            host(self).settings.adapting = run.id
+            host(self).settings.save()
         except KanatuiError as error:
-            board.say("")
+            board.say(f"✗ not adapted: {error}")
             host(self).tell_problem(error)
         else:
             board.say(f"run {run.id} is adapting it; press 2 to watch")

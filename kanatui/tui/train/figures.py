@@ -62,7 +62,9 @@ def _scores(row: Row, history: History) -> str:
     for metric in VALIDATED:
         top = f" (best {metric.text(best[metric.key])})" if best and metric.key in best else ""
         parts.append(f"{metric.heading} {metric.text(last[metric.key])}{top}")
-    return _joined(*parts, f"at step {last['step']:,.0f}")
+    of = f"of {history.scored_on}" if history.scored_on else ""
+    held_out = " / ".join(metric.text(history.held_out[metric.key]) for metric in VALIDATED if metric.key in history.held_out)
+    return _joined(*parts, of, f"held out {held_out}" if held_out else "", f"at step {last['step']:,.0f}")
 
 
 def _cost(history: History) -> str:

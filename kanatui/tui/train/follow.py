@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kanatui.model.metrics import VALIDATED
-from kanatui.training.event_text import describe, ranking_scores
+from kanatui.training.event_text import describe, ranking, scored_on
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.train.series import Series
@@ -58,6 +58,10 @@ class History:
         """The last report on the work before the first step, {} once that is finished."""
         self.scores: dict[str, float] = {}
         """The last validation: ``step`` and :data:`SCORES`."""
+        self.scored_on = ""
+        """What they are of, if it is not held-out images."""
+        self.held_out: dict[str, float] = {}
+        """The scores of held-out images in the last validation, if :attr:`scores` are of something else."""
         self.best: dict[str, float] = {}
         """The best validation so far, in the same form."""
         self.augment: Event = {}
@@ -119,7 +123,10 @@ class History:
             self.augment = {}
 
     def _take_scores(self, event: Event) -> None:
-        ranked = ranking_scores(event)
+        kind, ranked = ranking(event)
+        self.scored_on = scored_on(kind, ranked.get("images"))
+        others = event.get("held_out", {}) if kind != "held_out" else {}
+        self.held_out = {name: float(others[name]) for name in SCORES if name in others}
         self.scores = {name: float(ranked[name]) for name in SCORES} | {"step": float(event["step"])}
         if event.get("best"):
             self.best = self.scores

@@ -67,6 +67,8 @@ class Live(Vertical):
         self._first_chart = 0
         self.caught_up = False
         """Whether all earlier events have been read."""
+        self.lost = False
+        """Whether the run that was shown has been deleted, and no other has been chosen since."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -99,7 +101,7 @@ class Live(Vertical):
         if self.row is not None and self.row.run.id == row.run.id:
             self.update_state(row)
             return
-        self.row = row
+        self.row, self.lost = row, False
         self.follower = Follower(row.run)
         self._pending.clear()
         self.caught_up = False
@@ -115,6 +117,7 @@ class Live(Vertical):
     def forget(self) -> None:
         """Show no run: the one shown was deleted."""
         self.row = self.follower = None
+        self.lost = True
         self.workers.cancel_group(self, "follow")
         self.query_one("#live-head", Static).update("The run that was shown here is gone: choose another under Runs.")
         for name in ("bar", "place", "scores", "cost", "note"):

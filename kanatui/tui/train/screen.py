@@ -179,7 +179,7 @@ class TrainScreen(KanatuiScreen):
                 live.forget()
             else:
                 live.update_state(row)
-        elif runs.rows:
+        elif runs.rows and not live.lost:  # which run to look at next, the user says: keys act on the one shown
             live.watch_run(next((row for row in runs.rows if row.status.active), runs.rows[0]))
         live.overlay([row for row in map(runs.row, runs.marked) if row])
         self._refresh_keys()
