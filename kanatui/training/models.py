@@ -41,7 +41,6 @@ class ModelEntry:
         best = self.status.best if self.status else None
         return {name: float(best[name]) for name in ("strict", "folded")} if best and "folded" in best else {}
 
-
     @property
     def scored_on(self) -> str:
         """What its scores are of, if it is not held-out images: ``17 own samples``."""

@@ -10,6 +10,7 @@ import tomlkit
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import StorageError
+from kanatui.tui.terminal import AUTO, CHOICES
 
 DEFAULT_THEME = "textual-dark"
 
@@ -19,8 +20,8 @@ class Settings:
     """The user's choices; the defaults if the file is missing or invalid."""
 
     theme: str = DEFAULT_THEME
-    ascii: bool = False
-    """Pictures drawn with plain characters."""
+    pictures: str = AUTO
+    """The way to show pictures, one of :data:`.CHOICES`."""
     model: str = ""
     """The model that Draw reads with, as chosen last; "" if none was chosen."""
     adapting: str = ""
@@ -33,9 +34,14 @@ class Settings:
             data = storage.read_toml(_file(), StorageError)
         except StorageError:
             return cls()
-        theme, plain = data.get("theme"), data.get("ascii")
-        references = (str(data.get(name, "")) for name in ("model", "adapting"))
-        return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True, *references)
+        theme, pictures = data.get("theme"), data.get("pictures")
+        if data.get("ascii") is True:  # written before there were more than two ways
+            pictures = "ascii"
+        return cls(
+            theme if isinstance(theme, str) else DEFAULT_THEME,
+            pictures if pictures in CHOICES else AUTO,
+            *(str(data.get(name, "")) for name in ("model", "adapting")),
+        )
 
     def save(self) -> None:
         """Save the choices; if that fails, they last until the app is closed."""

@@ -5,7 +5,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from textual.events import Key
+from textual import events
 
 from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe
@@ -45,9 +45,9 @@ class WatchedApp(shipped.KanatuiApp):
                 self.workers.cancel_all()
 
 
-def make_app(mode="", plain=False):
+def make_app(mode="", pictures="", terminal=None):
     keep_small_draft()
-    return WatchedApp(plain, mode)
+    return WatchedApp(pictures, mode, terminal)
 
 
 async def until(pilot, predicate):
@@ -66,14 +66,6 @@ def screen_text(app):
     """What the terminal shows, as plain lines."""
     strips = app.screen._compositor.render_strips()  # Textual has no public way to them
     return "\n".join(strip.text.rstrip() for strip in strips)
-
-
-def type_ahead(app, *keys):
-    """Send keys all at once, as a person who types faster than a busy machine can follow."""
-    for key in keys:
-        event = Key(key, key if len(key) == 1 else None)
-        event.set_sender(app)
-        app._driver.send_message(event)  # what a press of Pilot's does, which then waits
 
 
 def line_of(listed, words):
@@ -97,3 +89,10 @@ async def suspended_engine(app, name):
     (engine,) = engines(name)
     engine.suspend()
     return engine
+
+
+def burst(app, *keys):
+    """Send keys at once, as a slow link delivers them or a held key repeats: none waits for what came before."""
+    for key in keys:
+        name = {" ": "space", ".": "full_stop", ",": "comma"}.get(key, key)
+        app.post_message(events.Key(name, key if len(key) == 1 else None))

@@ -1,4 +1,4 @@
-"""What the terminal sends, whatever it is: bytes that are not UTF-8, old mouse reports, and an app that ends unasked."""
+"""What terminals send: bytes that are not UTF-8, old mouse reports; and an app that ends unasked."""
 
 import sys
 

@@ -8,14 +8,14 @@ from textual.widgets import Button, Input, OptionList
 from kanatui.training.runs import list_runs
 from kanatui.tui.evaluate.screen import EvaluateScreen
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
-from tests.helpers.app import make_app, screen_text, tells, type_ahead, until
+from tests.helpers.app import burst, make_app, screen_text, tells, until
 from tests.helpers.train_screen import make_run, opened, training
 
 
 async def test_a_key_after_a_change_of_screens_belongs_to_the_new_screen():
     with training() as run:
         async with opened() as (app, pilot):
-            type_ahead(app, "3", "e")
+            burst(app, "3", "e")
             await until(pilot, tells(app, "No trained model"))
             assert isinstance(app.screen, EvaluateScreen)
             await until(pilot, lambda: not app.key_order.waiting)
@@ -26,7 +26,7 @@ async def test_a_key_after_a_change_of_screens_belongs_to_the_new_screen():
 async def test_keys_from_the_first_moment_on_do_no_harm(keys):
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        type_ahead(app, *("question_mark" if key == "?" else key for key in keys))
+        burst(app, *("question_mark" if key == "?" else key for key in keys))
         await until(pilot, lambda: not app.key_order.waiting)
         assert app.screen_stack
 
@@ -34,14 +34,14 @@ async def test_keys_from_the_first_moment_on_do_no_harm(keys):
 async def test_what_is_typed_before_a_dialog_is_there_goes_into_it():
     make_run("one")
     async with opened() as (app, pilot):
-        type_ahead(app, "t", "end", *"-new", "enter")
+        burst(app, "t", "end", *"-new", "enter")
         await until(pilot, lambda: list_runs()[0].title == "one-new")
 
 
 async def test_a_key_typed_twice_does_not_destroy_anything():
     make_run("one")
     async with opened() as (app, pilot):
-        type_ahead(app, "d", "d", "y", "enter")
+        burst(app, "d", "d", "y", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm) and not app.key_order.waiting)
         assert list_runs()
         await pilot.press("y")
@@ -67,12 +67,12 @@ async def test_every_question_is_answered_by_the_same_keys(danger):
 
 
 async def test_a_key_that_waits_too_long_is_taken_all_the_same(monkeypatch):
-    monkeypatch.setattr("kanatui.tui.keyorder._LONGEST", 0.2)
+    monkeypatch.setattr("kanatui.tui.keys._LONGEST", 0.2)
     app = make_app()
     async with app.run_test() as pilot:
         never = asyncio.Event()
         app.key_order.hold_for(app.run_worker(never.wait()))
-        type_ahead(app, "ctrl+q")
+        burst(app, "ctrl+q")
         await until(pilot, lambda: app.return_code == 0)
 
 
@@ -80,9 +80,9 @@ async def test_pages_of_a_list_without_a_line_can_be_turned():
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         for key in ("pageup", "pagedown"):
-            type_ahead(app, "ctrl+p", *"zqxj", key, key)
+            burst(app, "ctrl+p", *"zqxj", key, key)
             await until(pilot, lambda: not app.key_order.waiting)
-            type_ahead(app, "escape")
+            burst(app, "escape")
             await until(pilot, lambda: len(app.screen_stack) == 1)
         hidden = OptionList("one", "two")
         await app.screen.mount(hidden)
@@ -96,7 +96,7 @@ async def test_a_long_text_typed_as_keys_is_taken_whole():
     async with app.run_test() as pilot:
         app.push_screen(Ask("What?"))
         await until(pilot, lambda: isinstance(app.screen, Ask) and app.focused)
-        type_ahead(app, *"abc" * 100)
+        burst(app, *"abc" * 100)
         await until(pilot, lambda: app.screen.query_one(Input).value == "abc" * 100)
         assert "What?" in screen_text(app)
 
@@ -106,5 +106,5 @@ async def test_details_close_by_the_keys_of_every_text():
     async with app.run_test() as pilot:
         for key in ("escape", "enter", "q"):
             app.push_screen(Details("title", "text"))
-            type_ahead(app, key)
+            burst(app, key)
             await until(pilot, lambda: not isinstance(app.screen, Details))

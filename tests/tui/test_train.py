@@ -144,7 +144,7 @@ async def test_marked_runs_are_laid_over_each_other():
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_a_recorded_run(size, plain):
     recorded_run()
-    async with opened(size, plain=plain) as (app, pilot):
+    async with opened(size, pictures="ascii" if plain else "") as (app, pilot):
         await pilot.press("enter")
         text = await until(
             pilot, lambda: "step 277" in screen_text(app) and "smoothed" in screen_text(app) and screen_text(app)
@@ -242,7 +242,8 @@ async def test_a_refusal_is_shown_with_its_reason():
         async with opened() as (app, pilot):
             await pilot.press("p")
             await until(pilot, lambda: app.screen.live.row.state == "paused")
-            await pilot.press("e")
+            assert "e Stop after epoch" not in screen_text(app) and "p Resume" in screen_text(app)
+            app.screen.live.send("stop_after_epoch", {})  # as from a terminal that has not seen the pause yet
             await until(pilot, lambda: "✗ stop after epoch refused: paused in the middle of an epoch" in note(app))
 
 

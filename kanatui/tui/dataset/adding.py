@@ -16,7 +16,7 @@ from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 from typing_extensions import override
 
-from kanatui.tui.keyorder import asks
+from kanatui.tui.keys import asks
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.keybar import KeyBar
 

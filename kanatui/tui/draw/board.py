@@ -23,7 +23,7 @@ from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
-from kanatui.tui.keyorder import asks
+from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET, model_for_drawing, models_for_drawing
 from kanatui.tui.widgets.dialogs import Ask
 

@@ -21,7 +21,7 @@ from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.pages import Pages
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
-from kanatui.tui.keyorder import asks
+from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training, prepare
@@ -103,6 +103,7 @@ class DrawScreen(KanatuiScreen):
         """Show and focus the samples."""
         self.query_one(ContentSwitcher).current = "samples"
         self.query_one("#characters", OptionList).focus()
+        self.query_one(Samples).model = self.query_one(Board).model
         self.query_one(Samples).reload()
         self.refresh_bindings()
 
@@ -129,7 +130,8 @@ class DrawScreen(KanatuiScreen):
             self.notify(NONE_YET)
             return
         if board.kept < LEAST:
-            board.say(f"adapting needs {LEAST} samples, {board.kept} are kept: draw {LEAST - board.kept} more or import some")
+            missing = LEAST - board.kept
+            board.say(f"adapting needs {LEAST} samples, {board.kept} are kept: draw {missing} more, or import some")
             return
         question = (
             f"Adapt {board.model} to your {counted(board.kept, 'sample')}, for how many minutes?\n"

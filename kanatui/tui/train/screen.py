@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -16,7 +17,7 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.host import host
-from kanatui.tui.keyorder import asks
+from kanatui.tui.keys import asks
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training
 from kanatui.tui.train.augment import Augmentations
@@ -26,13 +27,24 @@ from kanatui.tui.train.rows import Row
 from kanatui.tui.train.runlist import RunOptionList, RunsPanel
 from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.tabbar import TabBar
+from kanatui.tui.words import in_the_app
 
 PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
-_WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
+_WHEN: dict[str, Callable[[Row], bool]] = {
+    "pause": lambda row: row.status.active and row.state != "paused",
+    "resume": lambda row: row.state == "paused",
+    "stop": lambda row: row.status.active,
+    "stop_after_epoch": lambda row: row.status.active and row.state != "paused",
+    "continue": lambda row: row.resumable,
+    "evaluate": lambda row: any(row.run.checkpoint(name).is_file() for name in ("best", "last")),
+    "delete": lambda row: not row.status.active,
+    "rename": lambda row: True,
+    "note": lambda row: True,
+}
+"""Actions on a run, each with the condition for offering it."""
 _LONGEST_TITLE = 80
-
-_OF_A_RUN = ("continue", "evaluate", "rename", "note", "delete", "view", "charts")
-"""Actions that need a run."""
+_VIEWS = ("view", "charts")
+"""Actions that need a run to show."""
 
 
 class TrainScreen(KanatuiScreen):
@@ -42,10 +54,11 @@ class TrainScreen(KanatuiScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "Start", tooltip="Start the training of the form"),
         Binding("n", "part('new')", "New", tooltip="Set up a new training"),
-        Binding("escape", "part('runs')", "Runs", tooltip="Back to the list of runs"),
-        Binding("p", "pause", "Pause", tooltip="Pause the training, or resume it"),
+        Binding("escape", "back", "Runs", tooltip="Leave the field; back to the list of runs"),
+        Binding("p", "pause", "Pause", tooltip="Pause the training"),
+        Binding("p", "resume", "Resume", tooltip="Resume the paused training"),
         Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
-        Binding("e", "stop_after_epoch", "Stop after epoch", show=False, tooltip="Stop at the end of this epoch"),
+        Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop at the end of this epoch"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
         Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
         Binding("g", "charts", "Charts", tooltip="Charts; again: the next ones"),
@@ -53,9 +66,9 @@ class TrainScreen(KanatuiScreen):
         Binding("h", "view('events')", "Events", show=False, tooltip="What happened in the run"),
         Binding("l", "view('log')", "Log", show=False, tooltip="What the training printed"),
         Binding("v", "evaluate", "Evaluate", tooltip="Evaluate this run"),
-        Binding("t", "rename", "Rename", show=False, tooltip="Give the run another title"),
-        Binding("o", "note", "Note", show=False, tooltip="Write a note on the run"),
-        Binding("d,delete", "delete", "Delete", show=False, key_display="d", tooltip="Delete the run"),
+        Binding("t", "rename", "Rename", tooltip="Give the run another title"),
+        Binding("o", "note", "Note", tooltip="Write a note on the run"),
+        Binding("d,delete", "delete", "Delete", key_display="d", tooltip="Delete the run"),
     ]
 
     part: reactive[str] = reactive("runs")
@@ -66,6 +79,7 @@ class TrainScreen(KanatuiScreen):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]
         self._wanted_run = ""
+        self._continuing: set[str] = set()
         self._keys_are_for: tuple[str, str, str] | None = None
 
     @override
@@ -145,6 +159,17 @@ class TrainScreen(KanatuiScreen):
         """Go to a part."""
         self.part = part
 
+    def action_back(self) -> None:
+        """Go from a field of the form to its button, where letters are keys again; from elsewhere to the list of runs.
+
+        What was typed stays in the form.
+        """
+        form = self.query_one(NewRun)
+        if self.part == "new" and form.in_a_field:
+            form.focus_button()
+        else:
+            self.part = "runs"
+
     def action_start(self) -> None:
         """Start the training of the form. It is a key of the screen, so it works before the form has the focus."""
         self.query_one(NewRun).start()
@@ -194,14 +219,16 @@ class TrainScreen(KanatuiScreen):
         """Offer only what fits the part that is shown and the state of the target run."""
         if action == "start":
             return self.part == "new"
-        if not self.is_mounted or action not in (*_WHEN_ACTIVE, *_OF_A_RUN):
+        if action == "part":
+            return parameters != (self.part,)
+        if not self.is_mounted or action not in (*_WHEN, *_VIEWS):
             return True
         row = self.target
-        if row is None:
-            return False
-        if action in _WHEN_ACTIVE:
-            return row.status.active
-        return row.resumable if action == "continue" else True
+        if row is None or action in _VIEWS:
+            return row is not None
+        if self.part == "new" and not isinstance(self.focused, RunOptionList):
+            return False  # no run is in sight that it could be about
+        return row.run.id not in self._continuing and _WHEN[action](row)
 
     def on_descendant_focus(self) -> None:
         """Update the keys, which depend on the focus."""
@@ -226,10 +253,12 @@ class TrainScreen(KanatuiScreen):
         self.live.send(command, {})
 
     def action_pause(self) -> None:
-        """Pause the training, or resume it."""
-        row = self.target
-        if row is not None:
-            self._steer(RESUME if row.state == "paused" else PAUSE)
+        """Pause the training."""
+        self._steer(PAUSE)
+
+    def action_resume(self) -> None:
+        """Resume the paused training."""
+        self._steer(RESUME)
 
     @asks
     @work
@@ -270,13 +299,21 @@ class TrainScreen(KanatuiScreen):
         live.watch_run(row)
         self.part = "live"
         live.say("continuing …")
+        self._set_continuing(row.run.id, True)
         try:
             await begin_training(row.run, lambda text: live.say(f"continuing: {text}"), fresh=False)
         except KanatuiError as error:
-            live.say(f"✗ {error}")
+            live.say(f"✗ {in_the_app(error)}")
             host(self).tell_problem(error)
         else:
             live.say("")
+        finally:
+            self._set_continuing(row.run.id, False)
+
+    def _set_continuing(self, id: str, continuing: bool) -> None:
+        """Offer nothing on a run whose process is on its way: it says nothing yet, so it looks as it stopped."""
+        self._continuing ^= {id} if continuing != (id in self._continuing) else set()
+        self.refresh_bindings()
 
     def action_evaluate(self) -> None:
         """Evaluate this run."""

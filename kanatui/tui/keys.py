@@ -1,8 +1,13 @@
 """One key after the other: a key waits until all that the key before it does has been done.
 
-Textual takes a key as soon as it arrives. While a dialog or a screen is still on its way, a key that is typed ahead
-would act on the screen below, where the same letter may mean something else: ``3`` and ``e``, meant to evaluate, would
-tell a training to stop after its epoch. With this order keys do what they do when they are typed slowly.
+Textual takes a key as soon as it arrives, and that mixes up what is typed faster than the app follows:
+
+- A letter is typed into a field at once, but a key that is bound, such as backspace or tab, first bubbles to the app.
+  So from ⌫⌫2500, as a slow link delivers it, comes an empty field, and from 12⇥34 a field with 1234.
+- While a dialog or a screen is still on its way, a key that is typed ahead acts on the screen below, where the same
+  letter may mean something else: ``3`` and ``e``, meant to evaluate, tell a training to stop after its epoch.
+
+With this order keys do what they do when they are typed slowly.
 """
 
 from __future__ import annotations
@@ -18,8 +23,10 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
+from typing_extensions import override
 
 _LONGEST = 10.0
 """Seconds after which a key is taken although the one before it is not done: Ctrl-Q has to work in any case."""
@@ -64,9 +71,8 @@ class KeyOrder:
             self._waiting.append(event)
         return False
 
-    def gone(self, event: events.Event) -> None:
-        """Keep the next keys back until all that this one does has been done."""
-        focused = self._app.focused
+    def gone(self, event: events.Event, focused: Widget | None) -> None:
+        """Keep the next keys back until all that this one does, for the widget that had the focus, has been done."""
         if isinstance(focused, Input) and isinstance(event, events.Key) and event.is_printable and self._task is None:
             return  # it only writes; what is pasted as keys would take long otherwise
         self.hold(focused or self._app.screen)
@@ -113,6 +119,31 @@ class KeyOrder:
     def _is_opening(self) -> bool:
         self._opening = [worker for worker in self._opening if not (worker.is_finished or worker.is_cancelled)]
         return bool(self._opening) or self._unpainted is not None
+
+
+class OrderedKeys(App[None]):
+    """An app that handles keys in their order."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.key_order = KeyOrder(self)
+
+    @override
+    async def on_event(self, event: events.Event) -> None:
+        """Let a key wait while the one before it is under way."""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+        elif self.screen_stack and self.key_order.may_go(event):  # there are no screens while the app closes
+            focused = self.focused
+            await super().on_event(event)
+            self.key_order.gone(event, focused)
+
+    @override
+    def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
+        """Push a screen; the next key waits until it is painted."""
+        pushed = super().push_screen(screen, *arguments, **options)
+        self.key_order.opened(self.screen)
+        return pushed
 
 
 async def _emptied(node: MessagePump | None, deadline: float) -> None:
