@@ -13,26 +13,16 @@ SIGNS = "?!.,+-=_'\"#%;:()[]{}<>@&*^$|\\"
 TEXT = ("か", "ガ", "é", "😀", "0", "5", "6", "7", "8", "9", "2500", "-1", "1e9", "ka")
 MOVES = ("up", "down", "left", "right", "pageup", "pagedown", "home", "end", "tab", "shift+tab")
 DOES = ("enter", "space", "escape", "backspace", "delete")
-CONTROL = (
-    "ctrl+p",
-    "ctrl+t",
-    "ctrl+a",
-    "ctrl+e",
-    "ctrl+k",
-    "ctrl+c",
-    "ctrl+v",
-    "ctrl+x",
-    "ctrl+z",
-    "ctrl+l",
-    "f1",
-    "f5",
-)
+CONTROL = (*(f"ctrl+{letter}" for letter in "ptaekcvxzl"), "f1", "f5")
 
 TOURS = (
     "1", "1g", "1s", "1.", "1..", "1..a", "1...", "1v", "1b", "2", "2n", "2g", "2a", "2i", "2h", "2l", "2t", "2o", "2d",
-    "2s", "2m", "3", "3c", "3m", "3i", "3v", "3e", "4", "4s", "4sl", "4sx", "4so", "4r", "4t", "4a", "4p", "4m", "?", "!",
+    "2s", "2m", "3", "3c", "3m", "3i", "3v", "3e", "4", "4s", "4sl", "4sx", "4so", "4r", "4t", "4a", "4p", "4m", "?",
 )  # fmt: skip
 """Ways to the screens and dialogs, so that few keys see them all."""
+
+SIZES = ((80, 24), (120, 40), (20, 5), (80, 12))
+"""Columns and lines that the window may have meanwhile."""
 
 LAST = 80
 """Keys to tell of after a crash."""
@@ -115,9 +105,7 @@ async def play(seed, size, count, beside=lambda app: None):
                     await _follow(app, monkey)
                     if pressed % 100 < len(keys):
                         beside(app)
-                        await pilot.resize_terminal(
-                            *monkey.random.choice(((80, 24), (120, 40), (20, 5), (80, 12), size))
-                        )
+                        await pilot.resize_terminal(*monkey.random.choice([*SIZES, size]))
                 assert app.asked_to_leave or app.is_running, "it ended unasked"
         except Exception as error:
             raise AssertionError(

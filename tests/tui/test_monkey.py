@@ -27,7 +27,7 @@ MOST_AT_WORK = 1
 
 @pytest.fixture
 def work_under_way(tiny, model, tmp_path, monkeypatch):
-    """Runs of every kind, a training, a generation, samples, and a folder where what the monkey exports does no harm."""
+    """Runs of every kind, a training, a generation; and a folder where what the monkey exports does no harm."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     recorded_run()
