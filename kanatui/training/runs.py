@@ -184,15 +184,16 @@ class Run:
     def scored_on(self, best: Mapping[str, Any] | None) -> str:
         """Return what a best validation (``Status.best``) is of, if that is not held-out images: ``17 own samples``.
 
-        Runs made before this was recorded do not say how many; those that adapt are scored on samples.
+        Runs made before this was recorded say it by what they are: those that adapt are scored on samples.
         """
         if not best:
             return ""
-        kind = best.get("of")
-        if kind is None:
-            with contextlib.suppress(RunError):
-                kind = "samples" if "adapt" in self.config else ""
-        return scored_on(str(kind or ""), best.get("images"))
+        if "of" in best:
+            return scored_on(str(best["of"]), best.get("images"))
+        with contextlib.suppress(RunError):
+            if isinstance(adapts := self.config.get("adapt"), dict):
+                return scored_on("samples", adapts.get("held_back"))
+        return ""
 
     @property
     def created(self) -> float:

@@ -60,6 +60,11 @@ class CharacterTable(DataTable[Text]):
         for character in sorted(scores.per_character, key=lambda c: _merit(scores.per_character[c], folded)):
             self._add(character, scores.per_character[character], worst.get(character, ""))
 
+    def go_to(self, character: str) -> None:
+        """Move the cursor to a character, if it is there."""
+        if character in self.rows:
+            self.move_cursor(row=self.get_row_index(character))
+
     def _add(self, character: str, score: Score, misread: str) -> None:
         figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]
         self.add_row(Text(named(character)), *figures, Text(misread), key=character)

@@ -268,7 +268,11 @@ class EvaluateScreen(KanatuiScreen):
         """Count look-alikes as the same, or no longer."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
+        table, confusions = self.query_one(CharacterTable), self.query_one(ConfusionMap)
+        character, cell = table.character, confusions.cell
         self._show(self.loaded)
+        table.go_to(character)
+        confusions.go_to(cell)
 
     @on(ComparePanel.Chosen)
     def _second_chosen(self) -> None:
@@ -289,6 +293,8 @@ class EvaluateScreen(KanatuiScreen):
                 self.compare_panel.say(f"Run {second} has not been evaluated on these images yet: press b.")
             else:
                 self.compare_panel.show(found[0], first, found[1], self._folded)
+                if self._list == "compare" and self.compare_panel.at_choice:
+                    self.compare_panel.table.focus()  # arrows walk in it, and do not choose another run
         self.refresh_bindings()
         if self._list == "compare":
             self._look()

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kanatui.model.metrics import VALIDATED
+from kanatui.training.commands import TAKEN_BACK
+from kanatui.training.control import STOP_AFTER_EPOCH
 from kanatui.training.event_text import describe, ranking, scored_on
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
@@ -52,6 +54,8 @@ class History:
         """The last answers to commands, by sequence."""
         self.step: Event = {}
         """The last step event."""
+        self.stops_after_epoch = False
+        """Whether the training is to stop at the end of its epoch."""
         self.start: Event = {}
         self.end: Event = {}
         self.preparing: Event = {}
@@ -91,6 +95,8 @@ class History:
             self._take_scores(event)
         elif kind == "command":
             self.answers[event["sequence"]] = event
+            if event["command"] == STOP_AFTER_EPOCH and event["accepted"]:
+                self.stops_after_epoch = event.get("note") != TAKEN_BACK
             while len(self.answers) > _MOST_ANSWERS:
                 del self.answers[next(iter(self.answers))]
         elif kind == "augment":
@@ -114,6 +120,7 @@ class History:
         """A run that is continued drops what came after the checkpoint from which it continues."""
         step = int(event.get("step", 0))
         self.start, self.end, self.preparing = event, {}, {}
+        self.stops_after_epoch = False
         for curve in self.curves.values():
             curve.cut(step)
         self.marks = [mark for mark in self.marks if mark.step <= step]

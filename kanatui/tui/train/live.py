@@ -15,6 +15,7 @@ from textual.widgets import Static
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
+from kanatui.training.commands import TAKEN_BACK
 from kanatui.training.control import Mailbox
 from kanatui.tui.host import host
 from kanatui.tui.train import figures
@@ -207,7 +208,9 @@ class Live(Vertical):
             del self._pending[sequence]
             note = event.get("note") or ""
             step = event.get("step") if isinstance(event.get("step"), int) else None
-            if event.get("accepted"):
+            if event.get("accepted") and note == TAKEN_BACK:
+                self._answer(command, True, "going on after this epoch", step)
+            elif event.get("accepted"):
                 at = f" at step {step:,}" if step is not None else ""
                 self._answer(command, True, f"{_ANSWERED.get(command, command)}{at}{_bracketed(note)}", step)
             else:

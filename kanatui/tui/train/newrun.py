@@ -273,7 +273,7 @@ class NewRun(Vertical):
             return wrong_name
         if self._source is None:
             return "choose what to train on"
-        return "" if self.model_form is not None else "choose a model"
+        return "" if self.model_form is not None and self._model else "choose a model"
 
     def _wanted(self) -> tuple[str, dict[str, Any]]:
         """Return the run's name, and the arguments that its configuration is made from."""

@@ -58,7 +58,7 @@ class TrainScreen(KanatuiScreen):
         Binding("p", "pause", "Pause", tooltip="Pause the training"),
         Binding("p", "resume", "Resume", tooltip="Resume the paused training"),
         Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
-        Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop at the end of this epoch"),
+        Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop when this epoch ends; again: take it back"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
         Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
         Binding("g", "charts", "Charts", tooltip="Charts; again: the next ones"),
@@ -244,13 +244,13 @@ class TrainScreen(KanatuiScreen):
 
     # ── steering ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _steer(self, command: str) -> None:
+    def _steer(self, command: str, **arguments: Any) -> None:
         row = self.target
         if row is None:
             return
         self.live.watch_run(row)
         self.part = "live"
-        self.live.send(command, {})
+        self.live.send(command, arguments)
 
     def action_pause(self) -> None:
         """Pause the training."""
@@ -274,8 +274,12 @@ class TrainScreen(KanatuiScreen):
             self.live.send(STOP, {})
 
     def action_stop_after_epoch(self) -> None:
-        """Stop the training when it has completed the epoch."""
-        self._steer(STOP_AFTER_EPOCH)
+        """Stop the training when it has completed the epoch; again: no longer."""
+        row, live = self.target, self.live
+        if row is not None:
+            live.watch_run(row)
+            pending = live.follower is not None and live.follower.history.stops_after_epoch
+            self._steer(STOP_AFTER_EPOCH, take_back=pending)
 
     @on(Augmentations.Wanted)
     def _augment(self, event: Augmentations.Wanted) -> None:
