@@ -15,7 +15,7 @@ import psutil
 from kanatui.core import paths, processes, storage
 from kanatui.core.errors import DatasetError
 from kanatui.dataset.manifest import read_manifest, writer_of
-from kanatui.dataset.recipe import Recipe, name_problem
+from kanatui.dataset.recipe import Recipe
 
 LOG = "generate.log"
 """The file in the data set's folder that holds what its generation prints."""
@@ -26,7 +26,7 @@ _SAME_START = 2.0
 
 def new_name_problem(name: str) -> str:
     """Return why a new data set cannot have a name, "" if it can."""
-    problem = name_problem(name)
+    problem = paths.name_problem(name)
     folder = paths.datasets() / name
     if problem or not folder.exists():
         return problem

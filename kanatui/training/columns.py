@@ -84,6 +84,15 @@ COLUMNS = (
         show=lambda best: " / ".join(metric.text(best[metric.key]) for metric in VALIDATED),
         app=True,
     ),
+    Column(
+        "scored_on",
+        lambda run, status: run.scored_on(status.best) or None,
+        heading="scored on",
+        show=lambda what: f"of {what}",
+        json=False,
+        app=True,
+        optional=True,
+    ),
     Column("age", lambda run, status: max(0.0, time.time() - run.created), heading="age", show=duration, json=False),
     Column(
         "given_title",

@@ -48,10 +48,29 @@ def _describe(event: Mapping[str, Any]) -> str:
     return ""
 
 
+def ranking(event: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the scores that decide a validation, and what they are of: a key of :data:`IMAGE_SETS`.
+
+    They are of the user's samples, else of held-out faces, else of held-out images.
+    """
+    kind = next((kind for kind in ("samples", "faces") if event.get(kind)), "held_out")
+    return kind, event[kind]
+
+
 def ranking_scores(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scores that decide a validation: of the user's samples, else of held-out faces, else of images."""
-    scores: Mapping[str, Any] = event.get("samples") or event.get("faces") or event["held_out"]
-    return scores
+    """Return the scores that decide a validation (:func:`ranking`)."""
+    return ranking(event)[1]
+
+
+def scored_on(kind: str, images: float | None) -> str:
+    """Return what scores are of, if it is not the usual, held-out images: ``17 own samples``; else "".
+
+    Args:
+        kind: a key of :data:`IMAGE_SETS`.
+        images: how many there were, None if that is not known.
+    """
+    words = {"samples": "own samples", "faces": "images of held-out faces"}.get(kind, "")
+    return f"{images:,.0f} {words}" if words and images else words
 
 
 def outcome(state: str, reason: str) -> str:

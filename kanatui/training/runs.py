@@ -37,13 +37,11 @@ from kanatui.core import paths, storage
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.model import shipped
 from kanatui.training.control import watch
+from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
 
 if TYPE_CHECKING:
     from kanatui.training.previews import BatchPreview
-
-RUN_NAME_RULE = "up to 40 letters, digits, dots, - and _, a letter or digit first"
-"""The rule for names of runs, in words (:func:`is_run_name`)."""
 
 SILENCE = 120.0
 """Seconds without a heartbeat after which a training counts as crashed.
@@ -56,7 +54,6 @@ STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _LONGEST_NAME = 40
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST_NAME - 1}}}")
 _ABOUT = "about.toml"
 _LONGEST_TITLE = 80
 _LONGEST_NOTE = 4000
@@ -98,11 +95,11 @@ class Run:
         """Make a new run directory, `NUMBER-NAME`, with its configuration.
 
         Raises:
-            RunError: the name breaks :data:`RUN_NAME_RULE`.
+            RunError: the name is not a plain one (:func:`kanatui.core.paths.name_problem`).
             StorageError: it cannot be written.
         """
-        if not is_run_name(name):
-            raise RunError(f"run name {name!r}: use {RUN_NAME_RULE}")
+        if problem := paths.name_problem(name):
+            raise RunError(f"run name {name!r}: {problem}")
         folder = storage.make_folder(paths.runs())
         with _locked(folder / ".lock"):
             number = max((run.number for run in list_runs()), default=0) + 1
@@ -183,6 +180,20 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The configuration in config.toml. RunError if it cannot be read."""
         return storage.read_toml(self.path / "config.toml", RunError)
+
+    def scored_on(self, best: Mapping[str, Any] | None) -> str:
+        """Return what a best validation (``Status.best``) is of, if that is not held-out images: ``17 own samples``.
+
+        Runs made before this was recorded say it by what they are: those that adapt are scored on samples.
+        """
+        if not best:
+            return ""
+        if "of" in best:
+            return scored_on(str(best["of"]), best.get("images"))
+        with contextlib.suppress(RunError):
+            if isinstance(adapts := self.config.get("adapt"), dict):
+                return scored_on("samples", adapts.get("held_back"))
+        return ""
 
     @property
     def created(self) -> float:
@@ -303,13 +314,8 @@ class Run:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def is_run_name(text: str) -> bool:
-    """Return whether a run may have this name: :data:`RUN_NAME_RULE`."""
-    return _NAME.fullmatch(text) is not None
-
-
 def plain_run_name(text: str) -> str:
-    """Make a valid run name from the name of a recipe or data set: letters and digits are kept."""
+    """Make a run name that needs no quotes from that of a recipe or data set: letters and digits are kept."""
     kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
     return kept.strip("-")[:_LONGEST_NAME].strip("-") or "run"
 

@@ -22,7 +22,7 @@ from kanatui.training.commands import CommandHandler
 from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.device import auto_workers, describe_device
 from kanatui.training.distributed import Alone
-from kanatui.training.event_text import ranking_scores
+from kanatui.training.event_text import ranking
 from kanatui.training.feed import Batch, Opener, open_feed
 from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
@@ -296,8 +296,9 @@ class Trainer:
         return {} if None in scores.values() else {name: score for name, score in scores.items() if score}
 
     def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        ranked = ranking_scores(scores)
-        found = {"step": self.progress.step} | {metric.key: ranked[metric.key] for metric in VALIDATED}
+        kind, ranked = ranking(scores)
+        about = {"step": self.progress.step, "of": kind, "images": ranked["images"]}
+        found = about | {metric.key: ranked[metric.key] for metric in VALIDATED}
         best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
         if best:
             self.progress.best = found

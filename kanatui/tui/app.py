@@ -7,22 +7,31 @@ import functools
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
+from rich.console import RenderableType
 from textual import work
-from textual.actions import parse
+from textual.actions import ActionParseResult, parse
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widget import Widget
+from textual.widgets import OptionList
 from textual.worker import get_current_worker
 from typing_extensions import override
 
 from kanatui.core.mosaic import WAYS
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
+from kanatui.tui.driver import TolerantDriver
 from kanatui.tui.host import TABS, Host
+from kanatui.tui.keys import asks
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
 from kanatui.tui.settings import Settings
@@ -108,6 +117,8 @@ class KanatuiApp(Host):
         self.settled: Callable[[], None] = lambda: None
         """Called once, when the first screen has had time to load what it shows."""
         self._put_signals_back: Callable[[], None] = lambda: None
+        self.asked_to_leave = False
+        """Whether it ends because of a key, a signal or a terminal that is gone, and not of an error."""
 
     def _known_theme(self, name: str) -> str:
         return name if name in self.available_themes else self._fitting_theme
@@ -117,6 +128,12 @@ class KanatuiApp(Host):
         """Show the cursor without colours, too."""
         filters = super().get_line_filters()
         return [Reversing(), *filters] if self.no_color else filters
+
+    @override
+    def get_driver_class(self) -> type[Driver]:
+        """Read input with the driver that no byte can end, unless the user has chosen one."""
+        found = super().get_driver_class()
+        return TolerantDriver if found is LinuxDriver else found
 
     # ── start and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -130,12 +147,20 @@ class KanatuiApp(Host):
         self.set_timer(_SETTLES_IN, self._settle)
         if self._first_mode:
             self.action_go(self._first_mode)
+        self.key_order.opened(self.screen)
 
     @override
-    def exit(self, *arguments: Any, **options: Any) -> None:
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave; before that, while its screen is still there, the terminal forgets its pictures."""
+        self.asked_to_leave = True
         self.pictures.close()
-        super().exit(*arguments, **options)
+        super().exit(result, return_code, message)
+
+    @property
+    def error(self) -> str:
+        """The exception that ended it, in one line; "" if none did."""
+        error = self._exception  # Textual gives it only to tests
+        return f"{type(error).__name__}: {error}".splitlines()[0] if error else ""
 
     async def on_unmount(self) -> None:
         await self.close_engines()
@@ -167,6 +192,23 @@ class KanatuiApp(Host):
         """Paint a change of screens at once: Textual would wait 50 ms to hide an incomplete one, but it is complete."""
         super().delay_update(delay)
 
+    # ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @override
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action, unless what it belongs to is not there yet or no longer."""
+        node = default_namespace
+        if isinstance(node, Widget) and not (node.is_mounted and node.is_attached):
+            return False
+        if node is not None and "page_" in str(action) and _has_list_without_room(node):
+            return False
+        return await super().run_action(action, default_namespace, namespaces)
+
     # ── screens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override
@@ -183,6 +225,7 @@ class KanatuiApp(Host):
 
     # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work
     async def action_go(self, mode: str) -> None:
         if mode != self.current_mode:
@@ -230,6 +273,7 @@ class KanatuiApp(Host):
         reason = f": {self.pictures.way} ({self._fitting.why})" if way == AUTO else ""
         self.notify(f"pictures: {way}{reason}", timeout=2)
 
+    @asks
     @work(exclusive=True, group="quit")
     @override
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer from the user
@@ -237,15 +281,15 @@ class KanatuiApp(Host):
         under_way = await asyncio.to_thread(work_under_way)
         lost = [f"{text}." for name, text in _ENDS_WITH_APP.items() if self.is_busy(name)]
         if lost and not under_way:
-            answers = {"leave": "Leave", "cancel": "Cancel"}
-            if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":
+            leaving = Confirm("\n".join(lost), {"leave": "Leave"}, danger="leave")
+            if await self.push_screen_wait(leaving) is None:
                 return
         if under_way:
             at_work = f"Still active: {', '.join(under_way)}.\nIt can continue without the app, which finds it again."
             question = "\n".join([at_work, *lost])
-            answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
-            answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))
-            if answer not in ("detach", "stop"):
+            answers = {"detach": "Detach", "stop": "Stop"}
+            answer = await self.push_screen_wait(Confirm(question, answers, default="detach", danger="stop"))
+            if answer is None:
                 return
             if answer == "stop":
                 self.notify("stopping after a checkpoint …", timeout=30)
@@ -268,3 +312,13 @@ class KanatuiApp(Host):
         yield SystemCommand("Theme of the terminal", "Dark or light as its background is", self.action_fit_theme)
         for way in (AUTO, *WAYS):
             yield SystemCommand(f"Pictures: {way}", _ABOUT_WAYS[way], functools.partial(self.action_pictures, way))
+
+
+def _has_list_without_room(node: DOMNode) -> bool:
+    """Return whether a node is a list without a line to show, or has one: Textual fails to turn its pages."""
+    lists = node.query(OptionList) if isinstance(node, CommandPalette) else [node]
+    return any(isinstance(each, OptionList) and not _has_lines(each) for each in lists)
+
+
+def _has_lines(listed: OptionList) -> bool:
+    return bool(listed.scrollable_content_region and listed.virtual_size.height)

@@ -11,6 +11,7 @@ from textual.reactive import reactive
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.keys import OrderedKeys
 from kanatui.tui.pictures import Pictures
+from kanatui.tui.settings import Settings
 from kanatui.tui.terminal import Choice
 from kanatui.tui.words import in_the_app
 
@@ -26,6 +27,9 @@ class Host(OrderedKeys):
 
     activity: reactive[str] = reactive("", repaint=False)
     """The newest running training in a few words, "" if none runs."""
+
+    settings: Settings
+    """What is kept between sessions."""
 
     def __init__(self, choice: Choice, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
@@ -103,7 +107,7 @@ class Host(OrderedKeys):
             await self.visit(mode)
             await getattr(self.screen, method)(*arguments)
 
-        self.run_worker(call(), group="go")
+        self.key_order.hold_for(self.run_worker(call(), group="go"))
 
 
 def host(node: MessagePump) -> Host:

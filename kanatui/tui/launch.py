@@ -50,8 +50,9 @@ def run_app(pictures: str = "", mode: str = "") -> None:
         app = KanatuiApp(pictures, mode, terminal)
         app.settled = _spare_the_collector
         app.run()
-    if app.return_code:
-        raise KanatuiError(f"the app crashed; its traceback is in {log} (trainings are not affected)")
+    if app.return_code or not app.asked_to_leave:
+        why = f" ({app.error})" if app.error else ""
+        raise KanatuiError(f"the app crashed{why}; please report it with {log}. Trainings go on: start the app again")
 
 
 def _asked(pictures: str) -> Terminal:
@@ -97,6 +98,7 @@ class TerminalFile(io.FileIO):
 def _terminal_alone(log: Path) -> Iterator[None]:
     """Keep the terminal for Textual: whatever else prints, C libraries included, writes into a log.
 
+    A file's name may hold bytes that are not UTF-8, and with them nothing could be written: they become question marks.
     Textual's driver writes to ``sys.__stderr__`` and asks ``sys.__stdout__`` for the terminal's size: these become a
     copy of the terminal, descriptors 1 and 2 the log.
     """
@@ -108,7 +110,8 @@ def _terminal_alone(log: Path) -> Iterator[None]:
         # Appended to, because two apps may be open; emptied once it is long.
         fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _LONGEST_LOG else 0
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | fresh, 0o600)
-    with io.TextIOWrapper(io.BufferedWriter(TerminalFile(kept[0], "w", closefd=False)), "utf-8") as terminal:
+    out = io.BufferedWriter(TerminalFile(kept[0], "w", closefd=False))
+    with io.TextIOWrapper(out, "utf-8", "replace") as terminal:
         sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]  # typed as final, but where the driver looks
         os.dup2(file, 1)
         os.dup2(file, 2)

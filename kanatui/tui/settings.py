@@ -22,6 +22,10 @@ class Settings:
     """A theme's name; :data:`~kanatui.tui.theme.FITTING` for the one that fits the terminal."""
     pictures: str = AUTO
     """The way to show pictures, one of :data:`.CHOICES`."""
+    model: str = ""
+    """The model that Draw reads with, as chosen last; "" if none was chosen."""
+    adapting: str = ""
+    """The run that adapts a model for Draw, until it has been seen to end."""
 
     @classmethod
     def load(cls) -> Settings:
@@ -33,7 +37,11 @@ class Settings:
         theme, pictures = data.get("theme"), data.get("pictures")
         if data.get("ascii") is True:  # written before there were more than two ways
             pictures = "ascii"
-        return cls(theme if isinstance(theme, str) else FITTING, pictures if pictures in CHOICES else AUTO)
+        return cls(
+            theme if isinstance(theme, str) else FITTING,
+            pictures if pictures in CHOICES else AUTO,
+            *(str(data.get(name, "")) for name in ("model", "adapting")),
+        )
 
     def save(self) -> None:
         """Save the choices; if that fails, they last until the app is closed."""

@@ -56,6 +56,7 @@ async def until(pilot, predicate):
     while time.monotonic() < deadline:
         await pilot.pause()
         if value := predicate():
+            await pilot.pause()  # a dialog that has just come is painted now: keys for it are not typed ahead
             return value
         await asyncio.sleep(0.02)
     raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")

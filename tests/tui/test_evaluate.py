@@ -235,6 +235,16 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, f"all: {len(wrong):,} misread"))
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
 
+        # Folding keeps the cursor on its character.
+        await pilot.press("c", "down", "down")
+        table = app.screen.query_one(CharacterTable)
+        here = await until(pilot, lambda: table.cursor_row == 2 and table.character)
+        await pilot.press("f")
+        await until(pilot, tells(app, "look-alikes count as the same"))
+        await until(pilot, lambda: table.character == here)
+        await pilot.press("f")
+        await until(pilot, lambda: table.character == here)
+
         # The map: the worst confusion first, its images beside it, and a closer look at one.
         await pilot.press("m")
         worst = scores.confusions[0]
@@ -321,8 +331,10 @@ async def test_two_runs_side_by_side(first):
         await until(pilot, shows(app, "That is the same run"))
         second.value = "002-quick"
         await until(pilot, shows(app, "has not been evaluated on these images yet"))
+        second.focus()
         await pilot.press("b")
         await until(pilot, lambda: app.screen.compare_panel.comparison)
+        await until(pilot, lambda: app.screen.compare_panel.table.has_focus)
         (other,) = made(find_run("2"))
         assert other.where == first.id
         comparison = app.screen.compare_panel.comparison
@@ -336,6 +348,8 @@ async def test_two_runs_side_by_side(first):
         assert differing, "the two models should differ, or there is nothing to compare"
         await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
         assert sheet(app).captions[0][2:4] in ("A:", "B:") or sheet(app).captions[0][2] in "AB"
+        await pilot.press("down", "enter", "escape", "up")
+        assert app.screen.compare_panel.comparison is comparison
         app.screen.compare_panel.table.focus()
         await look_closer(app, pilot)
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)

@@ -20,6 +20,24 @@ from tests.helpers.train_screen import RECIPE, on_train, opened
 # ── a new run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_escape_leaves_the_field_and_then_the_form_which_keeps_what_was_typed():
+    async with opened(size=(80, 24), shown=False) as (app, pilot):
+        await pilot.press("n")
+        name = await until(pilot, lambda: app.screen.query_one("#new-name", Input))
+        await until(pilot, lambda: app.screen.query_one("#new-source").has_focus)
+        name.focus()
+        await pilot.press(*"my run")
+        await until(pilot, lambda: name.value == "my run")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.query_one("#start").has_focus)
+        assert app.screen.part == "new"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.part == "runs")
+        await pilot.press("n")
+        await until(pilot, lambda: app.screen.part == "new")
+        assert name.value == "my run" and "✗" not in screen_text(app)
+
+
 def chosen(source=None, model="compact_cnn", parameters=None, options=None):
     """What the engine is asked for, and the configuration that it answers with."""
     source = source or Source("edited", "tiny", Recipe.from_dict(RECIPE))

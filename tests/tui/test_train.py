@@ -101,6 +101,51 @@ async def test_rename_note_delete():
         assert "The run that was shown here is gone" in screen_text(app)
 
 
+async def test_after_the_watched_run_is_gone_no_other_one_takes_its_place():
+    other = crashed_run()
+    run = make_run("watched")
+    async with opened(size=(80, 24)) as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row.run.id == run.id)
+        run.delete()
+        await until(pilot, lambda: "The run that was shown here is gone" in screen_text(app))
+        app.screen.runs.look()
+        rows = app.screen.runs.rows
+        other.rename("looked at again")
+        await until(pilot, lambda: app.screen.runs.rows != rows)
+        assert app.screen.target is None
+        await pilot.press("c", "d", "e")
+        assert other.status().state == "crashed" and "is gone" in screen_text(app)
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: app.screen.live.row and app.screen.live.row.run.id == other.id)
+
+
+async def test_scores_of_own_samples_are_called_so():
+    events = [json.loads(line) for line in RECORDED.read_text().splitlines()[:-1]]
+    last = next(event for event in reversed(events) if event["event"] == "validation")
+    scores = {"images": 17, "loss": 0.1, "strict": 1.0, "folded": 1.0}
+    held_out = {"images": 300, "loss": 0.3, "strict": 0.8, "folded": 0.905}
+    of_samples = {"time": last["time"], "event": "validation", "step": 90, "samples": scores, "held_out": held_out}
+    best = {"step": 90, "of": "samples", "images": 17, "strict": 1.0, "folded": 1.0}
+    make_run("adapted", events=[of_samples], best=best)
+    async with opened() as (app, pilot):
+        await until(pilot, lambda: "100.0 % / 100.0 %" in screen_text(app))
+        text = await until(pilot, lambda: "held out 80.0 % / 90.5 %" in screen_text(app) and screen_text(app))
+        assert text.count("of 17 own samples") == 2, "in the list and beside it"
+
+
+async def test_a_stop_after_the_epoch_is_taken_back_by_the_same_key():
+    with training() as run:
+        async with opened() as (app, pilot):
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("stopping after this epoch at step"))
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("going on after this epoch"))
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("stopping after this epoch at step"))
+            assert run.status().active
+
+
 async def test_a_run_at_work_is_not_deleted():
     with training() as run:
         async with opened() as (app, pilot):

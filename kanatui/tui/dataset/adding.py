@@ -16,6 +16,7 @@ from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 from typing_extensions import override
 
+from kanatui.tui.keys import asks
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.keybar import KeyBar
 
@@ -70,6 +71,7 @@ class AddStep(ModalScreen[str | Path | None]):
         else:
             self.app.push_screen(Details(f"{module.location}: {module.error}", module.traceback))
 
+    @asks
     @work
     async def action_trust(self) -> None:
         """Ask whether the untrusted plugin file under the cursor may run from now on."""
@@ -79,10 +81,7 @@ class AddStep(ModalScreen[str | Path | None]):
             return
         file = self._modules[index].location
         question = f"Run the code in {file} whenever kanatui starts?\nYou will be asked again if the file changes."
-        if (
-            await self.app.push_screen_wait(Confirm(question, {"trust": "Trust", "cancel": "Cancel"}, "cancel"))
-            == "trust"
-        ):
+        if await self.app.push_screen_wait(Confirm(question, {"trust": "Trust"}, danger="trust")) == "trust":
             self.dismiss(Path(file))
 
 

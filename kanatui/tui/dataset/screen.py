@@ -22,7 +22,7 @@ from kanatui.core.storage import tail
 from kanatui.core.units import bytes_text, counted
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Entry
-from kanatui.dataset.recipe import Recipe, find_recipe, name_problem, recipe_files, save_recipe
+from kanatui.dataset.recipe import Recipe, find_recipe, recipe_files, save_recipe
 from kanatui.plugins import registry, trust
 from kanatui.tui.dataset.adding import AddStep
 from kanatui.tui.dataset.browse import Browser, stored
@@ -36,6 +36,7 @@ from kanatui.tui.dataset.plan import PlanLine
 from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import Field, FieldHelp, ParameterForm
@@ -200,6 +201,7 @@ class DatasetScreen(KanatuiScreen):
         steps.use(self._registry)
 
     @on(StepsPanel.Adding)
+    @asks
     @work
     async def _add_step(self, event: StepsPanel.Adding) -> None:
         if self._registry is None:
@@ -227,6 +229,7 @@ class DatasetScreen(KanatuiScreen):
     # ── recipes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @on(RecipePanel.Picked)
+    @asks
     @work
     async def _pick(self, event: RecipePanel.Picked) -> None:
         if await self._may_drop():
@@ -241,22 +244,24 @@ class DatasetScreen(KanatuiScreen):
         if not self.draft.changed and self._wrong is None:
             return True
         question = f"{self.draft.origin.name} has unsaved changes."
-        answers = {"keep": "Keep editing", "drop": "Discard changes"}
-        return await self.app.push_screen_wait(Confirm(question, answers, "keep", danger="drop")) == "drop"
+        ask = Confirm(question, {"drop": "Discard changes"}, danger="drop", cancel="Keep editing")
+        return await self.app.push_screen_wait(ask) == "drop"
 
+    @asks
     @work
     async def action_revert(self) -> None:
         """Return to the saved recipe."""
         if (self.draft.changed or self._wrong) and await self._may_drop():
             self.edit(Draft.of(self.draft.origin), reset=True)
 
+    @asks
     @work
     async def action_save_as(self) -> None:
         """Ask for a name and save the recipe under it."""
         recipe = self._recipe()
         if recipe is None:
             return
-        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, name_problem))
+        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, paths.name_problem))
         if name is None or not await self._may_replace(name):
             return
         try:
@@ -272,8 +277,8 @@ class DatasetScreen(KanatuiScreen):
         if name not in recipe_files():
             return True
         question = f"There is already a recipe {name}."
-        answers = {"replace": "Replace it", "cancel": "Cancel"}
-        return await self.app.push_screen_wait(Confirm(question, answers, "cancel")) == "replace"
+        ask = Confirm(question, {"replace": "Replace it"}, danger="replace")
+        return await self.app.push_screen_wait(ask) == "replace"
 
     def _recipe(self) -> Recipe | None:
         """Return the recipe that the screen shows; if it is invalid, show the problem and return None."""
@@ -322,6 +327,7 @@ class DatasetScreen(KanatuiScreen):
             return False
         return target is not None and _ABOUT_DATASETS[action](target)
 
+    @asks
     @work(exclusive=True, group="generate")
     async def action_generate(self) -> None:
         """Say what it will take, ask for a name and start writing a data set."""
@@ -348,9 +354,8 @@ class DatasetScreen(KanatuiScreen):
             return False
         if takes.bytes < _MUCH * free and takes.seconds < _LONG:
             return True
-        answers = {"generate": "Generate", "cancel": "Cancel"}
-        question = f"This data set takes {figures}."
-        return await self.app.push_screen_wait(Confirm(question, answers, "cancel")) == "generate"
+        ask = Confirm(f"This data set takes {figures}.", {"generate": "Generate"}, danger="generate")
+        return await self.app.push_screen_wait(ask) == "generate"
 
     @work
     async def action_resume_generation(self) -> None:
@@ -367,13 +372,14 @@ class DatasetScreen(KanatuiScreen):
             self.app.push_screen(Details(f"Log of {target.name}", tail(target.log) or "The log is empty."))
 
     @on(DatasetsPanel.Asked)
+    @asks
     @work
     async def _do_with_dataset(self, event: DatasetsPanel.Asked) -> None:
         data = event.data
         if event.what == "delete":
             question = f"Delete the data set {data.name} with {counted(data.done, 'image')}?"
-            answers = {"delete": "Delete", "cancel": "Cancel"}
-            if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
+            ask = Confirm(question, {"delete": "Delete"}, danger="delete")
+            if await self.app.push_screen_wait(ask) == "delete":
                 await self.query_one(Generations).delete(data)
         elif event.what == "browse":
             try:

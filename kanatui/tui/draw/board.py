@@ -24,7 +24,8 @@ from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
-from kanatui.tui.models import NONE_YET, models_for_drawing
+from kanatui.tui.keys import asks
+from kanatui.tui.models import NONE_YET, model_for_drawing, models_for_drawing
 from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
 
@@ -118,7 +119,8 @@ class Board(Horizontal):
             with self.prevent(Select.Changed):
                 select.value = self.model
         else:
-            select.value = references[0]  # loads it
+            chosen = await asyncio.to_thread(model_for_drawing, host(self).settings)
+            select.value = chosen if chosen in references else references[0]  # loads it
         await self.count_samples()
 
     async def count_samples(self) -> None:
@@ -149,6 +151,7 @@ class Board(Horizontal):
             self._reader.model = str(event.value)
             self._load()
             if event.select.has_focus:
+                self._remember()
                 self._canvas.focus()
 
     @work(exclusive=True, group="model")
@@ -176,8 +179,15 @@ class Board(Horizontal):
     def read_with(self, model: str, note: str) -> None:
         """Switch to another model, and show a note once it is loaded."""
         self._reader.model = model
+        self._remember()
         self.prepare()  # adds it to the list
         self._load(note)
+
+    def _remember(self) -> None:
+        """Keep the choice for the next session."""
+        settings = host(self).settings
+        settings.model, settings.adapting = self.model, ""
+        settings.save()
 
     @property
     def up_to_date(self) -> bool:
@@ -302,6 +312,7 @@ class Board(Horizontal):
         else:
             self._readings.say("the first reading has no look-alike")
 
+    @asks
     @work(exclusive=True, group="label")
     async def action_type(self) -> None:
         """Ask for the character drawn, and save the drawing as it."""

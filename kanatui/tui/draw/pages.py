@@ -27,6 +27,7 @@ from kanatui.pictures.drawing import Pixels
 from kanatui.tui.draw.readings import PLACES
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.pictures import Lines
 from kanatui.tui.screen import pane
@@ -166,6 +167,7 @@ class Pages(Vertical):
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work(exclusive=True, group="open")
     async def action_open(self) -> None:
         """Ask for a picture, and read it."""
@@ -259,6 +261,7 @@ class Pages(Vertical):
         if place is not None and number <= len(self.found[place].readings):
             self._keep(place, self.found[place].readings[number - 1][0])
 
+    @asks
     @work(exclusive=True, group="type")
     async def action_type(self) -> None:
         """Ask which character it is, and keep it as that."""

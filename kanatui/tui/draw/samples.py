@@ -25,6 +25,7 @@ from kanatui.evaluation.samples import Sample
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import Pixels
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask, AskPath, Confirm, Details
@@ -173,6 +174,7 @@ class Samples(Horizontal):
 
     # ── changing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work(exclusive=True, group="change")
     async def action_relabel(self) -> None:
         """Ask for the sample's character, and move it there."""
@@ -185,17 +187,18 @@ class Samples(Horizontal):
         if text is not None:
             await self._do(lambda: samples.relabel(sample, parse_typed(text)))
 
+    @asks
     @work(exclusive=True, group="change")
     async def action_remove(self) -> None:
         """Ask, then delete the sample."""
         sample = self._current
         if sample is None:
             return
-        answers = {"remove": "Remove", "cancel": "Cancel"}
         question = f"Remove this sample of {sample.character}? This cannot be undone."
-        if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="remove")) == "remove":
+        if await self.app.push_screen_wait(Confirm(question, {"remove": "Remove"}, danger="remove")) == "remove":
             await self._do(lambda: samples.remove(sample))
 
+    @asks
     @work(exclusive=True, group="change")
     async def action_export(self) -> None:
         """Ask for a destination, then copy all samples there."""
@@ -205,6 +208,7 @@ class Samples(Horizontal):
             if count is not None:
                 self.app.notify(f"{counted(count, 'sample')} exported to {text}", markup=False)
 
+    @asks
     @work(exclusive=True, group="change")
     async def action_import(self) -> None:
         """Ask for a source, then copy its pictures into the samples."""

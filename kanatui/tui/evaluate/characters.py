@@ -111,6 +111,11 @@ class CharacterTable(DataTable[Text]):
         if self._shown:
             character = self.character
             self.show(*self._shown)
+            self.go_to(character)
+
+    def go_to(self, character: str) -> None:
+        """Move the cursor to a character, if it is there."""
+        if character in self.rows:
             self.move_cursor(row=self.get_row_index(character))
 
     def _add(self, character: str, score: Score, misread: str) -> None:

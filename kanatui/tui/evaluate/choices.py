@@ -59,9 +59,10 @@ class Choices(Vertical):
                 id="source",
                 compact=True,
             )
+        with Horizontal(classes="choices for-folder"):
+            yield Label("Folder", classes="label")
+            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", compact=True)
         with Horizontal(classes="choices"):
-            yield Label("Folder", classes="label for-folder")
-            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", classes="for-folder", compact=True)
             yield Label("At most", classes="label")
             yield Input(placeholder="as many as usual", id="limit", type="integer", compact=True)
             yield Label("images, as one of")

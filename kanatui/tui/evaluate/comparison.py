@@ -70,6 +70,12 @@ class ComparePanel(Vertical):
         value = self.query_one("#second", Select).value
         return value if isinstance(value, str) else ""
 
+    @property
+    def at_choice(self) -> bool:
+        """Whether the choice of the second run has the focus and its list is closed."""
+        select = self.query_one("#second", Select)
+        return select.has_focus and not select.expanded
+
     def offer(self, options: list[tuple[str, str]]) -> None:
         """Offer runs as (text, id); keep the choice if it is still offered."""
         if options == self._options:
@@ -96,7 +102,7 @@ class ComparePanel(Vertical):
             f"both right {whole.both:,} · only A {whole.only_first:,} · only B {whole.only_second:,} · "
             f"neither {whole.neither:,}"
         )
-        table = self.table
+        table, here = self.table, self.character
         table.clear()
         ranked = sorted(
             shares.items(),
@@ -111,6 +117,8 @@ class ComparePanel(Vertical):
             shares_right = [percent(count / max(share.images, 1)) for count in right]
             cells = [Text(text, justify="right") for text in (*figures, *shares_right)]
             table.add_row(Text(named(character)), *cells, key=character)
+        if here in table.rows:
+            table.move_cursor(row=table.get_row_index(here))
 
     def differing(self, character: str, folded: bool) -> Selection:
         """Select the images of a character, "" for all, that only one run reads correctly."""

@@ -148,6 +148,11 @@ class ConfusionMap(ScrollView, can_focus=True):
             rows.append([truth, read or "nothing", str(data.counts[truth, read]), str(data.images[truth])])
         return tabbed(rows)
 
+    def go_to(self, cell: tuple[str, str] | None) -> None:
+        """Move the cursor to a cell, by its true character and its reading, if it is there."""
+        if cell and self.confusions and cell[0] in self.confusions.rows and cell[1] in self.confusions.columns:
+            self.cursor = self._place(*cell)
+
     def _place(self, truth: str, read: str) -> tuple[int, int]:
         assert self.confusions
         return self.confusions.rows.index(truth), self.confusions.columns.index(read)

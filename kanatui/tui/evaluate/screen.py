@@ -27,6 +27,7 @@ from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.evaluate.reliability import ReliabilityPanel
 from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select, select_bin
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.models import models_to_evaluate
 from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.taking import FIGURES, save_as
@@ -261,11 +262,11 @@ class EvaluateScreen(KanatuiScreen):
         if self.loaded:
             self._delete(self.loaded.evaluation)
 
+    @asks
     @work(exclusive=True, group="delete")
     async def _delete(self, evaluation: Evaluation) -> None:
         question = f"Delete the evaluation of {evaluation.run}\n({evaluation.source}, made {evaluation.made})?"
-        answers = {"cancel": "Cancel", "delete": "Delete"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+        if await self.app.push_screen_wait(Confirm(question, {"delete": "Delete"}, danger="delete")) == "delete":
             try:
                 evaluation.delete()
             except KanatuiError as error:
@@ -295,7 +296,11 @@ class EvaluateScreen(KanatuiScreen):
         """Count look-alikes as the same, or no longer."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
+        table, confusions = self.query_one(CharacterTable), self.query_one(ConfusionMap)
+        character, cell = table.character, confusions.cell
         self._show(self.loaded)
+        table.go_to(character)
+        confusions.go_to(cell)
 
     @on(ComparePanel.Chosen)
     def _second_chosen(self) -> None:
@@ -316,6 +321,8 @@ class EvaluateScreen(KanatuiScreen):
                 self.compare_panel.say(f"Run {second} has not been evaluated on these images yet: press b.")
             else:
                 self.compare_panel.show(found[0], first, found[1], self._folded)
+                if self._list == "compare" and self.compare_panel.at_choice:
+                    self.compare_panel.table.focus()  # arrows walk in it, and do not choose another run
         self.refresh_bindings()
         if self._list == "compare":
             self._look()

@@ -143,7 +143,7 @@ class Augmentations(Vertical):
         lines = []
         for step in self._steps:
             style = "" if step.p else "$text-muted"
-            chance = f"{step.p:g} of images" if 0 < step.p < 1 else ""
+            chance = f"{100 * step.p:g} % of images" if 0 < step.p < 1 else ""
             lines.append(line(f"{TICKED if step.p else OPEN} {step.plugin}", chance, width, style, "$text-muted"))
         self._ticks.show(lines)
         self._show_form(follow)

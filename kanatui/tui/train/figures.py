@@ -63,7 +63,9 @@ def _scores(row: Row, history: History) -> str:
     for metric in VALIDATED:
         top = f" (best {metric.text(best[metric.key])})" if best and metric.key in best else ""
         parts.append(f"{metric.heading} {metric.text(last[metric.key])}{top}")
-    return _joined(*parts, f"at step {last['step']:,.0f}")
+    of = f"of {history.scored_on}" if history.scored_on else ""
+    others = " / ".join(metric.text(value) for metric in VALIDATED if (value := history.held_out.get(metric.key)))
+    return _joined(*parts, of, f"held out {others}" if others else "", f"at step {last['step']:,.0f}")
 
 
 def _cost(history: History) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from kanatui.model.metrics import VALIDATED
-from kanatui.training.event_text import describe, ranking_scores
+from kanatui.training.commands import TAKEN_BACK
+from kanatui.training.control import STOP_AFTER_EPOCH
+from kanatui.training.event_text import describe, ranking, scored_on
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.train.series import Series
@@ -66,12 +68,18 @@ class History:
         """The last answers to commands, by sequence."""
         self.step: Event = {}
         """The last step event."""
+        self.stops_after_epoch = False
+        """Whether the training is to stop at the end of its epoch."""
         self.start: Event = {}
         self.end: Event = {}
         self.preparing: Event = {}
         """The last report on the work before the first step, {} once that is finished."""
         self.scores: dict[str, float] = {}
         """The last validation: ``step`` and :data:`SCORES`."""
+        self.scored_on = ""
+        """What they are of, if it is not held-out images."""
+        self.held_out: dict[str, float] = {}
+        """The scores of held-out images in the last validation, if :attr:`scores` are of something else."""
         self.best: dict[str, float] = {}
         """The best validation so far, in the same form."""
         self.augment: Event = {}
@@ -101,6 +109,8 @@ class History:
             self._take_scores(event)
         elif kind == "command":
             self.answers[event["sequence"]] = event
+            if event["command"] == STOP_AFTER_EPOCH and event["accepted"]:
+                self.stops_after_epoch = event.get("note") != TAKEN_BACK
             while len(self.answers) > _MOST_ANSWERS:
                 del self.answers[next(iter(self.answers))]
         elif kind == "augment":
@@ -124,6 +134,7 @@ class History:
         """A run that is continued drops what came after the checkpoint from which it continues."""
         step = int(event.get("step", 0))
         self.start, self.end, self.preparing = event, {}, {}
+        self.stops_after_epoch = False
         for curve in self.curves.values():
             curve.cut(step)
         self.marks = [mark for mark in self.marks if mark.step <= step]
@@ -133,7 +144,10 @@ class History:
             self.augment = {}
 
     def _take_scores(self, event: Event) -> None:
-        ranked = ranking_scores(event)
+        kind, ranked = ranking(event)
+        self.scored_on = scored_on(kind, ranked.get("images"))
+        others = event.get("held_out", {}) if kind != "held_out" else {}
+        self.held_out = {name: float(others[name]) for name in SCORES if name in others}
         self.scores = {name: float(ranked[name]) for name in SCORES} | {"step": float(event["step"])}
         if event.get("best"):
             self.best = self.scores

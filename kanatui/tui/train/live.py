@@ -15,6 +15,7 @@ from textual.widgets import Static
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
+from kanatui.training.commands import TAKEN_BACK
 from kanatui.training.control import Mailbox
 from kanatui.tui.host import host
 from kanatui.tui.train import figures
@@ -68,6 +69,8 @@ class Live(Vertical):
         self.charts = Charts(id="live-charts")
         self.caught_up = False
         """Whether all earlier events have been read."""
+        self.lost = False
+        """Whether the run that was shown has been deleted, and no other has been chosen since."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -99,7 +102,7 @@ class Live(Vertical):
         if self.row is not None and self.row.run.id == row.run.id:
             self.update_state(row)
             return
-        self.row = row
+        self.row, self.lost = row, False
         self.follower = Follower(row.run)
         self._pending.clear()
         self.caught_up = False
@@ -115,6 +118,7 @@ class Live(Vertical):
     def forget(self) -> None:
         """Show no run: the one shown was deleted."""
         self.row = self.follower = None
+        self.lost = True
         self.workers.cancel_group(self, "follow")
         self.query_one("#live-head", Static).update("The run that was shown here is gone: choose another under Runs.")
         for name in ("bar", "place", "scores", "cost", "note"):
@@ -203,7 +207,9 @@ class Live(Vertical):
             del self._pending[sequence]
             note = event.get("note") or ""
             step = event.get("step") if isinstance(event.get("step"), int) else None
-            if event.get("accepted"):
+            if event.get("accepted") and note == TAKEN_BACK:
+                self._answer(command, True, "going on after this epoch", step)
+            elif event.get("accepted"):
                 at = f" at step {step:,}" if step is not None else ""
                 self._answer(command, True, f"{_ANSWERED.get(command, command)}{at}{_bracketed(note)}", step)
             else:

@@ -13,10 +13,11 @@ from textual.message import Message
 from textual.widgets import Button, Collapsible, Input, Label, Select, Static
 from typing_extensions import override
 
+from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
-from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
+from kanatui.training.runs import Run
 from kanatui.tui.host import host
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 
 _EDITED = "edited:"
 _HINT = "ctrl+s starts; the training continues when the app is closed"
-_WRONG_NAME = f"name: {RUN_NAME_RULE}"
 _ABOUT_SOURCE = "train on: a recipe, whose images are made as they are needed, or a written data set"
-_ABOUT_NAME = f"name: {RUN_NAME_RULE} · default: that of the recipe or data set"
+_ABOUT_NAME = "name: of the run · default: that of the recipe or data set"
 _ABOUT_MODEL = "model: the network to train; its own parameters are below · default: the recipe's"
 
 
@@ -86,6 +86,15 @@ class NewRun(Vertical):
         # Not animated: the fields above are made anew meanwhile, and an animation would end at its old place.
         self.query_one("#new-form", VerticalScroll).scroll_home(animate=False)
         self.query_one("#new-source", Select).focus(scroll_visible=False)
+
+    @property
+    def in_a_field(self) -> bool:
+        """Whether one of its fields has the focus."""
+        return self.query_one("#new-form").has_focus_within
+
+    def focus_button(self) -> None:
+        """Focus the button that starts the training."""
+        self.query_one("#start", Button).focus()
 
     async def choose(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
         """Choose what to train on: a recipe as edited (``Recipe.to_dict()``), or a data set by name."""
@@ -208,10 +217,8 @@ class NewRun(Vertical):
     @on(Input.Changed, "#new-name")
     def _named(self, event: Input.Changed) -> None:
         event.stop()
-        if _name_is_wrong(event.value):
-            self._say(_WRONG_NAME, wrong=True)
-        else:
-            self._say("")
+        wrong = _name_problem(event.value)
+        self._say(wrong, wrong=bool(wrong))
 
     def _say(self, text: str, wrong: bool = False) -> None:
         for line in self.query("#new-say").results(Static):  # none if the app is left while a training starts
@@ -262,11 +269,11 @@ class NewRun(Vertical):
         for form in forms:
             if wrong := form.wrong:
                 return f"{wrong.parameter.label}: {wrong.error}"
-        if _name_is_wrong(self.query_one("#new-name", Input).value):
-            return _WRONG_NAME
+        if wrong_name := _name_problem(self.query_one("#new-name", Input).value):
+            return wrong_name
         if self._source is None:
             return "choose what to train on"
-        return "" if self.model_form is not None else "choose a model"
+        return "" if self.model_form is not None and self._model else "choose a model"
 
     def _wanted(self) -> tuple[str, dict[str, Any]]:
         """Return the run's name, and the arguments that its configuration is made from."""
@@ -289,8 +296,9 @@ def _field(label: str, control: Select[str] | Input, about: str) -> ComposeResul
         yield control
 
 
-def _name_is_wrong(name: str) -> bool:
-    return bool(name.strip()) and not is_run_name(name.strip())
+def _name_problem(name: str) -> str:
+    problem = paths.name_problem(name.strip()) if name.strip() else ""
+    return f"name: {problem}" if problem else ""
 
 
 def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
@@ -308,8 +316,6 @@ def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
 def _open_source(value: str, edited: Recipe | None) -> Source:
     kind, _, name = value.partition(":")
     if kind == "dataset":
-        from kanatui.core import paths
-
         return Source("dataset", name, read_recipe(paths.datasets() / name / "recipe.toml"))
     if value == _EDITED and edited is not None:
         return Source("edited", edited.name, edited)

@@ -17,6 +17,7 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.starting import begin_training
 from kanatui.tui.train.augment import Augmentations
@@ -53,11 +54,11 @@ class TrainScreen(KanatuiScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "Start", tooltip="Start the training of the form"),
         Binding("n", "part('new')", "New", tooltip="Set up a new training"),
-        Binding("escape", "part('runs')", "Runs", tooltip="Back to the list of runs"),
+        Binding("escape", "back", "Runs", tooltip="Leave the field; back to the list of runs"),
         Binding("p", "pause", "Pause", tooltip="Pause the training"),
         Binding("p", "resume", "Resume", tooltip="Resume the paused training"),
         Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
-        Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop at the end of this epoch"),
+        Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop when this epoch ends; again: take it back"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
         Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
         Binding("g", "charts", "Charts", tooltip="Charts; again: the next ones"),
@@ -161,6 +162,17 @@ class TrainScreen(KanatuiScreen):
         """Go to a part."""
         self.part = part
 
+    def action_back(self) -> None:
+        """Go from a field of the form to its button, where letters are keys again; from elsewhere to the list of runs.
+
+        What was typed stays in the form.
+        """
+        form = self.query_one(NewRun)
+        if self.part == "new" and form.in_a_field:
+            form.focus_button()
+        else:
+            self.part = "runs"
+
     def action_start(self) -> None:
         """Start the training of the form. It is a key of the screen, so it works before the form has the focus."""
         self.query_one(NewRun).start()
@@ -195,7 +207,7 @@ class TrainScreen(KanatuiScreen):
                 live.forget()
             else:
                 live.update_state(row)
-        elif runs.rows:
+        elif runs.rows and not live.lost:  # which run to look at next, the user says: keys act on the one shown
             live.watch_run(next((row for row in runs.rows if row.status.active), runs.rows[0]))
         live.overlay([row for row in map(runs.row, runs.marked) if row])
         self._refresh_keys()
@@ -235,13 +247,13 @@ class TrainScreen(KanatuiScreen):
 
     # ── steering ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _steer(self, command: str) -> None:
+    def _steer(self, command: str, **arguments: Any) -> None:
         row = self.target
         if row is None:
             return
         self.live.watch_run(row)
         self.part = "live"
-        self.live.send(command, {})
+        self.live.send(command, arguments)
 
     def action_pause(self) -> None:
         """Pause the training."""
@@ -251,6 +263,7 @@ class TrainScreen(KanatuiScreen):
         """Resume the paused training."""
         self._steer(RESUME)
 
+    @asks
     @work
     async def action_stop(self) -> None:
         """Stop the training now, with a checkpoint, after a confirmation."""
@@ -258,15 +271,18 @@ class TrainScreen(KanatuiScreen):
         if row is None:
             return
         question = f"Stop run {row.run.number} {row.title} now?\nA checkpoint is written first; c continues from it."
-        answers = {"stop": "Stop", "cancel": "Cancel"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="stop")) == "stop":
+        if await self.app.push_screen_wait(Confirm(question, {"stop": "Stop"})) == "stop":
             self.live.watch_run(row)
             self.part = "live"
             self.live.send(STOP, {})
 
     def action_stop_after_epoch(self) -> None:
-        """Stop the training when it has completed the epoch."""
-        self._steer(STOP_AFTER_EPOCH)
+        """Stop the training when it has completed the epoch; again: no longer."""
+        row, live = self.target, self.live
+        if row is not None:
+            live.watch_run(row)
+            pending = live.follower is not None and live.follower.history.stops_after_epoch
+            self._steer(STOP_AFTER_EPOCH, take_back=pending)
 
     @on(Augmentations.Wanted)
     def _augment(self, event: Augmentations.Wanted) -> None:
@@ -312,6 +328,7 @@ class TrainScreen(KanatuiScreen):
         if row is not None:
             host(self).evaluate_run(row.run.id)
 
+    @asks
     @work
     async def action_rename(self) -> None:
         """Change the run's title."""
@@ -324,6 +341,7 @@ class TrainScreen(KanatuiScreen):
         if title is not None and title.strip() != row.title:
             await self._write(row.run.rename, title.strip())
 
+    @asks
     @work
     async def action_note(self) -> None:
         """Write a note on the run."""
@@ -334,6 +352,7 @@ class TrainScreen(KanatuiScreen):
         if note is not None:
             await self._write(row.run.annotate, note.strip())
 
+    @asks
     @work
     async def action_delete(self) -> None:
         """Delete the run, after a confirmation."""
@@ -341,8 +360,7 @@ class TrainScreen(KanatuiScreen):
         if row is None:
             return
         question = f"Delete run {row.run.id} with its events and weights?\nThis cannot be undone."
-        answers = {"delete": "Delete", "cancel": "Cancel"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+        if await self.app.push_screen_wait(Confirm(question, {"delete": "Delete"}, danger="delete")) == "delete":
             await self._write(row.run.delete)
 
     async def _write(self, change: Any, *arguments: str) -> None:
