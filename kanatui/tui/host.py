@@ -10,6 +10,7 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from kanatui.core.errors import KanatuiError
+from kanatui.tui.settings import Settings
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Engine
@@ -26,6 +27,9 @@ class Host(App[None]):
 
     ascii = False
     """Whether pictures are drawn with plain characters."""
+
+    settings: Settings
+    """The user's choices."""
 
     def __init__(self, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)

@@ -21,6 +21,8 @@ class Settings:
     theme: str = DEFAULT_THEME
     ascii: bool = False
     """Pictures drawn with plain characters."""
+    run_columns: tuple[str, ...] = ()
+    """The columns of the table of runs; () for all of them."""
 
     @classmethod
     def load(cls) -> Settings:
@@ -30,7 +32,12 @@ class Settings:
         except StorageError:
             return cls()
         theme, plain = data.get("theme"), data.get("ascii")
-        return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True)
+        columns = data.get("run_columns")
+        return cls(
+            theme if isinstance(theme, str) else DEFAULT_THEME,
+            plain is True,
+            run_columns=tuple(map(str, columns)) if isinstance(columns, list) else (),
+        )
 
     def save(self) -> None:
         """Save the choices; if that fails, they last until the app is closed."""

@@ -11,7 +11,7 @@ from kanatui.training.runs import Run
 from kanatui.tui.train.live import Live
 from kanatui.tui.train.logs import clean, read_from
 from kanatui.tui.train.rows import Gatherer, spark
-from kanatui.tui.train.runlist import RunOptionList
+from kanatui.tui.train.runlist import RunTable
 from kanatui.tui.widgets.axis import Axis
 from kanatui.tui.widgets.form import ParameterForm
 from kanatui.tui.widgets.plot import Plot
@@ -45,10 +45,13 @@ async def test_list_says_how_each_stands():
     crashed_run()
     recorded_run()
     async with opened() as (app, pilot):
-        text = await until(pilot, lambda: "90.0 % / 95.0 %" in screen_text(app) and screen_text(app))
+        text = await until(pilot, lambda: "90.0 %   95.0 %" in screen_text(app) and screen_text(app))
         assert "✓ 1 good" in text and "finished" in text
-        assert "✗ 2 broken" in text and "failed: the loss is no longer" in text
-        assert "✗ 3 crashed" in text and "crashed: process 4000000 is" in text
+        assert "✗ 2 broken" in text and "✗ 3 crashed" in text
+        await pilot.press("down")
+        await until(pilot, lambda: "✗ crashed: process 4000000 is" in screen_text(app))
+        await pilot.press("down")
+        await until(pilot, lambda: "✗ failed: the loss is no longer" in screen_text(app))
         assert "■ 4 recorded" in text and "stopped 15 %" in text
         assert "▆" not in text.split("4 recorded")[0], "one validation is no curve to rise in"
 
@@ -118,7 +121,7 @@ async def test_marked_runs_are_laid_over_each_other():
     async with opened() as (app, pilot):
         await until(pilot, lambda: "smoothed" in titles(app)[0])
         assert "raw" in titles(app)[0] and "A augmentations changed" in titles(app)[0] and "P paused" in titles(app)[0]
-        app.screen.query_one(RunOptionList).focus()
+        app.screen.query_one(RunTable).focus()
         await pilot.press("down", "space", "down", "space")
         await until(pilot, lambda: "─x─ five" in titles(app)[0] and "─+─ four" in titles(app)[0])
         assert "─o─ six" in titles(app)[0] and "raw" not in titles(app)[0]
@@ -127,10 +130,10 @@ async def test_marked_runs_are_laid_over_each_other():
         await pilot.press("enter")
         await until(pilot, lambda: "─o─ four" in titles(app)[0] and "─x─ five" in titles(app)[0])
         assert titles(app)[0].count("four") == 1, "the run shown is not laid over itself"
-        app.screen.query_one(RunOptionList).focus()
+        app.screen.query_one(RunTable).focus()
         await pilot.press("space", "up", "up", "enter")
         await until(pilot, lambda: "─o─ six" in titles(app)[0] and "four" not in titles(app)[0])
-        app.screen.query_one(RunOptionList).focus()
+        app.screen.query_one(RunTable).focus()
         await pilot.press("down", "down")
         await pilot.press("space", "down", "space", "down", "space", "down", "space")
         await until(pilot, lambda: "cannot be told apart" in screen_text(app))

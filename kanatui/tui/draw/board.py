@@ -25,6 +25,7 @@ from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRo
 from kanatui.tui.host import host
 from kanatui.tui.models import NONE_YET, models_for_drawing
 from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.picklist import PickList
 
 _HINT = """Draw with the mouse, or with
 arrows and space (pen down, up).
@@ -73,7 +74,7 @@ class Board(Horizontal):
     def compose(self) -> ComposeResult:
         yield Canvas()
         with Vertical(id="side"):
-            yield Select[str]([], prompt="no model", compact=True, id="model")
+            yield PickList[str]([], prompt="no model", compact=True, id="model")
             yield PracticePrompt()
             yield ReadingsPanel()
             yield Static("", id="state", markup=False)

@@ -26,6 +26,7 @@ from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import Pixels
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
+from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
 _MOST_SHOWN = 400
@@ -38,7 +39,7 @@ _NONE_YET = "No samples yet: draw a character and label it."
 T = TypeVar("T")
 
 
-class Samples(Horizontal):
+class Samples(Filterable, Horizontal):
     """The samples."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,6 +64,7 @@ class Samples(Horizontal):
         with Vertical():
             yield GlyphSheet(empty=_NONE_YET)
             yield Static("", id="about", markup=False)
+            yield FilterLine(id="characters-filter")
 
     @property
     def _current(self) -> Sample | None:
@@ -79,21 +81,35 @@ class Samples(Horizontal):
         except KanatuiError as error:
             host(self).tell_problem(error)
             return
+        self._list()
+        self._show()
+
+    def _list(self) -> None:
+        """List the characters that have the words looked for, with the number of samples of each."""
         counts: dict[str, int] = {}
         for sample in self._samples:
             counts[sample.character] = counts.get(sample.character, 0) + 1
-        if self._chosen not in counts:
+        terms = self.terms
+        shown = [character for character in counts if terms.match(searchable([character, name_of(character)]))]
+        self.filter_line.count(len(shown), len(counts))
+        if self._chosen not in shown:
             self._chosen = _ALL
         options = self.query_one(OptionList)
         with self.prevent(OptionList.OptionHighlighted):
             options.set_options(
                 [
                     Option(Content(f"all  {len(self._samples):,}"), _ALL),
-                    *(Option(Content(f"{c}  {counts[c]:>3} {name_of(c)}"), c) for c in counts),
+                    *(Option(Content(f"{c}  {counts[c]:>3} {name_of(c)}"), c) for c in shown),
                 ]
             )
             options.highlighted = options.get_option_index(self._chosen)
-        self._show()
+
+    @on(FilterLine.Changed)
+    def _narrow(self) -> None:
+        before = self._chosen
+        self._list()
+        if self._chosen != before:
+            self._show()
 
     @on(OptionList.OptionHighlighted, "#characters")
     def _choose(self, event: OptionList.OptionHighlighted) -> None:

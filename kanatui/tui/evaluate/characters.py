@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.widgets import DataTable
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from typing_extensions import override
 
 from kanatui.kana.romaji import NAMES
 from kanatui.model.metrics import PER_CHARACTER
 from kanatui.tui.evaluate.results import whole_percent
+from kanatui.tui.widgets.filter import Filterable, FilteredTable, FilterLine
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Score, Scores
@@ -25,17 +29,13 @@ def named(character: str) -> str:
     return f"{character} {NAMES.get(character, '')}".rstrip() if character else EVERY
 
 
-class CharacterTable(DataTable[Text]):
+class CharacterTable(FilteredTable):
     """Scores of each character, the worst first. Enter shows the misread images."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(cursor_type="row", **options)
 
     @property
     def character(self) -> str:
         """The character under the cursor, "" for all."""
-        row = self.ordered_rows[self.cursor_row] if self.row_count else None
-        return row.key.value or "" if row else ""
+        return self.row_key
 
     def show(self, scores: Scores, folded: bool) -> None:
         """Show scores, with the cursor on the row of all characters.
@@ -56,13 +56,37 @@ class CharacterTable(DataTable[Text]):
                     confusion.truth,
                     f"{confusion.read or 'nothing'} {confusion.count:,} ({whole_percent(confusion.count / among)})",
                 )
-        self._add("", scores.total, "")
-        for character in sorted(scores.per_character, key=lambda c: _merit(scores.per_character[c], folded)):
-            self._add(character, scores.per_character[character], worst.get(character, ""))
+        ranked = sorted(scores.per_character, key=lambda c: _merit(scores.per_character[c], folded))
+        rows = [("", _cells("", scores.total, ""))]
+        rows += [(c, _cells(c, scores.per_character[c], worst.get(c, ""))) for c in ranked]
+        self.fill(rows)
 
-    def _add(self, character: str, score: Score, misread: str) -> None:
-        figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]
-        self.add_row(Text(named(character)), *figures, Text(misread), key=character)
+
+class CharacterPane(Filterable, Vertical):
+    """The table of characters, which words narrow."""
+
+    @override
+    def compose(self) -> ComposeResult:
+        yield CharacterTable(id="character-table")
+        yield FilterLine(id="character-filter")
+
+    def show(self, scores: Scores, folded: bool) -> None:
+        """Show scores (:meth:`CharacterTable.show`)."""
+        table = self.query_one(CharacterTable)
+        table.show(scores, folded)
+        self.filter_line.count(*table.counts)
+
+    @on(FilterLine.Changed)
+    def _narrow(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        table = self.query_one(CharacterTable)
+        table.narrow(event.terms)
+        self.filter_line.count(*table.counts)
+
+
+def _cells(character: str, score: Score, misread: str) -> list[Text]:
+    figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]
+    return [Text(named(character)), *figures, Text(misread)]
 
 
 def _merit(score: Score, folded: bool) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from textual.worker import Worker, get_current_worker
 from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError
-from kanatui.tui.evaluate.characters import CharacterTable, named
+from kanatui.tui.evaluate.characters import CharacterPane, CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
@@ -86,7 +86,7 @@ class EvaluateScreen(KanatuiScreen):
             yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
             with Horizontal(id="panes"):
                 with ContentSwitcher(initial="characters", id="lists"):
-                    yield CharacterTable(id="characters")
+                    yield CharacterPane(id="characters")
                     with Vertical(id="confusions"):
                         yield ConfusionMap(id="map")
                         yield Static("", id="cell", markup=False)
@@ -254,7 +254,7 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one("#scores", Static).update("")
             return
         self.query_one("#scores", Static).update(headline(loaded))
-        self.query_one(CharacterTable).show(loaded.scores, self._folded)
+        self.query_one(CharacterPane).show(loaded.scores, self._folded)
         self.query_one(ConfusionMap).show(Confusions(loaded.scores, self._folded))
         self._load_second()
         self._look()
@@ -336,7 +336,7 @@ class EvaluateScreen(KanatuiScreen):
 
     # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @on(DataTable.RowHighlighted, "#characters")
+    @on(DataTable.RowHighlighted, "#character-table")
     @on(ComparePanel.Highlighted)
     def _moved(self) -> None:
         self._look()

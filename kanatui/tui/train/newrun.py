@@ -21,6 +21,7 @@ from kanatui.tui.host import host
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
 from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.picklist import PickList
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
@@ -63,9 +64,9 @@ class NewRun(Vertical):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Static(_HINT, id="new-say", markup=False)
         with VerticalScroll(id="new-form", can_focus=False):
-            yield from _field("train on", Select([], id="new-source", prompt="loading …", compact=True))
+            yield from _field("train on", PickList([], id="new-source", prompt="loading …", compact=True))
             yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True))
-            yield from _field("model", Select([], id="new-model", prompt="loading …", compact=True))
+            yield from _field("model", PickList([], id="new-model", prompt="loading …", compact=True))
             yield Vertical(id="new-parameters")
             yield ParameterForm(first_options(), self._defaults.options, id="new-first")
             with Collapsible(title="more", id="new-more"):
