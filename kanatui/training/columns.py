@@ -234,6 +234,7 @@ COLUMNS = (
     _of_status("step"),
     _of_status("elapsed", heading="time", help="time trained, without pauses", show=clock, rank=5, right=True),
     _of_status("seconds_left"),
+    _of_status("doing"),
     Column("best", lambda facts: dict(facts.status.best) if facts.status.best else None),
     Column("device", lambda facts: facts.start.get("device"), heading="device", help="what computed it", rank=11),
     Column(

@@ -14,7 +14,7 @@ from kanatui.training.columns import APP, Facts
 NOT_SET = "–"
 """Stands where a run does not have a setting that another has."""
 
-_RESULTS = ("standing", "elapsed", "images", "strict", "folded", "real", "device", "age")
+_RESULTS = ("standing", "elapsed", "images", "strict", "folded", "real", "device")
 """The columns of the list of runs that begin a comparison."""
 
 _LONGEST = 48

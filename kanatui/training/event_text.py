@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kanatui.core.units import duration
@@ -29,7 +29,7 @@ def _describe(event: Mapping[str, Any]) -> str:
     kind = event["event"]
     if kind == "probe":
         times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in event["seconds"].items())
-        return f"a step takes {times}; using {event['chosen']}"
+        return f"a step takes {times}; using {event['chosen']}" if times else f"too slow to time: {event['chosen']}"
     if kind == "start":
         goes_on = f", continuing from step {event['step']:,}" if event.get("step") else ""
         return f"{event['weights']:,} weights on {event['device']}, {event['precision']}{goes_on}"
@@ -61,14 +61,22 @@ def outcome(state: str, reason: str) -> str:
 
 def figures(event: Mapping[str, Any]) -> str:
     """Return the loss, speed and time left of a step event as text."""
-    left = event.get("seconds_left")
-    time_left = f"  {duration(left)} left" if left is not None else ""
-    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{time_left}"
+    left = time_left(event.get("seconds_left"))
+    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{left and f'  {left}'}"
+
+
+def time_left(seconds: float | None, doing: str = "", text: Callable[[float], str] = duration) -> str:
+    """Return in a few words what is left: the work under way besides steps, a time, or the end; "" if not known."""
+    if doing or seconds is None:
+        return doing
+    # The last validation, the checkpoint and the calibration come after the time is up.
+    return f"{text(seconds)} left" if round(seconds) else "finishing"
 
 
 def preparing(event: Mapping[str, Any]) -> str:
-    """Return the progress of the work before the first step as text."""
-    return f"preparing {event['done']:,}/{event['total']:,}"
+    """Return the progress of the work before the first step as text: ``drawing the glyphs 12/71``."""
+    count = f" {event['done']:,}/{event['total']:,}" if event["total"] else " …"
+    return f"{event.get('stage', 'preparing')}{count}"
 
 
 def _scores(event: Mapping[str, Any]) -> str:

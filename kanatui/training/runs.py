@@ -78,6 +78,8 @@ class Status:
     elapsed: float = 0.0
     """Seconds of training so far, without pauses."""
     seconds_left: float | None = None
+    doing: str = ""
+    """What it does besides steps: ``validating``, ``writing a checkpoint``, ``calibrating``; "" for steps."""
     best: Mapping[str, Any] | None = None
     """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1)."""
 

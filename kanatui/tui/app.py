@@ -11,17 +11,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, cast
 
 from textual import work
+from textual.actions import parse
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import get_current_worker
 from typing_extensions import override
 
+from kanatui.core.mosaic import WAYS
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
 from kanatui.tui.host import TABS, Host
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.settings import DEFAULT_THEME, Settings
+from kanatui.tui.terminal import AUTO, KITTY, VARIABLE, Choice, Terminal, choose
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
@@ -38,6 +41,15 @@ _ENDS_WITH_APP = {
 }
 """What is lost if the app quits while an engine is busy, by the engine's name."""
 
+_ABOUT_WAYS = {
+    AUTO: "Show pictures in the best way that the terminal is known to manage",
+    "octants": "Show pictures in blocks of 2×4 (needs a terminal of 2025 that draws them itself)",
+    "sextants": "Show pictures in blocks of 2×3 (most terminals since 2021)",
+    "quadrants": "Show pictures in blocks of 2×2 (any terminal)",
+    "halves": "Show pictures in half blocks, 1×2 (any terminal)",
+    "braille": "Show pictures in dots of one colour, 2×4",
+    "ascii": "Show pictures with plain characters",
+}
 _PLAIN_THEME = "ansi-dark"
 """The theme for NO_COLOR: the terminal's own two colours."""
 
@@ -64,21 +76,24 @@ class KanatuiApp(Host):
         *(Binding(str(key), f"go('{mode}')", TABS[mode], show=False) for key, mode in enumerate(TABS, start=1)),
         Binding("question_mark", "keys", "Keys", key_display="?", tooltip="All keys of this screen"),
         Binding("ctrl+p", "command_palette", "Palette", tooltip="Find an action by name", priority=True),
+        Binding("P", "pictures", "Pictures", show=False, key_display="P", tooltip="Show pictures another way"),
         Binding("exclamation_mark", "last_problem", "Last problem", show=False, key_display="!"),
         Binding("ctrl+q", "quit", "Quit", priority=True),
     ]
 
-    def __init__(self, plain: bool = False, mode: str = "") -> None:
+    def __init__(self, pictures: str = "", mode: str = "", terminal: Terminal | None = None) -> None:
         """Set up.
 
         Args:
-            plain: draw pictures with plain characters, whatever the settings say.
+            pictures: how to show pictures, whatever the settings say; "" leaves it to them.
             mode: the first screen, a key of :data:`.TABS`.
+            terminal: what the terminal answered, None if there is none.
         """
         no_color = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if no_color else None)
         self.settings = Settings.load()
-        self.ascii = plain or no_color or self.settings.ascii
+        chosen = choose(terminal, os.environ, pictures, self.settings.pictures)
+        super().__init__(chosen, ansi_color=True if no_color else None)
+        self._fitting = choose(terminal, {**os.environ, VARIABLE: ""})
         self.theme = _PLAIN_THEME if no_color else self._known_theme(self.settings.theme)
         self._first_mode = mode
         self._no_color = no_color
@@ -104,9 +119,16 @@ class KanatuiApp(Host):
         if self._first_mode:
             self.action_go(self._first_mode)
 
+    @override
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """Leave; before that, while its screen is still there, the terminal forgets its pictures."""
+        self.pictures.close()
+        super().exit(*arguments, **options)
+
     async def on_unmount(self) -> None:
         await self.close_engines()
         self._put_signals_back()
+        self.pictures.close()
 
     @work(thread=True, exclusive=True, group="activity")
     def _look(self) -> None:
@@ -164,13 +186,20 @@ class KanatuiApp(Host):
         else:
             self.notify("no problems so far")
 
-    def action_toggle_ascii(self) -> None:
-        """Switch between plain characters and half blocks, and save the choice."""
-        self.ascii = self.settings.ascii = not self.ascii
+    def action_pictures(self, way: str = "") -> None:
+        """Show pictures another way, the next one if none is named, and save the choice."""
+        offered = [AUTO, *((KITTY,) if self._fitting.way == KITTY else ()), *WAYS]
+        if not way:
+            now = self.settings.pictures if self.settings.pictures in offered else AUTO
+            way = offered[(offered.index(now) + 1) % len(offered)]
+        self.pictures.choice = self._fitting if way == AUTO else Choice(way, "chosen", self._fitting.terminal)
+        self.settings.pictures = way
         self.settings.save()
         for widget in self.screen.query("*"):
             widget.notify_style_update()
             widget.refresh()
+        reason = f": {self.pictures.way} ({self._fitting.why})" if way == AUTO else ""
+        self.notify(f"pictures: {way}{reason}", timeout=2)
 
     @work(exclusive=True, group="quit")
     @override
@@ -196,10 +225,16 @@ class KanatuiApp(Host):
 
     @override
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Add every action that has a key to the palette."""
+        """Add every action that has a key to the palette; one that cannot be done now says so when it is chosen."""
         for node, binding in actions(screen):
-            run = functools.partial(self.run_action, binding.action, node)
+            _, name, parameters = parse(binding.action)
             key = binding.key_display or self.get_key_display(binding)
-            yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
+            about = f"{binding.tooltip or 'key'} ({key})"
+            if node.check_action(name, parameters):
+                do: Callable[[], Any] = functools.partial(self.run_action, binding.action, node)
+            else:
+                about, do = f"not now · {about}", functools.partial(self.notify, f"{binding.description}: not now")
+            yield SystemCommand(binding.description, about, do)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
-        yield SystemCommand("Plain characters", "Draw pictures without half blocks, or with", self.action_toggle_ascii)
+        for way in (AUTO, *WAYS):
+            yield SystemCommand(f"Pictures: {way}", _ABOUT_WAYS[way], functools.partial(self.action_pictures, way))

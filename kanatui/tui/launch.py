@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import importlib
 import io
 import os
 import sys
@@ -16,6 +17,8 @@ from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, UsageError
+from kanatui.tui.settings import Settings
+from kanatui.tui.terminal import Terminal, asking, choose, is_decided, understood
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""
@@ -25,11 +28,11 @@ _COLLECTED_AFTER = 2_000, 20, 100
 """Python's own 700, 10, 10 collect so often that new objects of a change of screens count as old at once."""
 
 
-def run_app(plain: bool = False, mode: str = "") -> None:
+def run_app(pictures: str = "", mode: str = "") -> None:
     """Open the app and return when the user leaves it.
 
     Args:
-        plain: draw pictures with plain characters.
+        pictures: how to show pictures, one of :data:`.CHOICES`; "" for what the user's settings say.
         mode: the screen to start with.
 
     Raises:
@@ -38,15 +41,28 @@ def run_app(plain: bool = False, mode: str = "") -> None:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the app needs a terminal; for scripts there are commands: kanatui --help")
+    choose(None, os.environ, pictures)  # a wrong name is told of before anything is written to the terminal
+    terminal = _asked(pictures)
     from kanatui.tui.app import KanatuiApp
 
     log = storage.make_folder(paths.home()) / "app.log"
     with _terminal_alone(log):
-        app = KanatuiApp(plain, mode)
+        app = KanatuiApp(pictures, mode, terminal)
         app.settled = _spare_the_collector
         app.run()
     if app.return_code:
         raise KanatuiError(f"the app crashed; its traceback is in {log} (trainings are not affected)")
+
+
+def _asked(pictures: str) -> Terminal:
+    """Ask the terminal who it is, unless that is of no use; the app is imported while the answer travels."""
+    environment = os.environ
+    if is_decided(environment, pictures, Settings.load().pictures):
+        return understood(environment)
+    with asking(environment) as question:
+        importlib.import_module("kanatui.tui.app")
+        reply = b"" if question is None else question.answers()
+    return understood(environment, reply)
 
 
 def _spare_the_collector() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.screen import Screen
 from typing_extensions import override
 
+from kanatui.tui.widgets.form import FieldHelp, ParameterForm
 from kanatui.tui.widgets.header import StatusHeader
 from kanatui.tui.widgets.keybar import KeyBar
 
@@ -35,6 +36,14 @@ class KanatuiScreen(Screen[None]):
         They follow other changes by themselves, and after a change of theme the app matches them again anyway.
         """
         event.refresh_styles = False
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    @on(ParameterForm.Judged)
+    def _explain(self) -> None:
+        """Tell about the field that has the focus."""
+        for line in self.query(FieldHelp):
+            line.follow(self.focused)
 
     async def on_shown(self) -> None:
         """Called each time the user comes to this screen, after it is mounted."""

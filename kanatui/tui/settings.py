@@ -10,6 +10,7 @@ import tomlkit
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import StorageError
+from kanatui.tui.terminal import AUTO, CHOICES
 
 DEFAULT_THEME = "textual-dark"
 
@@ -19,8 +20,8 @@ class Settings:
     """The user's choices; the defaults if the file is missing or invalid."""
 
     theme: str = DEFAULT_THEME
-    ascii: bool = False
-    """Pictures drawn with plain characters."""
+    pictures: str = AUTO
+    """The way to show pictures, one of :data:`.CHOICES`."""
     run_columns: tuple[str, ...] = ()
     """The columns of the table of runs; () for all of them."""
 
@@ -31,12 +32,13 @@ class Settings:
             data = storage.read_toml(_file(), StorageError)
         except StorageError:
             return cls()
-        theme, plain = data.get("theme"), data.get("ascii")
-        columns = data.get("run_columns")
+        theme, pictures, columns = data.get("theme"), data.get("pictures"), data.get("run_columns")
+        if data.get("ascii") is True:  # written before there were more than two ways
+            pictures = "ascii"
         return cls(
             theme if isinstance(theme, str) else DEFAULT_THEME,
-            plain is True,
-            run_columns=tuple(map(str, columns)) if isinstance(columns, list) else (),
+            pictures if pictures in CHOICES else AUTO,
+            tuple(map(str, columns)) if isinstance(columns, list) else (),
         )
 
     def save(self) -> None:

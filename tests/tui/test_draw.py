@@ -181,7 +181,7 @@ def test_the_frame_is_symmetrical_and_no_dots_touch(side):
 
 
 async def test_plain_characters_show_the_drawing_without_colour():
-    async with open_board(plain=True) as at:
+    async with open_board(pictures="ascii") as at:
         await at.draw(STROKES["コ"])
         await at.press("left")
         text = screen_text(at.app)

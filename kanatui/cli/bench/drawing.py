@@ -80,7 +80,7 @@ def _stroke(terminal: Terminal, line: Line) -> float:
         terminal.write(_report(_LEFT + _DRAG, cell))
     since, lifted = terminal.painted, time.perf_counter()
     terminal.write(_report(_LEFT, cells[-1], up=True))
-    took = terminal.wait_for(_READING, since, seconds=5.0) - lifted
+    took = terminal.wait_for(_READING, since) - lifted
     time.sleep(_BETWEEN_STROKES)
     return took
 

@@ -22,6 +22,7 @@ from kanatui.tui.dataset.progress import SYMBOLS
 from kanatui.tui.widgets.dialogs import Details
 from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.ticks import line
+from kanatui.tui.words import in_the_app
 
 _LOG_SHOWN = 16 * 1024
 
@@ -31,11 +32,12 @@ class DatasetsPanel(Filterable, Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "ask('train')", "Train on it", tooltip="Train on the data set under the cursor"),
+        Binding("d", "describe", "Details", tooltip="Figures, recipe and log of the data set under the cursor"),
         Binding("x,delete", "ask('delete')", "Delete", key_display="x", tooltip="Delete the data set under the cursor"),
     ]
 
     class Asked(Message):
-        """The user asked for an action on a data set: ``train`` or ``delete``."""
+        """The user asked for an action on a data set: ``browse``, ``train`` or ``delete``."""
 
         def __init__(self, what: str, data: Entry) -> None:
             super().__init__()
@@ -80,7 +82,11 @@ class DatasetsPanel(Filterable, Vertical):
     def _repaint(self) -> None:
         listed = self.query_one(OptionList)
         width = listed.scrollable_content_region.width
-        text = "enter: details" if self._found else "no data sets yet: press g to write one from this recipe"
+        text = (
+            "enter: its images · d: details"
+            if self._found
+            else "no data sets yet: press g to write one from this recipe"
+        )
         state = self.query_one("#datasets-state", Static)
         if str(state.content) != text:
             # Every update repeats the layout and sends the scroll bars again, which costs 0.5 kB/s.
@@ -97,10 +103,31 @@ class DatasetsPanel(Filterable, Vertical):
                 listed.replace_option_prompt_at_index(index, text_line)
 
     @on(OptionList.OptionSelected)
-    def _describe(self, event: OptionList.OptionSelected) -> None:
+    def _open(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        data = self._shown[event.option_index]
-        self.app.push_screen(Details(f"Data set {data.name}", details(data)))
+        if self._shown[event.option_index].state == "complete":
+            self.action_ask("browse")
+        else:
+            self.action_describe()
+
+    def action_describe(self) -> None:
+        """Show the figures of the data set under the cursor."""
+        if self.chosen is not None:
+            self.app.push_screen(Details(f"Data set {self.chosen.name}", details(self.chosen)))
+
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to train on a complete data set only, and to delete one that is not being written."""
+        if action != "ask" or not self.is_mounted:
+            return super().check_action(action, parameters)
+        data = self.chosen
+        if data is None:
+            return False
+        return data.state == "complete" if parameters == ("train",) else not data.active
+
+    @on(OptionList.OptionHighlighted)
+    def _other_data(self) -> None:
+        self.refresh_bindings()
 
     def action_ask(self, what: str) -> None:
         """Post :class:`Asked` for the data set under the cursor."""
@@ -117,7 +144,7 @@ def _line(data: Entry, width: int) -> Content:
 
 def details(data: Entry) -> str:
     """Return a data set's figures and recipe, and the log if it is not complete."""
-    facts = [f"{SYMBOLS[data.state]} {data.state}" + (f": {data.reason}" if data.reason else "")]
+    facts = [f"{SYMBOLS[data.state]} {data.state}" + (f": {in_the_app(data.reason)}" if data.reason else "")]
     if data.images:
         facts += [
             f"{data.done:,} of {data.images:,} images, {data.image_size}×{data.image_size} px",

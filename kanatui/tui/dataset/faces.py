@@ -14,16 +14,22 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from typing_extensions import override
 
-from kanatui.core.errors import EngineError, Superseded
+from kanatui.core.errors import EngineError, KanatuiError, Superseded
+from kanatui.dataset.recipe import Recipe
+from kanatui.tui.dataset.browse import Browser, of_face
 from kanatui.tui.dataset.draft import Draft, ticked_faces
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
 from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.ticks import OPEN, PARTLY, TICKED, TickList, line
+from kanatui.tui.words import in_the_app
 
 _ASKS_AFTER = 0.1
 """Seconds to wait, so that preview and plan ask the engine first."""
+
+_GLYPH = 96
+"""Pixels of a glyph that is looked at."""
 
 _ROOM_FOR_WEIGHT = 46
 """Columns from which a face's weight is shown, too."""
@@ -35,6 +41,7 @@ class FacesPanel(Filterable, Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "tick_all(True)", "All", tooltip="Tick every face that is shown"),
         Binding("n", "tick_all(False)", "None", tooltip="Tick no face of those shown"),
+        Binding("o", "glyphs", "Glyphs", tooltip="Show all glyphs of the face under the cursor"),
         Binding("i", "install", "Install", tooltip="Show the command that installs the missing faces"),
     ]
 
@@ -83,7 +90,7 @@ class FacesPanel(Filterable, Vertical):
         except Superseded:
             return
         except EngineError as error:
-            self._say(f"✗ {error}")
+            self._say(f"✗ {in_the_app(error)}")
             return
         self._fill(answer.data["faces"], answer.data["install"])
 
@@ -172,11 +179,44 @@ class FacesPanel(Filterable, Vertical):
         self._choose(ticked - ids if ids <= ticked else ticked | ids)
 
     def _choose(self, ids: frozenset[str]) -> None:
-        self.post_message(Edited(self._draft.with_faces(self._known, ids)))
+        known = self._known
+        self.post_message(Edited(lambda draft: draft.with_faces(known, ids)))
 
     def action_tick_all(self, on: bool) -> None:
         ticked = ticked_faces(self._known, self._draft.fields["faces"])
         self._choose(ticked | self._shown if on else ticked - self._shown)
+
+    @work(exclusive=True, group="glyphs")
+    async def action_glyphs(self) -> None:
+        """Show the recipe's characters as the face under the cursor draws them."""
+        highlighted = self.query_one(TickList).highlighted
+        row = self._rows[highlighted] if highlighted is not None and highlighted < len(self._rows) else ""
+        if isinstance(row, str):
+            return
+        face = self._faces[row]
+        if not face["installed"] or not face["covered"]:
+            self.notify(f"{face['id']} draws none of the characters here (i: why)")
+            return
+        characters = self._draft.fields["characters"]
+        recipe = Recipe("face", characters=characters, faces=(face["id"],), image_size=_GLYPH, images_per_character=1)
+
+        def progress(done: int, total: int, text: str) -> None:
+            self._say(f"… {face['id']}: {text} {done:,}/{total:,}")
+
+        try:
+            answer = (
+                await host(self)
+                .engine("preview")
+                .ask("sheet", slot="face", on_progress=progress, recipe=recipe.to_dict(), count=face["covered"])
+            )
+        except Superseded:
+            return
+        except KanatuiError as error:
+            host(self).tell_problem(error)
+            return
+        finally:
+            self._repaint()
+        self.app.push_screen(Browser(of_face(face["id"], answer.data["characters"], answer.arrays["images"])))
 
     def action_install(self) -> None:
         """Show how to install the missing faces, and why others cannot be used."""

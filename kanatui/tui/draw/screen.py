@@ -102,6 +102,7 @@ class DrawScreen(KanatuiScreen):
         """Show and focus the samples."""
         self.query_one(ContentSwitcher).current = "samples"
         self.query_one("#characters", OptionList).focus()
+        self.query_one(Samples).model = self.query_one(Board).model
         self.query_one(Samples).reload()
         self.refresh_bindings()
 

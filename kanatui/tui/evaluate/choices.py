@@ -44,6 +44,7 @@ class Choices(Vertical):
         super().__init__(**options)
         self._runs: list[tuple[str, str]] = []
         self._evaluations: dict[str, Evaluation] = {}
+        self._kinds: Sequence[str] = tuple(_SOURCES)
         self._told_run = self._told_evaluation = ""
 
     @override
@@ -94,6 +95,17 @@ class Choices(Vertical):
         select.set_options(runs)
         if runs:
             select.value = chosen if chosen in [id for _, id in runs] else runs[0][1]
+
+    def offer_images(self, kinds: Sequence[str]) -> None:
+        """Offer kinds of images, of the keys of the sources; keep the current choice if it is among them."""
+        select = self.query_one("#source", Select)
+        if kinds == self._kinds:
+            return
+        chosen, self._kinds = _value(select), kinds
+        with select.prevent(Select.Changed):
+            select.set_options([(_SOURCES[kind], kind) for kind in kinds])
+            select.value = chosen if chosen in kinds else kinds[0]
+        self.set_class(select.value == "folder", "folder")
 
     # ── what to evaluate ──────────────────────────────────────────────────────────────────────────────────────────
 

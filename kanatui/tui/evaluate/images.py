@@ -17,6 +17,7 @@ from typing_extensions import override
 from kanatui.core.errors import EngineError, Superseded
 from kanatui.tui.evaluate.results import Selection, SheetImage, surely
 from kanatui.tui.widgets.glyphs import GlyphSheet, GlyphView
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,7 @@ class ImagesPanel(Vertical):
             return
         except EngineError as error:
             if self.is_attached:
-                self._say(selection.about, str(error))
+                self._say(selection.about, in_the_app(error))
             return
         finally:
             slow.stop()

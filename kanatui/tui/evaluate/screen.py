@@ -19,7 +19,7 @@ from kanatui.tui.evaluate.characters import CharacterPane, CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
-from kanatui.tui.evaluate.finding import compare_with, evaluations_of
+from kanatui.tui.evaluate.finding import compare_with, evaluations_of, images_of
 from kanatui.tui.evaluate.images import ImagesPanel
 from kanatui.tui.evaluate.progress import ProgressLine
 from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select
@@ -129,7 +129,9 @@ class EvaluateScreen(KanatuiScreen):
     @work(exclusive=True, group="list")
     async def _list_evaluations(self, run: str) -> None:
         found = await asyncio.to_thread(evaluations_of, run)
+        kinds = await asyncio.to_thread(images_of, run)
         if run == self.choices.run:
+            self.choices.offer_images(kinds)
             self.choices.offer_evaluations(found)
             if not found:
                 self._show(None)
@@ -329,7 +331,9 @@ class EvaluateScreen(KanatuiScreen):
         if action == "cancel":
             return self.busy
         if action == "evaluate":
-            return not self.busy
+            return not self.busy and (not self.is_mounted or bool(self.choices.run))
+        if action in ("fold", "delete", "tab"):
+            return self.loaded is not None
         if action == "evaluate_second":
             return not self.busy and self._list == "compare" and self.compare_panel.comparison is None
         return super().check_action(action, parameters)

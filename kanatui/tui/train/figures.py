@@ -7,7 +7,7 @@ from typing import Any
 
 from kanatui.core.units import bytes_text, clock, duration
 from kanatui.model.metrics import VALIDATED
-from kanatui.training.event_text import preparing
+from kanatui.training.event_text import preparing, time_left
 from kanatui.tui.train.follow import History
 from kanatui.tui.train.rows import SYMBOLS, Row
 
@@ -25,7 +25,8 @@ def bar(row: Row, history: History, width: int, plain: bool = False) -> str:
         return _safe(preparing, history.preparing) or "starting"
     share = max(status.progress, float(history.step.get("progress", 0.0))) if status.active else status.progress
     left = history.step.get("seconds_left", status.seconds_left) if status.state == "running" else None
-    words = f" {100 * share:3.0f} %" + (f" · {clock(left)} left" if left is not None else "")
+    standing = time_left(left, status.doing if status.active else "", clock)
+    words = f" {100 * share:3.0f} %" + (f" · {standing}" if standing else "")
     words += f" · {duration(status.elapsed)} trained"
     cells = max(0, width - len(words) - 1)
     full = round(share * cells)

@@ -25,12 +25,12 @@ from kanatui.tui.train.follow import Follower
 from kanatui.tui.train.logs import EventLog, OutputLog, read_from
 from kanatui.tui.train.rows import Row
 from kanatui.tui.widgets.tabbar import TabBar
+from kanatui.tui.words import in_the_app
 
 _POLL = 0.25
 _POLL_ANSWER = 0.05
 _FIGURES_EVERY = 0.5
 _CHARTS_EVERY = 1.0
-_LAST_LINES = 4
 VIEWS = {"charts": "Charts", "images": "Images", "events": "Events", "log": "Log", "augment": "Augmentations"}
 _ANSWERED = {
     "pause": "paused",
@@ -272,15 +272,15 @@ class Live(Vertical):
 
     @work(exclusive=True, group="crash")
     async def _show_crash(self, row: Row) -> None:
-        """Show where it went wrong: the reason, the last lines of the log, and the key that continues it."""
+        """Show where it went wrong: the reason, the last line of the log, and the keys that show and continue it."""
         box = self.query_one("#live-crash", Static)
         box.display = row.state in ("failed", "crashed")
         if box.display:
             _, printed = await asyncio.to_thread(read_from, row.run.log, 0)
-            last = [line for line in printed if line.strip()][-_LAST_LINES:]
-            box.update(
-                "\n".join([f"✗ {row.state}: {row.status.reason}", *last, "c continues from its last checkpoint"])
-            )
+            last = next((line.strip() for line in reversed(printed) if line.strip()), "")
+            said = [last] if last and row.status.reason not in last else []
+            reason = f"✗ {row.state}: {in_the_app(row.status.reason)}"
+            box.update("\n".join([reason, *said, "l shows its whole log, c continues from its last checkpoint"]))
 
     def focus_view(self) -> None:
         """Focus the widget that has the keys of the view."""

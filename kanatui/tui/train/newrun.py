@@ -20,8 +20,9 @@ from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
 from kanatui.tui.host import host
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
-from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.form import FieldHelp, ParameterForm, checked
 from kanatui.tui.widgets.picklist import PickList
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 _EDITED = "edited:"
 _HINT = "ctrl+s starts; the training continues when the app is closed"
 _WRONG_NAME = f"name: {RUN_NAME_RULE}"
+_ABOUT_SOURCE = "train on: a recipe, whose images are made as they are needed, or a written data set"
+_ABOUT_NAME = f"name: {RUN_NAME_RULE} · default: that of the recipe or data set"
+_ABOUT_MODEL = "model: the network to train; its own parameters are below · default: the recipe's"
 
 
 class NewRun(Vertical):
@@ -64,13 +68,16 @@ class NewRun(Vertical):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Static(_HINT, id="new-say", markup=False)
         with VerticalScroll(id="new-form", can_focus=False):
-            yield from _field("train on", PickList([], id="new-source", prompt="loading …", compact=True))
-            yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True))
-            yield from _field("model", PickList([], id="new-model", prompt="loading …", compact=True))
+            yield from _field(
+                "train on", PickList([], id="new-source", prompt="loading …", compact=True), _ABOUT_SOURCE
+            )
+            yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True), _ABOUT_NAME)
+            yield from _field("model", PickList([], id="new-model", prompt="loading …", compact=True), _ABOUT_MODEL)
             yield Vertical(id="new-parameters")
             yield ParameterForm(first_options(), self._defaults.options, id="new-first")
             with Collapsible(title="more", id="new-more"):
                 yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
+        yield FieldHelp("tab goes on to the fields: here stands what each takes, its default and what it means")
 
     def on_mount(self) -> None:
         """Fill in the choices."""
@@ -79,7 +86,9 @@ class NewRun(Vertical):
     def focus_first(self) -> None:
         """Focus the first field."""
         self._look_again()
-        self.query_one("#new-source", Select).focus()
+        # Not animated: the fields above are made anew meanwhile, and an animation would end at its old place.
+        self.query_one("#new-form", VerticalScroll).scroll_home(animate=False)
+        self.query_one("#new-source", Select).focus(scroll_visible=False)
 
     async def choose(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
         """Choose what to train on: a recipe as edited (``Recipe.to_dict()``), or a data set by name."""
@@ -143,8 +152,7 @@ class NewRun(Vertical):
         self._say(_HINT)
         self.query_one("#new-name", Input).placeholder = source.run_name
         for form in (self.query_one("#new-first", ParameterForm), self.query_one("#new-rest", ParameterForm)):
-            for name in form.values:
-                form.set_value(name, defaults.options[name])
+            form.reset(defaults.options, keep=self.screen.focused)
         self._fill_models()
 
     def _fill_models(self) -> None:
@@ -191,9 +199,14 @@ class NewRun(Vertical):
     @on(ParameterForm.Changed)
     def _changed(self, event: ParameterForm.Changed) -> None:
         event.stop()
-        if event.name in BUDGET and event.value and event.form.id == "new-first":
-            other = next(name for name in BUDGET if name != event.name)
-            event.form.set_value(other, type(event.form.values[other])(0))
+        if event.form.id == "new-first":
+            self._one_budget(event.form, event.name, event.value)
+
+    def _one_budget(self, form: ParameterForm, name: str, value: Any) -> None:
+        """Set the other budget to 0 if one is given."""
+        if name in BUDGET and value:
+            other = next(budget for budget in BUDGET if budget != name)
+            form.reset({other: type(form.values[other])(0)}, keep=self.screen.focused)
 
     @on(Input.Changed, "#new-name")
     def _named(self, event: Input.Changed) -> None:
@@ -206,7 +219,7 @@ class NewRun(Vertical):
     def _say(self, text: str, wrong: bool = False) -> None:
         for line in self.query("#new-say").results(Static):  # none if the app is left while a training starts
             line.set_class(wrong, "wrong")
-            line.update(f"✗ {text}" if wrong else text, layout=False)
+            line.update(f"✗ {in_the_app(text)}" if wrong else text, layout=False)
 
     # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -246,9 +259,12 @@ class NewRun(Vertical):
 
     def _what_is_wrong(self) -> str:
         forms = self.query(ParameterForm)
-        marked = [f"{name}: {error}" for form in forms for name, error in form.errors.items()]
-        if marked:
-            return marked[0]
+        for form in forms:  # what was typed last may still be under way
+            for name, value in form.settle().items():
+                self._one_budget(form, name, value)
+        for form in forms:
+            if wrong := form.wrong:
+                return f"{wrong.parameter.label}: {wrong.error}"
         if _name_is_wrong(self.query_one("#new-name", Input).value):
             return _WRONG_NAME
         if self._source is None:
@@ -269,7 +285,8 @@ class NewRun(Vertical):
         return name, job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
 
 
-def _field(label: str, control: Select[str] | Input) -> ComposeResult:
+def _field(label: str, control: Select[str] | Input, about: str) -> ComposeResult:
+    control.tooltip = about
     with Horizontal(classes="new-field"):
         yield Label(label, classes="label")
         yield control

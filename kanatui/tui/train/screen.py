@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -25,16 +26,27 @@ from kanatui.tui.train.runlist import RunsPanel
 from kanatui.tui.train.settings import SettingsPane
 from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.tabbar import TabBar
+from kanatui.tui.words import in_the_app
 
 PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
 PANES = ("hidden", "beside", "large")
 """How much room the settings take under the table of runs."""
 
-_WHEN_ACTIVE = ("pause", "stop", "stop_after_epoch")
+_WHEN: dict[str, Callable[[Row], bool]] = {
+    "pause": lambda row: row.status.active and row.state != "paused",
+    "resume": lambda row: row.state == "paused",
+    "stop": lambda row: row.status.active,
+    "stop_after_epoch": lambda row: row.status.active and row.state != "paused",
+    "continue": lambda row: row.resumable,
+    "evaluate": lambda row: any(row.run.checkpoint(name).is_file() for name in ("best", "last")),
+    "delete": lambda row: not row.status.active,
+    "rename": lambda row: True,
+    "note": lambda row: True,
+}
+"""Actions on a run, each with the condition for offering it."""
 _LONGEST_TITLE = 80
-
-_OF_A_RUN = ("continue", "evaluate", "rename", "note", "delete", "view", "charts")
-"""Actions that need a run."""
+_VIEWS = ("view", "charts")
+"""Actions that need a run to show."""
 
 
 class TrainScreen(KanatuiScreen):
@@ -45,9 +57,10 @@ class TrainScreen(KanatuiScreen):
         Binding("ctrl+s", "start", "Start", tooltip="Start the training of the form"),
         Binding("n", "part('new')", "New", tooltip="Set up a new training"),
         Binding("escape", "part('runs')", "Runs", tooltip="Back to the list of runs"),
-        Binding("p", "pause", "Pause", tooltip="Pause the training, or resume it"),
+        Binding("p", "pause", "Pause", tooltip="Pause the training"),
+        Binding("p", "resume", "Resume", tooltip="Resume the paused training"),
         Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
-        Binding("e", "stop_after_epoch", "Stop after epoch", show=False, tooltip="Stop at the end of this epoch"),
+        Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop at the end of this epoch"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
         Binding(
             "x", "settings", "Settings", tooltip="Show the settings of the run, or of marked ones; larger; hide them"
@@ -59,9 +72,9 @@ class TrainScreen(KanatuiScreen):
         Binding("h", "view('events')", "Events", show=False, tooltip="What happened in the run"),
         Binding("l", "view('log')", "Log", show=False, tooltip="What the training printed"),
         Binding("v", "evaluate", "Evaluate", tooltip="Evaluate this run"),
-        Binding("t", "rename", "Rename", show=False, tooltip="Give the run another title"),
-        Binding("o", "note", "Note", show=False, tooltip="Write a note on the run"),
-        Binding("d,delete", "delete", "Delete", show=False, key_display="d", tooltip="Delete the run"),
+        Binding("t", "rename", "Rename", tooltip="Give the run another title"),
+        Binding("o", "note", "Note", tooltip="Write a note on the run"),
+        Binding("d,delete", "delete", "Delete", key_display="d", tooltip="Delete the run"),
     ]
 
     part: reactive[str] = reactive("runs")
@@ -73,6 +86,7 @@ class TrainScreen(KanatuiScreen):
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]
         self._wanted_run = ""
         self._pane = ""
+        self._continuing: set[str] = set()
         self._keys_are_for: tuple[str, str, str] | None = None
 
     @override
@@ -229,14 +243,16 @@ class TrainScreen(KanatuiScreen):
             return self.part == "new"
         if action == "whole":
             return self.is_mounted and self.part == "runs" and self.settings.compares
-        if not self.is_mounted or action not in (*_WHEN_ACTIVE, *_OF_A_RUN):
+        if action == "part":
+            return parameters != (self.part,) or parameters == ("runs",)
+        if not self.is_mounted or action not in (*_WHEN, *_VIEWS):
             return True
         row = self.target
-        if row is None:
-            return False
-        if action in _WHEN_ACTIVE:
-            return row.status.active
-        return row.resumable if action == "continue" else True
+        if row is None or action in _VIEWS:
+            return row is not None
+        if self.part == "new":
+            return False  # no run is in sight that it could be about
+        return row.run.id not in self._continuing and _WHEN[action](row)
 
     def on_descendant_focus(self) -> None:
         """Update the keys, which depend on the focus."""
@@ -261,10 +277,12 @@ class TrainScreen(KanatuiScreen):
         self.live.send(command, {})
 
     def action_pause(self) -> None:
-        """Pause the training, or resume it."""
-        row = self.target
-        if row is not None:
-            self._steer(RESUME if row.state == "paused" else PAUSE)
+        """Pause the training."""
+        self._steer(PAUSE)
+
+    def action_resume(self) -> None:
+        """Resume the paused training."""
+        self._steer(RESUME)
 
     @work
     async def action_stop(self) -> None:
@@ -305,13 +323,21 @@ class TrainScreen(KanatuiScreen):
         live.watch_run(row)
         self.part = "live"
         live.say("continuing …")
+        self._set_continuing(row.run.id, True)
         try:
             await begin_training(row.run, lambda text: live.say(f"continuing: {text}"), fresh=False)
         except KanatuiError as error:
-            live.say(f"✗ {error}")
+            live.say(f"✗ {in_the_app(error)}")
             host(self).tell_problem(error)
         else:
             live.say("")
+        finally:
+            self._set_continuing(row.run.id, False)
+
+    def _set_continuing(self, id: str, continuing: bool) -> None:
+        """Offer nothing on a run whose process is on its way: it says nothing yet, so it looks as it stopped."""
+        self._continuing ^= {id} if continuing != (id in self._continuing) else set()
+        self.refresh_bindings()
 
     def action_evaluate(self) -> None:
         """Evaluate this run."""

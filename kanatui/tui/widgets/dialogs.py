@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -10,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
+from textual.suggester import Suggester
 from textual.widgets import Button, Input, Label, Static
 from typing_extensions import override
 
@@ -92,6 +95,41 @@ class Ask(ModalScreen[str | None]):
     def _take(self, event: Input.Submitted) -> None:
         if not self._check(event.value):
             self.dismiss(event.value)
+
+
+class AskPath(Ask):
+    """Asks for a path; the right arrow takes the completion that is shown."""
+
+    @override
+    def compose(self) -> ComposeResult:
+        """Yield what :class:`Ask` does, with completion."""
+        with Vertical(classes="dialog"):
+            yield Label(self._question, markup=False)
+            yield Input(self._value, suggester=_Paths(case_sensitive=True))
+            yield Static("", classes="error", markup=False)
+            yield Static("→ completes · enter takes it · escape cancels", classes="hint")
+
+
+class _Paths(Suggester):
+    """Completes the path of a file or folder that exists."""
+
+    @override
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return the first path that begins as typed, None if there is none."""
+        return await asyncio.to_thread(_completed, value)
+
+
+def _completed(value: str) -> str | None:
+    place, _, start = value.rpartition("/")
+    try:
+        inside = sorted(Path(f"{place}/" if place or value.startswith("/") else ".").expanduser().iterdir())
+    except (OSError, RuntimeError):
+        return None
+    hidden = start.startswith(".")
+    found = [path for path in inside if path.name.startswith(start) and path.name.startswith(".") == hidden]
+    if not start or not found:
+        return None
+    return value + found[0].name[len(start) :] + ("/" if found[0].is_dir() else "")
 
 
 class Details(ModalScreen[None]):
