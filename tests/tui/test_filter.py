@@ -39,7 +39,7 @@ def test_words_of_kana_are_found_by_their_letters():
     assert not Terms("ab").match(searchable(["a", "b"])), "a word is not found across two columns"
 
 
-class Panel(Filterable, Vertical):
+class Panel(Vertical, Filterable):
     def compose(self):
         yield OptionList("one", "two", "three")
         yield FilterLine()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NAME_CELLS = 16
 
 
-class AddStep(Filterable, ModalScreen[str | Path | None]):
+class AddStep(ModalScreen[str | Path | None], Filterable):
     """A list of augmentations. Returns the chosen one's id, or the file of a plugin to trust from now on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -27,7 +27,7 @@ from kanatui.tui.words import in_the_app
 _LOG_SHOWN = 16 * 1024
 
 
-class DatasetsPanel(Filterable, Vertical):
+class DatasetsPanel(Vertical, Filterable):
     """The data sets on disk."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

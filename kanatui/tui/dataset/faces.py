@@ -35,7 +35,7 @@ _ROOM_FOR_WEIGHT = 46
 """Columns from which a face's weight is shown, too."""
 
 
-class FacesPanel(Filterable, Vertical):
+class FacesPanel(Vertical, Filterable):
     """The faces, grouped by style, to tick."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

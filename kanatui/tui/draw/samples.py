@@ -41,7 +41,7 @@ _NONE_YET = "No samples yet: draw a character and label it."
 T = TypeVar("T")
 
 
-class Samples(Filterable, Horizontal):
+class Samples(Horizontal, Filterable):
     """The samples."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

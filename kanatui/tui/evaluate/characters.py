@@ -62,7 +62,7 @@ class CharacterTable(FilteredTable):
         self.fill(rows)
 
 
-class CharacterPane(Filterable, Vertical):
+class CharacterPane(Vertical, Filterable):
     """The table of characters, which words narrow."""
 
     @override

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison
 
 
-class ComparePanel(Filterable, Vertical):
+class ComparePanel(Vertical, Filterable):
     """The second run, and how the two differ for each character."""
 
     class Chosen(Message):

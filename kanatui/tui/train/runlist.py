@@ -94,7 +94,7 @@ class Order:
         return Order(column, _COLUMNS[column].right or column == _NAME)
 
 
-class RunsPanel(Filterable, Vertical):
+class RunsPanel(Vertical, Filterable):
     """All runs, looked at once a second while this screen is shown."""
 
     class Chosen(Message):

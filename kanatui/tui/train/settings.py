@@ -27,7 +27,7 @@ class SettingsTable(Table):
     """The settings. Enter shows one in full."""
 
 
-class SettingsPane(Filterable, Vertical):
+class SettingsPane(Vertical, Filterable):
     """The settings of one run, or of several side by side."""
 
     whole: reactive[bool] = reactive(False)

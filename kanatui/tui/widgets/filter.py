@@ -190,7 +190,10 @@ class _FilterInput(Input):
 
 
 class Filterable(Widget):
-    """What holds a list and a :class:`FilterLine`. A subclass shows fewer lines when there are other words."""
+    """What holds a list and a :class:`FilterLine`. A subclass shows fewer lines when there are other words.
+
+    It comes after a container among the bases: Textual takes the styles of the first base only.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before the focused widget's own keys: the next letter of a burst must find the line open.
