@@ -14,6 +14,8 @@ from kanatui.core.errors import RunError, UsageError
 from kanatui.training.event_text import metrics_text, outcome
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from kanatui.training.columns import Facts
     from kanatui.training.difference import Setting
     from kanatui.training.runs import Run, Status
@@ -112,10 +114,18 @@ def _print_table(found: list[Facts]) -> None:
     table = Table(*headings, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(text, no_wrap=True) for text in row))
-    out.print(table, width=None if room else _WIDEST)
+    _print_whole(table)
     for facts in found:
         if facts.status.state in ("crashed", "failed", "damaged"):
             out.print(f"{facts.run.id} {facts.status.state}: {facts.status.reason}", markup=False, soft_wrap=True)
+
+
+def _print_whole(table: Table) -> None:
+    """Print a table; other programs than a terminal get each row on one line, however long."""
+    from rich.console import Console
+
+    console = out if out.is_terminal else Console(width=_WIDEST, highlight=False)
+    console.print(table)
 
 
 @runs_command.command("diff")
@@ -155,7 +165,7 @@ def _print_settings(ids: Sequence[str], settings: Sequence[Setting]) -> None:
             table.add_row()
         last = setting.group
         table.add_row(Text(setting.name, no_wrap=True), *map(Text, setting.texts))
-    out.print(table, width=None if out.is_terminal else _WIDEST)
+    _print_whole(table)
 
 
 @click.command("attach")
