@@ -23,6 +23,7 @@ import datetime
 import difflib
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -36,6 +37,7 @@ import tomlkit
 from kanatui.core import paths, storage
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.model import shipped
+from kanatui.model.metrics import VALIDATED
 from kanatui.training.control import watch
 from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
@@ -50,7 +52,7 @@ A step of the article's network at 256 px takes 1.5 s on two cores; writing its 
 """
 
 ACTIVE = ("starting", "running", "paused")
-STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
+STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed", "damaged")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _LONGEST_NAME = 40
@@ -164,6 +166,11 @@ class Run:
             raise RunError(f"the note has {len(note):,} characters; the maximum is {_LONGEST_NOTE:,}")
         self._write_about(note=note.strip())
 
+    def about(self) -> tuple[str, str]:
+        """Return title and note, for which the file is read once."""
+        about = self._about()
+        return about.get("title") or self.name, about.get("note", "")
+
     def _about(self) -> dict[str, str]:
         """Return ``title`` and ``note`` if set; {} from a damaged file."""
         try:
@@ -199,10 +206,9 @@ class Run:
     def created(self) -> float:
         """When it was created, seconds since 1970; 0 if unknown."""
         try:
-            made = self.config.get("created")
+            return created_in(self.config)
         except RunError:
             return 0.0
-        return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
 
     @property
     def control(self) -> Path:
@@ -240,13 +246,12 @@ class Run:
     def status(self) -> Status:
         """Return the run's status; it also detects processes that died or fell silent."""
         try:
-            data = json.loads((self.path / "status.json").read_bytes())
-            known = {field.name for field in dataclasses.fields(Status)}
-            status = Status(**{key: value for key, value in data.items() if key in known})
-            if status.state not in STATES:
-                return self._unreported()
-        except (OSError, ValueError, TypeError, AttributeError):
+            status = _parse_status((self.path / "status.json").read_bytes())
+        except OSError:
             return self._unreported()
+        except ValueError as error:
+            damaged = Status("damaged", f"{self.path / 'status.json'}: {error}")
+            return Status("starting") if self.alive() else damaged
         if status.active:
             silence = time.time() - status.heartbeat
             if not self.alive():
@@ -312,6 +317,32 @@ class Run:
         """Delete a run that never started to train, so that a failed start leaves nothing behind."""
         if not self.checkpoint("state").exists() and not self.alive():
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _parse_status(text: bytes) -> Status:
+    """Read a status file. ValueError if it is not one: whoever shows it must not fail at a text for a number."""
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError("not a status")
+    known = {field.name for field in dataclasses.fields(Status)}
+    status = Status(**{"state": None, **{key: value for key, value in data.items() if key in known}})
+    if status.state not in STATES:
+        raise ValueError(f"unknown state {status.state!r}")
+    numbers: list[Any] = [status.pid, status.heartbeat, status.progress, status.epoch, status.step, status.elapsed]
+    numbers += [] if status.seconds_left is None else [status.seconds_left]
+    if status.best is not None:
+        if not isinstance(status.best, dict):
+            raise ValueError("its best scores are none")
+        numbers += [status.best.get(key, 0.0) for key in ("step", *(metric.key for metric in VALIDATED))]
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+        raise ValueError("a number is none")
+    return status if isinstance(status.reason, str) else dataclasses.replace(status, reason="")
+
+
+def created_in(config: Mapping[str, Any]) -> float:
+    """Return when a configuration was made, seconds since 1970; 0 if unknown."""
+    made = config.get("created")
+    return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
 
 
 def plain_run_name(text: str) -> str:

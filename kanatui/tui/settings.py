@@ -26,6 +26,8 @@ class Settings:
     """The model that Draw reads with, as chosen last; "" if none was chosen."""
     adapting: str = ""
     """The run that adapts a model for Draw, until it has been seen to end."""
+    run_columns: tuple[str, ...] = ()
+    """The columns of the table of runs; () for all of them."""
 
     @classmethod
     def load(cls) -> Settings:
@@ -34,13 +36,15 @@ class Settings:
             data = storage.read_toml(_file(), StorageError)
         except StorageError:
             return cls()
-        theme, pictures = data.get("theme"), data.get("pictures")
+        theme, pictures, columns = data.get("theme"), data.get("pictures"), data.get("run_columns")
         if data.get("ascii") is True:  # written before there were more than two ways
             pictures = "ascii"
         return cls(
             theme if isinstance(theme, str) else FITTING,
             pictures if pictures in CHOICES else AUTO,
-            *(str(data.get(name, "")) for name in ("model", "adapting")),
+            model=str(data.get("model", "")),
+            adapting=str(data.get("adapting", "")),
+            run_columns=tuple(map(str, columns)) if isinstance(columns, list) else (),
         )
 
     def save(self) -> None:

@@ -221,7 +221,7 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         assert "hiragana" in screen_text(app) and "katakana" in screen_text(app)
 
         # Characters, worst first, below the row of all of them.
-        listed = [row[0][0] for row in rows(app, "#characters")][1:]
+        listed = [row[0][0] for row in rows(app, "#character-table")][1:]
         folded = [scores.per_character[character]["folded"] for character in listed]
         assert sorted(listed) == sorted(CHARACTERS) and folded == sorted(folded)
         wrong = app.screen.loaded.predictions.misread(folded=True)

@@ -53,7 +53,7 @@ def test_train(snap_compare, size):
     run = make_run()
     app = make_app()
     charts = ("finished", "step 277", "smoothed", "─x─ folded")
-    words_of = {(80, 24): charts, (120, 40): (*charts, "✓ 1 snapshot", "stopped as asked")}
+    words_of = {(80, 24): charts, (120, 40): (*charts, "stopped as asked")}
 
     async def ready(pilot):
         app.show_run(run.id)

@@ -20,6 +20,7 @@ from kanatui.core.units import bytes_text, counted, percent
 from kanatui.dataset.catalogue import Entry
 from kanatui.tui.dataset.progress import SYMBOLS
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.ticks import line
 from kanatui.tui.words import in_the_app
 
@@ -28,7 +29,7 @@ A training can do without, it makes its images as it goes: ctrl+t"""
 _LOG_SHOWN = 16 * 1024
 
 
-class DatasetsPanel(Vertical):
+class DatasetsPanel(Vertical, Filterable):
     """The data sets on disk."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,17 +48,19 @@ class DatasetsPanel(Vertical):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._found: Sequence[Entry] = ()
+        self._shown: Sequence[Entry] = ()
 
     @override
     def compose(self) -> ComposeResult:
         yield Static("", id="datasets-state", markup=False)
         yield OptionList(id="datasets")
+        yield FilterLine(id="datasets-filter")
 
     @property
     def chosen(self) -> Entry | None:
         """The data set under the cursor, None if there is none."""
         highlighted = self.query_one(OptionList).highlighted
-        return self._found[highlighted] if highlighted is not None and highlighted < len(self._found) else None
+        return self._shown[highlighted] if highlighted is not None and highlighted < len(self._shown) else None
 
     def on_resize(self) -> None:
         self._repaint()
@@ -65,7 +68,18 @@ class DatasetsPanel(Vertical):
     def show(self, found: Sequence[Entry]) -> None:
         """List the data sets that were found."""
         self._found = found
+        self._narrow()
+
+    @on(FilterLine.Changed)
+    def _narrow(self) -> None:
+        """Show the data sets that have the words looked for; the cursor stays on the same one where possible."""
+        here, terms = self.chosen, self.terms
+        self._shown = [data for data in self._found if terms.match(searchable([data.name, data.state]))]
+        self.filter_line.count(len(self._shown), len(self._found))
         self._repaint()
+        place = next((i for i, data in enumerate(self._shown) if here and data.name == here.name), None)
+        if place is not None:
+            self.query_one(OptionList).highlighted = place
 
     def _repaint(self) -> None:
         listed = self.query_one(OptionList)
@@ -77,7 +91,7 @@ class DatasetsPanel(Vertical):
             state.update(text)
         if width < 1:
             return
-        lines = [_line(data, width) for data in self._found]
+        lines = [_line(data, width) for data in self._shown]
         if len(lines) != listed.option_count:
             place = listed.highlighted or 0
             listed.set_options(map(Option, lines))
@@ -89,7 +103,7 @@ class DatasetsPanel(Vertical):
     @on(OptionList.OptionSelected)
     def _open(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        if self._found[event.option_index].state == "complete":
+        if self._shown[event.option_index].state == "complete":
             self.action_ask("browse")
         else:
             self.action_describe()
@@ -103,7 +117,7 @@ class DatasetsPanel(Vertical):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to train on a complete data set only, and to delete one that is not being written."""
         if action != "ask" or not self.is_mounted:
-            return True
+            return super().check_action(action, parameters)
         data = self.chosen
         if data is None:
             return False

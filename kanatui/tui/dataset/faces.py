@@ -21,6 +21,7 @@ from kanatui.tui.dataset.draft import Draft, ticked_faces
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.ticks import OPEN, PARTLY, TICKED, TickList, line
 from kanatui.tui.words import in_the_app
 
@@ -34,12 +35,12 @@ _ROOM_FOR_WEIGHT = 46
 """Columns from which a face's weight is shown, too."""
 
 
-class FacesPanel(Vertical):
+class FacesPanel(Vertical, Filterable):
     """The faces, grouped by style, to tick."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "tick_all(True)", "All", tooltip="Tick every face"),
-        Binding("n", "tick_all(False)", "None", tooltip="Tick no face"),
+        Binding("a", "tick_all(True)", "All", tooltip="Tick every face that is shown"),
+        Binding("n", "tick_all(False)", "None", tooltip="Tick no face of those shown"),
         Binding("o", "glyphs", "Glyphs", tooltip="Show all glyphs of the face under the cursor"),
         Binding("i", "install", "Install", tooltip="Show the command that installs the missing faces"),
     ]
@@ -61,6 +62,7 @@ class FacesPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("looking at the faces …", id="faces-state", markup=False)
         yield TickList(id="faces")
+        yield FilterLine(id="faces-filter")
 
     def on_resize(self) -> None:
         self._repaint()
@@ -112,12 +114,29 @@ class FacesPanel(Vertical):
             for face in self._faces
         ]
         self._install = install
-        self._rows = []
-        for style in dict.fromkeys(face["style"] for face in self._faces):
-            self._rows += [style, *(i for i, face in enumerate(self._faces) if face["style"] == style)]
-        self._repaint()
+        self._narrow()
 
-    def _repaint(self) -> None:
+    @on(FilterLine.Changed)
+    def _narrow(self) -> None:
+        """Show the faces that have the words looked for, below their styles."""
+        ticks, terms = self.query_one(TickList), self.terms
+        place = ticks.highlighted
+        here = self._rows[place] if place is not None and place < len(self._rows) else None
+        shown = [i for i, face in enumerate(self._faces) if terms.match(_search(face))]
+        self._rows = []
+        for style in dict.fromkeys(self._faces[i]["style"] for i in shown):
+            self._rows += [style, *(i for i in shown if self._faces[i]["style"] == style)]
+        self.filter_line.count(len(shown), len(self._faces))
+        if not self._rows:
+            ticks.clear_options()
+        self._repaint(self._rows.index(here) if here in self._rows else None)
+
+    @property
+    def _shown(self) -> frozenset[str]:
+        """The ids of the faces that have the words looked for."""
+        return frozenset(self._faces[row]["id"] for row in self._rows if not isinstance(row, str))
+
+    def _repaint(self, cursor: int | None = None) -> None:
         ticks = self.query_one(TickList)
         width = ticks.scrollable_content_region.width
         if not self._rows or width < 1:
@@ -126,7 +145,7 @@ class FacesPanel(Vertical):
         present = sum(face["installed"] for face in self._faces)
         missing = "" if present == len(self._faces) else f" · {len(self._faces) - present} not installed (i: how)"
         self._say(f"{len(ticked)} of {len(self._faces)} ticked{missing}")
-        ticks.show([self._line(row, ticked, width) for row in self._rows])
+        ticks.show([self._line(row, ticked, width) for row in self._rows], cursor)
 
     def _line(self, row: str | int, ticked: frozenset[str], width: int) -> Content:
         if isinstance(row, str):
@@ -147,7 +166,8 @@ class FacesPanel(Vertical):
         return line(name, weight + covered, width, right_style="$text-warning" if lacking else "$text-muted")
 
     def _of_style(self, style: str) -> frozenset[str]:
-        return frozenset(face["id"] for face in self._faces if face["style"] == style)
+        """Return the ids of the faces of a style that are shown."""
+        return frozenset(face["id"] for face in self._faces if face["style"] == style) & self._shown
 
     @on(TickList.Ticked)
     @on(OptionList.OptionSelected)
@@ -163,7 +183,8 @@ class FacesPanel(Vertical):
         self.post_message(Edited(lambda draft: draft.with_faces(known, ids)))
 
     def action_tick_all(self, on: bool) -> None:
-        self._choose(frozenset(face["id"] for face in self._faces) if on else frozenset())
+        ticked = ticked_faces(self._known, self._draft.fields["faces"])
+        self._choose(ticked | self._shown if on else ticked - self._shown)
 
     @work(exclusive=True, group="glyphs")
     async def action_glyphs(self) -> None:
@@ -205,3 +226,8 @@ class FacesPanel(Vertical):
         parts = ["\n".join(part) for part in (broken, [self._install] * bool(self._install), lines) if part]
         text = "\n\n".join(parts) or "Every face is installed."
         self.app.push_screen(Details("Missing faces", text))
+
+
+def _search(face: Mapping[str, Any]) -> str:
+    state = "cannot be used" if face["problem"] else "" if face["installed"] else "not installed"
+    return searchable([face["id"], face["style"], face["weight"], face["licence"], face["package"] or "", state])

@@ -18,6 +18,7 @@ from kanatui.kana.sets import parse_characters
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.messages import Change, Edited
 from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.picklist import PickList
 from kanatui.tui.words import in_the_app
 
 _ELSEWHERE = "faces"
@@ -40,7 +41,7 @@ class RecipePanel(VerticalScroll, can_focus=False):
 
     @override
     def compose(self) -> ComposeResult:
-        yield Select(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")
+        yield PickList(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")
         yield Static(self._mark(), id="recipe-mark", markup=False)
         declared = {name: field for name, field in Recipe.parameters().items() if name != _ELSEWHERE}
         yield ParameterForm(declared, self._draft.fields, {"characters": _wrong_characters}, id="recipe-fields")

@@ -28,6 +28,7 @@ from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET, model_for_drawing, models_for_drawing
 from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.picklist import PickList
 
 _HINT = """Draw with the mouse, or with
 arrows and space (pen down, up).
@@ -85,7 +86,7 @@ class Board(Horizontal):
         with pane(Paper(id="paper"), "Board"):
             yield Canvas()
         with pane(Vertical(id="side"), "Read as"):
-            yield Select[str]([], prompt="no model", compact=True, id="model")
+            yield PickList[str]([], prompt="no model", compact=True, id="model")
             yield PracticePrompt()
             yield ReadingsPanel()
             yield Static("", id="state", markup=False)

@@ -29,6 +29,7 @@ from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask, AskPath, Confirm, Details
+from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
 _MOST_SHOWN = 400
@@ -42,7 +43,7 @@ _NONE_YET = "No samples yet: d draws, g prints a sheet, i imports."
 T = TypeVar("T")
 
 
-class Samples(Horizontal):
+class Samples(Horizontal, Filterable):
     """The samples."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,13 +78,14 @@ class Samples(Horizontal):
         with pane(Vertical(id="samples-sheet"), "Samples"):
             yield GlyphSheet(empty=_NONE_YET)
             yield Static("", id="about", markup=False)
+            yield FilterLine(id="characters-filter")
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the sample under the cursor, and with all of them."""
         if action in ("relabel", "remove"):
             return self.is_mounted and self._current is not None
-        return bool(self._samples) if action == "export" else True
+        return bool(self._samples) if action == "export" else super().check_action(action, parameters)
 
     @property
     def _current(self) -> Sample | None:
@@ -105,10 +107,18 @@ class Samples(Horizontal):
         except KanatuiError as error:
             host(self).tell_problem(error)
             return
+        self._list()
+        self._show()
+
+    def _list(self) -> None:
+        """List the characters that have the words looked for, with the number of samples of each."""
         counts: dict[str, int] = {}
         for sample in self._samples:
             counts[sample.character] = counts.get(sample.character, 0) + 1
-        if self._chosen not in counts and not (self._chosen == _DOUBTFUL and self._doubtful):
+        terms = self.terms
+        shown = [character for character in counts if terms.match(searchable([character, name_of(character)]))]
+        self.filter_line.count(len(shown), len(counts))
+        if self._chosen not in shown and not (self._chosen == _DOUBTFUL and self._doubtful):
             self._chosen = _ALL
             if self._wanted:
                 self.notify(f"no samples of {self._wanted} yet: draw one and label it")
@@ -119,11 +129,17 @@ class Samples(Horizontal):
                 [
                     Option(Content(f"all  {len(self._samples):,}"), _ALL),
                     *([Option(Content(f"doubtful  {len(self._doubtful):,}"), _DOUBTFUL)] if self._doubtful else []),
-                    *(Option(Content(f"{c}  {counts[c]:>3} {name_of(c)}"), c) for c in counts),
+                    *(Option(Content(f"{c}  {counts[c]:>3} {name_of(c)}"), c) for c in shown),
                 ]
             )
             options.highlighted = options.get_option_index(self._chosen)
-        self._show()
+
+    @on(FilterLine.Changed)
+    def _narrow(self) -> None:
+        before = self._chosen
+        self._list()
+        if self._chosen != before:
+            self._show()
 
     @on(OptionList.OptionHighlighted, "#characters")
     def _choose(self, event: OptionList.OptionHighlighted) -> None:

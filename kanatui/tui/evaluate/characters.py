@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.widgets import DataTable
+from typing_extensions import override
 
 from kanatui.kana.romaji import NAMES
 from kanatui.model.metrics import PER_CHARACTER
 from kanatui.tui.evaluate.results import whole_percent
+from kanatui.tui.widgets.filter import Filterable, FilteredTable, FilterLine
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Score, Scores
@@ -27,7 +32,7 @@ def named(character: str) -> str:
     return f"{character} {NAMES.get(character, '')}".rstrip() if character else EVERY
 
 
-class CharacterTable(DataTable[Text]):
+class CharacterTable(FilteredTable):
     """Scores of each character, the worst first. Enter shows the misread images."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,7 +42,7 @@ class CharacterTable(DataTable[Text]):
     ]
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(cursor_type="row", **options)
+        super().__init__(**options)
         self._by = ""
         """The column that the user sorts by, "" for the score that counts."""
         self._reversed = False
@@ -46,8 +51,7 @@ class CharacterTable(DataTable[Text]):
     @property
     def character(self) -> str:
         """The character under the cursor, "" for all."""
-        row = self.ordered_rows[self.cursor_row] if self.row_count else None
-        return row.key.value or "" if row else ""
+        return self.row_key
 
     def show(self, scores: Scores, folded: bool) -> None:
         """Show scores, with the cursor on the row of all characters; another order that the user chose stays.
@@ -70,9 +74,10 @@ class CharacterTable(DataTable[Text]):
                     confusion.truth,
                     f"{confusion.read or 'nothing'} {confusion.count:,} ({whole_percent(confusion.count / among)})",
                 )
-        self._add("", scores.total, "")
-        for character in self._in_order(scores, folded, worst):
-            self._add(character, scores.per_character[character], worst.get(character, ""))
+        rows = [("", _cells("", scores.total, ""))]
+        ordered = self._in_order(scores, folded, worst)
+        rows += [(c, _cells(c, scores.per_character[c], worst.get(c, ""))) for c in ordered]
+        self.fill(rows)
 
     def _in_order(self, scores: Scores, folded: bool, worst: Mapping[str, str]) -> list[str]:
         found = scores.per_character
@@ -118,9 +123,32 @@ class CharacterTable(DataTable[Text]):
         if character in self.rows:
             self.move_cursor(row=self.get_row_index(character))
 
-    def _add(self, character: str, score: Score, misread: str) -> None:
-        figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]
-        self.add_row(Text(named(character)), *figures, Text(misread), key=character)
+
+class CharacterPane(Vertical, Filterable):
+    """The table of characters, which words narrow."""
+
+    @override
+    def compose(self) -> ComposeResult:
+        yield CharacterTable(id="character-table")
+        yield FilterLine(id="character-filter")
+
+    def show(self, scores: Scores, folded: bool) -> None:
+        """Show scores (:meth:`CharacterTable.show`)."""
+        table = self.query_one(CharacterTable)
+        table.show(scores, folded)
+        self.filter_line.count(*table.counts)
+
+    @on(FilterLine.Changed)
+    def _narrow(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        table = self.query_one(CharacterTable)
+        table.narrow(event.terms)
+        self.filter_line.count(*table.counts)
+
+
+def _cells(character: str, score: Score, misread: str) -> list[Text]:
+    figures = [Text(text, justify="right") for text in (f"{score.images:,}", *score.texts(PER_CHARACTER))]
+    return [Text(named(character)), *figures, Text(misread)]
 
 
 def _merit(score: Score, folded: bool) -> tuple[float, ...]:

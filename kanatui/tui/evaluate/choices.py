@@ -15,6 +15,7 @@ from typing_extensions import override
 from kanatui.core.errors import UsageError
 from kanatui.training.event_text import IMAGE_SETS
 from kanatui.tui.evaluate.results import summary
+from kanatui.tui.widgets.picklist import PickList
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
@@ -50,7 +51,7 @@ class Choices(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal(classes="choices"):
             yield Label("Run", classes="label")
-            yield Select[str]([], prompt="no run yet", id="run", compact=True)
+            yield PickList[str]([], prompt="no run yet", id="run", compact=True)
             yield Label("reads")
             yield Select(
                 [(text, kind) for kind, text in _SOURCES.items()],
@@ -69,7 +70,7 @@ class Choices(Vertical):
             yield Input(placeholder="all characters", id="candidates", compact=True)
         with Horizontal(classes="choices"):
             yield Label("Shown", classes="label")
-            yield Select[str]([], prompt="not evaluated yet", id="evaluation", compact=True)
+            yield PickList[str]([], prompt="not evaluated yet", id="evaluation", compact=True)
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError
 from kanatui.evaluation.figures import check_file, save_scores
-from kanatui.tui.evaluate.characters import CharacterTable, named
+from kanatui.tui.evaluate.characters import CharacterPane, CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
@@ -113,7 +113,7 @@ class EvaluateScreen(KanatuiScreen):
             yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
             with Horizontal(id="panes"):
                 with pane(ContentSwitcher(initial="characters", id="lists"), _TITLES["characters"]):
-                    yield CharacterTable(id="characters")
+                    yield CharacterPane(id="characters")
                     with Vertical(id="confusions"):
                         yield ConfusionMap(id="map")
                         yield Static("", id="cell", markup=False)
@@ -284,7 +284,7 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one("#scores", Static).update("")
             return
         self.query_one("#scores", Static).update(headline(loaded))
-        self.query_one(CharacterTable).show(loaded.scores, self._folded)
+        self.query_one(CharacterPane).show(loaded.scores, self._folded)
         self.query_one(ConfusionMap).show(Confusions(loaded.scores, self._folded))
         self.query_one(ReliabilityPanel).show(loaded.scores.reliability)
         self._load_second()
@@ -420,7 +420,7 @@ class EvaluateScreen(KanatuiScreen):
 
     # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @on(DataTable.RowHighlighted, "#characters")
+    @on(DataTable.RowHighlighted, "#character-table")
     @on(ComparePanel.Highlighted)
     @on(ReliabilityPanel.Highlighted)
     def _moved(self) -> None:

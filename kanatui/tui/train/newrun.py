@@ -22,6 +22,7 @@ from kanatui.tui.host import host
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
 from kanatui.tui.widgets.form import FieldHelp, ParameterForm, checked
+from kanatui.tui.widgets.picklist import PickList
 from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ class NewRun(Vertical):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Static(_HINT, id="new-say", markup=False)
         with VerticalScroll(id="new-form", can_focus=False):
-            yield from _field("train on", Select([], id="new-source", prompt="loading …", compact=True), _ABOUT_SOURCE)
+            yield from _field(
+                "train on", PickList([], id="new-source", prompt="loading …", compact=True), _ABOUT_SOURCE
+            )
             yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True), _ABOUT_NAME)
-            yield from _field("model", Select([], id="new-model", prompt="loading …", compact=True), _ABOUT_MODEL)
+            yield from _field("model", PickList([], id="new-model", prompt="loading …", compact=True), _ABOUT_MODEL)
             yield Vertical(id="new-parameters")
             yield ParameterForm(first_options(), self._defaults.options, id="new-first")
             with Collapsible(title="more", id="new-more"):

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.reactive import reactive
-from textual.widgets import OptionList
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
@@ -24,12 +23,16 @@ from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.live import Live
 from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.train.rows import Row
-from kanatui.tui.train.runlist import RunOptionList, RunsPanel
+from kanatui.tui.train.runlist import RunsPanel
+from kanatui.tui.train.settings import SettingsPane
 from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.tabbar import TabBar
 from kanatui.tui.words import in_the_app
 
 PARTS = {"runs": "Runs", "live": "Live", "new": "New"}
+PANES = ("hidden", "beside", "large")
+"""How much room the settings take under the table of runs."""
+
 _WHEN: dict[str, Callable[[Row], bool]] = {
     "pause": lambda row: row.status.active and row.state != "paused",
     "resume": lambda row: row.state == "paused",
@@ -60,6 +63,10 @@ class TrainScreen(KanatuiScreen):
         Binding("s", "stop", "Stop", tooltip="Stop now, with a checkpoint first"),
         Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop when this epoch ends; again: take it back"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
+        Binding(
+            "x", "settings", "Settings", tooltip="Show the settings of the run, or of marked ones; larger; hide them"
+        ),
+        Binding("w", "whole", "All settings", show=False, tooltip="Show all settings of marked runs, or what differs"),
         Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
         Binding("g", "charts", "Charts", tooltip="Charts; again: the next ones"),
         Binding("i", "view('images')", "Images", tooltip="The images of the present batch"),
@@ -79,6 +86,7 @@ class TrainScreen(KanatuiScreen):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]
         self._wanted_run = ""
+        self._pane = ""
         self._continuing: set[str] = set()
         self._keys_are_for: tuple[str, str, str] | None = None
 
@@ -88,6 +96,7 @@ class TrainScreen(KanatuiScreen):
         yield TabBar(PARTS, "train-parts")
         with Horizontal(id="train-body"):
             yield pane(RunsPanel(id="train-runs"), "Runs")
+            yield pane(SettingsPane(id="train-settings"), "Settings")
             yield pane(Live(id="train-live"), "Live")
             yield pane(NewRun(id="train-new"), "New training")
 
@@ -102,6 +111,11 @@ class TrainScreen(KanatuiScreen):
         return self.query_one(RunsPanel)
 
     @property
+    def settings(self) -> SettingsPane:
+        """The settings of the run under the cursor, or of the marked ones."""
+        return self.query_one(SettingsPane)
+
+    @property
     def live(self) -> Live:
         """The live view."""
         return self.query_one(Live)
@@ -109,7 +123,7 @@ class TrainScreen(KanatuiScreen):
     @property
     def target(self) -> Row | None:
         """The run that an action applies to: the one under the cursor if the list has the focus, else the live one."""
-        if self.part == "runs" or isinstance(self.focused, RunOptionList):
+        if self.part == "runs":
             return self.runs.current or self.live.row
         return self.live.row
 
@@ -140,6 +154,7 @@ class TrainScreen(KanatuiScreen):
         if self.part != "live":
             self.live.charts.fill(None)
         self.call_after_refresh(self._focus_part)
+        self.call_after_refresh(self.settings.paint)
         self._refresh_keys()
 
     def on_mount(self) -> None:
@@ -148,7 +163,7 @@ class TrainScreen(KanatuiScreen):
 
     def _focus_part(self) -> None:
         if self.part == "runs":
-            self.query_one(RunOptionList).focus()
+            self.runs.table.focus()
         elif self.part == "live":
             self.live.focus_view()
         else:
@@ -172,6 +187,24 @@ class TrainScreen(KanatuiScreen):
             form.focus_button()
         else:
             self.part = "runs"
+
+    def action_settings(self) -> None:
+        """Show the settings under the table, give them all the room there, or hide them."""
+        if self.part != "runs":
+            self.part = "runs"
+            return
+        before = self._pane or ("beside" if self.has_class("-wide") else "hidden")
+        self._pane = PANES[(PANES.index(before) + 1) % len(PANES)]
+        for name in PANES:
+            self.set_class(name == self._pane, f"settings-{name}")
+        if self._pane == "hidden" and self.focused and self.settings in self.focused.ancestors:
+            self.runs.table.focus()
+        self.call_after_refresh(self.settings.paint)
+        self.refresh_bindings()
+
+    def action_whole(self) -> None:
+        """Show all settings of the marked runs, or only what differs."""
+        self.settings.whole = not self.settings.whole
 
     def action_start(self) -> None:
         """Start the training of the form. It is a key of the screen, so it works before the form has the focus."""
@@ -210,6 +243,7 @@ class TrainScreen(KanatuiScreen):
         elif runs.rows and not live.lost:  # which run to look at next, the user says: keys act on the one shown
             live.watch_run(next((row for row in runs.rows if row.status.active), runs.rows[0]))
         live.overlay([row for row in map(runs.row, runs.marked) if row])
+        self.settings.show(runs.compared())
         self._refresh_keys()
 
     @on(RunsPanel.Chosen)
@@ -222,6 +256,8 @@ class TrainScreen(KanatuiScreen):
         """Offer only what fits the part that is shown and the state of the target run."""
         if action == "start":
             return self.part == "new"
+        if action == "whole":
+            return self.is_mounted and self.part == "runs" and self.settings.compares
         if action == "part":
             return parameters != (self.part,)
         if not self.is_mounted or action not in (*_WHEN, *_VIEWS):
@@ -229,7 +265,7 @@ class TrainScreen(KanatuiScreen):
         row = self.target
         if row is None or action in _VIEWS:
             return row is not None
-        if self.part == "new" and not isinstance(self.focused, RunOptionList):
+        if self.part == "new":
             return False  # no run is in sight that it could be about
         return row.run.id not in self._continuing and _WHEN[action](row)
 
@@ -375,10 +411,6 @@ class TrainScreen(KanatuiScreen):
     @on(NewRun.Started)
     async def _started(self, event: NewRun.Started) -> None:
         await self.show_run(event.run_id)
-
-    @on(OptionList.OptionHighlighted)
-    def _other_run(self) -> None:
-        self._refresh_keys()
 
 
 def _wrong_title(text: str) -> str:
