@@ -180,7 +180,7 @@ async def test_the_focus_of_the_train_screen_is_seen_without_colour(no_color, si
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen.focused, Select))
         assert not await look_the_same(app, pilot)
-        await pilot.press("escape", "d")
+        await pilot.press("escape", "escape", "d")  # out of the field, then out of the form
         await until(pilot, lambda: len(app.screen_stack) > 1)
         assert not await look_the_same(app, pilot)
 

@@ -105,7 +105,7 @@ class DatasetScreen(KanatuiScreen):
         with pane(Vertical(id="dataset-lines"), "Plan"):
             yield Generations()
             yield PlanLine(id="plan")
-        yield FieldHelp("tab goes on to the fields: here stands what each takes, its default and what it means")
+        yield FieldHelp("Press tab for the fields: the range, default and meaning of each are shown here.")
 
     def on_mount(self) -> None:
         """Start everything that takes time."""

@@ -66,7 +66,7 @@ class Augmentations(Vertical):
         with Horizontal():
             yield TickList(id="augment-steps")
             yield VerticalScroll(id="augment-form", can_focus=False)
-        yield FieldHelp("enter goes to the parameters: here stands what each takes, its default and what it means")
+        yield FieldHelp("Press enter for the parameters: the range, default and meaning of each are shown here.")
 
     # ── current steps ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -77,7 +77,7 @@ class NewRun(Vertical):
             yield ParameterForm(first_options(), self._defaults.options, id="new-first")
             with Collapsible(title="more", id="new-more"):
                 yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
-        yield FieldHelp("tab goes on to the fields: here stands what each takes, its default and what it means")
+        yield FieldHelp("Press tab for the fields: the range, default and meaning of each are shown here.")
 
     def on_mount(self) -> None:
         """Fill in the choices."""
