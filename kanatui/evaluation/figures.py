@@ -7,7 +7,7 @@ import importlib.util
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kanatui.core import storage
 from kanatui.core.errors import UsageError
@@ -90,7 +90,7 @@ def _save(path: Path, drawers: Sequence[Callable[[Axes], None]], columns: int, s
 
     rows = -(-len(drawers) // columns)
     width, height = (8.0, 7.2) if square else _PANEL
-    with rc_context(_style()):
+    with rc_context(cast(Any, _style())):  # matplotlib lists all its keys as a type
         figure = _figure(width * columns, height * rows)
         for place, draw in enumerate(drawers, start=1):
             draw(figure.add_subplot(rows, columns, place))

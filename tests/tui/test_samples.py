@@ -125,6 +125,41 @@ async def test_practice_asks_keeps_and_goes_on():
         assert "Draw " not in screen_text(at.app)
 
 
+async def test_the_character_asked_for_can_be_traced():
+    async with open_board() as at:
+        empty = at.canvas.render_line(at.canvas.size.height // 2)
+        await at.press("g")
+        assert at.canvas.render_line(at.canvas.size.height // 2) == empty, "nothing is asked for yet"
+        await at.press("g", "p", "g")
+        await at.until(lambda: at.readings.pictures)
+        await at.until(lambda: at.canvas.render_line(at.canvas.size.height // 2) != empty)
+        assert at.canvas.empty, "what is traced is not drawn"
+        await at.press("g")
+        await at.until(lambda: at.canvas.render_line(at.canvas.size.height // 2) == empty)
+
+
+async def test_the_sample_kept_last_is_taken_back():
+    async with open_board() as at:
+        await at.press("U")
+        assert "nothing was kept" in screen_text(at.app)
+        await at.press("p")
+        first = [[(0.5, 0.5), (0.7, 0.7)]]
+        for line, character in ((first, "あ"), ([[(0.2, 0.2), (0.7, 0.7)]], "ぁ")):
+            await at.until(lambda character=character: f"Draw {character} " in screen_text(at.app))
+            await at.draw(line)
+            drawing = at.canvas.drawing
+            await at.press("enter")
+            await at.until(lambda character=character: any(kept.character == character for kept in samples.samples()))
+        await at.draw(first)
+        await at.press("U")
+        await at.until(lambda: "clear the board first" in screen_text(at.app))
+        await at.press("c", "U")
+        await at.until(lambda: at.canvas.drawing == drawing and "Draw ぁ " in screen_text(at.app))
+        assert [kept.character for kept in samples.samples()] == ["あ"]
+        await at.press("c", "U")
+        await at.until(lambda: not samples.samples() and "Draw あ " in screen_text(at.app))
+
+
 # --- samples
 
 

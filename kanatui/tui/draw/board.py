@@ -9,17 +9,16 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.geometry import Size
 from textual.widgets import Select, Static
 from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError, StorageError, Superseded
 from kanatui.evaluation import samples
-from kanatui.evaluation.samples import Tally
+from kanatui.evaluation.samples import Sample, Tally
 from kanatui.kana.alphabet import KANA
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import PEN_WIDTHS, Drawing
-from kanatui.tui.draw.canvas import Canvas
+from kanatui.tui.draw.canvas import Canvas, Paper
 from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
@@ -45,14 +44,6 @@ _PASSED = 5
 """How many of the last characters practice does not ask for again."""
 
 
-class Paper(Vertical):
-    """What the canvas lies in: as wide as makes it a square, two columns for a line."""
-
-    @override
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        return 2 * container.height
-
-
 class Board(Horizontal):
     """The drawing board and its readings."""
 
@@ -66,6 +57,8 @@ class Board(Horizontal):
         Binding("t", "type", "Type", tooltip="Type the character drawn: か, ka, KA, U+304B"),
         Binding("p", "practice", "Practice", tooltip="Practise characters: least collected first, weakest first, off"),
         Binding("n", "next", "Next", tooltip="Practice: ask for another character"),
+        Binding("g", "trace", "Trace", show=False, tooltip="Practice: show the character faintly, to trace it"),
+        Binding("U", "take_back", "Take back", show=False, key_display="U", tooltip="Put the drawing kept last back"),
         Binding("k", "script", "Script", show=False, tooltip="Read all kana, hiragana only, katakana only"),
         Binding("m", "model", "Model", show=False, tooltip="Choose the model"),
         Binding("escape", "leave", "Leave the board", show=False, tooltip="Leave the board; 1–4 switch screens again"),
@@ -80,6 +73,9 @@ class Board(Horizontal):
         self._wanted = ""
         self._passed: list[str] = []
         self._tallies: dict[str, Tally] = {}
+        self._tracing = False
+        self._kept: list[Sample] = []
+        """The samples kept since the app was opened, the latest last."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -265,7 +261,7 @@ class Board(Horizontal):
             return self._canvas.has_focus and not self._canvas.empty
         if action in ("accept", "look_alike", "leave"):
             return self._canvas.has_focus
-        if action == "next":
+        if action in ("next", "trace"):
             return self._practice is not Practice.OFF
         return True
 
@@ -351,6 +347,7 @@ class Board(Horizontal):
             if canvas.empty:
                 canvas.put(drawing)
             return
+        self._kept.append(sample)
         tally = self._tallies.setdefault(character, Tally())
         tally.add(character, sample.notes())
         self.refresh_bindings()
@@ -359,6 +356,31 @@ class Board(Horizontal):
         self._tell_state()
         if self._wanted:
             self._ask_for_next()
+
+    @work(group="keep")
+    async def action_take_back(self) -> None:
+        """Remove the sample kept last, and put its drawing back on the board."""
+        if not self._canvas.empty:
+            self._readings.say("clear the board first: the drawing that is taken back needs it")
+            return
+        if not self._kept:
+            self._readings.say("nothing was kept since the app was opened")
+            return
+        sample = self._kept.pop()
+        drawing = sample.notes().drawing
+        if drawing is None:
+            self._readings.say("the sample kept last is not there any more")
+            return
+        try:
+            await asyncio.to_thread(samples.remove, sample)
+        except StorageError as error:
+            host(self).tell_problem(error)
+            return
+        if self._practice is not Practice.OFF:
+            self._wanted = sample.character
+        self._canvas.put(drawing)
+        await self.count_samples()
+        host(self).notify(f"taken back: {sample.character} is no sample any more", timeout=3)
 
     # ── practice ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -387,6 +409,13 @@ class Board(Horizontal):
         tally = self._tallies.get(character, Tally())
         picture = self._readings.pictures.get(character)
         self.query_one(PracticePrompt).show(character, picture, tally, self._practice)
+        self._canvas.trace(picture if self._tracing else None)
+
+    def action_trace(self) -> None:
+        """Show the character asked for below the drawing, or no longer."""
+        self._tracing = not self._tracing
+        self._ask_for(self._wanted)
+        self.refresh_bindings()
 
     def action_leave(self) -> None:
         """Move the focus away from the board."""

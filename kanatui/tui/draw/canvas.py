@@ -10,7 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region
+from textual.containers import Vertical
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -33,6 +34,14 @@ _MORE_WAYS = (
 """Movement keys, and the pixels they move right and down."""
 
 _PEN_UP, _PEN_DOWN = "rgb(90,180,255)", "rgb(255,170,40)"
+
+
+class Paper(Vertical):
+    """What the canvas lies in: as wide as makes it a square, two columns for a line."""
+
+    @override
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return 2 * container.height
 
 
 class Canvas(Widget, can_focus=True):
@@ -87,6 +96,7 @@ class Canvas(Widget, can_focus=True):
         self.pixels: Pixels = np.zeros((0, 0), dtype=np.uint8)
         """The painted pixels, uint8 [side, side]."""
         self._guides: Pixels = self.pixels
+        self._model: Pixels | None = None
 
     # ── the drawing ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -259,8 +269,14 @@ class Canvas(Widget, can_focus=True):
     def on_resize(self) -> None:
         side = self.side
         self.pixels = np.zeros((side, side), dtype=np.uint8)
-        self._guides = guides(side)
+        self._guides = guides(side, self._model)
         self._repaint()
+        self.refresh()
+
+    def trace(self, model: Pixels | None) -> None:
+        """Show a glyph faintly below the drawing, uint8 [H, W] with white ink in its em; None shows none."""
+        self._model = model
+        self._guides = guides(len(self.pixels), model)
         self.refresh()
 
     @override

@@ -6,6 +6,7 @@ import functools
 from itertools import groupby
 
 import numpy as np
+from PIL import Image
 from rich.segment import Segment
 from rich.style import Style
 
@@ -22,12 +23,21 @@ _LEVELS = 16
 """Number of grey levels; few of them let neighbours merge into runs, so that a stroke sends few bytes."""
 
 
-def guides(side: int) -> Pixels:
-    """Draw the guides: uint8 [side, side], 1 on the dotted frame and on the corners of the smaller one."""
+def guides(side: int, model: Pixels | None = None) -> Pixels:
+    """Draw the guides: uint8 [side, side], 1 on the dotted frame, on the corners of the smaller one, and on a model.
+
+    Args:
+        side: of the board, in pixels.
+        model: a glyph to trace, uint8 [H, W], white on black in its em, which fills the dotted frame; None for none.
+    """
     frame = np.zeros((side, side), dtype=np.uint8)
     if side < 16:
         return frame
     left, top, right, bottom = _edges(_USUAL, side)
+    if model is not None:
+        size = (right - left + 1, bottom - top + 1)
+        shape = Image.fromarray(model).resize(size, Image.Resampling.LANCZOS)
+        frame[top : bottom + 1, left : right + 1] = np.asarray(shape) > 127
     frame[[top, bottom], left : right + 1 : 2] = 1
     frame[top : bottom + 1 : 2, [left, right]] = 1
     left, top, right, bottom = _edges(_SMALL, side)
