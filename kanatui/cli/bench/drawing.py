@@ -35,7 +35,7 @@ _POINTS = 24  # mouse reports per stroke
 _BETWEEN_REPORTS = 0.008  # seconds: a mouse reports 125 times a second
 _BETWEEN_STROKES = 0.3
 _READY = 1.0  # seconds without output after which the model and the pictures are loaded
-_READING = "█"  # the bar of the first reading; nothing else on the screen is drawn with it
+_READING = ("█", "▌", "▏")  # how a reading's bar begins; nothing else on the screen is drawn with these
 _HINT = "Draw with the mouse"  # shown on an empty board once the model is loaded
 _LEFT, _DRAG = 0, 32  # the button's code, and what is added to it while the mouse moves
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import struct
@@ -25,6 +26,15 @@ _QUERIES = {
     b"\x1b[c": b"\x1b[?62;22c",  # primary device attributes: a VT220 with colours
 }
 """Queries to the terminal at the start, and the answers of a plain terminal."""
+
+
+_SEQUENCE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|[P_\]].*?(\x1b\\|\x07)|.)", re.DOTALL)
+"""What a terminal does not show: control sequences and strings (ECMA-48)."""
+
+
+def _readable(output: bytes) -> str:
+    """Return the text of some output on one line."""
+    return " ".join(_SEQUENCE.sub(b" ", output).decode(errors="replace").split())
 
 
 def _surroundings() -> dict[str, str]:
@@ -160,23 +170,24 @@ class Terminal:
         """Return the output from byte ``since`` on, including escape sequences."""
         return self._output[since:].decode(errors="replace")
 
-    def wait_for(self, text: str, since: int = 0, seconds: float = 90.0) -> float:
-        """Wait until a text has been painted and return the time of that (`time.perf_counter`).
+    def wait_for(self, text: str | Sequence[str], since: int = 0, seconds: float = 90.0) -> float:
+        """Wait until a text, or one of several, has been painted and return the time of that (`time.perf_counter`).
 
         Raises:
             KanatuiError: it did not appear in time, or the program ended.
         """
-        wanted, deadline = text.encode(), time.perf_counter() + seconds
+        texts = [text] if isinstance(text, str) else text
+        wanted, deadline = [each.encode() for each in texts], time.perf_counter() + seconds
         with self._lock:
             while True:
-                place = self._output.find(wanted, since)
-                if place >= 0:
-                    return self._when(place + len(wanted))
+                found = [(place, each) for each in wanted if (place := self._output.find(each, since)) >= 0]
+                if found:
+                    place, first = min(found)
+                    return self._when(place + len(first))
                 left = deadline - time.perf_counter()
                 if left <= 0 or not self._reader.is_alive():
-                    raise KanatuiError(
-                        f"the app never showed {text!r}; its last output: {bytes(self._output[-200:])!r}"
-                    )
+                    last = _readable(bytes(self._output[-4000:]))[-200:]
+                    raise KanatuiError(f"the app never showed {' or '.join(texts)}; its last output: {last}")
                 self._lock.wait(min(left, 0.5))
 
     def _when(self, place: int) -> float:
