@@ -184,8 +184,8 @@ class RunsPanel(Vertical, Filterable):
             line.update(text)
 
     def _show(self, rows: Sequence[Row]) -> None:
-        if not self.is_attached:
-            return
+        if not self.is_attached or not self.query(RunTable):
+            return  # the app is being closed, and takes the table away before the panel
         first = not self.loaded
         self.loaded = True
         if not first and list(rows) == self.rows:
