@@ -15,6 +15,7 @@ from kanatui.core import storage
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.table import Table
 
 SCREENS = (".svg", ".txt")
 """The kinds of files for a screen."""
@@ -40,6 +41,8 @@ def text_at(node: DOMNode | None) -> str:
             headings = [str(column.label) for column in widget.ordered_columns]
             rows = [list(map(str, widget.get_row_at(row))) for row in range(widget.row_count)]
             return tabbed([headings, *rows])
+        if isinstance(widget, Table):
+            return tabbed([[heading.title for heading in widget.headings], *(line.cells for line in widget.lines)])
         if isinstance(widget, OptionList):
             return "\n".join(str(option.prompt) for option in widget.options)
         if isinstance(widget, RichLog):

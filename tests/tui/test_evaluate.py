@@ -432,7 +432,7 @@ async def test_sorting_reliability_samples_and_figures(first, tmp_path, monkeypa
         await pilot.press("c")
 
         def characters():
-            return [row[0][0] for row in rows(app, "#characters")][1:]
+            return [row[0][0] for row in rows(app, "#character-table")][1:]
 
         # By each column in turn, in reverse, and by a click on a heading; the cursor stays on its character.
         await pilot.press("down")

@@ -79,6 +79,8 @@ async def test_as_many_columns_as_fit(size, shown):
         text = screen_text(app)
         assert "95.0 %" in text and "87.5 %" in text and "1:15" in text
         assert "note: try blur (and 1 line more)" in text
+        await pilot.press("y")
+        assert [row.split("\t")[1] for row in app.clipboard.splitlines()][1:] == ["2 plain", "1 good"]
 
 
 async def test_sorted_by_key_and_by_heading():

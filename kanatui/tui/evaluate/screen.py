@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.widgets import ContentSwitcher, DataTable, Input, Static, Tab, Tabs
+from textual.widgets import Input, Static
 from textual.worker import Worker, get_current_worker
 from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError
 from kanatui.evaluation.figures import check_file, save_scores
-from kanatui.tui.evaluate.characters import CharacterPane, CharacterTable, named
+from kanatui.tui.evaluate.characters import CharacterTable
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
-from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
 from kanatui.tui.evaluate.finding import compare_with, evaluations_of, images_of
-from kanatui.tui.evaluate.images import Fetched, ImagesPanel
+from kanatui.tui.evaluate.images import Fetched
 from kanatui.tui.evaluate.progress import ProgressLine
-from kanatui.tui.evaluate.reliability import ReliabilityPanel
-from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select, select_bin
+from kanatui.tui.evaluate.results import LoadedEvaluation, headline
+from kanatui.tui.evaluate.tabs import ResultTabs
 from kanatui.tui.host import host
 from kanatui.tui.keys import asks
 from kanatui.tui.models import models_to_evaluate
@@ -35,22 +33,6 @@ from kanatui.tui.widgets.dialogs import Confirm
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
-
-_TABS = {
-    "characters": "c Characters",
-    "confusions": "m Map",
-    "images": "i Images",
-    "compare": "v Versus",
-    "reliability": "r Reliability",
-}
-"""The tabs, each with its key."""
-_TITLES = {
-    "characters": "Scores by character",
-    "confusions": "What is read as what",
-    "compare": "Versus a second run",
-    "reliability": "How far its probabilities can be trusted",
-}
-"""What stands above the list of each tab."""
 
 _NO_RUNS = "No trained model yet: press 2 for Train, then n to train one, then 3 to come back."
 _NOT_YET = "This run has not been evaluated yet: choose the images above and press e."
@@ -99,8 +81,6 @@ class EvaluateScreen(KanatuiScreen):
         self.loaded: LoadedEvaluation | None = None
         """The evaluation shown, None if there is none."""
         self._folded = True
-        self._list = "characters"
-        self._all = False
         self._worker: Worker[None] | None = None
 
     @override
@@ -109,17 +89,7 @@ class EvaluateScreen(KanatuiScreen):
         yield ProgressLine()
         yield Static("", id="scores", markup=False)
         yield Static(_NO_RUNS, id="empty", markup=False)
-        with Vertical(id="results"):
-            yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
-            with Horizontal(id="panes"):
-                with pane(ContentSwitcher(initial="characters", id="lists"), _TITLES["characters"]):
-                    yield CharacterPane(id="characters")
-                    with Vertical(id="confusions"):
-                        yield ConfusionMap(id="map")
-                        yield Static("", id="cell", markup=False)
-                    yield ComparePanel(id="compare")
-                    yield ReliabilityPanel(id="reliability")
-                yield pane(ImagesPanel(id="images"), "Misread images")
+        yield ResultTabs(self._fetch, id="results")
 
     @property
     def choices(self) -> Choices:
@@ -127,9 +97,14 @@ class EvaluateScreen(KanatuiScreen):
         return self.query_one(Choices)
 
     @property
+    def results(self) -> ResultTabs:
+        """The tabs of the evaluation shown."""
+        return self.query_one(ResultTabs)
+
+    @property
     def compare_panel(self) -> ComparePanel:
         """The tab that compares with a second run."""
-        return self.query_one(ComparePanel)
+        return self.results.compare_panel
 
     # ── runs and their evaluations ────────────────────────────────────────────────────────────────────────────────
 
@@ -284,11 +259,8 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one("#scores", Static).update("")
             return
         self.query_one("#scores", Static).update(headline(loaded))
-        self.query_one(CharacterPane).show(loaded.scores, self._folded)
-        self.query_one(ConfusionMap).show(Confusions(loaded.scores, self._folded))
-        self.query_one(ReliabilityPanel).show(loaded.scores.reliability)
+        self.results.show(loaded, self._folded)
         self._load_second()
-        self._look()
         if self.focused is None:
             self.query_one(CharacterTable).focus()
 
@@ -296,11 +268,8 @@ class EvaluateScreen(KanatuiScreen):
         """Count look-alikes as the same, or no longer."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
-        table, confusions = self.query_one(CharacterTable), self.query_one(ConfusionMap)
-        character, cell = table.character, confusions.cell
-        self._show(self.loaded)
-        table.go_to(character)
-        confusions.go_to(cell)
+        self.results.fold(self._folded)
+        self._load_second()
 
     @on(ComparePanel.Chosen)
     def _second_chosen(self) -> None:
@@ -321,47 +290,25 @@ class EvaluateScreen(KanatuiScreen):
                 self.compare_panel.say(f"Run {second} has not been evaluated on these images yet: press b.")
             else:
                 self.compare_panel.show(found[0], first, found[1], self._folded)
-                if self._list == "compare" and self.compare_panel.at_choice:
+                if self.results.list_shown == "compare" and self.compare_panel.at_choice:
                     self.compare_panel.table.focus()  # arrows walk in it, and do not choose another run
         self.refresh_bindings()
-        if self._list == "compare":
-            self._look()
+        if self.results.list_shown == "compare":
+            self.results.look()
 
     # ── tabs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def action_tab(self, name: str) -> None:
         """Go to a tab and focus its content."""
-        self.query_one(Tabs).active = f"tab-{name}"
-        self._switch(name)
-        target = {"characters": CharacterTable, "confusions": ConfusionMap}.get(name)
-        if target:
-            self.query_one(target).focus()
-        elif name == "images":
-            self.query_one(ImagesPanel).sheet.focus()
-        elif name == "reliability":
-            self.query_one(ReliabilityPanel).table.focus()
-        elif self.compare_panel.comparison:
-            self.compare_panel.table.focus()
-        else:
-            self.query_one("#second").focus()
+        self.results.go_to(name)
 
-    @on(Tabs.TabActivated)
-    def _tab_activated(self, event: Tabs.TabActivated) -> None:
-        event.stop()
-        self._switch((event.tab.id or "").removeprefix("tab-"))
-
-    def _switch(self, name: str) -> None:
-        self.set_class(name == "images", "images-only")
-        if name != "images":
-            self._list = name
-            lists = self.query_one("#lists", ContentSwitcher)
-            lists.current, lists.border_title = name, _TITLES[name]
+    @on(ResultTabs.Switched)
+    def _switched(self) -> None:
         self.refresh_bindings()
-        self._look()
 
     def action_back(self) -> None:
         """Move the focus from the images back to the list."""
-        self.action_tab(self._list)
+        self.results.go_to(self.results.list_shown)
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -373,31 +320,20 @@ class EvaluateScreen(KanatuiScreen):
         if action in ("fold", "delete", "tab"):
             return self.loaded is not None
         if action == "evaluate_second":
-            return not self.busy and self._list == "compare" and self.compare_panel.comparison is None
+            return not self.busy and self.results.list_shown == "compare" and self.compare_panel.comparison is None
         return super().check_action(action, parameters)
 
     # ── from a character or figure to other places ────────────────────────────────────────────────────────────────
 
-    @property
-    def _character(self) -> str:
-        """The character under the cursor of the list shown, "" for none."""
-        if self._list == "confusions":
-            return (self.query_one(ConfusionMap).cell or ("",))[0]
-        if self._list == "compare":
-            return self.compare_panel.character
-        return self.query_one(CharacterTable).character if self._list == "characters" else ""
-
     def action_all_images(self) -> None:
         """Show all images of the character under the cursor, or the misread ones again."""
-        self._all = not self._all
-        self.action_tab("characters")
-        self.notify("all images of the character" if self._all else "the misread images alone", timeout=2)
-        self._look()
+        everything = self.results.toggle_all_images()
+        self.notify("all images of the character" if everything else "the misread images alone", timeout=2)
 
     def action_samples(self) -> None:
         """Go to the user's own samples of the character under the cursor."""
-        if self.loaded and self._character:
-            host(self).show_samples(self._character)
+        if self.loaded and self.results.character:
+            host(self).show_samples(self.results.character)
         else:
             self.notify("go to the row of a character first")
 
@@ -412,64 +348,14 @@ class EvaluateScreen(KanatuiScreen):
         except KanatuiError as error:
             host(self).tell_problem(error)
             return
-        part = "reliability" if self._list == "reliability" else "confusions"
+        part = "reliability" if self.results.list_shown == "reliability" else "confusions"
         name = f"{loaded.evaluation.run or 'model'}-{part}{FIGURES[0]}"
         await save_as(
             self, f"Save the {part} as", name, FIGURES, lambda path: save_scores(path, loaded.scores, (part,))
         )
-
-    # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    @on(DataTable.RowHighlighted, "#character-table")
-    @on(ComparePanel.Highlighted)
-    @on(ReliabilityPanel.Highlighted)
-    def _moved(self) -> None:
-        self._look()
-
-    @on(ConfusionMap.Highlighted)
-    def _walked(self, event: ConfusionMap.Highlighted) -> None:
-        self.query_one("#cell", Static).update(event.text)
-        self._look()
-
-    @on(DataTable.RowSelected)
-    @on(ConfusionMap.Selected)
-    def _images_wanted(self) -> None:
-        if self.has_class("-wide"):
-            self.query_one(ImagesPanel).sheet.focus()
-        else:
-            self.action_tab("images")
-
-    def on_resize(self) -> None:
-        """Fetch the images if there is now room for them."""
-        self.call_after_refresh(self._look)
-
-    def _look(self) -> None:
-        """Show the images of the list's row or cell under the cursor, once it rests."""
-        if loaded := self.loaded:
-            images = self.query_one(ImagesPanel)
-            images.look(lambda: self._under_cursor(loaded), lambda records: self._fetch(loaded.evaluation, records))
 
     async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> Fetched:
         # While one engine evaluates, the other's process is free.
         engine = host(self).engine("preview" if self.busy else "evaluate")
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
         return answer.arrays["images"], answer.data["origins"]
-
-    def _under_cursor(self, loaded: LoadedEvaluation) -> Selection:
-        """Return the images of the row or cell under the cursor of the list shown."""
-        if self._list == "compare":
-            return self.compare_panel.differing(self.compare_panel.character, self._folded)
-        if self._list == "reliability":
-            return select_bin(loaded, self.query_one(ReliabilityPanel).bin)
-        if self._list == "confusions":
-            confusions = self.query_one(ConfusionMap)
-            places = loaded.predictions.cell(*confusions.cell).tolist() if confusions.cell else []
-            return select(loaded, confusions.description, places, folded=False, with_truth=False)
-        character = self.query_one(CharacterTable).character
-        if self._all and character:
-            places = loaded.predictions.of(character).tolist()
-            about = f"{named(character)}: {len(places):,} images"
-            return select(loaded, about, places, self._folded, with_truth=False)
-        places = loaded.predictions.misread(character, self._folded).tolist()
-        about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
-        return select(loaded, about, places, self._folded, with_truth=not character)
