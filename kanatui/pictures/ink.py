@@ -18,7 +18,6 @@ _COARSE = 48  # px: enough for polarity and background, and large filters are ch
 _MARGIN = 2  # px
 _FAINT = 0.65  # of the threshold: lower limit where ink is faint; ruled lines behind it stay below
 _PAPER = 15  # px of the coarse picture: squares of this size fit between strokes, not into them
-_EVEN = -0.6
 _SPIKE = 0.2  # share of the picture's range
 
 Grey = npt.NDArray[np.float32]
@@ -132,8 +131,6 @@ class Contrast:
     """Contrast above which a pixel is certainly ink."""
     level: float
     """The typical contrast of ink."""
-    log_odds: float = 0.0
-    """How much likelier this light is than one that follows the paper's estimate; natural logarithm."""
 
     def ink(self, kept: Mask) -> Grey:
         """Return the ``kept`` part of the ink with its soft edges: float32 [H, W], 0 paper to 1 ink."""
@@ -171,10 +168,8 @@ def find_contrasts(work: Grey, paper: Paper, dark: bool) -> Iterator[Contrast]:
         smooth = Image.fromarray(ndimage.gaussian_filter(coarse, 1.5))
         behinds = [np.asarray(smooth.resize(work.shape[::-1], Image.Resampling.BILINEAR))]
     for behind in behinds:
-        contrast = _contrast(work, behind, dark, span)
-        if contrast:
-            even = len(behinds) > 1 and behind is behinds[0]
-            yield dataclasses.replace(contrast, log_odds=_EVEN * even)
+        if contrast := _contrast(work, behind, dark, span):
+            yield contrast
 
 
 def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | None:

@@ -52,8 +52,8 @@ _DEEPEST = 3  # crops within crops, around a small character on a large page
 _DOUBTFUL = 0.5  # of Paper.dark_ink: nearer to 0 both polarities are tried
 
 # Logarithms of odds, fitted as those in kanatui.pictures.parts.
-_NEGATIVE = -0.1
-_MUCH = 0.25
+_NEGATIVE = -0.2
+_MUCH = 3.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -166,10 +166,11 @@ def find_inks(work: Grey) -> Iterator[Ink]:
     for negative in (False, True) if abs(paper.dark_ink) < _DOUBTFUL else (False,):
         for source in (work, smooth) if spiky else (work,):
             for contrast in find_contrasts(source, paper, dark != negative):
-                odds = _NEGATIVE * negative + contrast.log_odds
-                for keeping in islice(keepings(contrast.mask, contrast.values), 1 if spiky and source is work else None):
+                for keeping in islice(
+                    keepings(contrast.mask, contrast.values), 1 if spiky and source is work else None
+                ):
                     kept = keeping.mask
-                    yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), odds + keeping.log_odds)
+                    yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), _NEGATIVE * negative + keeping.log_odds)
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:
