@@ -27,7 +27,7 @@ class Keeping:
     mask: Mask
     """bool [H, W], not empty."""
     log_odds: float = 0.0
-    """How much likelier that is than all of the ink, before it is read; natural logarithm."""
+    """Natural logarithm of how likely that is before it is read, up to a constant of the picture."""
 
 
 def keepings(mask: Mask, strength: Grey) -> Iterator[Keeping]:
@@ -52,8 +52,8 @@ def keepings(mask: Mask, strength: Grey) -> Iterator[Keeping]:
 
 
 # Logarithms of odds, fitted by conditional logistic regression to 150 glyphs of handwriting faces, each spoilt in all
-# ways of `kanatui bench pictures`: which image of a picture is read correctly, given the logarithm of the probability of
-# its reading, with the weight 1, and these. Rounded; to leave one out costs 0.03 to 0.2 % of the glyphs or drawings.
+# ways of `kanatui bench pictures`: which image of a picture is read correctly, given the logarithm of its reading's
+# probability, with the weight 1, and these. Rounded. What did not help is in docs/MEASUREMENTS.md.
 _OUTER = -1.4
 _SPECKS = -0.4
 _BORDER = -2.5
@@ -79,7 +79,7 @@ def _on_border(kept: Mask) -> float:
 
 
 def _unlike(dropped: Mask, kept: Mask, strength: Grey) -> float:
-    """Return how much two parts differ in darkness, as one pen's strokes do not: log of the ratio of means, at most 2."""
+    """Return how much parts differ in darkness, as one pen's strokes do not: the ratio's logarithm, at most 2."""
     if not dropped.any():
         return 0.0
     return float(min(abs(np.log(strength[dropped].mean() / strength[kept].mean())), 2.0))

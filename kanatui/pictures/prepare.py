@@ -53,7 +53,7 @@ _DOUBTFUL = 0.5  # of Paper.dark_ink: nearer to 0 both polarities are tried
 
 # Logarithms of odds, fitted as those in kanatui.pictures.parts.
 _NEGATIVE = -0.2
-_MUCH = 3.0
+_MUCH = 3.0  # more than a ロ cropped to its ink has against it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Hypotheses:
     images: npt.NDArray[np.uint8]
     """uint8 [K, S, S], white on black."""
     log_odds: npt.NDArray[np.float32]
-    """How much likelier than all of the ink each is before it is read, [K], natural logarithm."""
+    """Natural logarithm of how likely each is before it is read, up to a constant, [K]."""
 
     @property
     def likeliest(self) -> npt.NDArray[np.uint8]:
