@@ -102,7 +102,7 @@ async def test_form_shows_defaults_and_refuses_what_is_wrong():
         await until(pilot, lambda: "✗ batch size: 0 is below the minimum, 2" in screen_text(app))
         field("batch_size").value = "64"
         form.query_one("#new-name", Input).value = "a/b"
-        await until(pilot, lambda: "✗ name: up to 40 letters" in screen_text(app))
+        await until(pilot, lambda: "✗ name: not a plain name" in screen_text(app))
         assert not form.starting and not paths.runs().exists()
 
 

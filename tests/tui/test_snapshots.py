@@ -52,7 +52,7 @@ def test_dataset(snap_compare, steady_rate, size):
 def test_train(snap_compare, size):
     run = make_run()
     app = make_app()
-    charts = ("finished", "step 277", "smoothed", "─x─ folded")
+    charts = ("finished", "step 277", "smoothed", "─o─ folded")
     words_of = {(80, 24): charts, (120, 40): (*charts, "stopped as asked")}
 
     async def ready(pilot):

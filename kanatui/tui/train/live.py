@@ -133,7 +133,6 @@ class Live(Vertical):
             self._show_crash(row)
             if before is not None and not row.status.active:
                 self.say(_AFTERWARDS.get(row.state, ""))
-                self._give_up_waiting()
         self.set_class(row.status.active, "active")
         self._show_figures()
 
@@ -152,6 +151,7 @@ class Live(Vertical):
     async def _follow(self, follower: Follower) -> None:
         bites = 0
         while True:
+            ended = self.row is not None and not self.row.status.active  # then all its answers can be read
             if await follower.advance():
                 bites += 1
                 if not self.caught_up and bites > 1:
@@ -163,6 +163,8 @@ class Live(Vertical):
                 self._show_rest()
                 self._show_figures()
             self._look_for_answers(follower)
+            if ended:
+                self._give_up_waiting()
             await asyncio.sleep(_POLL_ANSWER if self._pending else _POLL)
 
     @work(exclusive=True, group="others")
