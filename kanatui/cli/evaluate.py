@@ -55,7 +55,6 @@ def evaluate_command(
     """
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
-    from kanatui.evaluation.store import Skipped
 
     if folder and held_out_faces:
         raise click.UsageError("--images and --held-out-faces cannot be combined")
@@ -71,12 +70,13 @@ def evaluate_command(
         print_json(scores.to_dict() | _about(done))
     else:
         _show(scores, done, worst)
-    skipped = Skipped(**done.skipped)
-    for message in skipped.unreadable:
+    for message in done.skipped.unreadable:
         complain(message)
-    if text := skipped.in_words():
+    if text := done.skipped.in_words():
         err.print(text, markup=False, soft_wrap=True)
-    return 1 if skipped.unreadable else 0
+    if done.not_stored:
+        complain(f"{done.not_stored}: the scores above were not stored")
+    return 1 if done.skipped.unreadable or done.not_stored else 0
 
 
 def _notation(labels: str | None) -> str:
@@ -94,11 +94,11 @@ def _about(done: Evaluation) -> dict[str, Any]:
         "of": done.available,
         "characters": done.candidates or None,
         "faces": list(done.faces),
-        "skipped": dict(done.skipped),
+        "skipped": done.skipped.to_dict(),
         "outliers": dict(done.outliers),
         "labels": done.labels,
         "note": done.note,
-        "kept": str(done.path),
+        "kept": None if done.not_stored else str(done.path),
     }
 
 

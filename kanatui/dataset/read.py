@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core import paths
+from kanatui.core import arrayfiles, paths
 from kanatui.core.errors import DatasetError
 from kanatui.dataset.catalogue import unknown
 from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
@@ -64,12 +64,9 @@ class Dataset:
 
 def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return arrayfiles.map_array(path, shape, dtype)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: missing or damaged ({error}); kanatui generate --resume makes it again") from None
-    if array.shape != shape or array.dtype != dtype:
-        raise DatasetError(f"{path}: holds {array.dtype} {list(array.shape)}, not {dtype} {list(shape)}; it is damaged")
-    return array
 
 
 def find_dataset(reference: str) -> Path:

@@ -17,7 +17,7 @@ from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.evaluation.probabilities import not_known
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_outliers, read_source
-from kanatui.evaluation.store import KINDS, Evaluation, save
+from kanatui.evaluation.store import KINDS, Evaluation, Kind, save
 from kanatui.kana.strangers import strangers
 from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
@@ -48,7 +48,6 @@ def evaluate(
 
     Raises:
         KanatuiError: the model or the images cannot be opened or do not fit each other; nothing is saved.
-        StorageError: the predictions cannot be written.
     """
     from kanatui.model.weights import load_weights
     from kanatui.training.provenance import find_provenance, provenance_of
@@ -86,7 +85,7 @@ def evaluate(
 _Read = tuple[Evaluation, Predictions, list[str]]
 
 
-def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
+def _about(kind: Kind, where: str, data: str, **more: Any) -> Evaluation:
     return Evaluation("", "", 0, "", 0, kind, where, data, **more)
 
 
@@ -108,7 +107,7 @@ def _read_folder(
         str(found.path),
         f"{found.path} {notation}".rstrip(),
         available=len(found.files),
-        skipped=skipped.to_dict(),
+        skipped=skipped,
         outliers=outliers,
         notation=notation,
         labels=found.understood,

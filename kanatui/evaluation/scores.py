@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kanatui.core.checked import Count
 from kanatui.kana.alphabet import script
 from kanatui.kana.folding import fold_groups
 from kanatui.model.metrics import METRICS, PER_CHARACTER, Metric, compute
@@ -18,7 +19,7 @@ from kanatui.model.predictions import UNREAD, Predictions
 class Score:
     """How well some images were read."""
 
-    images: int = 0
+    images: Count = 0
     values: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Shares (0 … 1) by the keys of :data:`~kanatui.model.metrics.METRICS`, if they were computed."""
 

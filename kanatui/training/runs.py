@@ -22,20 +22,21 @@ import dataclasses
 import datetime
 import difflib
 import fcntl
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomlkit
 
-from kanatui.core import paths, storage
+from kanatui.core import checked, paths, storage
+from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.model import shipped
+from kanatui.model.metrics import VALIDATED
 from kanatui.training.control import watch
 from kanatui.training.events import EventReader
 
@@ -51,8 +52,8 @@ SILENCE = 120.0
 A step of the article's network at 256 px takes 1.5 s on two cores; writing its checkpoint takes a few seconds.
 """
 
+State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "crashed"]
 ACTIVE = ("starting", "running", "paused")
-STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _LONGEST_NAME = 40
@@ -64,19 +65,19 @@ _LONGEST_NOTE = 4000
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """The status of a run. ``state`` is one of :data:`STATES`; ``reason`` says why it ended unless that is obvious."""
+    """The status of a run. ``reason`` says why it ended unless that is obvious."""
 
-    state: str
+    state: State
     reason: str = ""
-    pid: int = 0
-    heartbeat: float = 0.0
-    progress: float = 0.0
-    epoch: int = 0
-    step: int = 0
-    elapsed: float = 0.0
+    pid: Count = 0
+    heartbeat: Finite = 0.0
+    progress: Finite = 0.0
+    epoch: Count = 0
+    step: Count = 0
+    elapsed: Finite = 0.0
     """Seconds of training so far, without pauses."""
-    seconds_left: float | None = None
-    best: Mapping[str, Any] | None = None
+    seconds_left: Finite | None = None
+    best: Mapping[str, float] | None = None
     """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1)."""
 
     @property
@@ -227,13 +228,11 @@ class Run:
     def status(self) -> Status:
         """Return the run's status; it also detects processes that died or fell silent."""
         try:
-            data = json.loads((self.path / "status.json").read_bytes())
-            known = {field.name for field in dataclasses.fields(Status)}
-            status = Status(**{key: value for key, value in data.items() if key in known})
-            if status.state not in STATES:
-                return self._unreported()
-        except (OSError, ValueError, TypeError, AttributeError):
+            status = checked.parse((self.path / "status.json").read_bytes(), Status)
+        except (OSError, ValueError):
             return self._unreported()
+        if status.best is not None and not {"step", *(metric.key for metric in VALIDATED)} <= status.best.keys():
+            status = dataclasses.replace(status, best=None)  # an earlier version had other metrics
         if status.active:
             silence = time.time() - status.heartbeat
             if not self.alive():

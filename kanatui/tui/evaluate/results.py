@@ -145,6 +145,5 @@ def headline(loaded: LoadedEvaluation) -> str:
 
 
 def _left_out(evaluation: Evaluation) -> str:
-    from kanatui.evaluation.store import Skipped
 
-    return Skipped(**evaluation.skipped).in_words()
+    return evaluation.skipped.in_words()

@@ -1,0 +1,63 @@
+"""Reads NumPy's files, which may be damaged or come from a stranger: nothing in them is run, and memory is bounded."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+_MOST_BYTES = 1 << 30
+"""The most that the arrays of one file may take in memory."""
+
+_DAMAGED = (
+    ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, SyntaxError, MemoryError, RuntimeError,
+    NotImplementedError, struct.error, tokenize.TokenError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy and zipfile raise on damaged files, found by mutating them."""
+
+
+def read_arrays(
+    file: str | os.PathLike[str] | IO[bytes], names: Sequence[str], most: int = _MOST_BYTES
+) -> list[npt.NDArray[Any]]:
+    """Return arrays of an .npz file.
+
+    Args:
+        file: its path, or the file opened.
+        names: the arrays wanted; all must be there.
+        most: bytes that its arrays may take in memory.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is damaged, too large, or lacks an array.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > most:
+                raise ValueError(f"more than {most >> 20:,} MB when unpacked")
+        with np.load(file, allow_pickle=False) as arrays:
+            return [arrays[name] for name in names]
+    except OSError:
+        raise
+    except _DAMAGED as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def map_array(path: str | os.PathLike[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Map an .npy file into memory, read-only. Raises as :func:`read_arrays`, also if it holds another array."""
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except _DAMAGED as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "several arrays"
+        raise ValueError(f"holds {found}, not {dtype} {list(shape)}")
+    return array
