@@ -29,6 +29,7 @@ from kanatui.cli import (
     recipes,
     recognize,
     runs,
+    sheet,
     train,
 )
 from kanatui.cli.console import err
@@ -42,8 +43,9 @@ INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from DIR.")
 @click.option("--ascii", "plain", is_flag=True, help="Draw pictures in the app with plain characters.")
+@click.option("--pictures", metavar="WAY", help="Show pictures in the app this way: auto, sextants … (see doctor).")
 @click.pass_context
-def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: bool) -> None:
+def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: bool, pictures: str | None) -> None:
     """Make a handwriting recogniser for Japanese kana: generate, train, evaluate, recognise.
 
     Without a command, opens the app. `kanatui quickstart` runs all steps once, `kanatui doctor` checks the machine.
@@ -55,7 +57,7 @@ def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: 
     if context.invoked_subcommand is None:
         from kanatui.tui.launch import run_app
 
-        run_app(plain)
+        run_app("ascii" if plain else pictures or "")
 
 
 for command in (
@@ -70,6 +72,7 @@ for command in (
     runs.stop_command,
     runs.pause_command,
     runs.resume_command,
+    sheet.sheet_command,
     adapt.adapt_command,
     evaluate.evaluate_command,
     recognize.recognize_command,

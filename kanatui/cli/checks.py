@@ -282,6 +282,25 @@ def _cursor_column(stdin: int) -> int | None:
     return None
 
 
+def check_pictures() -> Check:
+    """Report how the app shows pictures here, and what the terminal said."""
+    from kanatui.tui.settings import Settings
+    from kanatui.tui.terminal import CHOICES, chosen_here
+
+    try:
+        choice = chosen_here(setting=Settings.load().pictures)
+    except KanatuiError as error:
+        return Check("pictures", "warning", str(error), "unset KANATUI_PICTURES")
+    terminal = choice.terminal
+    heard = [name for name, has in (("Kitty graphics", terminal.graphics), ("Sixel", terminal.sixel)) if has]
+    detail = f"{choice.way} ({choice.why}); others: {', '.join(way for way in CHOICES if way != choice.way)}"
+    if heard:
+        detail += f"; it also says: {', '.join(heard)}"
+    if terminal.tmux and terminal.graphics and not terminal.passthrough:
+        return Check("pictures", "warning", f"{detail}; sharper with graphics", "tmux set -g allow-passthrough on")
+    return Check("pictures", "ok", detail)
+
+
 CHECKS: dict[str, Callable[[], Check]] = {
     "ImageMagick": check_imagemagick,
     "policy": check_policy,
@@ -291,5 +310,6 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "terminal": check_terminal,
     "colours": check_colours,
     "unicode": check_unicode,
+    "pictures": check_pictures,
 }
 """Every check by its name; that of fonts takes some seconds the first time, and that of torch always."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +21,9 @@ from rich.progress import (
 
 from kanatui.core.storage import json_text
 from kanatui.core.units import duration
+
+if TYPE_CHECKING:
+    from kanatui.core.blocks import Pixels
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -38,6 +41,27 @@ class Advance(Protocol):
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
     print(json_text(value))
+
+
+def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str) -> None:
+    """Print rows of glyphs, each ``size`` columns wide, with a blank column and a blank line between them."""
+    from rich.segment import Segment, Segments
+    from rich.style import Style
+
+    from kanatui.tui.pictures import Pictures
+    from kanatui.tui.terminal import Choice, chosen_here
+
+    if wanted or (out.is_terminal and not out.no_color):
+        choice = chosen_here(wanted)
+    else:
+        choice = Choice("ascii", "no terminal, or no colour")
+    pictures = Pictures(choice, lambda data: print(data, end=""))
+    for start in range(0, len(images), columns):
+        row = [pictures.draw(image, size, size // 2, Style.null()) for image in images[start : start + columns]]
+        for line in zip(*row, strict=True):
+            joined = [segment for tile in line for segment in (*tile, Segment(" "))]
+            out.print(Segments([*joined[:-1], Segment.line()]), end="")
+        out.print()
 
 
 def complain(message: str) -> None:

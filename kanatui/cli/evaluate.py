@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Candidates, e.g. hiragana.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Most images (held out: {HELD_OUT_IMAGES:,}).")
 @click.option("--worst", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Rows of the lists.")
+@click.option(
+    "--figure",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the confusion map and the reliability diagram into a PNG, SVG or PDF file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate_command(
     model: str | None,
@@ -42,6 +48,7 @@ def evaluate_command(
     spec: str | None,
     limit: int | None,
     worst: int,
+    figure: Path | None,
     as_json: bool,
 ) -> int:
     """Score a model on the images held out of its training, or on labelled pictures (--images).
@@ -56,6 +63,10 @@ def evaluate_command(
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
 
+    if figure:
+        from kanatui.evaluation.figures import check_file
+
+        check_file(figure)
     if folder and held_out_faces:
         raise click.UsageError("--images and --held-out-faces cannot be combined")
     if labels and not folder:
@@ -66,6 +77,11 @@ def evaluate_command(
     with stages({"reading": "images"}) as report:
         done = evaluate(str(chosen_weights(model)), source, chosen_characters(spec), limit, report)
     scores = Scores.of(done.load()[0])
+    if figure:
+        from kanatui.evaluation.figures import save_scores
+
+        save_scores(figure, scores)
+        err.print(f"wrote {figure}", markup=False, soft_wrap=True)
     if as_json:
         print_json(scores.to_dict() | _about(done))
     else:

@@ -41,11 +41,10 @@ def generate_command(
     """Write a data set: images, labels and a manifest. You can interrupt it at any time; --resume continues."""
     from kanatui.core import paths, processes
     from kanatui.dataset import write
-    from kanatui.dataset.recipe import name_problem
 
     recipe = build_recipe(**_resumable(with_recipe_argument(name, options), dataset, resume))
     called = dataset or recipe.name
-    if problem := name_problem(called):
+    if problem := paths.name_problem(called):
         raise click.UsageError(f"--name {called!r}: {problem}")
     stream = open_stream(recipe)
     cores = workers or processes.usable_cores()

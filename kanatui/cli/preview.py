@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out
+from kanatui.cli.console import out, print_glyphs
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
 from kanatui.core.units import counted
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kanatui.core.blocks import Pixels
     from kanatui.dataset.stream import GlyphStream
 
 
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
     "--size", type=click.IntRange(8, 256), default=20, show_default=True, help="Width of a glyph on screen, in columns."
 )
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the sheet to a PNG file instead.")
-@click.option("--ascii", "plain", is_flag=True, help="Use plain characters instead of half blocks.")
+@click.option("--ascii", "plain", is_flag=True, help="Use plain characters.")
+@click.option("--pictures", default="", metavar="WAY", help="Show glyphs this way: auto, sextants … (see doctor).")
 def preview_command(
-    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, **options: Any
+    name: str | None, count: int | None, size: int, png: Path | None, plain: bool, pictures: str, **options: Any
 ) -> None:
     """Show a contact sheet of the images that a recipe makes, sampled from its whole data set."""
     stream = open_stream(build_recipe(**with_recipe_argument(name, options)))
@@ -39,9 +39,7 @@ def preview_command(
         _write_sheet(png, images)
         out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
         return
-    from kanatui.core.blocks import sheet, shrink
-
-    _print_sheet(sheet([shrink(image, size) for image in images], min(columns, len(images))), plain or out.no_color)
+    print_glyphs(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
 
 
 def _spread(stream: GlyphStream, count: int) -> np.ndarray[Any, Any]:
@@ -61,16 +59,3 @@ def _write_sheet(path: Path, images: np.ndarray[Any, Any]) -> None:
     columns = max(1, round(len(images) ** 0.5))
     with replacing(path) as file:
         Image.fromarray(sheet(list(images), columns)).save(file, format="PNG")
-
-
-def _print_sheet(pixels: Pixels, plain: bool) -> None:
-    from rich.text import Text
-
-    from kanatui.core.blocks import ascii_lines, half_blocks
-
-    if plain or not out.is_terminal:
-        click.echo("\n".join(ascii_lines(pixels)))
-        return
-    for line in half_blocks(pixels):
-        runs = ((text, f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})") for text, ink, paper in line)
-        out.print(Text.assemble(*runs), end="\n", soft_wrap=True)

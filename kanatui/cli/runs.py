@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +15,18 @@ from kanatui.core.errors import RunError, UsageError
 from kanatui.training.event_text import metrics_text, outcome
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kanatui.training.columns import Facts
+    from kanatui.training.difference import Setting
     from kanatui.training.runs import Run, Status
+
+CHARTS = ("loss", "scores", "rate", "speed", "memory")
+"""The charts of the app (:data:`kanatui.tui.train.curves.KINDS`), named here so that help needs no Textual."""
+
+AXES = ("step", "epoch", "time")
+_WIDEST = 1000
+"""Cells of a table that no terminal shows."""
 
 _ANSWER_WITHIN = 10.0  # seconds; a training reads its commands between two batches
 _LOOK_EVERY = 0.2
@@ -30,17 +43,33 @@ def say_what_next(run: Run, state: str) -> None:
         out.print(f"continue with: kanatui train --resume {run.number}")
 
 
-@click.command("runs")
+@click.group("runs", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--rename", nargs=2, metavar="RUN TITLE", help="Give a run a title; an empty one removes it.")
 @click.option("--note", nargs=2, metavar="RUN TEXT", help="Add a note to a run; an empty one removes it.")
 @click.option("--delete", metavar="RUN", help="Delete a run (asks first).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
 def runs_command(
-    as_json: bool, rename: tuple[str, str] | None, note: tuple[str, str] | None, delete: str | None, yes: bool
+    context: click.Context,
+    as_json: bool,
+    rename: tuple[str, str] | None,
+    note: tuple[str, str] | None,
+    delete: str | None,
+    yes: bool,
 ) -> None:
-    """List the runs, newest last, with state, progress, best scores, age and title."""
+    """List the runs, newest last, with state, what they trained on, best scores, time and note.
+
+    "strict" and "folded" are of held-out images; with a *, of your samples. "real" is the folded score of the newest
+    evaluation of pictures (kanatui evaluate --images). "kanatui runs plot" draws curves,
+    "kanatui runs diff" shows what differs.
+    """
     from kanatui.training.runs import find_run
+
+    if context.invoked_subcommand:
+        if rename or note or delete or as_json:
+            raise UsageError(f"--json, --rename, --note and --delete do not go with: runs {context.invoked_subcommand}")
+        return
 
     if sum(map(bool, (rename, note, delete))) > 1:
         raise UsageError("--rename, --note and --delete cannot be combined")
@@ -58,6 +87,71 @@ def runs_command(
         _list(as_json)
 
 
+@runs_command.command("plot")
+@click.argument("references", metavar="RUN…", nargs=-1, required=True)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="A PNG, SVG or PDF file.",
+)
+@click.option(
+    "--chart", "-c", "charts", multiple=True, type=click.Choice(CHARTS), help="Which charts (default: loss, scores)."
+)
+@click.option("--metric", metavar="NAME", help="The one curve to draw of each run, e.g. strict.")
+@click.option("--axis", type=click.Choice(AXES), default="step", show_default=True, help="What to draw over.")
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(0, 50),
+    default=2.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="The share of the curve that noisy values are averaged over.",
+)
+@click.option("--log", is_flag=True, help="Logarithmic axes; scores as errors.")
+@click.option("--inliers", is_flag=True, help="Let outliers run out of the picture.")
+def plot_command(
+    references: tuple[str, ...],
+    output: Path,
+    charts: tuple[str, ...],
+    metric: str | None,
+    axis: str,
+    smoothing: float,
+    log: bool,
+    inliers: bool,
+) -> None:
+    """Draw the curves of runs into a file, those of several runs over each other.
+
+    It needs matplotlib, which the extra `figures` installs.
+    """
+    from kanatui.evaluation.figures import check_file, save_curves
+    from kanatui.training.runs import find_run
+    from kanatui.tui.train.curves import KINDS, ChartedRun, View, choose_tints, panels
+    from kanatui.tui.train.follow import History
+
+    check_file(output)
+    kinds = [kind for kind in KINDS if kind.id in (charts or CHARTS[:2])]
+    known = [curve for kind in kinds for curve in kind.curves]
+    if metric and metric not in known:
+        raise UsageError(f"--metric {metric}: these charts have {', '.join(known)}")
+    runs = []
+    found = {run.id: run for run in map(find_run, references)}
+    tints = choose_tints(list(found), {})
+    for run in found.values():
+        history = History()
+        reader = run.events()
+        while events := reader.read():
+            history.add(events)
+        if not history.last_step:
+            raise RunError(f"run {run.id} has no steps to draw yet; wait for its first")
+        runs.append(ChartedRun(run.title, history, tints[run.id]))
+    view = View(axis, smoothing / 100, log, inliers, metric or "")
+    save_curves(output, panels(runs, kinds, view))
+    out.print(f"wrote {output}", markup=False, soft_wrap=True)
+
+
 def _delete(run: Run, yes: bool) -> None:
     run.require_idle()
     if not yes:
@@ -67,32 +161,83 @@ def _delete(run: Run, yes: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
+    from kanatui.evaluation.store import look_at
     from kanatui.training import columns
     from kanatui.training.runs import list_runs
 
-    found = [(run, run.status()) for run in list_runs()]
+    found = list(map(look_at, list_runs()))
     if as_json:
-        print_json([columns.plain(run, status) for run, status in found])
+        print_json(list(map(columns.plain, found)))
     elif not found:
         out.print("no runs yet; kanatui train starts one")
     else:
         _print_table(found)
 
 
-def _print_table(found: list[tuple[Run, Status]]) -> None:
+def _print_table(found: list[Facts]) -> None:
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     from kanatui.training import columns
 
-    headings, rows = columns.table(found)
+    room = out.width if out.is_terminal else None  # all columns, on one line, for other programs
+    headings, rows = columns.table(found, room, gap=1, measure=cell_len)
     table = Table(*headings, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))
-    out.print(table)
-    for run, status in found:
-        if status.state in ("crashed", "failed"):
-            out.print(f"{run.id} {status.state}: {status.reason}", markup=False, soft_wrap=True)
+        table.add_row(*(Text(text, no_wrap=True) for text in row))
+    _print_whole(table)
+    for facts in found:
+        if facts.status.state in ("crashed", "failed", "damaged"):
+            out.print(f"{facts.run.id} {facts.status.state}: {facts.status.reason}", markup=False, soft_wrap=True)
+
+
+def _print_whole(table: Table) -> None:
+    """Print a table; other programs than a terminal get each row on one line, however long."""
+    from rich.console import Console
+
+    console = out if out.is_terminal else Console(width=_WIDEST, highlight=False)
+    console.print(table)
+
+
+@runs_command.command("diff")
+@click.argument("references", metavar="RUN RUN…", nargs=-1)
+@click.option("--all", "whole", is_flag=True, help="Show settings that are the same, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def diff_command(references: tuple[str, ...], whole: bool, as_json: bool) -> None:
+    """Show what is different between the configurations of runs, and how each went."""
+    from kanatui.evaluation.store import look_at
+    from kanatui.training import difference
+    from kanatui.training.runs import find_run
+
+    if len(references) < 2:
+        raise UsageError("name at least two runs, as in: kanatui runs diff 3 5 (kanatui runs lists them)")
+    found = [look_at(find_run(reference)) for reference in references]
+    settings = difference.compare(found)
+    shown = settings if whole else difference.different(settings)
+    ids = [facts.run.id for facts in found]
+    if as_json:
+        print_json({setting.name: dict(zip(ids, setting.texts, strict=True)) for setting in shown})
+        return
+    _print_settings(ids, shown)
+    if not whole and not any(setting.differs and not setting.result for setting in settings):
+        out.print("their configurations are the same (--all shows them)")
+
+
+def _print_settings(ids: Sequence[str], settings: Sequence[Setting]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("", *ids):
+        table.add_column(Text(heading))
+    last = ""
+    for setting in settings:
+        if last and setting.group != last:
+            table.add_row()
+        last = setting.group
+        table.add_row(Text(setting.name, no_wrap=True), *map(Text, setting.texts))
+    _print_whole(table)
 
 
 @click.command("attach")

@@ -13,7 +13,8 @@
     ├── RunError                    a training run is missing, running, or in the wrong state
     ├── WeightsError                a weights file is missing, damaged or does not fit
     ├── ImageError                  a picture cannot be read
-    │   └── NoInkError              it is blank
+    │   ├── NoInkError              it is blank
+    │   └── SheetError              a sheet cannot be printed, or not be found in a picture
     ├── EngineError                 the app's background work failed, or its process died
     │   └── Superseded              a newer request replaced this one
     └── StorageError                the disk is full, read-only or not writable
@@ -77,6 +78,10 @@ class NoInkError(ImageError):
 
 class StorageError(KanatuiError):
     """Writing failed: disk full, read-only, or no permission."""
+
+
+class SheetError(ImageError):
+    """A sheet of boxes cannot be drawn, or a picture shows none that can be read without doubt; says why."""
 
 
 class EngineError(KanatuiError):

@@ -72,6 +72,15 @@ class Parameter(abc.ABC, Generic[T]):
         fields = {key: value for key, value in dataclasses.asdict(self).items() if value not in (None, "")}
         return {"type": self.kind, **fields}
 
+    def allowed(self) -> str:
+        """Return in a few words what it takes: ``16 to 512 px``; "" if that is any text."""
+        ends = [f"{end:,.15g}" if end is not None else "" for end in (self.min, self.max)]
+        if all(ends):
+            text = " to ".join(ends)
+        else:
+            text = f"{'from' if ends[0] else 'up to'} {ends[0] or ends[1]}" if any(ends) else ""
+        return f"{text} {self.unit}".strip()
+
     def _bounded(self, number: float) -> None:
         if self.min is not None and number < self.min:
             raise ValueError(f"{number:g} is below the minimum, {self.min:g}")
@@ -89,7 +98,7 @@ def _typed_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        raise ValueError(f"{text!r} is not a number" if text.strip() else "empty: a number is needed") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +163,10 @@ class Bool(Parameter[bool]):
         return self.words[text.lower()]
 
     @override
+    def allowed(self) -> str:
+        return "on or off"
+
+    @override
     def format(self, value: bool) -> str:
         return "true" if value else "false"
 
@@ -174,6 +187,10 @@ class Choice(Parameter[str]):
     @override
     def parse(self, text: str) -> str:
         return self.check(text)
+
+    @override
+    def allowed(self) -> str:
+        return ", ".join(self.choices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +217,10 @@ class Range(Parameter[tuple[float, float]]):
         if len(parts) > 2:
             raise ValueError(f"{text!r} is not of the form low..high")
         return self.check([_typed_number(part) for part in (parts * 2)[:2]])
+
+    @override
+    def allowed(self) -> str:
+        return f"low..high, {super().allowed()}".strip(" ,")
 
     @override
     def format(self, value: tuple[float, float]) -> str:
@@ -231,6 +252,10 @@ class Numbers(Parameter[tuple[float, ...]]):
         if step <= 0 or high < low:
             raise ValueError(f"{text!r} is not of the form low..high:step")
         return self.check([low + step * i for i in range(int((high - low) / step + 1e-9) + 1)])
+
+    @override
+    def allowed(self) -> str:
+        return f"1,2,3 or low..high:step, {super().allowed()}".strip(" ,")
 
     @override
     def format(self, value: tuple[float, ...]) -> str:

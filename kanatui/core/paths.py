@@ -7,6 +7,20 @@ from pathlib import Path
 
 import platformdirs
 
+LONGEST_NAME = 80
+"""Characters, so that a name fits into a list and, in any script, into the 255 bytes of a file's name."""
+
+
+def name_problem(name: str) -> str:
+    """Return why a recipe, data set or run cannot have a name, "" if it can.
+
+    Names become names of files and folders, and are typed after options.
+    """
+    if len(name) > LONGEST_NAME:
+        return f"not a plain name: at most {LONGEST_NAME} characters"
+    plain = name == Path(name).name and name == name.strip() and name.isprintable() and not name.startswith((".", "-"))
+    return "" if name and plain else "not a plain name: no slashes, no dot or hyphen in front, no spaces at either end"
+
 
 def home() -> Path:
     """Return the folder of data sets, runs and the user's handwriting."""

@@ -7,12 +7,14 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from kanatui.core.errors import KanatuiError, StorageError
+from kanatui.core.units import bytes_text
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space or set KANATUI_HOME to another disk",
@@ -39,6 +41,18 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that are free where a folder is, or will be."""
+    return shutil.disk_usage(next(there for there in (folder, *folder.parents) if there.exists())).free
+
+
+def require_space(folder: Path, needed: float, advice: str) -> None:
+    """Raise StorageError, with advice, if fewer bytes than needed are free where a folder is, or will be."""
+    free = free_bytes(folder)
+    if needed > free:
+        raise StorageError(f"{folder}: needs {bytes_text(needed)} and {bytes_text(free)} are free; {advice}")
 
 
 @contextlib.contextmanager
@@ -126,17 +140,17 @@ def lock_holder(path: Path) -> int | None:
     return None
 
 
-def tail(path: Path, most: int = 8 * 1024) -> str:
-    """Return the end of a text file, at most ``most`` bytes of it; "" if it cannot be read."""
+def tail(path: Path, most: int = 8 * 1024, since: int = 0) -> str:
+    """Return the end of a text file, at most ``most`` bytes of it from byte ``since`` on; "" if it cannot be read."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - most))
+            file.seek(max(since, path.stat().st_size - most))
             return file.read().decode(errors="replace")
     except OSError:
         return ""
 
 
-def last_line(path: Path) -> str:
-    """Return the last non-blank line of a text file, "" if there is none."""
-    lines = (line.strip() for line in reversed(tail(path).splitlines()))
+def last_line(path: Path, since: int = 0) -> str:
+    """Return the last non-blank line of a text file from byte ``since`` on, "" if there is none."""
+    lines = (line.strip() for line in reversed(tail(path, since=since).splitlines()))
     return next((line for line in lines if line), "")

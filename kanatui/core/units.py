@@ -20,6 +20,26 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def age(seconds: float) -> str:
+    """Format how long ago something was, in one unit: 8 s, 12 min, 5 h, 3 d."""
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length:,.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def rounded(count: int) -> str:
+    """Format a large count in few cells: 950, 12.3 k, 1.2 M."""
+    if count < 1000:
+        return str(count)
+    for unit in ("k", "M", "G"):
+        count_of = count / 1000
+        if count_of < 999.95 or unit == "G":
+            return f"{count_of:,.1f} {unit}"
+        count = round(count_of)
+    raise AssertionError("unreachable: the loop ends at G")
+
+
 def counted(count: int, noun: str) -> str:
     """Format a count with its noun, adding an s unless the count is 1: 1 glyph, 1,200 glyphs."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

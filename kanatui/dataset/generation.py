@@ -15,7 +15,7 @@ import psutil
 from kanatui.core import paths, processes, storage
 from kanatui.core.errors import DatasetError
 from kanatui.dataset.manifest import read_manifest, writer_of
-from kanatui.dataset.recipe import Recipe, name_problem
+from kanatui.dataset.recipe import Recipe
 
 LOG = "generate.log"
 """The file in the data set's folder that holds what its generation prints."""
@@ -26,7 +26,7 @@ _SAME_START = 2.0
 
 def new_name_problem(name: str) -> str:
     """Return why a new data set cannot have a name, "" if it can."""
-    problem = name_problem(name)
+    problem = paths.name_problem(name)
     folder = paths.datasets() / name
     if problem or not folder.exists():
         return problem
@@ -88,11 +88,22 @@ def kept_recipe(name: str, written: bool = False) -> Path | None:
 
 def _start(name: str, workers: int | None) -> subprocess.Popen[bytes]:
     parallel = ["--workers", str(workers)] if workers else []
-    folder = storage.make_folder(paths.datasets() / name)
-    process = processes.start(["generate", "--resume", "--name", name, *parallel], folder / LOG)
+    log = storage.make_folder(paths.datasets() / name) / LOG
+    before = log.stat().st_size if log.exists() else 0
+    process = processes.start(["generate", "--resume", "--name", name, *parallel], log)
     storage.make_folder(_process_file(name).parent)
-    storage.write_json(_process_file(name), {"pid": process.pid, "created": _created(process.pid)})
+    about = {"pid": process.pid, "created": _created(process.pid), "log": before}
+    storage.write_json(_process_file(name), about)
     return process
+
+
+def last_words(name: str) -> str:
+    """Return the last line that the generation has printed since it was started or resumed last, "" if none."""
+    try:
+        since = int(json.loads(_process_file(name).read_bytes())["log"])
+    except (OSError, ValueError, KeyError, TypeError):
+        since = 0
+    return storage.last_line(paths.datasets() / name / LOG, since)
 
 
 def stop(name: str) -> None:

@@ -13,7 +13,7 @@ from kanatui.core.errors import DatasetError
 from kanatui.dataset.catalogue import unknown
 from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
 from kanatui.dataset.source import Images, Indices
-from kanatui.plugins.table import ROW
+from kanatui.plugins.table import ROW, GlyphTable, in_words
 
 
 class Dataset:
@@ -48,6 +48,12 @@ class Dataset:
 
     def faces(self, indices: npt.ArrayLike) -> Indices:
         return np.asarray(self._table["face"][np.asarray(indices, dtype=np.int64)], dtype=np.int64)
+
+    def placements(self, indices: npt.ArrayLike) -> list[str]:
+        """Return how each glyph was placed, in words."""
+        usual = GlyphTable.blank(1).rows[0]
+        rows = self._table[np.asarray(indices, dtype=np.int64)]
+        return [", ".join(in_words(row, usual)) or "placed as usual" for row in rows]
 
     def spec(self) -> dict[str, Any]:
         return {"dataset": str(self.folder)}

@@ -248,15 +248,6 @@ def find_recipe(reference: str) -> Recipe:
     raise UsageError(f"unknown recipe {reference!r} ({hint})")
 
 
-def name_problem(name: str) -> str:
-    """Return why a recipe or data set cannot have a name, "" if it can.
-
-    Names become names of files and folders, and are typed after options.
-    """
-    plain = name == Path(name).name and name == name.strip() and name.isprintable() and not name.startswith((".", "-"))
-    return "" if name and plain else "not a plain name: no slashes, no dot or hyphen in front, no spaces at either end"
-
-
 def save_recipe(recipe: Recipe, name: str) -> Path:
     """Save the recipe among the user's own and return the file.
 
@@ -264,7 +255,7 @@ def save_recipe(recipe: Recipe, name: str) -> Path:
         UsageError: the name is not a plain one.
         StorageError: it cannot be written.
     """
-    if problem := name_problem(name):
+    if problem := paths.name_problem(name):
         raise UsageError(f"recipe {name!r}: {problem}")
     folder = storage.make_folder(paths.config() / "recipes")
     storage.write_bytes(folder / f"{name}.toml", recipe.but(name=name).to_toml().encode())

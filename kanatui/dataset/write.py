@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import multiprocessing
-import shutil
+import multiprocessing.synchronize
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from kanatui.core import storage
-from kanatui.core.errors import DatasetError, StorageError
+from kanatui.core.errors import DatasetError
 from kanatui.core.processes import begin_worker
 from kanatui.dataset.generation import LOG
 from kanatui.dataset.layout import size_on_disk
@@ -32,6 +32,7 @@ from kanatui.plugins.table import ROW
 _ROWS_AT_ONCE = 65_536
 POOL_WORTH = 20_000
 """With fewer images than this, one process is finished before others have started (3 s to import torch)."""
+_MORE_ROOM = "make room, ask for fewer or smaller images, or set KANATUI_HOME to another disk"
 _AHEAD = 2
 """Shards given to each other process at once, so that it can begin the next one without waiting."""
 
@@ -89,9 +90,10 @@ def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
         manifest = _continue(folder, manifest, resume)
     elif folder.exists() and any(path.name != LOG for path in folder.iterdir()):
         raise DatasetError(f"{folder}: not empty and not a data set; choose another --name")
-    storage.make_folder(folder)
     todo = [shard for shard in range(manifest.shard_count) if not _is_there(folder, manifest, shard)]
-    _check_space(folder, manifest, len(todo) / max(manifest.shard_count, 1))
+    needed = bytes_needed(manifest) * len(todo) / max(manifest.shard_count, 1)
+    storage.require_space(folder, needed, _MORE_ROOM)  # before anything is made, the folder included
+    storage.make_folder(folder)
     return Job(stream, folder, manifest, todo)
 
 
@@ -111,16 +113,6 @@ def _is_there(folder: Path, manifest: Manifest, shard: int) -> bool:
     path = folder / shard_name(shard)
     least = (end - first) * manifest.image_size**2
     return path.name in manifest.shards and path.is_file() and path.stat().st_size >= least
-
-
-def _check_space(folder: Path, manifest: Manifest, share: float) -> None:
-    needed = bytes_needed(manifest) * share
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise StorageError(
-            f"{folder}: needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; make room, "
-            "ask for fewer or smaller images, or set KANATUI_HOME to another disk"
-        )
 
 
 def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
@@ -172,11 +164,13 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
     if workers <= 1 or remaining < POOL_WORTH or len(job.todo) < 2:
         yield ((shard, make_shard(job.stream, job.folder, job.manifest, shard)) for shard in job.todo)
         return
+    context = multiprocessing.get_context("spawn")  # a forked torch can hang in its thread pool
+    ending = context.Event()
     pool = concurrent.futures.ProcessPoolExecutor(
         min(workers, len(job.todo)) - 1,
-        mp_context=multiprocessing.get_context("spawn"),  # a forked torch can hang in its thread pool
+        mp_context=context,
         initializer=open_in_worker,
-        initargs=(job.stream.spec(), str(job.folder), job.manifest),
+        initargs=(job.stream.spec(), str(job.folder), job.manifest, ending),
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -184,7 +178,8 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
         yield _together(pool, workers - 1, job)
     finally:
         torch.set_num_threads(threads)
-        # Shards under way are finished (under a second each) rather than thrown away.
+        # After an interruption, shards under way are thrown away: on a busy machine some took minutes.
+        ending.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -210,8 +205,13 @@ def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Jo
         ) from None
 
 
-def make_shard(source: ImageSource, folder: Path, manifest: Manifest, shard: int) -> str:
-    """Make one shard and write it atomically. Returns its SHA-256."""
+def make_shard(
+    source: ImageSource, folder: Path, manifest: Manifest, shard: int, between: Callable[[], None] = lambda: None
+) -> str:
+    """Make one shard and write it atomically. Returns its SHA-256.
+
+    ``between`` is called before each part; what it raises leaves no shard.
+    """
     first, end = manifest.shard_range(shard)
     hasher = hashlib.sha256()
     with storage.replacing(folder / shard_name(shard)) as file:
@@ -220,6 +220,7 @@ def make_shard(source: ImageSource, folder: Path, manifest: Manifest, shard: int
         np.lib.format.write_array_header_1_0(target, {"descr": "|u1", "fortran_order": False, "shape": shape})
         step = max(1, 2**24 // manifest.image_size**2)
         for start in range(first, end, step):
+            between()
             target.write(source.images(np.arange(start, min(start + step, end))).tobytes())
     return hasher.hexdigest()
 
@@ -236,20 +237,35 @@ class _Hashing:
 
 
 _worker: tuple[ImageSource, Path, Manifest] | None = None
+_ending: multiprocessing.synchronize.Event | None = None
 
 
-def open_in_worker(spec: dict[str, Any], folder: str, manifest: Manifest) -> None:
-    """Set up a process of a pool for :func:`make_in_worker`; ``spec`` is that of the source."""
-    global _worker
+def open_in_worker(
+    spec: dict[str, Any], folder: str, manifest: Manifest, ending: multiprocessing.synchronize.Event | None = None
+) -> None:
+    """Set up a process of a pool for :func:`make_in_worker`.
+
+    Args:
+        spec: that of the source.
+        folder: the data set's.
+        manifest: the data set's.
+        ending: once set, shards under way are given up.
+    """
+    global _worker, _ending
     begin_worker()
     torch.set_num_threads(1)
-    _worker = (open_source(spec), Path(folder), manifest)
+    _worker, _ending = (open_source(spec), Path(folder), manifest), ending
+
+
+def _give_up_at_the_end() -> None:
+    if _ending is not None and _ending.is_set():
+        raise concurrent.futures.CancelledError
 
 
 def make_in_worker(shard: int) -> str:
     """Make one shard of the data set for which this process was set up. Returns its SHA-256."""
     assert _worker is not None
-    return make_shard(*_worker, shard)
+    return make_shard(*_worker, shard, _give_up_at_the_end)
 
 
 def measure_rate(stream: GlyphStream, seconds: float = 1.0) -> float:

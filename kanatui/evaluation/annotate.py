@@ -24,7 +24,7 @@ def annotated(image: Image.Image, text: Text) -> Image.Image:
     """
     drawn = image.convert("RGB")
     pen = ImageDraw.Draw(drawn)
-    file = _kana_font()
+    file = kana_font()
     for line in text.lines:
         for character in line:
             _draw(pen, character, file, text.vertical)
@@ -48,7 +48,7 @@ def _font(file: Path | None, size: int) -> ImageFont.FreeTypeFont | ImageFont.Im
 
 
 @functools.cache
-def _kana_font() -> Path | None:
+def kana_font() -> Path | None:
     """Return the file of an installed face that Pillow can draw kana with, or None."""
     from kanatui.fonts.faces import load_faces
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
+from kanatui.evaluation.origins import origins
 from kanatui.evaluation.probabilities import not_known
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_outliers, read_source
@@ -173,7 +174,7 @@ def _note(owner: Provenance, own: Provenance) -> str:
 
 def open_pictures(
     evaluation: Evaluation, records: Sequence[int], opener: Callable[[Mapping[str, Any]], ImageSource]
-) -> tuple[npt.NDArray[np.uint8], list[str]]:
+) -> tuple[npt.NDArray[np.uint8], list[str], list[str]]:
     """Return images of an evaluation, as the model saw them.
 
     Args:
@@ -182,7 +183,8 @@ def open_pictures(
         opener: opens a run's source, as :func:`kanatui.dataset.open.open_source` does.
 
     Returns:
-        uint8 [n, S, S], black where a picture cannot be opened; and a message for each of those.
+        uint8 [n, S, S], black where a picture cannot be opened; how each image was made, "" if that is not known
+        (:func:`~kanatui.evaluation.origins.origins`); and a message for each picture that cannot be opened.
 
     Raises:
         RunError: the predictions are missing, or the run's data have changed since.
@@ -196,11 +198,13 @@ def open_pictures(
         where = Path(evaluation.where)
         root = where.parent if where.is_file() else where
         seen = predictions.records["hypothesis"][np.asarray(records, dtype=np.int64)]
-        return _open_files([root / files[place] for place in places], seen, evaluation.image_size)
+        images, errors = _open_files([root / files[place] for place in places], seen, evaluation.image_size)
+        return images, [""] * len(images), errors
     owner = find_provenance(evaluation.where)
     if fingerprint(owner) != evaluation.data:
         raise RunError(f"{owner}: its data have changed since {evaluation.made}; evaluate again")
-    return opener(owner.source).images(places), []
+    source = opener(owner.source)
+    return source.images(places), origins(source, places), []
 
 
 def _open_files(

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin
+from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError, StorageError
@@ -48,6 +49,41 @@ class Notes:
     """What it was read as when it was made, with probabilities, the likeliest first."""
     model: str = ""
     """Which model read it."""
+    origin: Origin | None = None
+    """The sheet from which it was cut; None if it was drawn, or comes from a folder."""
+    doubt: str = ""
+    """Why a person should look at it, "" if there is no reason."""
+
+    @property
+    def whence(self) -> str:
+        """Where it comes from, in words."""
+        return str(self.origin) if self.origin else "the drawing board" if self.drawing else "a picture"
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """A box of a sheet of paper."""
+
+    sheet: str
+    """Its number."""
+    page: int
+    """From 1."""
+    box: int
+    """On the page, from 1."""
+    photo: str
+    """SHA-256 of the photo's pixels, 64 hex digits."""
+    file: str = ""
+    """The photo's name."""
+
+    @override
+    def __str__(self) -> str:
+        """Say where it is."""
+        return f"sheet {self.sheet}, page {self.page}, box {self.box}" + (f" ({self.file})" if self.file else "")
+
+    @property
+    def stem(self) -> str:
+        """The name of its file: the same box of the same photo always has the same."""
+        return f"sheet-{self.sheet}-{self.page}-{self.box:02d}-{self.photo[:12]}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,25 +196,63 @@ def keep(drawing: Drawing, character: str, readings: Sequence[tuple[str, float]]
 
 
 def keep_picture(
-    picture: Pixels, character: str, readings: Sequence[tuple[str, float]] = (), model: str = ""
+    picture: Pixels,
+    character: str,
+    readings: Sequence[tuple[str, float]] = (),
+    model: str = "",
+    origin: Origin | None = None,
+    doubt: str = "",
 ) -> Sample:
     """Keep a picture of a character, uint8 [S, S], white on black, as :func:`keep` does a drawing.
 
     Raises:
         StorageError: it cannot be written.
     """
-    return _kept(picture, character, {"readings": [list(pair) for pair in readings], "model": model})
+    notes: dict[str, Any] = {"readings": [list(pair) for pair in readings], "model": model}
+    if origin:
+        notes["origin"] = dataclasses.asdict(origin)
+    if doubt:
+        notes["doubt"] = doubt
+    return _kept(picture, character, notes, origin.stem if origin else "")
 
 
-def _kept(picture: Pixels, character: str, notes: Mapping[str, Any]) -> Sample:
+def samples_of_sheet(sheet: str, page: int) -> list[Sample]:
+    """Return the samples that come from a page of a sheet, whatever character they are said to show now."""
+    paths = sorted(folder().glob(f"U+*/sheet-{sheet}-{page}-*.png"))
+    return [Sample(path, chr(int(path.parent.name[2:], 16))) for path in paths]
+
+
+def doubtful() -> list[Sample]:
+    """Return the samples that a person should look at; they come from sheets."""
+    paths = sorted(folder().glob("U+*/sheet-*.png"))
+    return [sample for path in paths if (sample := Sample(path, chr(int(path.parent.name[2:], 16)))).notes().doubt]
+
+
+def settle(sample: Sample) -> None:
+    """Take the doubt from a sample: a person has looked at it. ImageError or StorageError if that fails."""
+    with sample.picture() as picture:
+        try:
+            notes = json.loads(picture.info.get(_CHUNK, ""))
+        except (TypeError, ValueError, RecursionError):
+            return
+        if isinstance(notes, dict) and notes.pop("doubt", ""):
+            storage.write_bytes(sample.path, _png(picture, notes))
+
+
+def _kept(picture: Pixels, character: str, notes: Mapping[str, Any], stem: str = "") -> Sample:
     """Write a picture, white on black, with its notes."""
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt(_CHUNK, json.dumps({"format": 1, **notes}, ensure_ascii=False), zip=True)
-    data = io.BytesIO()
-    Image.fromarray(255 - picture).save(data, "PNG", pnginfo=info, optimize=True)
-    path = _free_path(character, datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
-    storage.write_bytes(path, data.getvalue())
+    data = _png(Image.fromarray(255 - picture), {"format": 1, **notes})
+    path = _free_path(character, stem or datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
+    storage.write_bytes(path, data)
     return Sample(path, character)
+
+
+def _png(picture: Image.Image, notes: Mapping[str, Any]) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(_CHUNK, json.dumps(notes, ensure_ascii=False), zip=True)
+    data = io.BytesIO()
+    picture.save(data, "PNG", pnginfo=info, optimize=True)
+    return data.getvalue()
 
 
 def relabel(sample: Sample, character: str) -> Sample:
@@ -326,11 +400,18 @@ def _digest(path: Path) -> str:
         return ""
 
 
+def _parse_origin(data: Mapping[str, Any]) -> Origin:
+    return Origin(
+        str(data["sheet"]), int(data["page"]), int(data["box"]), str(data["photo"]), str(data.get("file", ""))
+    )
+
+
 def _parse_notes(text: Any) -> Notes:
     try:
         data: Mapping[str, Any] = json.loads(text)
         readings = tuple((str(character), float(probability)) for character, probability in data["readings"])
         drawing = Drawing.from_data(data["strokes"]) if "strokes" in data else None
-        return Notes(drawing, readings, str(data["model"]))
+        origin = _parse_origin(data["origin"]) if "origin" in data else None
+        return Notes(drawing, readings, str(data["model"]), origin, str(data.get("doubt", "")))
     except (TypeError, ValueError, KeyError, ImageError, RecursionError):
         return Notes()

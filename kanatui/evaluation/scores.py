@@ -11,7 +11,7 @@ import numpy as np
 from kanatui.core.checked import Count
 from kanatui.kana.alphabet import script
 from kanatui.kana.folding import fold_groups
-from kanatui.model.metrics import METRICS, PER_CHARACTER, Metric, compute
+from kanatui.model.metrics import METRICS, PER_CHARACTER, Bin, Metric, compute, reliability
 from kanatui.model.predictions import UNREAD, Predictions
 
 
@@ -67,6 +67,8 @@ class Scores:
     """Of each character that there are images of, in the model's order."""
     confusions: tuple[Confusion, ...]
     """Most frequent first; ties in the model's order."""
+    reliability: tuple[Bin, ...] = ()
+    """How often the model was right at each of its probabilities."""
 
     @classmethod
     def of(cls, predictions: Predictions) -> Scores:
@@ -76,15 +78,16 @@ class Scores:
         by_script = {
             name: Score.of(predictions.only("".join(c for c in per_character if script(c) == name))) for name in scripts
         }
-        return cls(Score.of(predictions), by_script, per_character, _confusions(predictions))
+        return cls(Score.of(predictions), by_script, per_character, _confusions(predictions), reliability(predictions))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: the total score, ``by_script``, ``per_character`` and all ``confusions``."""
+        """Return plain data: the total score, and ``by_script``, ``per_character``, ``confusions``, ``reliability``."""
         return {
             **self.total.to_dict(),
             "by_script": {name: score.to_dict() for name, score in self.by_script.items()},
             "per_character": {character: score.to_dict() for character, score in self.per_character.items()},
             "confusions": [dataclasses.asdict(confusion) for confusion in self.confusions],
+            "reliability": [dataclasses.asdict(bin) for bin in self.reliability],
         }
 
 

@@ -22,7 +22,9 @@ from kanatui.core.errors import RunError, StorageError
 from kanatui.core.units import counted, named, percent
 from kanatui.evaluation.scores import Score, Scores
 from kanatui.model.predictions import RECORD, UNREAD, Predictions
+from kanatui.training.columns import Facts, PictureScore
 from kanatui.training.event_text import IMAGE_SETS
+from kanatui.training.runs import Run
 
 FORMAT = 2
 """Increased when the files change. Format 1, with counts instead of shares, can still be read."""
@@ -280,3 +282,24 @@ def list_evaluations(folder: Path) -> list[Evaluation]:
         with contextlib.suppress(RunError):
             found.append(read_evaluation(path))
     return found
+
+
+def score_on_pictures(folder: Path) -> PictureScore | None:
+    """Return the score of the newest evaluation of pictures that were read as any character; None if there is none.
+
+    Args:
+        folder: the evaluations of one model. Those that cannot be read are left out.
+    """
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.glob("*-folder*.json"), key=lambda path: path.stem, reverse=True):
+            with contextlib.suppress(RunError, KeyError):
+                found = read_evaluation(path)
+                if found.kind == "folder" and not found.candidates:
+                    total = found.total
+                    return PictureScore(total["strict"], total["folded"], total.images, found.where, found.made)
+    return None
+
+
+def look_at(run: Run) -> Facts:
+    """Return what lists tell of a run, its score on pictures included."""
+    return Facts.of(run, score_on_pictures(run.path / "evaluations"))

@@ -14,6 +14,12 @@ KATAKANA = "".join(chr(c) for c in range(0x30A1, 0x30F7))
 
 KANA = HIRAGANA + KATAKANA
 
+BASIC_HIRAGANA = "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわをん"
+"""The 46 in use today, without small and voiced ones: what is learnt first."""
+
+BASIC_KATAKANA = "".join(chr(ord(c) + ord("ア") - ord("あ")) for c in BASIC_HIRAGANA)
+"""The same in katakana."""
+
 KANA_PLUS = KANA + "ーヷヸヹヺゝゞヽヾ、。「」・"
 """The kana, and what else stands in a line of them: the long vowel, iteration marks and punctuation."""
 
@@ -25,6 +31,8 @@ SETS = {
     "katakana": KATAKANA,
     "kana": KANA,
     "kana+": KANA_PLUS,
+    "basic-hiragana": BASIC_HIRAGANA,
+    "basic-katakana": BASIC_KATAKANA,
     "digits": string.digits,
     "latin": string.ascii_letters,
     "kyoiku": KYOIKU,

@@ -65,6 +65,11 @@ def name_of(character: str) -> str:
     return f"small {name.removeprefix('x')}" if character in SMALL else name
 
 
+def spellings(character: str) -> list[str]:
+    """Return all romanised names of a kana: ``shi`` and ``si`` for し; ``xtsu``, ``small tsu`` and ``xtu`` for っ."""
+    return list(dict.fromkeys([NAMES[character], name_of(character), _unicode_name(character)]))
+
+
 @functools.cache
 def _by_name(writing: str) -> dict[str, str]:
     """Return the characters of a script by name: kanatui's names (shi, fu) take precedence over Unicode's (si, hu)."""

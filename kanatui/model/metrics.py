@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kanatui.core.units import percent
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from kanatui.model.predictions import Predictions
@@ -59,16 +60,56 @@ def _calibration_error(predictions: Predictions) -> float:
     """Return the expected calibration error: how far probabilities are from the share read correctly; 0 is best.
 
     Images are put into 15 bins of equal width by the probability of their likeliest character, 0 if nothing could be
-    read. The result is the mean over bins, weighted by their numbers of images, of the difference between the mean
-    probability and the share read correctly. From Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural
-    Networks", ICML 2017, section 2.
+    read (:func:`reliability`). The result is the mean over bins, weighted by their numbers of images, of the
+    difference between the mean probability and the share read correctly. From Guo,
+    Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 2.
     """
+    gaps = (bin.images * abs(bin.gap) for bin in reliability(predictions))
+    return float(sum(gaps) / len(predictions))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bin:
+    """Images whose likeliest character has a probability above ``low`` and up to ``high`` (0 … 1)."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    """The mean of these probabilities; 0 if there are no images."""
+    accuracy: float
+    """The share that was read correctly, strictly; 0 if there are no images."""
+
+    @property
+    def gap(self) -> float:
+        """How much the probabilities promise too little; too much if negative."""
+        return self.accuracy - self.confidence
+
+
+def bins_of(predictions: Predictions) -> npt.NDArray[np.int64]:
+    """Return which of the bins of :func:`reliability` each image is in, [n]."""
     import numpy as np
 
     sure = predictions.records["probabilities"][:, 0].astype(np.float64)
-    bins = np.clip(np.ceil(sure * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
-    gaps = np.bincount(bins, weights=predictions.right(folded=False) - sure)
-    return float(np.abs(gaps).sum() / len(predictions))
+    return np.clip(np.ceil(sure * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+
+
+def reliability(predictions: Predictions) -> tuple[Bin, ...]:
+    """Return the reliability diagram: 15 bins of equal width by probability, the least confident first.
+
+    From Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 2; and see
+    DeGroot and Fienberg, "The Comparison and Evaluation of Forecasters", 1983.
+    """
+    import numpy as np
+
+    bins, sure = bins_of(predictions), predictions.records["probabilities"][:, 0].astype(np.float64)
+    images = np.bincount(bins, minlength=_BINS)
+    sums = [np.bincount(bins, weights, _BINS) for weights in (sure, predictions.right(folded=False))]
+    confidence, accuracy = (total / np.maximum(images, 1) for total in sums)
+    return tuple(
+        Bin(place / _BINS, (place + 1) / _BINS, int(images[place]), float(confidence[place]), float(accuracy[place]))
+        for place in range(_BINS)
+    )
 
 
 def _refused(predictions: Predictions) -> float:

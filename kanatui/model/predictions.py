@@ -141,6 +141,14 @@ class Predictions:
             wrong &= self.records["truth"] == self.characters.index(truth)
         return self._surest(np.flatnonzero(wrong), folded)
 
+    def of(self, truth: str) -> Places:
+        """Return which records are of the character ``truth``: confident mistakes first, right readings last."""
+        found = np.flatnonzero(self.records["truth"] == self.characters.index(truth))
+        right = self.right(folded=False)[found]
+        return np.concatenate(
+            [self._surest(found[~right], folded=False), self._surest(found[right], folded=False)[::-1]]
+        )
+
     def cell(self, truth: str, read: str) -> Places:
         """Return which images of ``truth`` were read as ``read`` ("" for nothing), the most interesting first.
 

@@ -33,6 +33,22 @@ _PLACED = ("point_size", "dx", "dy", "rotation", "shear", "aspect")
 DEFAULT_POINT_SIZE = 192.0
 
 
+_WORDS = {
+    "point_size": "size {:.0f}",
+    "dx": "{:+.1f} to the right",
+    "dy": "{:+.1f} down",
+    "rotation": "{:+.1f}° clockwise",
+    "shear": "slant {:+.3f}",
+    "aspect": "{:.3f} as wide",
+}
+"""How a glyph's placement is put in words; lengths are in 256ths of the image."""
+
+
+def in_words(row: np.void, other: np.void) -> list[str]:
+    """Put a row's placement in words, as far as it differs from another row's."""
+    return [text.format(float(row[name])) for name, text in _WORDS.items() if row[name] != other[name]]
+
+
 class GlyphTable:
     """Rows of :data:`ROW`, never changed in place: every method returns a new table."""
 

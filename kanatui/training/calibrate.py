@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,16 @@ IMAGES = 2048
 
 _AT_ONCE = 256
 
+T = TypeVar("T", np.uint8, np.float32)
 
-def calibrate_files(files: Sequence[Path], source: ImageSource, split: Split, most: int = IMAGES) -> bool:
+
+def calibrate_files(
+    files: Sequence[Path],
+    source: ImageSource,
+    split: Split,
+    most: int = IMAGES,
+    between: Callable[[], None] = lambda: None,
+) -> bool:
     """Calibrate weights files, those that there are, on images that their training held out.
 
     They are those of held-out faces, as handwriting is another's, or else of the other faces: changed by the recipe's
@@ -36,6 +46,7 @@ def calibrate_files(files: Sequence[Path], source: ImageSource, split: Split, mo
         source: the training's images.
         split: what it held out.
         most: at most about so many images.
+        between: called every second or so; what it raises ends the calibration, and leaves files as they are.
 
     Returns:
         Whether there were such images.
@@ -50,19 +61,31 @@ def calibrate_files(files: Sequence[Path], source: ImageSource, split: Split, mo
     if not len(chosen):
         return False
     indices = chosen.sample(min(most, IMAGES))
-    images, labels = source.images(indices), source.labels(indices)
+    labels = source.labels(indices)
+    images = _in_parts(source.images, indices, between)
     found: dict[int, Calibration] = {}
     for file in filter(Path.is_file, files):
         step = int(read_card(file).get("scores", {}).get("step", -1))
         if step not in found:  # the last weights are often the best ones, too
-            found[step] = fit(_logits(load_weights(file), images), labels, of)
+            found[step] = fit(_logits(load_weights(file), images, between), labels, of)
         write_calibration(file, found[step])
     return True
 
 
-def _logits(classifier: Classifier, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    parts = [mean_logits(classifier, images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
-    return np.concatenate(parts)
+def _logits(
+    classifier: Classifier, images: npt.NDArray[np.uint8], between: Callable[[], None]
+) -> npt.NDArray[np.float32]:
+    return _in_parts(functools.partial(mean_logits, classifier), images, between)
+
+
+def _in_parts(
+    make: Callable[[npt.NDArray[Any]], npt.NDArray[T]], given: npt.NDArray[Any], between: Callable[[], None]
+) -> npt.NDArray[T]:
+    made = []
+    for start in range(0, len(given), _AT_ONCE):
+        between()
+        made.append(make(given[start : start + _AT_ONCE]))
+    return np.concatenate(made)
 
 
 def write_calibration(file: Path, calibration: Calibration) -> None:

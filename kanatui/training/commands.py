@@ -9,6 +9,9 @@ from kanatui.core.errors import KanatuiError, RunError
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH, Command
 from kanatui.training.recorder import Sink
 
+TAKEN_BACK = "taken back"
+"""The note of the answer to a stop after the epoch that is taken back."""
+
 Handler = Callable[[Mapping[str, Any]], str]
 
 
@@ -62,6 +65,10 @@ class CommandHandler:
         raise RunError("still preparing; change the augmentations once it trains")
 
     def _stop_after_epoch(self, arguments: Mapping[str, Any]) -> str:
+        """Stop at the end of the epoch; with ``take_back``, no longer."""
+        if arguments.get("take_back"):
+            self.after_epoch = False
+            return TAKEN_BACK
         if self.paused:
             raise RunError("paused in the middle of an epoch; resume it first")
         self.after_epoch = True

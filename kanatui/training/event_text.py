@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kanatui.core.units import duration
@@ -29,7 +29,7 @@ def _describe(event: Mapping[str, Any]) -> str:
     kind = event["event"]
     if kind == "probe":
         times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in event["seconds"].items())
-        return f"a step takes {times}; using {event['chosen']}"
+        return f"a step takes {times}; using {event['chosen']}" if times else f"too slow to time: {event['chosen']}"
     if kind == "start":
         goes_on = f", continuing from step {event['step']:,}" if event.get("step") else ""
         return f"{event['weights']:,} weights on {event['device']}, {event['precision']}{goes_on}"
@@ -48,10 +48,29 @@ def _describe(event: Mapping[str, Any]) -> str:
     return ""
 
 
+def ranking(event: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the scores that decide a validation, and what they are of: a key of :data:`IMAGE_SETS`.
+
+    They are of the user's samples, else of held-out faces, else of held-out images.
+    """
+    kind = next((kind for kind in ("samples", "faces") if event.get(kind)), "held_out")
+    return kind, event[kind]
+
+
 def ranking_scores(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scores that decide a validation: of the user's samples, else of held-out faces, else of images."""
-    scores: Mapping[str, Any] = event.get("samples") or event.get("faces") or event["held_out"]
-    return scores
+    """Return the scores that decide a validation (:func:`ranking`)."""
+    return ranking(event)[1]
+
+
+def scored_on(kind: str, images: float | None) -> str:
+    """Return what scores are of, if it is not the usual, held-out images: ``17 own samples``; else "".
+
+    Args:
+        kind: a key of :data:`IMAGE_SETS`.
+        images: how many there were, None if that is not known.
+    """
+    words = {"samples": "own samples", "faces": "images of held-out faces"}.get(kind, "")
+    return f"{images:,.0f} {words}" if words and images else words
 
 
 def outcome(state: str, reason: str) -> str:
@@ -61,14 +80,22 @@ def outcome(state: str, reason: str) -> str:
 
 def figures(event: Mapping[str, Any]) -> str:
     """Return the loss, speed and time left of a step event as text."""
-    left = event.get("seconds_left")
-    time_left = f"  {duration(left)} left" if left is not None else ""
-    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{time_left}"
+    left = time_left(event.get("seconds_left"))
+    return f"loss {event['loss']:.3f}  {event['images_per_second']:,.0f} images/s{left and f'  {left}'}"
+
+
+def time_left(seconds: float | None, doing: str = "", text: Callable[[float], str] = duration) -> str:
+    """Return in a few words what is left: the work under way besides steps, a time, or the end; "" if not known."""
+    if doing or seconds is None:
+        return doing
+    # The last validation, the checkpoint and the calibration come after the time is up.
+    return f"{text(seconds)} left" if round(seconds) else "finishing"
 
 
 def preparing(event: Mapping[str, Any]) -> str:
-    """Return the progress of the work before the first step as text."""
-    return f"preparing {event['done']:,}/{event['total']:,}"
+    """Return the progress of the work before the first step as text: ``drawing the glyphs 12/71``."""
+    count = f" {event['done']:,}/{event['total']:,}" if event["total"] else " …"
+    return f"{event.get('stage', 'preparing')}{count}"
 
 
 def _scores(event: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ Every event has ``time`` (seconds since 1970) and ``event``, its kind:
 
 ==============  ===============================================================================================
 start           ``step`` (above 0 if a run is continued), ``device``, ``precision``, ``batches`` per epoch, …
-preparing       ``done total`` of the work before the first step
-probe           ``seconds`` per step in each number format, ``chosen``
+preparing       ``done total`` of a ``stage`` of the work before the first step; ``total`` 0 if it is not counted
+probe           ``seconds`` per step of so many ``images`` in each number format, ``chosen``
 step            ``step epoch progress elapsed seconds_left loss rate images_per_second``, ``waiting`` (share of time),
                 ``memory`` (bytes), ``cpu`` (per cent of a core) and ``gpu_memory`` (bytes) of all its processes
 epoch           ``epoch`` (how many are complete) and ``step``

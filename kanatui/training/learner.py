@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,9 +87,9 @@ class Learner:
         """Turn uint8 [n, H, W] into the input of networks, on the device."""
         return images.to(self.device, non_blocking=True).unsqueeze(1).float().div_(255.0)
 
-    def probe(self, images: torch.Tensor, labels: torch.Tensor) -> Probe:
-        """Measure which number format is faster, with a batch as for :meth:`learn`."""
-        return probe_precision(self.model, self.to_device(images), labels.to(self.device))
+    def probe(self, images: torch.Tensor, labels: torch.Tensor, between: Callable[[], None] = lambda: None) -> Probe:
+        """Measure which number format is faster, with a batch as for :meth:`learn`; ``between`` two steps is called."""
+        return probe_precision(self.model, self.to_device(images), labels.to(self.device), between)
 
 
 def _dropout_seed(seed: int, count: int) -> int:

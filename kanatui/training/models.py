@@ -41,6 +41,11 @@ class ModelEntry:
         best = self.status.best if self.status else None
         return {name: float(best[name]) for name in ("strict", "folded")} if best and "folded" in best else {}
 
+    @property
+    def scored_on(self) -> str:
+        """What its scores are of, if it is not held-out images: ``17 own samples``."""
+        return self.run.scored_on(self.status.best) if self.run and self.status else ""
+
 
 def list_models() -> list[ModelEntry]:
     """Return all models: first the one that ships, then those of runs, newest first.

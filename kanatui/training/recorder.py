@@ -91,8 +91,8 @@ class Recorder:
                 self._events.write("warning", message=f"an observer failed and was dropped: {reason}")
 
     def update(self, **fields: Any) -> None:
-        """Change the status; it is written at most once per second, but a new state is written at once."""
-        changed = fields.get("state", self._status["state"]) != self._status["state"]
+        """Change the status; it is written at most once per second, but a new state or work is written at once."""
+        changed = any(name in fields and fields[name] != self._status.get(name, "") for name in ("state", "doing"))
         self._status |= fields
         now = time.monotonic()
         if changed or now - self._written >= _STATUS_EVERY:
@@ -110,7 +110,7 @@ class Recorder:
         try:
             self.event("end", state=state, reason=reason, step=self._status["step"])
         finally:
-            self.update(state=state, reason=reason, seconds_left=None)
+            self.update(state=state, reason=reason, seconds_left=None, doing="")
 
     def log(self, text: str) -> None:
         """Append text to the run's log. StorageError if it cannot be written."""

@@ -28,8 +28,9 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
 import tomlkit
 
 from kanatui.core import checked, paths, storage
@@ -38,13 +39,11 @@ from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.model import shipped
 from kanatui.model.metrics import VALIDATED
 from kanatui.training.control import watch
+from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
 
 if TYPE_CHECKING:
     from kanatui.training.previews import BatchPreview
-
-RUN_NAME_RULE = "up to 40 letters, digits, dots, - and _, a letter or digit first"
-"""The rule for names of runs, in words (:func:`is_run_name`)."""
 
 SILENCE = 120.0
 """Seconds without a heartbeat after which a training counts as crashed.
@@ -52,12 +51,12 @@ SILENCE = 120.0
 A step of the article's network at 256 px takes 1.5 s on two cores; writing its checkpoint takes a few seconds.
 """
 
-State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "crashed"]
+State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "crashed", "damaged"]
+STATES: tuple[State, ...] = get_args(State)
 ACTIVE = ("starting", "running", "paused")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _LONGEST_NAME = 40
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST_NAME - 1}}}")
 _ABOUT = "about.toml"
 _LONGEST_TITLE = 80
 _LONGEST_NOTE = 4000
@@ -77,13 +76,24 @@ class Status:
     elapsed: Finite = 0.0
     """Seconds of training so far, without pauses."""
     seconds_left: Finite | None = None
-    best: Mapping[str, float] | None = None
-    """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1)."""
+    doing: str = ""
+    """What it does besides steps: ``validating``, ``writing a checkpoint``, ``calibrating``; "" for steps."""
+    best: Mapping[str, Any] | None = None
+    """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1).
+
+    Another version may not have recorded all of them.
+    """
 
     @property
     def active(self) -> bool:
         """Whether a process is training it."""
         return self.state in ACTIVE
+
+
+_BEST = msgspec.defstruct(
+    "best", [("step", Count, 0), ("of", str, ""), ("images", Count, 0), *((m.key, Finite, 0.0) for m in VALIDATED)]
+)
+"""What ``best`` of a status may hold, where it is there."""
 
 
 class Run:
@@ -97,11 +107,11 @@ class Run:
         """Make a new run directory, `NUMBER-NAME`, with its configuration.
 
         Raises:
-            RunError: the name breaks :data:`RUN_NAME_RULE`.
+            RunError: the name is not a plain one (:func:`kanatui.core.paths.name_problem`).
             StorageError: it cannot be written.
         """
-        if not is_run_name(name):
-            raise RunError(f"run name {name!r}: use {RUN_NAME_RULE}")
+        if problem := paths.name_problem(name):
+            raise RunError(f"run name {name!r}: {problem}")
         folder = storage.make_folder(paths.runs())
         with _locked(folder / ".lock"):
             number = max((run.number for run in list_runs()), default=0) + 1
@@ -166,6 +176,11 @@ class Run:
             raise RunError(f"the note has {len(note):,} characters; the maximum is {_LONGEST_NOTE:,}")
         self._write_about(note=note.strip())
 
+    def about(self) -> tuple[str, str]:
+        """Return title and note, for which the file is read once."""
+        about = self._about()
+        return about.get("title") or self.name, about.get("note", "")
+
     def _about(self) -> dict[str, str]:
         """Return ``title`` and ``note`` if set; {} from a damaged file."""
         try:
@@ -183,14 +198,27 @@ class Run:
         """The configuration in config.toml. RunError if it cannot be read."""
         return storage.read_toml(self.path / "config.toml", RunError)
 
+    def scored_on(self, best: Mapping[str, Any] | None) -> str:
+        """Return what a best validation (``Status.best``) is of, if that is not held-out images: ``17 own samples``.
+
+        Runs made before this was recorded say it by what they are: those that adapt are scored on samples.
+        """
+        if not best:
+            return ""
+        if "of" in best:
+            return scored_on(str(best["of"]), best.get("images"))
+        with contextlib.suppress(RunError):
+            if isinstance(adapts := self.config.get("adapt"), dict):
+                return scored_on("samples", adapts.get("held_back"))
+        return ""
+
     @property
     def created(self) -> float:
         """When it was created, seconds since 1970; 0 if unknown."""
         try:
-            made = self.config.get("created")
+            return created_in(self.config)
         except RunError:
             return 0.0
-        return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
 
     @property
     def control(self) -> Path:
@@ -229,10 +257,12 @@ class Run:
         """Return the run's status; it also detects processes that died or fell silent."""
         try:
             status = checked.parse((self.path / "status.json").read_bytes(), Status)
-        except (OSError, ValueError):
+            checked.check(status.best or {}, _BEST)
+        except OSError:
             return self._unreported()
-        if status.best is not None and not {"step", *(metric.key for metric in VALIDATED)} <= status.best.keys():
-            status = dataclasses.replace(status, best=None)  # an earlier version had other metrics
+        except ValueError as error:
+            damaged = Status("damaged", f"{self.path / 'status.json'}: {error}")
+            return Status("starting") if self.alive() else damaged
         if status.active:
             silence = time.time() - status.heartbeat
             if not self.alive():
@@ -300,13 +330,14 @@ class Run:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def is_run_name(text: str) -> bool:
-    """Return whether a run may have this name: :data:`RUN_NAME_RULE`."""
-    return _NAME.fullmatch(text) is not None
+def created_in(config: Mapping[str, Any]) -> float:
+    """Return when a configuration was made, seconds since 1970; 0 if unknown."""
+    made = config.get("created")
+    return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
 
 
 def plain_run_name(text: str) -> str:
-    """Make a valid run name from the name of a recipe or data set: letters and digits are kept."""
+    """Make a run name that needs no quotes from that of a recipe or data set: letters and digits are kept."""
     kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
     return kept.strip("-")[:_LONGEST_NAME].strip("-") or "run"
 

@@ -19,7 +19,7 @@ from kanatui.core.errors import KanatuiError, PluginError, RunError, StorageErro
 from kanatui.core.machine import describe_machine
 from kanatui.dataset.mixed import MixedStream
 from kanatui.dataset.open import open_source, outliers_of
-from kanatui.dataset.source import ImageSource, OnProgress
+from kanatui.dataset.source import ImageSource, OnProgress, OnStage
 from kanatui.model.weights import load_weights
 from kanatui.plugins.registry import Registry, load
 from kanatui.training import control
@@ -159,14 +159,15 @@ def _train(
     prepare_device(device, options.threads)
     handler = CommandHandler(sink)
     alone = group.size == 1  # in a group, the others would wait for this process forever
-    tell = _teller(sink, functools.partial(_obey_early, handler, commands, run.status().step) if alone else _nothing)
+    stage = _teller(sink, functools.partial(_obey_early, handler, commands, run.status().step) if alone else _nothing)
     if source is None:
-        source = open_source(_table(config, "source"), tell)
+        source = open_source(_table(config, "source"), _counting(stage, "looking at the faces"))
     if isinstance(source, Prepares):
-        source.prepare(tell)
-    outliers = outliers_of(source, tell)
+        source.prepare(_counting(stage, "drawing the glyphs"))
+    outliers = outliers_of(source, _counting(stage, "looking for other characters"))
     if outliers:
-        outliers.prepare(tell)
+        outliers.prepare(_counting(stage, "drawing other characters"))
+    stage(0, 0, "building the model")
     model, parameters = build_model(
         load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
     )
@@ -201,12 +202,33 @@ def _train(
         replay=read_replay(run.path),
         handler=handler,
         validate_first=bool(adapts),
+        stage=stage,
     )
     outcome = trainer.train()
     if group.first:
-        calibrate_files([run.checkpoint(name) for name in ("best", "last")], source, split, options.validation_images)
+        _calibrate(run, source, split, options, sink, commands)
     group.wait()
     return outcome
+
+
+def _calibrate(
+    run: Run, source: ImageSource, split: Split, options: TrainingOptions, sink: Sink, commands: Control
+) -> None:
+    """Calibrate the run's weights, the last step, unless it is told to stop."""
+    sink.update(doing="calibrating")
+
+    def go_on() -> None:
+        sink.update()
+        if any(command.command == control.STOP for command in commands.take()):
+            raise _StoppedEarlyError
+
+    try:
+        files = [run.checkpoint(name) for name in ("best", "last")]
+        calibrate_files(files, source, split, options.validation_images, go_on)
+    except _StoppedEarlyError:
+        advice = f"kanatui models calibrate {run.number} does it"
+        sink.event("warning", message=f"stopped before the probabilities were calibrated; {advice}")
+    sink.update(doing="")
 
 
 def _take_weights(model: torch.nn.Module, source: ImageSource, weights: Path) -> None:
@@ -253,19 +275,23 @@ def _nothing() -> None:
     """Handle no commands."""
 
 
-def _teller(sink: Sink, obey: Callable[[], None]) -> Callable[[int, int], None]:
-    """Report the progress of the preparation, not too often, and handle commands."""
-    last = 0.0
+def _teller(sink: Sink, obey: Callable[[], None]) -> OnStage:
+    """Report the progress of the preparation, each stage at once and then not too often, and handle commands."""
+    last, before = 0.0, ""
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last
+    def tell(done: int, total: int, text: str) -> None:
+        nonlocal last, before
         obey()
-        if time.monotonic() - last >= _TELL_EVERY:
-            last = time.monotonic()
-            sink.event("preparing", done=done, total=total)
-            sink.update()
+        if text != before or (time.monotonic() - last >= _TELL_EVERY and total):
+            last, before = time.monotonic(), text
+            sink.event("preparing", done=done, total=total, stage=text)
+        sink.update()
 
     return tell
+
+
+def _counting(stage: OnStage, text: str) -> OnProgress:
+    return lambda done, total: stage(done, total, text)
 
 
 @contextlib.contextmanager

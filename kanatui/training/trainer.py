@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from kanatui.core.errors import RunError
 from kanatui.dataset.open import open_source
 from kanatui.dataset.outliers import OutlierStream
-from kanatui.dataset.source import Augmentable, ImageSource
+from kanatui.dataset.source import Augmentable, ImageSource, OnStage
 from kanatui.model.metrics import VALIDATED
 from kanatui.training.budget import choose_budget
 from kanatui.training.checkpoints import Keeper, Progress, load_state, signature
@@ -21,12 +22,13 @@ from kanatui.training.commands import CommandHandler
 from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.device import auto_workers, describe_device
 from kanatui.training.distributed import Alone
-from kanatui.training.event_text import ranking_scores
+from kanatui.training.event_text import ranking
 from kanatui.training.feed import Batch, Opener, open_feed
 from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
+from kanatui.training.precision import has_bfloat16
 from kanatui.training.previews import BatchPreview, preview_batch
 from kanatui.training.recorder import Sink
 from kanatui.training.replay import Replay
@@ -72,6 +74,7 @@ class Trainer:
         replay: Replay | None = None,
         handler: CommandHandler | None = None,
         validate_first: bool = False,
+        stage: OnStage = lambda done, total, text: None,
     ) -> None:
         """Set up.
 
@@ -88,6 +91,7 @@ class Trainer:
             replay: the run to repeat; it had the same model, source, split and options.
             handler: holds the commands handled before the first step.
             validate_first: also validate before the first step, because the weights came from another training.
+            stage: called with the progress of the work before the first step; may raise to end it.
 
         Raises:
             RunError: the state in ``checkpoints`` is damaged or from another training.
@@ -114,7 +118,9 @@ class Trainer:
 
         most = options.validation_images
         sets = {"held_out": split.held_out, split.kind: split.held_out_faces} if self.group.first else {}
-        self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most))}
+        self._stage = stage
+        tell = functools.partial(_tell, stage, "making held-out images")
+        self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most, tell))}
         self._judge = Judge(source.characters, device, self.learner.autocast)
 
         self._clock = Stopwatch()
@@ -184,6 +190,7 @@ class Trainer:
             self.progress.precision = self.group.share(self._choose_precision() if self.group.first else "")
         self.learner.precision = self.progress.precision
         self.learner.model.train()
+        self._stage(0, 0, "making the first images")
         self._open_feed()
         self._first = dataclasses.replace(self.progress)
         self._clock.start(self.progress.elapsed)
@@ -221,6 +228,7 @@ class Trainer:
 
     def _end(self) -> Outcome:
         if self._keeper.step != self.progress.step:
+            self._sink.update(doing="writing a checkpoint")
             self._save()
         self.group.wait()
         return Outcome("finished") if self._share >= 1.0 else Outcome("stopped", self.handler.ending or "")
@@ -272,8 +280,10 @@ class Trainer:
 
     def _validate(self) -> None:
         self._report()
+        self._sink.update(doing="validating")
         if scores := self._score():
             self._take_scores(scores)
+        self._sink.update(doing="")
 
     def _score(self) -> dict[str, dict[str, float]]:
         """Score the model on all held-out images; {} if a command interrupted it."""
@@ -286,8 +296,9 @@ class Trainer:
         return {} if None in scores.values() else {name: score for name, score in scores.items() if score}
 
     def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        ranked = ranking_scores(scores)
-        found = {"step": self.progress.step} | {metric.key: ranked[metric.key] for metric in VALIDATED}
+        kind, ranked = ranking(scores)
+        about = {"step": self.progress.step, "of": kind, "images": ranked["images"]}
+        found = about | {metric.key: ranked[metric.key] for metric in VALIDATED}
         best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
         if best:
             self.progress.best = found
@@ -387,13 +398,19 @@ class Trainer:
     def _choose_precision(self) -> str:
         if self.options.precision != "auto":
             return self.options.precision
-        if self.device.type == "mps":
+        if not has_bfloat16(self.device):
             return "float32"
+        tell = functools.partial(self._stage, 0, 0, "timing number formats")
+        tell()
         indices = self.order.batch(0, 0)
         images, labels = (torch.from_numpy(values(indices)) for values in (self.source.images, self.source.labels))
-        probe = self.learner.probe(images, labels)
-        self._sink.event("probe", seconds=probe.seconds, chosen=probe.chosen)
+        probe = self.learner.probe(images, labels, tell)
+        self._sink.event("probe", seconds=probe.seconds, images=probe.images, chosen=probe.chosen)
         return probe.chosen
+
+
+def _tell(stage: OnStage, text: str, done: int, total: int) -> None:
+    stage(done, total, text)
 
 
 def _merit(scores: Mapping[str, Any]) -> float:

@@ -10,6 +10,7 @@ from kanatui.core.units import clock
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.training.control import STOP, Mailbox
+from kanatui.training.event_text import time_left
 from kanatui.training.runs import Run, Status, list_runs
 
 LONGEST_STOP = 60.0
@@ -43,8 +44,8 @@ def _in_words(number: int, status: Status) -> str:
         return f"● run {number} · starting"
     parts = [f"● run {number}" if status.state == "running" else f"‖ run {number} · {status.state}"]
     parts.append(f"{100 * status.progress:.0f} %")
-    if status.seconds_left is not None:
-        parts.append(f"{clock(status.seconds_left)} left")
+    if left := time_left(status.seconds_left, status.doing, clock):
+        parts.append(left)
     return " · ".join(parts)
 
 

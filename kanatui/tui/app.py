@@ -7,21 +7,36 @@ import functools
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
+from rich.console import RenderableType
 from textual import work
+from textual.actions import ActionParseResult, parse
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.theme import Theme
+from textual.widget import Widget
+from textual.widgets import OptionList
 from textual.worker import get_current_worker
 from typing_extensions import override
 
+from kanatui.core.mosaic import WAYS
 from kanatui.tui.activity import Activity, stop_everything, work_under_way
+from kanatui.tui.driver import TolerantDriver
 from kanatui.tui.host import TABS, Host
+from kanatui.tui.keys import asks
 from kanatui.tui.leaving import leave_on_signals
-from kanatui.tui.screen import KanatuiScreen
-from kanatui.tui.settings import DEFAULT_THEME, Settings
+from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
+from kanatui.tui.settings import Settings
+from kanatui.tui.terminal import AUTO, KITTY, VARIABLE, Choice, Terminal, choose
+from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Reversing, fitting
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
@@ -38,8 +53,15 @@ _ENDS_WITH_APP = {
 }
 """What is lost if the app quits while an engine is busy, by the engine's name."""
 
-_PLAIN_THEME = "ansi-dark"
-"""The theme for NO_COLOR: the terminal's own two colours."""
+_ABOUT_WAYS = {
+    AUTO: "Show pictures in the best way that the terminal is known to manage",
+    "octants": "Show pictures in blocks of 2×4 (needs a terminal of 2025 that draws them itself)",
+    "sextants": "Show pictures in blocks of 2×3 (most terminals since 2021)",
+    "quadrants": "Show pictures in blocks of 2×2 (any terminal)",
+    "halves": "Show pictures in half blocks, 1×2 (any terminal)",
+    "braille": "Show pictures in dots of one colour, 2×4",
+    "ascii": "Show pictures with plain characters",
+}
 
 
 def _module(mode: str) -> str:
@@ -64,32 +86,54 @@ class KanatuiApp(Host):
         *(Binding(str(key), f"go('{mode}')", TABS[mode], show=False) for key, mode in enumerate(TABS, start=1)),
         Binding("question_mark", "keys", "Keys", key_display="?", tooltip="All keys of this screen"),
         Binding("ctrl+p", "command_palette", "Palette", tooltip="Find an action by name", priority=True),
+        Binding("f2", "switch_theme", "Light or dark", show=False, tooltip="Switch to the light or the dark theme"),
+        Binding("P", "pictures", "Pictures", show=False, key_display="P", tooltip="Show pictures another way"),
         Binding("exclamation_mark", "last_problem", "Last problem", show=False, key_display="!"),
         Binding("ctrl+q", "quit", "Quit", priority=True),
     ]
 
-    def __init__(self, plain: bool = False, mode: str = "") -> None:
+    def __init__(self, pictures: str = "", mode: str = "", terminal: Terminal | None = None) -> None:
         """Set up.
 
         Args:
-            plain: draw pictures with plain characters, whatever the settings say.
+            pictures: how to show pictures, whatever the settings say; "" leaves it to them.
             mode: the first screen, a key of :data:`.TABS`.
+            terminal: what the terminal answered, None if there is none.
         """
         no_color = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if no_color else None)
         self.settings = Settings.load()
-        self.ascii = plain or no_color or self.settings.ascii
-        self.theme = _PLAIN_THEME if no_color else self._known_theme(self.settings.theme)
-        self._first_mode = mode
+        chosen = choose(terminal, os.environ, pictures, self.settings.pictures)
+        super().__init__(chosen, ansi_color=True if no_color else None)
+        self._fitting = choose(terminal, {**os.environ, VARIABLE: ""})
         self._no_color = no_color
+        self._fitting_theme = PLAIN if no_color else fitting(terminal.light if terminal else None)
+        for theme in OURS:
+            self.register_theme(theme)
+        self.theme = PLAIN if no_color else self._known_theme(self.settings.theme)
+        self.set_class(self.ascii and not no_color, PLAIN_BORDERS)
+        self._first_mode = mode
         self._activity = Activity()
         self._visited = {self.DEFAULT_MODE}
         self.settled: Callable[[], None] = lambda: None
         """Called once, when the first screen has had time to load what it shows."""
         self._put_signals_back: Callable[[], None] = lambda: None
+        self.asked_to_leave = False
+        """Whether it ends because of a key, a signal or a terminal that is gone, and not of an error."""
 
     def _known_theme(self, name: str) -> str:
-        return name if name in self.available_themes else DEFAULT_THEME
+        return name if name in self.available_themes else self._fitting_theme
+
+    @override
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Show the cursor without colours, too."""
+        filters = super().get_line_filters()
+        return [Reversing(), *filters] if self.no_color else filters
+
+    @override
+    def get_driver_class(self) -> type[Driver]:
+        """Read input with the driver that no byte can end, unless the user has chosen one."""
+        found = super().get_driver_class()
+        return TolerantDriver if found is LinuxDriver else found
 
     # ── start and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -103,10 +147,25 @@ class KanatuiApp(Host):
         self.set_timer(_SETTLES_IN, self._settle)
         if self._first_mode:
             self.action_go(self._first_mode)
+        self.key_order.opened(self.screen)
+
+    @override
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave; before that, while its screen is still there, the terminal forgets its pictures."""
+        self.asked_to_leave = True
+        self.pictures.close()
+        super().exit(result, return_code, message)
+
+    @property
+    def error(self) -> str:
+        """The exception that ended it, in one line; "" if none did."""
+        error = self._exception  # Textual gives it only to tests
+        return f"{type(error).__name__}: {error}".splitlines()[0] if error else ""
 
     async def on_unmount(self) -> None:
         await self.close_engines()
         self._put_signals_back()
+        self.pictures.close()
 
     @work(thread=True, exclusive=True, group="activity")
     def _look(self) -> None:
@@ -121,15 +180,34 @@ class KanatuiApp(Host):
             await asyncio.to_thread(importlib.import_module, _module(mode))
         self.settled()
 
-    def _keep_theme(self, theme: Any) -> None:
-        if not self._no_color:
-            self.settings.theme = theme.name
-            self.settings.save()
+    def _keep_theme(self, theme: Theme) -> None:
+        """Keep what the user chose; a theme that was chosen by itself may be another one in the next terminal."""
+        if self._no_color or (self.settings.theme == FITTING and theme.name == self._fitting_theme):
+            return
+        self.settings.theme = theme.name
+        self.settings.save()
 
     @override
     def delay_update(self, delay: float = 0.001) -> None:
         """Paint a change of screens at once: Textual would wait 50 ms to hide an incomplete one, but it is complete."""
         super().delay_update(delay)
+
+    # ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @override
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action, unless what it belongs to is not there yet or no longer."""
+        node = default_namespace
+        if isinstance(node, Widget) and not (node.is_mounted and node.is_attached):
+            return False
+        if node is not None and "page_" in str(action) and _has_list_without_room(node):
+            return False
+        return await super().run_action(action, default_namespace, namespaces)
 
     # ── screens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -147,6 +225,7 @@ class KanatuiApp(Host):
 
     # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work
     async def action_go(self, mode: str) -> None:
         if mode != self.current_mode:
@@ -164,14 +243,37 @@ class KanatuiApp(Host):
         else:
             self.notify("no problems so far")
 
-    def action_toggle_ascii(self) -> None:
-        """Switch between plain characters and half blocks, and save the choice."""
-        self.ascii = self.settings.ascii = not self.ascii
+    def action_switch_theme(self) -> None:
+        """Switch to the light theme, or from any light one to the dark one."""
+        if self._no_color:
+            self.notify("NO_COLOR is set: the terminal's own two colours are used")
+        else:
+            self.theme = DARK.name if not self.current_theme.dark else LIGHT.name
+
+    def action_fit_theme(self) -> None:
+        """Choose the theme by the terminal's background, now and at each start."""
+        if not self._no_color:
+            self.settings.theme = FITTING
+            self.settings.save()
+            self.theme = self._fitting_theme
+
+    def action_pictures(self, way: str = "") -> None:
+        """Show pictures another way, the next one if none is named, and save the choice."""
+        offered = [AUTO, *((KITTY,) if self._fitting.way == KITTY else ()), *WAYS]
+        if not way:
+            now = self.settings.pictures if self.settings.pictures in offered else AUTO
+            way = offered[(offered.index(now) + 1) % len(offered)]
+        self.pictures.choice = self._fitting if way == AUTO else Choice(way, "chosen", self._fitting.terminal)
+        self.settings.pictures = way
         self.settings.save()
+        self.set_class(self.ascii, PLAIN_BORDERS)
         for widget in self.screen.query("*"):
             widget.notify_style_update()
             widget.refresh()
+        reason = f": {self.pictures.way} ({self._fitting.why})" if way == AUTO else ""
+        self.notify(f"pictures: {way}{reason}", timeout=2)
 
+    @asks
     @work(exclusive=True, group="quit")
     @override
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, because it waits for an answer from the user
@@ -179,15 +281,15 @@ class KanatuiApp(Host):
         under_way = await asyncio.to_thread(work_under_way)
         lost = [f"{text}." for name, text in _ENDS_WITH_APP.items() if self.is_busy(name)]
         if lost and not under_way:
-            answers = {"leave": "Leave", "cancel": "Cancel"}
-            if await self.push_screen_wait(Confirm("\n".join(lost), answers, default="cancel")) != "leave":
+            leaving = Confirm("\n".join(lost), {"leave": "Leave"}, danger="leave")
+            if await self.push_screen_wait(leaving) is None:
                 return
         if under_way:
             at_work = f"Still active: {', '.join(under_way)}.\nIt can continue without the app, which finds it again."
             question = "\n".join([at_work, *lost])
-            answers = {"detach": "Detach", "stop": "Stop", "cancel": "Cancel"}
-            answer = await self.push_screen_wait(Confirm(question, answers, default="detach"))
-            if answer not in ("detach", "stop"):
+            answers = {"detach": "Detach", "stop": "Stop"}
+            answer = await self.push_screen_wait(Confirm(question, answers, default="detach", danger="stop"))
+            if answer is None:
                 return
             if answer == "stop":
                 self.notify("stopping after a checkpoint …", timeout=30)
@@ -196,10 +298,27 @@ class KanatuiApp(Host):
 
     @override
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Add every action that has a key to the palette."""
+        """Add every action that has a key to the palette; one that cannot be done now says so when it is chosen."""
         for node, binding in actions(screen):
-            run = functools.partial(self.run_action, binding.action, node)
+            _, name, parameters = parse(binding.action)
             key = binding.key_display or self.get_key_display(binding)
-            yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} ({key})", run)
+            about = f"{binding.tooltip or 'key'} ({key})"
+            if node.check_action(name, parameters):
+                do: Callable[[], Any] = functools.partial(self.run_action, binding.action, node)
+            else:
+                about, do = f"not now · {about}", functools.partial(self.notify, f"{binding.description}: not now")
+            yield SystemCommand(binding.description, about, do)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
-        yield SystemCommand("Plain characters", "Draw pictures without half blocks, or with", self.action_toggle_ascii)
+        yield SystemCommand("Theme of the terminal", "Dark or light as its background is", self.action_fit_theme)
+        for way in (AUTO, *WAYS):
+            yield SystemCommand(f"Pictures: {way}", _ABOUT_WAYS[way], functools.partial(self.action_pictures, way))
+
+
+def _has_list_without_room(node: DOMNode) -> bool:
+    """Return whether a node is a list without a line to show, or has one: Textual fails to turn its pages."""
+    lists = node.query(OptionList) if isinstance(node, CommandPalette) else [node]
+    return any(isinstance(each, OptionList) and not _has_lines(each) for each in lists)
+
+
+def _has_lines(listed: OptionList) -> bool:
+    return bool(listed.scrollable_content_region and listed.virtual_size.height)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.app import App
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from kanatui.core.errors import KanatuiError
+from kanatui.tui.keys import OrderedKeys
+from kanatui.tui.pictures import Pictures
+from kanatui.tui.settings import Settings
+from kanatui.tui.terminal import Choice
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Engine
@@ -18,20 +22,31 @@ TABS = {"dataset": "Dataset", "train": "Train", "evaluate": "Evaluate", "draw": 
 """The screens, each with its title, in the order of their keys, 1 to 4."""
 
 
-class Host(App[None]):
+class Host(OrderedKeys):
     """The app as its screens see it: engines, reporting problems, going to other screens."""
 
     activity: reactive[str] = reactive("", repaint=False)
     """The newest running training in a few words, "" if none runs."""
 
-    ascii = False
-    """Whether pictures are drawn with plain characters."""
+    settings: Settings
+    """What is kept between sessions."""
 
-    def __init__(self, ansi_color: bool | None = None) -> None:
+    def __init__(self, choice: Choice, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
+        self.pictures = Pictures(choice, self._write_to_terminal, lambda: self.current_theme.dark)
+        """Draws pictures the way that the terminal can show."""
         self._engines: dict[str, Engine] = {}
         self.last_problem: tuple[str, str] = ("", "")
         """The last problem, as one line and its details; two empty texts if there was none."""
+
+    @property
+    def ascii(self) -> bool:
+        """Whether pictures are drawn with plain characters."""
+        return self.pictures.way == "ascii"
+
+    def _write_to_terminal(self, data: str) -> None:
+        if self._driver is not None:  # None before the app runs and after it has ended
+            self._driver.write(data)
 
     # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -56,11 +71,12 @@ class Host(App[None]):
 
     def tell_problem(self, error: BaseException | str, details: str = "") -> None:
         """Show that something failed; `!` shows the details, or the exception's traceback if there are none."""
-        text = str(error) if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}"
+        text = in_the_app(error if isinstance(error, KanatuiError | str) else f"{type(error).__name__}: {error}")
         if not details and isinstance(error, BaseException):
             details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
         self.last_problem = (text, details)
-        self.notify(f"{text}\n(! shows the details)", severity="error", timeout=8, markup=False)
+        more = "\n(! shows the details)" if details else ""
+        self.notify(f"{text}{more}", severity="error", timeout=8, markup=False)
 
     # ── other screens ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -76,6 +92,10 @@ class Host(App[None]):
         """Go to Evaluate with a run picked."""
         self._call_on("evaluate", "pick_run", run_id)
 
+    def show_samples(self, character: str) -> None:
+        """Go to Draw with the user's samples of a character."""
+        self._call_on("draw", "show_samples", character)
+
     def train_with(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
         """Go to Train's form with a recipe or a data set chosen."""
         self._call_on("train", "train_with", recipe, dataset)
@@ -87,7 +107,7 @@ class Host(App[None]):
             await self.visit(mode)
             await getattr(self.screen, method)(*arguments)
 
-        self.run_worker(call(), group="go")
+        self.key_order.hold_for(self.run_worker(call(), group="go"))
 
 
 def host(node: MessagePump) -> Host:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import importlib
 import io
 import os
 import sys
@@ -16,6 +17,8 @@ from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, UsageError
+from kanatui.tui.settings import Settings
+from kanatui.tui.terminal import Terminal, asking, choose, is_decided, understood
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""
@@ -25,11 +28,11 @@ _COLLECTED_AFTER = 2_000, 20, 100
 """Python's own 700, 10, 10 collect so often that new objects of a change of screens count as old at once."""
 
 
-def run_app(plain: bool = False, mode: str = "") -> None:
+def run_app(pictures: str = "", mode: str = "") -> None:
     """Open the app and return when the user leaves it.
 
     Args:
-        plain: draw pictures with plain characters.
+        pictures: how to show pictures, one of :data:`.CHOICES`; "" for what the user's settings say.
         mode: the screen to start with.
 
     Raises:
@@ -38,15 +41,29 @@ def run_app(plain: bool = False, mode: str = "") -> None:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the app needs a terminal; for scripts there are commands: kanatui --help")
+    choose(None, os.environ, pictures)  # a wrong name is told of before anything is written to the terminal
+    terminal = _asked(pictures)
     from kanatui.tui.app import KanatuiApp
 
     log = storage.make_folder(paths.home()) / "app.log"
     with _terminal_alone(log):
-        app = KanatuiApp(plain, mode)
+        app = KanatuiApp(pictures, mode, terminal)
         app.settled = _spare_the_collector
         app.run()
-    if app.return_code:
-        raise KanatuiError(f"the app crashed; its traceback is in {log} (trainings are not affected)")
+    if app.return_code or not app.asked_to_leave:
+        why = f" ({app.error})" if app.error else ""
+        raise KanatuiError(f"the app crashed{why}; please report it with {log}. Trainings go on: start the app again")
+
+
+def _asked(pictures: str) -> Terminal:
+    """Ask the terminal who it is, unless that is of no use; the app is imported while the answer travels."""
+    environment = os.environ
+    if is_decided(environment, pictures, Settings.load().pictures):
+        return understood(environment)
+    with asking(environment) as question:
+        importlib.import_module("kanatui.tui.app")
+        reply = b"" if question is None else question.answers()
+    return understood(environment, reply)
 
 
 def _spare_the_collector() -> None:
@@ -81,6 +98,7 @@ class TerminalFile(io.FileIO):
 def _terminal_alone(log: Path) -> Iterator[None]:
     """Keep the terminal for Textual: whatever else prints, C libraries included, writes into a log.
 
+    A file's name may hold bytes that are not UTF-8, and with them nothing could be written: they become question marks.
     Textual's driver writes to ``sys.__stderr__`` and asks ``sys.__stdout__`` for the terminal's size: these become a
     copy of the terminal, descriptors 1 and 2 the log.
     """
@@ -92,7 +110,8 @@ def _terminal_alone(log: Path) -> Iterator[None]:
         # Appended to, because two apps may be open; emptied once it is long.
         fresh = os.O_TRUNC if log.exists() and log.stat().st_size > _LONGEST_LOG else 0
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | fresh, 0o600)
-    with io.TextIOWrapper(io.BufferedWriter(TerminalFile(kept[0], "w", closefd=False)), "utf-8") as terminal:
+    out = io.BufferedWriter(TerminalFile(kept[0], "w", closefd=False))
+    with io.TextIOWrapper(out, "utf-8", "replace") as terminal:
         sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]  # typed as final, but where the driver looks
         os.dup2(file, 1)
         os.dup2(file, 2)

@@ -10,17 +10,24 @@ import tomlkit
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import StorageError
-
-DEFAULT_THEME = "textual-dark"
+from kanatui.tui.terminal import AUTO, CHOICES
+from kanatui.tui.theme import FITTING
 
 
 @dataclasses.dataclass
 class Settings:
     """The user's choices; the defaults if the file is missing or invalid."""
 
-    theme: str = DEFAULT_THEME
-    ascii: bool = False
-    """Pictures drawn with plain characters."""
+    theme: str = FITTING
+    """A theme's name; :data:`~kanatui.tui.theme.FITTING` for the one that fits the terminal."""
+    pictures: str = AUTO
+    """The way to show pictures, one of :data:`.CHOICES`."""
+    model: str = ""
+    """The model that Draw reads with, as chosen last; "" if none was chosen."""
+    adapting: str = ""
+    """The run that adapts a model for Draw, until it has been seen to end."""
+    run_columns: tuple[str, ...] = ()
+    """The columns of the table of runs; () for all of them."""
 
     @classmethod
     def load(cls) -> Settings:
@@ -29,8 +36,16 @@ class Settings:
             data = storage.read_toml(_file(), StorageError)
         except StorageError:
             return cls()
-        theme, plain = data.get("theme"), data.get("ascii")
-        return cls(theme if isinstance(theme, str) else DEFAULT_THEME, plain is True)
+        theme, pictures, columns = data.get("theme"), data.get("pictures"), data.get("run_columns")
+        if data.get("ascii") is True:  # written before there were more than two ways
+            pictures = "ascii"
+        return cls(
+            theme if isinstance(theme, str) else FITTING,
+            pictures if pictures in CHOICES else AUTO,
+            model=str(data.get("model", "")),
+            adapting=str(data.get("adapting", "")),
+            run_columns=tuple(map(str, columns)) if isinstance(columns, list) else (),
+        )
 
     def save(self) -> None:
         """Save the choices; if that fails, they last until the app is closed."""

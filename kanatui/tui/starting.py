@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kanatui.core.errors import KanatuiError
 from kanatui.training import launch
 from kanatui.training.event_text import preparing
+from kanatui.training.events import Event
 from kanatui.training.runs import Run
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ async def begin_training(run: Run, say: Say, fresh: bool = True) -> None:
         StorageError: its log cannot be written.
     """
     try:
+        events = await asyncio.to_thread(run.events_from_now)  # those of an earlier start would be out of date
         launched = await asyncio.to_thread(launch.begin, run)
+        standing = "starting its process"
         while await asyncio.to_thread(launched.look) is None:
-            say(f"run {run.number}: {await asyncio.to_thread(_last_preparing, run) or 'starting'}")
+            for event in await asyncio.to_thread(events.read):
+                standing = _told(event) or standing
+            say(f"run {run.number}: {standing}")
             await asyncio.sleep(_POLL)
     except KanatuiError:
         if fresh:
@@ -63,9 +68,8 @@ async def begin_training(run: Run, say: Say, fresh: bool = True) -> None:
         raise
 
 
-def _last_preparing(run: Run) -> str:
-    events = [event for event in run.events().read() if event["event"] == "preparing"]
+def _told(event: Event) -> str:
     try:
-        return preparing(events[-1]) if events else ""
+        return preparing(event) if event["event"] == "preparing" else ""
     except (KeyError, TypeError, ValueError):
         return ""

@@ -101,6 +101,12 @@ def test_preview_shows_glyphs_and_writes_a_sheet(type_in, tmp_path):
     assert status == 0
     assert max(map(len, shown.splitlines())) == 3 * 20 + 2
     assert sum(character in "#%@*" for character in shown) > 20
+    status, shown, _ = type_in("preview", *SMALL, "--count", "3", "--pictures", "sextants")
+    assert status == 0
+    assert any("\U0001fb00" <= character <= "\U0001fb3b" for character in shown)
+    status, _, error = type_in("preview", *SMALL, "--pictures", "sixels")
+    assert status == 2
+    assert "--pictures 'sixels': there are auto, kitty, octants" in error
     assert type_in("preview", *SMALL, "--count", "4", "--png", tmp_path / "sheet.png")[0] == 0
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape == (65, 65) and sheet.max() > 200
@@ -185,7 +191,8 @@ def test_a_full_disk_is_said_in_one_line(kanatui, one_line_error, tiny_disk, sha
     one_line_error(result, 1, str(tiny_disk))
     assert (tiny_disk / "ballast").stat().st_size == 2 * 2**20 - 30_000
     big = kanatui("generate", *SMALL, "-n", "5000", "--name", "big", env={"KANATUI_HOME": str(tiny_disk)})
-    one_line_error(big, 1, "GB are free", "KANATUI_HOME")
+    one_line_error(big, 1, "are free", "make room", "KANATUI_HOME")
+    assert not (tiny_disk / "datasets" / "big").exists()
 
 
 def test_a_traceback_is_shown_on_request_only(type_in):

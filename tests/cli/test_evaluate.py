@@ -161,7 +161,7 @@ def test_evaluate_reads_arrays_and_tables_just_as_files(trained, labelled, drawn
     assert data["images"] == 24 and data["folded"] > 0.6 and "class numbers" in data["labels"]
     newest = list_evaluations(trained / "evaluations")[0]
     assert newest.notation == f"index:{CHARACTERS}"
-    shown, errors = open_pictures(newest, [0, 5], lambda spec: None)
+    shown, _, errors = open_pictures(newest, [0, 5], lambda spec: None)
     assert not errors and shown.shape[0] == 2 and shown.max() > 200
 
 

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from kanatui import cli
-from kanatui.training.runs import find_run, list_runs
+from kanatui.training.runs import Run, find_run, list_runs
 from tests.helpers.processes import wait_until
 
 FACE = "noto-sans-cjk-jp-medium"
@@ -154,7 +154,8 @@ def test_train_shows_progress_and_lists_the_run(ok):
     assert "evaluate it: kanatui evaluate 1" in told
     (listed,) = json.loads(ok("runs", "--json"))
     assert (listed["id"], listed["state"], listed["progress"], listed["epoch"]) == ("001-quick", "finished", 1.0, 2)
-    assert "001-quick  finished  100 %" in ok("runs")
+    listing = ok("runs")
+    assert "001-quick  finished" in listing and "model" in listing.splitlines()[0]
     assert "run 001-quick: finished" in ok("attach", "1")
 
 
@@ -182,6 +183,19 @@ def test_a_run_is_repeated_to_the_bit(ok, type_in):
     status, _, err = type_in("train", "--replay", "1")
     assert (status, "run 001-quick has no steps" in err) == (1, True)
     assert len(list_runs()) == 3
+
+
+def test_what_differs_between_runs(ok, kanatui):
+    for size in (64, 128, 64):
+        run = Run.create("quick", {"recipe": "quick", "train": {"batch_size": size, "seed": 0}})
+        (run.path / "status.json").write_text(json.dumps({"state": "finished"}))
+    told = ok("runs", "diff", "1", "2")
+    assert [line.split() for line in told.splitlines() if "train" in line] == [["train.batch_size", "64", "128"]]
+    assert "train.seed" in ok("runs", "diff", "1", "2", "--all")
+    assert "configurations are the same" in ok("runs", "diff", "1", "3")
+    found = json.loads(ok("runs", "diff", "1", "2", "--json"))
+    assert found["train.batch_size"] == {"001-quick": "64", "002-quick": "128"}
+    assert "name at least two runs" in kanatui("runs", "diff", "1", check=2).stderr
 
 
 def test_runs_are_labelled_and_deleted(ok, kanatui, monkeypatch):

@@ -180,6 +180,38 @@ def test_in_a_grid_before_is_the_image_that_a_placement_multiplied(ask, step, of
     assert np.array_equal(answer.arrays["before"], before.draw(earlier))
 
 
+@pytest.mark.parametrize("fields", [{}, GRID], ids=["random", "grid"])
+def test_stages_begin_with_the_bare_glyph_and_end_with_the_image_of_the_data_set(ask, fields):
+    made = recipe(*STEPS, **fields)
+    ask("sheet", made, count=1)
+    ask.all()
+    index = ask("sheet", made, count=9).data["indices"][4]
+    answer = ask("stages", made, index=index)
+    images, steps = answer.arrays["images"], answer.data["steps"]
+    stream = GlyphStream(made, plugins.load())
+    assert np.array_equal(images[-1], stream.images([index])[0])
+    assert [step["plugin"] for step in steps] == [step.plugin for step in STEPS]
+    row = stream.plan.rows([index]).rows[0]
+    assert steps[0]["drawn"] == f"size {row['point_size']:.0f}"
+    assert steps[3]["drawn"] == f"{row['rotation']:+.1f}° clockwise"
+    for place, step in enumerate(steps):
+        changed = (images[place] != images[place + 1]).any()
+        assert changed or step["drawn"].startswith(("no", "size 192"))
+        assert not (changed and step["drawn"].startswith("not this image"))
+
+
+def test_stages_tell_what_was_drawn_for_each_parameter(ask):
+    made = recipe(
+        Augment("blur", 1.0, {"sigma": [0.5, 0.9]}),
+        Augment("noise", 1.0, {"sigma": [0.25, 0.25]}),
+        Augment("erase", 1.0),
+    )
+    blur, noise, erase = (step["drawn"] for step in ask("stages", made, index=3).data["steps"])
+    assert 0.5 <= float(blur.removeprefix("sigma ")) <= 0.9
+    assert noise == "sigma 0.25"
+    assert any(letter.isdecimal() for letter in erase)
+
+
 def test_before_and_after_outside_the_recipe_s_steps_is_an_error(ask):
     with pytest.raises(IndexError):
         ask("before_after", recipe(*STEPS), step=9, count=2)

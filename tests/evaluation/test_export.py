@@ -68,7 +68,7 @@ def test_the_shipped_model_is_listed_judged_and_looked_through_like_a_run(base, 
     assert data["run"] == data["data"] == "default" and data["images"] > 0
     (evaluation,) = evaluations_of("default")
     assert str(evaluation.path) == data["kept"]
-    images, errors = open_pictures(evaluation, [0, 1], open_source)
+    images, _, errors = open_pictures(evaluation, [0, 1], open_source)
     assert images.any() and not errors
 
 

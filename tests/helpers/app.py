@@ -5,6 +5,8 @@ import contextlib
 import time
 from pathlib import Path
 
+from textual import events
+
 from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe
 from kanatui.tui import app as shipped
@@ -43,9 +45,9 @@ class WatchedApp(shipped.KanatuiApp):
                 self.workers.cancel_all()
 
 
-def make_app(mode="", plain=False):
+def make_app(mode="", pictures="", terminal=None):
     keep_small_draft()
-    return WatchedApp(plain, mode)
+    return WatchedApp(pictures, mode, terminal)
 
 
 async def until(pilot, predicate):
@@ -54,6 +56,7 @@ async def until(pilot, predicate):
     while time.monotonic() < deadline:
         await pilot.pause()
         if value := predicate():
+            await pilot.pause()  # a dialog that has just come is painted now: keys for it are not typed ahead
             return value
         await asyncio.sleep(0.02)
     raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")
@@ -86,3 +89,10 @@ async def suspended_engine(app, name):
     (engine,) = engines(name)
     engine.suspend()
     return engine
+
+
+def burst(app, *keys):
+    """Send keys at once, as a slow link delivers them or a held key repeats: none waits for what came before."""
+    for key in keys:
+        name = {" ": "space", ".": "full_stop", ",": "comma"}.get(key, key)
+        app.post_message(events.Key(name, key if len(key) == 1 else None))

@@ -104,7 +104,7 @@ def test_prefixes_settle_what_a_name_means(tmp_path, monkeypatch):
 def test_named_sets_have_the_characters_that_they_are_known_for():
     assert {name: len(characters) for name, characters in alphabet.SETS.items()} == {
         "hiragana": 83, "katakana": 86, "kana": 169, "kana+": 183, "digits": 10, "latin": 52,
-        "kyoiku": 1026, "joyo": 2136, "hangul": 2350,
+        "kyoiku": 1026, "joyo": 2136, "hangul": 2350, "basic-hiragana": 46, "basic-katakana": 46,
     }  # fmt: skip
     assert all(len(set(characters)) == len(characters) for characters in alphabet.SETS.values())
     assert alphabet.SETS["kana+"].startswith(KANA) and set("ーヷヸヹヺゝゞヽヾ、。「」・") < set(alphabet.SETS["kana+"])

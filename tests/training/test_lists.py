@@ -6,6 +6,7 @@ import json
 from kanatui.core.units import percent
 from kanatui.model import shipped
 from kanatui.training import columns
+from kanatui.training.columns import Facts
 from kanatui.training.models import list_models
 from kanatui.training.runs import Run, Status
 from kanatui.tui.models import models_for_drawing, models_to_evaluate
@@ -25,16 +26,32 @@ def make_run(name, weights=True, **status):
 def test_people_and_programs_are_told_of_every_run():
     first, second = make_run("one", best=BEST, progress=1.0, elapsed=61.0), make_run("two", state="stopped")
     second.rename("mine")
-    both = [(run, run.status()) for run in (first, second)]
-    told = columns.plain(*both[0])
-    assert told.keys() == {"id", "title", "note", "path"} | {field.name for field in dataclasses.fields(Status)}
+    both = [Facts.of(run) for run in (first, second)]
+    told = columns.plain(both[0])
+    about = {"id", "title", "note", "path", "created", "recipe", "model", "images", "pictures", "device"}
+    assert told.keys() == about | {field.name for field in dataclasses.fields(Status)}
     assert json.loads(json.dumps(told))["best"] == BEST
     headings, rows = columns.table(both)
-    assert headings == ["run", "state", "done", "strict", "folded", "trained", "age", "title"]
-    assert rows[0][:5] == ["001-one", "finished", "100 %", percent(0.9), percent(0.95)] and rows[0][-1] == ""
-    assert rows[1][3:5] == ["", ""] and rows[1][-1] == "mine"
+    assert headings == ["run", "state", "strict", "folded", "time", "age", "title"]
+    assert rows[0][:5] == ["001-one", "finished", percent(0.9), percent(0.95), "1:01"] and rows[0][-1] == ""
+    assert rows[1][1:4] == ["stopped 0 %", "", ""] and rows[1][-1] == "mine"
     assert columns.table(both[:1])[0][-1] == "age"
-    assert [columns.app_texts(*each) for each in both] == [(f"{percent(0.9)} / {percent(0.95)}",), ()]
+    assert columns.table(both, room=15)[0] == ["run", "folded"]
+
+
+def test_a_damaged_run_is_told_of_with_its_reason():
+    run = make_run("one", best=BEST)
+    (run.path / "config.toml").write_bytes(b"x = [")
+    facts = Facts.of(run)
+    assert facts.status.state == "damaged" and str(run.path / "config.toml") in facts.status.reason
+    assert columns.table([facts])[1][0][:2] == ["001-one", "damaged"]
+
+
+def test_an_adapted_run_says_what_its_scores_are_of():
+    run = make_run("one", best=BEST)
+    run.configure({"adapt": {"held_back": 17}, "train": {"batch_size": 100}})
+    facts = Facts.of(run)
+    assert facts.scored_on == "17 of your samples" and facts.images is None
 
 
 def test_models_are_listed_once_and_ordered_by_who_shows_them():

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from kanatui.training.feed import BatchMaker, open_feed
 from kanatui.training.learner import Learner, average_of
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
-from kanatui.training.precision import probe_precision
+from kanatui.training.precision import has_bfloat16, probe_precision
 from kanatui.training.previews import preview_batch
 from kanatui.training.splits import split_source
 from tests.helpers.tiny import CHARACTERS, TinyModel, TinySource, open_tiny
@@ -210,6 +211,53 @@ def test_the_probe_leaves_the_model_as_it_was():
     assert probe.chosen in ("float32", "bfloat16")
     assert set(probe.seconds) >= {"float32"}
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Sluggish(torch.nn.Module):
+    """A model of which a step takes a second and more, however small the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(1, 9)
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(len(images))
+        time.sleep(1.2)
+        return self.head(images.mean((2, 3)))
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def test_a_slow_model_is_probed_with_few_images_and_few_steps():
+    model = Sluggish()
+    probe = probe_precision(model, torch.rand(64, 1, 16, 16), torch.zeros(64, dtype=torch.int64))
+    assert probe.images == 2 and set(model.seen) == {2}
+    assert len(model.seen) <= 4, "four seconds are over"
+    assert probe.chosen == "float32"
+
+
+def test_a_probe_ends_between_two_steps_when_told_to():
+    asked = []
+
+    def between():
+        asked.append(1)
+        if len(asked) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        probe_precision(TinyModel().build(16, 9), torch.rand(8, 1, 16, 16), torch.zeros(8, dtype=torch.int64), between)
+    assert len(asked) == 3
+
+
+def test_without_bfloat16_in_the_processor_there_is_nothing_to_probe(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64", "avx2": True})
+    assert not has_bfloat16(cpu)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True})
+    assert has_bfloat16(cpu)
+    assert not has_bfloat16(torch.device("mps"))
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])

@@ -76,7 +76,7 @@ class At(Control):
         return [Command(self.asked, name) for name in self.commands.get(self.asked, ())]
 
 
-def train(folder, chosen, *, source=None, control=None, sink=None, model=None):
+def train(folder, chosen, *, source=None, control=None, sink=None, model=None, **more):
     source = source or TinySource(RAGGED)
     folder.mkdir(exist_ok=True)
     sink = Events() if sink is None else sink
@@ -91,6 +91,7 @@ def train(folder, chosen, *, source=None, control=None, sink=None, model=None):
         checkpoints=folder,
         card={"model": {"id": "tiny"}, "characters": source.characters, "image_size": 16},
         opener=open_tiny,
+        **more,
     )
     return trainer, trainer.train(), sink
 
@@ -169,6 +170,40 @@ def test_bfloat16_training_continues_in_bfloat16(tmp_path):
     _, _, events = train(tmp_path / "run", options(epochs=1, precision="auto"))
     assert events.of("start")[0]["precision"] == "bfloat16"
     assert not events.of("probe")
+
+
+def test_the_work_before_the_first_step_is_told_stage_by_stage(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("kanatui.training.trainer.has_bfloat16", lambda device: True)
+    train(tmp_path / "run", options(epochs=1, hold_out=0.1, precision="auto"), stage=lambda *stage: told.append(stage))
+    texts = list(dict.fromkeys(text for _, _, text in told))
+    assert texts == ["making held-out images", "timing number formats", "making the first images"]
+    assert sum(text == "timing number formats" for _, _, text in told) > 4, "asked between the steps of the probe"
+
+
+def test_a_stop_is_obeyed_while_number_formats_are_timed(tmp_path, monkeypatch):
+    monkeypatch.setattr("kanatui.training.trainer.has_bfloat16", lambda device: True)
+
+    def stage(done, total, text):
+        if text == "timing number formats":
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        train(tmp_path / "run", options(epochs=1, precision="auto"), stage=stage)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_the_status_says_what_is_done_besides_steps(tmp_path):
+    class Doing(Events):
+        def update(self, **fields):
+            super().update(**fields)
+            if fields.get("doing"):
+                said.append(fields["doing"])
+
+    said = []
+    _, _, events = train(tmp_path / "run", options(epochs=1, hold_out=0.1), sink=Doing())
+    assert said == ["validating", "writing a checkpoint"] or said == ["validating"]
+    assert said and events.status["doing"] in ("", "writing a checkpoint")
 
 
 def test_other_data_cannot_be_continued_with(tmp_path):

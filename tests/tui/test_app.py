@@ -181,13 +181,13 @@ async def test_a_problem_is_a_message_with_its_details_on_a_key():
         assert "RunError" in str(app.screen.query_one("VerticalScroll Static", Static).render())
 
 
-async def test_the_theme_and_plain_characters_are_kept():
+async def test_the_theme_and_the_way_of_pictures_are_kept():
     app = make_app()
     async with app.run_test() as pilot:
         app.theme = "ansi-light"
-        app.action_toggle_ascii()
+        app.action_pictures("ascii")
         await pilot.pause()
-    assert Settings.load() == Settings("ansi-light", ascii=True)
+    assert Settings.load() == Settings("ansi-light", pictures="ascii")
     again = make_app()
     async with again.run_test():
         assert (again.theme, again.ascii) == ("ansi-light", True)

@@ -300,7 +300,7 @@ async def test_every_tab_and_the_preview_are_there_in_every_size(open_app):
 
 
 async def test_resizing_at_any_moment_is_safe_with_plain_characters_too(open_app):
-    async with open_app(plain=True) as (pilot, screen):
+    async with open_app(pictures="ascii") as (pilot, screen):
         for size in [(40, 10), (0, 0), (1, 1), (80, 24), (250, 70), (120, 40)]:
             await pilot.resize_terminal(*size)
             await pilot.press("full_stop")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from textual.events import MouseDown, MouseMove, MouseUp
-from textual.widgets import Select
+from textual.widgets import Select, Static
 
 from kanatui.evaluation import samples
 from kanatui.kana.alphabet import FOLD, HIRAGANA, KANA
@@ -16,6 +16,8 @@ from kanatui.training.calibrate import write_calibration
 from kanatui.training.events import EventWriter
 from kanatui.training.runs import Run
 from kanatui.tui.draw.paper import guides
+from kanatui.tui.settings import Settings
+from kanatui.tui.widgets.dialogs import Ask
 from tests.helpers.app import screen_text, tells
 from tests.helpers.board import SIZES, open_board
 from tests.helpers.drawings import STROKES, drawn
@@ -181,7 +183,7 @@ def test_the_frame_is_symmetrical_and_no_dots_touch(side):
 
 
 async def test_plain_characters_show_the_drawing_without_colour():
-    async with open_board(plain=True) as at:
+    async with open_board(pictures="ascii") as at:
         await at.draw(STROKES["コ"])
         await at.press("left")
         text = screen_text(at.app)
@@ -371,6 +373,33 @@ async def test_an_adaptation_that_helped_reads_from_then_on(model, drawings, gen
         assert at.board.model == wanted
         await at.draw(STROKES["ト"])
         assert (await at.read())[0] == "ト"
+    async with open_board() as at:  # and the next time
+        await at.until(lambda: at.board.model == wanted)
+
+
+async def test_an_adaptation_that_ended_while_the_app_was_closed_counts_the_next_time(model):
+    import shutil
+
+    made = Run.create("adapted", {})
+    shutil.copytree(model.path / "checkpoints", made.path / "checkpoints")
+    (made.path / "status.json").write_text(json.dumps({"state": "finished"}))
+    events = EventWriter(made.path / "events.jsonl")
+    for step, folded in ((0, 0.8), (900, 0.9)):
+        events.write("validation", step=step, samples={"folded": folded}, held_out={"folded": 0.97})
+    events.close()
+    Settings(model=model.id, adapting=made.id).save()
+    async with open_board() as at:
+        await at.until(lambda: at.board.model == made.id)
+    assert (Settings.load().model, Settings.load().adapting) == (made.id, "")
+
+
+async def test_too_few_samples_to_adapt_are_said_before_anything_is_asked(model):
+    async with open_board((120, 40)) as at:
+        await at.ready()
+        await at.press("escape", "a")
+        said = at.readings.query_one("#note", Static)
+        await at.until(lambda: "adapting needs 40 samples, 0 are kept: draw 40 more" in str(said.content))
+        assert not isinstance(at.app.screen, Ask)
 
 
 def test_an_erased_drawing_has_no_readings(model):

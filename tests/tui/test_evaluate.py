@@ -96,19 +96,20 @@ def test_pictures_are_opened_again_as_the_model_saw_them(first, labelled):
     done = evaluate("1", {"kind": "faces"}, None, None, silent)
     assert done.faces == ("noto-serif-cjk-jp-regular",)
     records = [0, 5, 3]
-    images, errors = open_pictures(done, records, open_source)
+    images, told, errors = open_pictures(done, records, open_source)
     source = open_source(first.config["source"])
     assert (images == source.images(done.load()[0].records["image"][records])).all() and errors == []
+    assert all(text.startswith("face noto-serif-cjk-jp-regular\n") for text in told)
 
     done = evaluate("1", {"kind": "folder", "path": str(labelled)}, None, None, silent)
     predictions, files = done.load()
     assert done.total.images == 5 and sorted(files) == ["い/0.png", "い/1.png", "へ/3.png", "へ/blank.png", "シ/2.png"]
     places = [predictions.records["image"].tolist().index(files.index(name)) for name in ("シ/2.png", "へ/blank.png")]
     (labelled / "シ" / "2.png").rename(labelled / "kept.png")
-    images, errors = open_pictures(done, places, open_source)
+    images, _, errors = open_pictures(done, places, open_source)
     assert not images.any() and len(errors) == 2 and "2.png" in errors[0] and "no ink" in errors[1]
     (labelled / "kept.png").rename(labelled / "シ" / "2.png")
-    images, _ = open_pictures(done, places, open_source)
+    images, _, _ = open_pictures(done, places, open_source)
     assert any(
         (images[0] == image).all()
         for image in hypotheses(Image.open(labelled / "シ" / "2.png"), done.image_size).images
@@ -220,7 +221,7 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         assert "hiragana" in screen_text(app) and "katakana" in screen_text(app)
 
         # Characters, worst first, below the row of all of them.
-        listed = [row[0][0] for row in rows(app, "#characters")][1:]
+        listed = [row[0][0] for row in rows(app, "#character-table")][1:]
         folded = [scores.per_character[character]["folded"] for character in listed]
         assert sorted(listed) == sorted(CHARACTERS) and folded == sorted(folded)
         wrong = app.screen.loaded.predictions.misread(folded=True)
@@ -233,6 +234,16 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         wrong = app.screen.loaded.predictions.misread()
         await until(pilot, shows(app, f"all: {len(wrong):,} misread"))
         await until(pilot, lambda: images_shown(app) == min(60, len(wrong)))
+
+        # Folding keeps the cursor on its character.
+        await pilot.press("c", "down", "down")
+        table = app.screen.query_one(CharacterTable)
+        here = await until(pilot, lambda: table.cursor_row == 2 and table.character)
+        await pilot.press("f")
+        await until(pilot, tells(app, "look-alikes count as the same"))
+        await until(pilot, lambda: table.character == here)
+        await pilot.press("f")
+        await until(pilot, lambda: table.character == here)
 
         # The map: the worst confusion first, its images beside it, and a closer look at one.
         await pilot.press("m")
@@ -320,8 +331,10 @@ async def test_two_runs_side_by_side(first):
         await until(pilot, shows(app, "That is the same run"))
         second.value = "002-quick"
         await until(pilot, shows(app, "has not been evaluated on these images yet"))
+        second.focus()
         await pilot.press("b")
         await until(pilot, lambda: app.screen.compare_panel.comparison)
+        await until(pilot, lambda: app.screen.compare_panel.table.has_focus)
         (other,) = made(find_run("2"))
         assert other.where == first.id
         comparison = app.screen.compare_panel.comparison
@@ -335,6 +348,8 @@ async def test_two_runs_side_by_side(first):
         assert differing, "the two models should differ, or there is nothing to compare"
         await until(pilot, lambda: images_shown(app) == min(60, len(differing)))
         assert sheet(app).captions[0][2:4] in ("A:", "B:") or sheet(app).captions[0][2] in "AB"
+        await pilot.press("down", "enter", "escape", "up")
+        assert app.screen.compare_panel.comparison is comparison
         app.screen.compare_panel.table.focus()
         await look_closer(app, pilot)
         assert f"A, {first.id}, reads" in screen_text(app) and "B, 002-quick, reads" in screen_text(app)
@@ -403,3 +418,68 @@ async def test_a_damaged_evaluation_is_a_message(first):
         await until(pilot, tells(app, "evaluate again"))
         app.evaluate_run("009-none")
         await until(pilot, tells(app, "run 009-none has no weights yet"))
+
+
+async def test_sorting_reliability_samples_and_figures(first, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluate("1", {"kind": "held_out"}, None, None, silent)
+    app = make_app("evaluate")
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.evaluate_run(first.id)
+        await until(pilot, lambda: getattr(app.screen, "loaded", None))
+        scores, predictions = app.screen.loaded.scores, app.screen.loaded.predictions
+        table = app.screen.query_one(CharacterTable)
+        await pilot.press("c")
+
+        def characters():
+            return [row[0][0] for row in rows(app, "#characters")][1:]
+
+        # By each column in turn, in reverse, and by a click on a heading; the cursor stays on its character.
+        await pilot.press("down")
+        worst = table.character
+        await pilot.press("left", "left")  # from folded by strict to images
+        images = [scores.per_character[character].images for character in characters()]
+        assert images == sorted(images) and table.character == worst
+        await pilot.press("o")
+        assert [scores.per_character[character].images for character in characters()] == images[::-1]
+        await pilot.press("left", "o")
+        assert characters() == list(scores.per_character)
+        await pilot.press("y")
+        assert app.clipboard.splitlines()[1].startswith("all\t")
+
+        # All images of a character: its wrong ones first.
+        await pilot.press("a")
+        count = scores.per_character[worst].images
+        await until(pilot, shows(app, f": {count:,} images"))
+        of = predictions.of(worst)
+        right = predictions.right(folded=False)[of].tolist()
+        assert len(of) == count and right == sorted(right)
+        await pilot.press("a")
+
+        # The reliability diagram, and the misread images of a bin; how one was made.
+        await pilot.press("r")
+        assert app.focused.id == "bins"
+        bins = [each for each in scores.reliability if each.images]
+        shown = rows(app, "#bins")
+        assert [row[1].strip() for row in shown] == [f"{each.images:,}" for each in bins[::-1]]
+        misread = [each for each in bins[::-1] if round(each.images * each.accuracy) < each.images]
+        assert misread, "the model should not be perfect, or there is nothing to look at"
+        await pilot.press(*["down"] * bins[::-1].index(misread[0]))
+        wrong = misread[0].images - round(misread[0].images * misread[0].accuracy)
+        await until(pilot, shows(app, f"{wrong:,} of {misread[0].images:,} misread"))
+        await until(pilot, lambda: images_shown(app) == wrong)
+        await look_closer(app, pilot)
+        assert "face noto-sans-cjk-jp" in screen_text(app), "how it was made is said"
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, ImageZoom))
+        app.screen.query_one("#bins").focus()
+        await pilot.press("F")
+        await until(pilot, shows(app, "Save the reliability as"))
+        await pilot.press("enter")
+        await until(pilot, tells(app, f"{first.id}-reliability.png"))
+        assert (tmp_path / f"{first.id}-reliability.png").read_bytes().startswith(b"\x89PNG")
+
+        # From a character to the samples of it that the user drew.
+        await pilot.press("c", "s")
+        await until(pilot, lambda: app.current_mode == "draw")
+        await until(pilot, tells(app, f"no samples of {worst} yet"))

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from textual.app import App
 
-from kanatui.training.event_text import describe
+from kanatui.training.event_text import describe, preparing, time_left
 from kanatui.training.runs import Run
 from kanatui.tui.train import follow
 from kanatui.tui.train.follow import Follower, History
@@ -231,6 +231,19 @@ async def test_a_run_without_events_is_no_error(tmp_path):
 )
 def test_events_in_words(event, words):
     assert describe(event) == words
+
+
+def test_no_time_is_left_standing_at_zero():
+    assert time_left(90.0) == "1 min 30 s left"
+    assert time_left(0.2) == "finishing"
+    assert time_left(0.0, "validating") == "validating"
+    assert time_left(None) == ""
+
+
+def test_stages_before_the_first_step_are_named_and_counted_where_they_can_be():
+    assert preparing({"done": 3, "total": 71, "stage": "drawing the glyphs"}) == "drawing the glyphs 3/71"
+    assert preparing({"done": 0, "total": 0, "stage": "timing number formats"}) == "timing number formats …"
+    assert preparing({"done": 1, "total": 2}) == "preparing 1/2"  # of an earlier version
 
 
 async def test_what_is_too_long_for_a_line_goes_on_beside_the_times():

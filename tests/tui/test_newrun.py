@@ -2,7 +2,7 @@
 
 import json
 
-from textual.widgets import Input, Select, Static
+from textual.widgets import Collapsible, Input, Select, Static
 
 from kanatui.core import paths
 from kanatui.dataset.recipe import Recipe, find_recipe, read_recipe
@@ -13,11 +13,29 @@ from kanatui.plugins.registry import load
 from kanatui.training.runs import list_runs
 from kanatui.tui.train.choices import Defaults, Source, job_arguments
 from kanatui.tui.train.newrun import NewRun
-from kanatui.tui.widgets.form import ParameterForm
-from tests.helpers.app import screen_text, until
+from kanatui.tui.widgets.form import Field, ParameterForm
+from tests.helpers.app import burst, screen_text, until
 from tests.helpers.train_screen import RECIPE, on_train, opened
 
 # ── a new run ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_escape_leaves_the_field_and_then_the_form_which_keeps_what_was_typed():
+    async with opened(size=(80, 24), shown=False) as (app, pilot):
+        await pilot.press("n")
+        name = await until(pilot, lambda: app.screen.query_one("#new-name", Input))
+        await until(pilot, lambda: app.screen.query_one("#new-source").has_focus)
+        name.focus()
+        await pilot.press(*"my run")
+        await until(pilot, lambda: name.value == "my run")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.query_one("#start").has_focus)
+        assert app.screen.part == "new"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.part == "runs")
+        await pilot.press("n")
+        await until(pilot, lambda: app.screen.part == "new")
+        assert name.value == "my run" and "✗" not in screen_text(app)
 
 
 def chosen(source=None, model="compact_cnn", parameters=None, options=None):
@@ -81,11 +99,43 @@ async def test_form_shows_defaults_and_refuses_what_is_wrong():
         field("batch_size").value = "0"
         await until(pilot, lambda: first.errors)
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "✗ batch_size: 0 is below the minimum, 2" in screen_text(app))
+        await until(pilot, lambda: "✗ batch size: 0 is below the minimum, 2" in screen_text(app))
         field("batch_size").value = "64"
         form.query_one("#new-name", Input).value = "a/b"
         await until(pilot, lambda: "✗ name: up to 40 letters" in screen_text(app))
         assert not form.starting and not paths.runs().exists()
+
+
+async def test_what_is_typed_in_one_burst_is_what_is_trained_with():
+    async with opened(shown=False) as (app, pilot):
+        await pilot.press("n")
+        form = app.screen.query_one(NewRun)
+        await until(pilot, lambda: form.model_form is not None)
+        fields = {field.parameter.name: field.query_one(Input) for field in form.query(Field) if field.query(Input)}
+        fields["minutes"].focus()
+        await until(pilot, lambda: fields["minutes"].has_focus)
+        # minutes 25, then epochs 3, which sets the minutes to 0; the batch size keeps all of its digits
+        burst(app, *"25", "tab", "3", "tab", *"2500", "backspace", "up")
+        await until(pilot, lambda: fields["batch_size"].value == "251")
+        await until(pilot, lambda: form.query_one("#new-first", ParameterForm).values["batch_size"] == 251)
+        assert (fields["minutes"].value, fields["epochs"].value) == ("0", "3")
+        # a key in the same burst as the last digit finds that digit
+        burst(app, "backspace", *"x1", "ctrl+s")
+        await until(pilot, lambda: "✗ batch size: '25x1' is not a number" in screen_text(app))
+        assert not form.starting and not paths.runs().exists()
+
+
+async def test_the_form_begins_at_its_top_each_time_it_is_gone_to():
+    async with opened((80, 24), shown=False) as (app, pilot):
+        await app.screen.train_with(RECIPE, None)
+        form, place = app.screen.query_one(NewRun), app.screen.query_one("#new-form")
+        await until(pilot, lambda: form.model_form is not None and app.screen.focused.id == "new-source")
+        app.screen.query_one(Collapsible).collapsed = False
+        await until(pilot, lambda: place.max_scroll_y > 0)
+        list(form.query(Input))[-1].focus()
+        await until(pilot, lambda: place.scroll_y > 0)
+        app.train_with(RECIPE | {"image_size": 48}, None)
+        await until(pilot, lambda: app.screen.focused.id == "new-source" and place.scroll_y == 0)
 
 
 async def test_a_failing_start_is_told_in_the_form():

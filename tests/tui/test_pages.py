@@ -47,7 +47,7 @@ class Opened:
 
 @contextlib.asynccontextmanager
 async def open_pages(size=(100, 36), plain=False):
-    app = make_app("draw", plain)
+    app = make_app("draw", "ascii" if plain else "")
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.screen.query(Board) and app.screen.query_one(Board).model)
         await pilot.press("escape", "r")

@@ -5,9 +5,10 @@ import math
 import pytest
 from textual.app import App
 
-from kanatui.tui.widgets.axis import Axis, even_labels, short_label
+from kanatui.tui.widgets.axis import Axis, LogAxis, TimeAxis, even_labels, short_label
 from kanatui.tui.widgets.cells import Cells, Window
-from kanatui.tui.widgets.plot import Curve, Plot, UprightLine
+from kanatui.tui.widgets.figure import Curve, UprightLine
+from kanatui.tui.widgets.plot import Plot
 from tests.helpers.app import screen_text
 
 
@@ -109,10 +110,11 @@ async def test_curves_markers_lines_and_ticks():
         app.query_one(Plot).show([CURVE, dots], [UprightLine(150.0, "P", "red"), UprightLine(900.0, "A", "red")], X, Y)
         await pilot.pause()
         lines = screen_text(app).splitlines()
-        assert "P" in lines[1] and "│" in lines[5] and "A" not in "".join(lines)
+        assert "P" in lines[0] and "│" in lines[5] and "A" not in "".join(lines)
         assert "".join(lines).count("x") == 2, "what lies outside is left out"
-        assert lines[-1].split() == ["0", "100", "200", "300"]
-        assert [line[:6].strip() for line in lines if line[:6].strip()] == ["1.0", "0.8", "0.6", "0.4", "0.2", "0.0"]
+        assert lines[-1].split() == ["0", "50", "100", "150", "200", "250", "300"]
+        labels = [line.partition("┤")[0].strip() for line in lines if "┤" in line]
+        assert labels == ["1.0", "0.5", "0.0"], "in even steps"
 
 
 async def test_labels_keep_apart():
@@ -121,7 +123,7 @@ async def test_labels_keep_apart():
         for low in (123_456.0, -123_456.0):
             app.query_one(Plot).show([], [], Axis(low, low + 7.0), Y)
             await pilot.pause()
-            ticks = [short_label(tick) for tick in Axis(low, low + 7.0).ticks(5)]
+            ticks = [short_label(tick) for most in range(9) for tick in Axis(low, low + 7.0).ticks(most)]
             assert set(screen_text(app).splitlines()[-1].split()) <= set(ticks)
 
 
@@ -135,7 +137,7 @@ async def test_only_lines_that_changed_are_painted_again():
         plot.show([CURVE], [], X, Y)
         assert plot.repainted == []
         plot.show([CURVE, Curve([300.0], [1.0], "red", "o")], [], X, Y)
-        assert plot.repainted == [1]
+        assert plot.repainted == [0]
 
 
 async def test_keys_zoom_move_and_go_back():
@@ -172,3 +174,77 @@ async def test_keys_at_any_size(size):
         await pilot.press("up", "down", "left", "right", "plus", "minus", "shift+left", "shift+right", "up", "r")
         assert plot.axes == (X, Y)
         assert max(map(len, screen_text(app).splitlines()), default=0) <= size[0]
+
+
+async def test_points_on_the_edge_are_drawn():
+    app = PlotApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        high = 0.1 + 0.2
+        points = Curve([0.0, 300.0], [0.0, high], "bold", "x")
+        app.query_one(Plot).show([points], [], X, Axis(0.0, 0.3))
+        assert high > 0.3, "a float's inexactness puts it outside"
+        await pilot.pause()
+        assert screen_text(app).count("x") == 2
+
+
+async def test_without_braille_each_curve_is_a_trail_of_its_own_character():
+    app = PlotApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        other = Curve([0.0, 300.0], [0.0, 1.0], "red", trail="x")
+        app.query_one(Plot).show([CURVE, other], [], X, Y, plain=True)
+        await pilot.pause()
+        text = screen_text(app)
+        assert text.isascii() and text.count("x") > 40 and text.count("*") > 20
+
+
+async def test_the_crosshair_is_walked_by_keys_and_left_again():
+    app = PlotApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        plot = app.query_one(Plot)
+        plot.show([CURVE], [], X, Y)
+        plot.focus()
+        await pilot.press("enter")
+        assert plot.cross == pytest.approx(150.0)
+        await pilot.press("right", "right")
+        assert 150.0 < plot.cross < 170.0 and not plot.moved
+        await pilot.press("end", "right")
+        assert plot.cross == pytest.approx(300.0), "it stays on what is visible"
+        await pilot.press("home")
+        assert plot.cross == pytest.approx(0.0)
+        await pilot.press("escape", "home")
+        assert plot.cross is None
+        await pilot.hover(Plot, offset=(40, 4))
+        assert plot.cross is not None, "the mouse points, too"
+
+
+def test_curves_that_cross_share_a_cells_dots_but_hide_faint_ones():
+    for over, shown in (((), "⡏"), (("grey",), "⠉")):
+        cells = Cells(1, 1)
+        window = Window(cells, 0, 0, 1, 1)
+        window.curve([(0.0, 0.0), (0.0, 1.0)], "grey")
+        window.curve([(0.0, 0.0), (1.0, 0.0)], "red", over=over)
+        assert cells.lines() == [((shown, "red"),)]
+
+
+@pytest.mark.parametrize(
+    ("axis", "ticks", "labels"),
+    [
+        (LogAxis(0.01, 10.0), [0.01, 0.1, 1.0, 10.0], ["0.01", "0.1", "1", "10"]),
+        (LogAxis(0.1, 2.0), [0.1, 0.2, 0.5, 1.0, 2.0], ["0.1", "0.2", "0.5", "1", "2"]),
+        (LogAxis(3.1, 3.5), [3.1, 3.2, 3.3, 3.4, 3.5], ["3.1", "3.2", "3.3", "3.4", "3.5"]),
+        (TimeAxis(0.0, 4000.0), [0.0, 1800.0, 3600.0], ["0", "30m", "60m"]),
+        (TimeAxis(0.0, 36_000.0), [0.0, 10_800.0, 21_600.0, 32_400.0], ["0", "3h", "6h", "9h"]),
+        (TimeAxis(0.0, 40.0), [0.0, 10.0, 20.0, 30.0, 40.0], ["0", "10s", "20s", "30s", "40s"]),
+    ],
+)
+def test_ticks_of_other_axes(axis, ticks, labels):
+    assert axis.ticks(4) == pytest.approx(ticks)
+    assert [axis.label(tick) for tick in axis.ticks(4)] == labels
+
+
+def test_an_axis_is_rounded_to_its_ticks():
+    assert Axis(0.13, 1.27).rounded(4) == Axis(0.0, 1.5)
+    assert Axis(24.3, 99.1).rounded(8) == Axis(20.0, 100.0)
+    assert LogAxis(0.0834, 4.2).rounded(4) == LogAxis(pytest.approx(0.08), 5.0)
+    assert LogAxis(0.01, 1.0).share(0.1) == pytest.approx(0.5)
+    assert LogAxis(0.01, 1.0).value(0.5) == pytest.approx(0.1)

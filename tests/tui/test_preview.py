@@ -9,6 +9,7 @@ from kanatui.tui.dataset.plan import PlanLine, plan_details, plan_text
 from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.zoom import GlyphZoom
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.widgets.glyphs import GlyphView
 from tests.helpers.app import until
 from tests.helpers.dataset_screen import TINY, go
 from tests.helpers.processes import engines
@@ -38,6 +39,13 @@ async def test_sheet_and_plan_are_those_of_this_very_recipe(open_app):
         shown = screen.one(PreviewPanel).shown
         title = f"U+{ord(shown.characters[1]):04X} · {shown.faces[1]} · image {shown.numbers[1]}"
         await until(pilot, lambda: title in screen.text())
+        await until(pilot, lambda: "3 noise" in screen.text())
+        views = list(screen.app.screen.query(GlyphView))
+        assert [view.is_on_screen for view in views] == [False, True]
+        await pilot.press("down", "down")  # the second step, before and after
+        await until(pilot, lambda: "before rotate" in screen.text())
+        assert "° clockwise" in screen.text()
+        assert all(view.is_on_screen for view in views)
         await pilot.press("right", "escape")
         await until(pilot, lambda: not isinstance(screen.app.screen, GlyphZoom))
         await until(pilot, lambda: screen.one("#preview-sheet").cursor == 2)
@@ -154,7 +162,7 @@ async def test_images_that_take_long_give_way_to_others(open_app, monkeypatch):
         preview, first, ended = screen.one(PreviewPanel), screen.images, []
         usual = preview._ask
 
-        async def never():
+        async def never(recipe):
             monkeypatch.setattr(preview, "_ask", usual)
             try:
                 await asyncio.Event().wait()

@@ -1,12 +1,10 @@
 """The Draw screen: saying what a drawing was, practice, and the samples."""
 
-import numpy as np
 import pytest
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
 from kanatui.evaluation import samples
 from kanatui.kana.alphabet import KANA
-from kanatui.tui.draw.picture import braille_lines
 from kanatui.tui.draw.practice import Practice, in_order, next_wanted
 from kanatui.tui.draw.readings import ReadingRow
 from kanatui.tui.draw.samples import Samples
@@ -15,6 +13,7 @@ from kanatui.tui.widgets.glyphs import GlyphSheet
 from tests.helpers.app import screen_text
 from tests.helpers.board import SIZES, open_board
 from tests.helpers.drawings import STROKES, drawn
+from tests.helpers.sheets import ink, shoot
 
 # --- labelling
 
@@ -193,15 +192,39 @@ async def test_samples_are_exported_and_imported(collected, tmp_path):
         assert len(samples.samples()) == 4
 
 
+async def test_a_sheet_is_printed_read_from_a_photo_and_its_doubts_are_settled(model, tmp_path):
+    characters = "かきくつのり"
+    async with open_board((120, 40)) as at:
+        await at.ready()
+        await open_samples(at, 0)
+        await at.press("g")
+        await at.until(lambda: "A sheet of which characters" in screen_text(at.app))
+        await at.press("ctrl+u", *f"chars:{characters}", "enter")
+        await at.until(lambda: "Write the sheet to which PDF" in screen_text(at.app))
+        await at.press("ctrl+u", *str(tmp_path / "sheet.pdf"), "enter")
+        await at.until(lambda: (tmp_path / "sheet.pdf").exists())
+        # つ stands in the box of き, which the model cannot read as き.
+        shapes = ink(characters)
+        _, photo = shoot(characters, blank=(5,), shapes={**shapes, "き": shapes["つ"]})
+        (tmp_path / "photo.jpg").write_bytes(photo.jpeg)
+        await at.press("h")
+        await at.until(lambda: "Read which photo" in screen_text(at.app))
+        await at.press(*str(tmp_path / "pho"), "right")
+        assert at.app.screen.query_one(Input).value == str(tmp_path / "photo.jpg")
+        await at.press("enter")
+        await at.until(lambda: "doubtful  1" in screen_text(at.app))
+        assert sorted(sample.character for sample in samples.samples()) == sorted("かきくつの")
+        await at.until(lambda: "the model reads つ: y it is right" in screen_text(at.app))
+        await at.press("y")
+        await at.until(lambda: "doubtful" not in screen_text(at.app).split("Samples")[0] and not samples.doubtful())
+        await at.press("h", *str(tmp_path / "photo.jpg"), "enter")
+        await at.until(lambda: "this photo was read before" in screen_text(at.app))
+        assert len(samples.samples()) == 5
+
+
 async def test_no_samples_is_said():
     async with open_board() as at:
         await at.press("s", "x", "l")
         await at.until(lambda: "No samples yet" in screen_text(at.app))
         assert at.app.screen.query_one(OptionList).option_count == 1
         assert list(at.app.screen.query(Samples))
-
-
-def test_braille_draws_eight_dots_a_cell():
-    image = np.zeros((16, 16), dtype=np.uint8)
-    image[0, 0] = image[15, 15] = image[3, 2] = 255
-    assert braille_lines(image, 8) == ["⠁⡀" + "⠀" * 6, "⠀" * 8, "⠀" * 8, "⠀" * 7 + "⢀"]

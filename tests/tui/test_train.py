@@ -11,7 +11,7 @@ from kanatui.training.runs import Run
 from kanatui.tui.train.live import Live
 from kanatui.tui.train.logs import clean, read_from
 from kanatui.tui.train.rows import Gatherer, spark
-from kanatui.tui.train.runlist import RunOptionList
+from kanatui.tui.train.runlist import RunTable
 from kanatui.tui.widgets.axis import Axis
 from kanatui.tui.widgets.form import ParameterForm
 from kanatui.tui.widgets.plot import Plot
@@ -45,10 +45,13 @@ async def test_list_says_how_each_stands():
     crashed_run()
     recorded_run()
     async with opened() as (app, pilot):
-        text = await until(pilot, lambda: "90.0 % / 95.0 %" in screen_text(app) and screen_text(app))
+        text = await until(pilot, lambda: "90.0 %   95.0 %" in screen_text(app) and screen_text(app))
         assert "✓ 1 good" in text and "finished" in text
-        assert "✗ 2 broken" in text and "failed: the loss is no longer" in text
-        assert "✗ 3 crashed" in text and "crashed: process 4000000 is" in text
+        assert "✗ 2 broken" in text and "✗ 3 crashed" in text
+        await pilot.press("down")
+        await until(pilot, lambda: "✗ crashed: process 4000000 is" in screen_text(app))
+        await pilot.press("down")
+        await until(pilot, lambda: "✗ failed: the loss is no longer" in screen_text(app))
         assert "■ 4 recorded" in text and "stopped 15 %" in text
         assert "▆" not in text.split("4 recorded")[0], "one validation is no curve to rise in"
 
@@ -101,14 +104,59 @@ async def test_rename_note_delete():
         assert "The run that was shown here is gone" in screen_text(app)
 
 
+async def test_after_the_watched_run_is_gone_no_other_one_takes_its_place():
+    other = crashed_run()
+    run = make_run("watched")
+    async with opened(size=(80, 24)) as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row.run.id == run.id)
+        run.delete()
+        await until(pilot, lambda: "The run that was shown here is gone" in screen_text(app))
+        app.screen.runs.look()
+        rows = app.screen.runs.rows
+        other.rename("looked at again")
+        await until(pilot, lambda: app.screen.runs.rows != rows)
+        assert app.screen.target is None
+        await pilot.press("c", "d", "e")
+        assert other.status().state == "crashed" and "is gone" in screen_text(app)
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: app.screen.live.row and app.screen.live.row.run.id == other.id)
+
+
+async def test_scores_of_own_samples_are_called_so():
+    events = [json.loads(line) for line in RECORDED.read_text().splitlines()[:-1]]
+    last = next(event for event in reversed(events) if event["event"] == "validation")
+    scores = {"images": 17, "loss": 0.1, "strict": 1.0, "folded": 1.0}
+    held_out = {"images": 300, "loss": 0.3, "strict": 0.8, "folded": 0.905}
+    of_samples = {"time": last["time"], "event": "validation", "step": 90, "samples": scores, "held_out": held_out}
+    best = {"step": 90, "of": "samples", "images": 17, "strict": 1.0, "folded": 1.0}
+    make_run("adapted", events=[of_samples], best=best)
+    async with opened() as (app, pilot):
+        await until(pilot, lambda: "100.0 % / 100.0 %" in screen_text(app))
+        text = await until(pilot, lambda: "held out 80.0 % / 90.5 %" in screen_text(app) and screen_text(app))
+        assert text.count("of 17 own samples") == 2, "in the list and beside it"
+
+
+async def test_a_stop_after_the_epoch_is_taken_back_by_the_same_key():
+    with training() as run:
+        async with opened() as (app, pilot):
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("stopping after this epoch at step"))
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("going on after this epoch"))
+            await pilot.press("e")
+            await until(pilot, lambda: note(app).startswith("stopping after this epoch at step"))
+            assert run.status().active
+
+
 async def test_a_run_at_work_is_not_deleted():
     with training() as run:
         async with opened() as (app, pilot):
+            await until(pilot, lambda: app.screen.target and app.screen.target.state == "running")
+            assert not app.screen.check_action("delete", ())
             await pilot.press("d")
-            await until(pilot, lambda: "Delete run" in screen_text(app))
-            await pilot.press("d")
-            await until(pilot, lambda: "is still running" in screen_text(app))
-            assert run.path.exists()
+            await pilot.pause()
+            assert len(app.screen_stack) == 1 and run.path.exists()
 
 
 async def test_marked_runs_are_laid_over_each_other():
@@ -118,19 +166,21 @@ async def test_marked_runs_are_laid_over_each_other():
     async with opened() as (app, pilot):
         await until(pilot, lambda: "smoothed" in titles(app)[0])
         assert "raw" in titles(app)[0] and "A augmentations changed" in titles(app)[0] and "P paused" in titles(app)[0]
-        app.screen.query_one(RunOptionList).focus()
+        app.screen.query_one(RunTable).focus()
         await pilot.press("down", "space", "down", "space")
-        await until(pilot, lambda: "─x─ five" in titles(app)[0] and "─+─ four" in titles(app)[0])
-        assert "─o─ six" in titles(app)[0] and "raw" not in titles(app)[0]
-        assert "five folded" in titles(app)[1]
+        signs = ["─@─ six", "─*─ five", "─#─ four"]
+        await until(pilot, lambda: all(sign in titles(app)[0] for sign in signs))
+        assert "raw" not in titles(app)[0]
+        assert titles(app)[1].startswith("read right, % · folded  ─@─ six")
         assert "+1 5 five" in screen_text(app) and "+2 4 four" in screen_text(app)
         await pilot.press("enter")
-        await until(pilot, lambda: "─o─ four" in titles(app)[0] and "─x─ five" in titles(app)[0])
+        await until(pilot, lambda: titles(app)[0].startswith("loss  ─#─ four  "))
+        assert "─*─ five" in titles(app)[0], "each keeps its sign and its colour"
         assert titles(app)[0].count("four") == 1, "the run shown is not laid over itself"
-        app.screen.query_one(RunOptionList).focus()
+        app.screen.query_one(RunTable).focus()
         await pilot.press("space", "up", "up", "enter")
-        await until(pilot, lambda: "─o─ six" in titles(app)[0] and "four" not in titles(app)[0])
-        app.screen.query_one(RunOptionList).focus()
+        await until(pilot, lambda: "─@─ six" in titles(app)[0] and "four" not in titles(app)[0])
+        app.screen.query_one(RunTable).focus()
         await pilot.press("down", "down")
         await pilot.press("space", "down", "space", "down", "space", "down", "space")
         await until(pilot, lambda: "cannot be told apart" in screen_text(app))
@@ -144,7 +194,7 @@ async def test_marked_runs_are_laid_over_each_other():
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_a_recorded_run(size, plain):
     recorded_run()
-    async with opened(size, plain=plain) as (app, pilot):
+    async with opened(size, pictures="ascii" if plain else "") as (app, pilot):
         await pilot.press("enter")
         text = await until(
             pilot, lambda: "step 277" in screen_text(app) and "smoothed" in screen_text(app) and screen_text(app)
@@ -155,7 +205,7 @@ async def test_a_recorded_run(size, plain):
         assert any(0x2800 < ord(letter) < 0x2900 for letter in text) is not plain
         assert len(max(text.splitlines(), key=len)) <= size[0]
         await pilot.press("g")
-        await until(pilot, lambda: "images per second" in screen_text(app))
+        await until(pilot, lambda: "learning rate" in screen_text(app))
         await pilot.press("h")
         await until(pilot, lambda: "stopped as asked" in screen_text(app))
         await pilot.press("a")
@@ -166,7 +216,7 @@ async def test_zoom_and_move():
     recorded_run()
     async with opened() as (app, pilot):
         await pilot.press("enter")
-        plot = app.screen.live.charts[0].query_one(Plot)
+        plot = app.screen.live.charts.charts[0].query_one(Plot)
         await until(pilot, lambda: plot.axes[0] == Axis(0.0, 300.0))
         plot.focus()
         await pilot.press("plus", "left")
@@ -185,8 +235,9 @@ async def test_a_chart_in_a_small_window(size):
     async with opened() as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "smoothed" in titles(app)[0])
-        app.screen.live.charts[0].query_one(Plot).focus()
+        app.screen.live.charts.charts[0].query_one(Plot).focus()
         await pilot.resize_terminal(*size)
+        await until(pilot, lambda: any(0x2800 < ord(letter) < 0x2900 for letter in screen_text(app)))
         await pilot.press("up", "down", "left", "right", "plus", "minus", "r")
         await pilot.resize_terminal(120, 40)
         await until(pilot, lambda: "step 277" in screen_text(app))
@@ -242,7 +293,8 @@ async def test_a_refusal_is_shown_with_its_reason():
         async with opened() as (app, pilot):
             await pilot.press("p")
             await until(pilot, lambda: app.screen.live.row.state == "paused")
-            await pilot.press("e")
+            assert "e Stop after epoch" not in screen_text(app) and "p Resume" in screen_text(app)
+            app.screen.live.send("stop_after_epoch", {})  # as from a terminal that has not seen the pause yet
             await until(pilot, lambda: "✗ stop after epoch refused: paused in the middle of an epoch" in note(app))
 
 

@@ -116,10 +116,47 @@ def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_
     _measure([functools.partial(_unknown, model, folder, faces)], as_json)
 
 
+@bench_command.command("glyphs")
+@click.argument("model", required=False)
+@click.option("--columns", type=click.IntRange(4, 64), help="Width of a glyph in cells.  [default: 12]")
+@_json
+def bench_glyphs(model: str | None, columns: int | None, as_json: bool) -> None:
+    """Show glyphs in cells, each way: how true, how readable, how many bytes, how fast. Takes half a minute.
+
+    MODEL is a run, latest, a weights file, or default (used if none is given).
+    """
+    _measure([functools.partial(_glyphs, model, columns)], as_json)
+
+
+@bench_command.command("sheets")
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the photos.")
+@click.option("--adapt", "writers", type=click.IntRange(1), metavar="N", help="Adapt to a sheet of each of N writers.")
+@click.option("--minutes", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="How long to adapt.")
+@click.option("--unseen", is_flag=True, help="Adapt to half of the characters, and score the others.")
+@click.option("--model", "reference", metavar="MODEL", help="A run, latest, a weights file, or default.")
+@_json
+def bench_sheets(
+    folder: Path | None,
+    seed: int,
+    writers: int | None,
+    minutes: float,
+    unseen: bool,
+    reference: str | None,
+    as_json: bool,
+) -> None:
+    """Fill sheets, photograph them in 12 scenes from easy to hard, and read them. Takes a minute.
+
+    DIR holds drawings, LABEL/WRITER.png; without it, boxes are filled in a face. With --adapt, measure instead what one
+    sheet does for the writers whom the model reads worst; that takes two minutes each.
+    """
+    _measure([functools.partial(_sheets, folder, seed, writers, minutes, unseen, reference)], as_json)
+
+
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
-    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 3 minutes."""
+    """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 5 minutes."""
     _measure([_tui], as_json)
 
 
@@ -128,7 +165,7 @@ def bench_tui(as_json: bool) -> None:
 @_json
 def bench_all(full: bool, as_json: bool) -> None:
     """Run all of these benchmarks."""
-    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _tui], as_json)
+    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _glyphs, _tui], as_json)
 
 
 def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
@@ -193,6 +230,29 @@ def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[
 
     with _stages() as on_stage:
         return unknown.measure_unknown(chosen_weights(model), folder, faces.split(",") if faces else [], on_stage)
+
+
+def _glyphs(model: str | None = None, columns: int | None = None) -> list[Figure]:
+    from kanatui.cli.bench import glyphs
+    from kanatui.cli.options import chosen_weights
+
+    with _stages() as on_stage:
+        return glyphs.measure_glyphs(chosen_weights(model), columns or glyphs.COLUMNS, on_stage)
+
+
+def _sheets(
+    folder: Path | None, seed: int, writers: int | None, minutes: float, unseen: bool, reference: str | None
+) -> list[Figure]:
+    from kanatui.cli.bench.sheets import measure_adapting, measure_scenes
+    from kanatui.cli.options import chosen_weights
+    from kanatui.core.errors import UsageError
+
+    with _stages() as on_stage:
+        if not writers:
+            return measure_scenes(folder, seed, on_stage)
+        if folder is None:
+            raise UsageError("bench sheets --adapt: name the folder of the writers' drawings, LABEL/WRITER.png")
+        return measure_adapting(folder, chosen_weights(reference), writers, minutes, unseen, on_stage)
 
 
 def _tui() -> list[Figure]:

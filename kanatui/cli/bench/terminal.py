@@ -22,8 +22,9 @@ from kanatui.core.errors import KanatuiError
 _QUERIES = {
     b"\x1b[?2026$p": b"\x1b[?2026;2$y",  # synchronized output: supported, off
     b"\x1b[?2048$p": b"\x1b[?2048;0$y",  # in-band resize: not supported
+    b"\x1b[c": b"\x1b[?62;22c",  # primary device attributes: a VT220 with colours
 }
-"""Textual's queries to the terminal at the start, and the answers of a plain terminal."""
+"""Queries to the terminal at the start, and the answers of a plain terminal."""
 
 
 def _surroundings() -> dict[str, str]:
@@ -35,9 +36,23 @@ class Terminal:
     """Runs a command on a pseudo-terminal and records its output with times."""
 
     def __init__(
-        self, command: Sequence[str], columns: int = 120, lines: int = 40, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        columns: int = 120,
+        lines: int = 40,
+        environment: Mapping[str, str] | None = None,
+        answers: Mapping[bytes, bytes] = _QUERIES,
     ) -> None:
-        """Start the command in a new session, with the pseudo-terminal as its controlling terminal."""
+        """Start the command in a new session, with the pseudo-terminal as its controlling terminal.
+
+        Args:
+            command: the program and its arguments.
+            columns: width of the terminal in cells.
+            lines: its height.
+            environment: variables that differ from this process's.
+            answers: what the terminal answers to which queries.
+        """
+        self._answers = answers
         self._main, inner = os.openpty()
         self.resize(columns, lines)
         self.started = time.perf_counter()
@@ -92,7 +107,7 @@ class Terminal:
             self._output += data
             self._times.append((len(self._output), time.perf_counter()))
             self._lock.notify_all()
-        for query, answer in _QUERIES.items():
+        for query, answer in self._answers.items():
             if query in data:
                 self.write(answer)
 

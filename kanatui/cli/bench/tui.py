@@ -16,6 +16,7 @@ from kanatui.cli.bench.figures import Figure, percentile
 from kanatui.cli.bench.terminal import Terminal
 from kanatui.core import paths, processes
 from kanatui.core.errors import KanatuiError
+from kanatui.tui.terminal import CHOICES, VARIABLE
 
 COLUMNS, LINES = 120, 40
 
@@ -24,6 +25,7 @@ _IDLE_SECONDS = 10.0
 _WATCH_SECONDS = 30.0
 _KEY_ROUNDS = 20
 _PREVIEWS = 20
+_SHEETS = 3
 _EVENTS = 100_000
 _BETWEEN_KEYS = 0.3
 _TRAINING = "while training"
@@ -33,7 +35,7 @@ OnProgress = Callable[[str], None]
 
 
 def measure_tui(on_progress: OnProgress) -> list[Figure]:
-    """Measure the app in a temporary home that shares the user's cache of masters; takes about three minutes.
+    """Measure the app in a temporary home that shares the user's cache of masters; takes about five minutes.
 
     Raises:
         KanatuiError: the app or the training that it watches did not start.
@@ -44,6 +46,9 @@ def measure_tui(on_progress: OnProgress) -> list[Figure]:
         figures.append(_first_paint(environment))
         on_progress("idle traffic and the preview")
         figures += _idle_and_preview(environment)
+        for way in CHOICES[1:]:
+            on_progress(f"the sheet in {way}")
+            figures += _sheet({**environment, VARIABLE: way}, way)
         on_progress("drawing")
         figures.append(_drawing(environment))
         on_progress("attaching to a long run")
@@ -116,6 +121,21 @@ def _idle_and_preview(environment: Mapping[str, str]) -> list[Figure]:
         Figure("idle traffic", idle, "bytes/s", 20.0),
         Figure("preview, key to last paint (median)", 1000 * statistics.median(times), "ms", 200.0, _ms(times), sheet),
     ]
+
+
+def _sheet(environment: Mapping[str, str], way: str) -> list[Figure]:
+    """Measure the bytes of a new sheet of glyphs that are shown one way."""
+    with _open(environment) as terminal:
+        terminal.wait_for("[1 Dataset]")
+        terminal.wait_until_quiet(5.0, 60.0)
+        terminal.press("\x1b")  # leave the form, which takes letters
+        time.sleep(_SETTLED)
+        sizes = []
+        for _ in range(_SHEETS):
+            before = terminal.press("r")
+            terminal.wait_until_quiet(_SETTLED, since=before)
+            sizes.append((terminal.painted - before) / 1000)
+    return [Figure.median(f"a new sheet in {way}", sizes, "kB", note=f"{COLUMNS}×{LINES}")]
 
 
 def _drawing(environment: Mapping[str, str]) -> Figure:

@@ -11,6 +11,7 @@ JOBS = {
     "layout": "kanatui.engine.jobs.planning:layout",
     "rate": "kanatui.engine.jobs.preview:rate",
     "sheet": "kanatui.engine.jobs.preview:sheet",
+    "stages": "kanatui.engine.jobs.stages:stages",
     "before_after": "kanatui.engine.jobs.preview:before_after",
     "evaluate": "kanatui.engine.jobs.evaluate:evaluate",
     "pictures": "kanatui.engine.jobs.evaluate:pictures",
@@ -19,6 +20,8 @@ JOBS = {
     "reader": "kanatui.engine.jobs.recognize:reader",
     "recognize": "kanatui.engine.jobs.recognize:recognize",
     "read": "kanatui.engine.jobs.read:read",
+    "make_sheet": "kanatui.engine.jobs.sheets:make_sheet",
+    "take_in": "kanatui.engine.jobs.sheets:take_in",
     "glyphs": "kanatui.engine.jobs.recognize:glyphs",
 }
 

@@ -36,7 +36,8 @@ def pictures(context: Context, arguments: Mapping[str, Any], report: Reporter) -
     """Open images of an ``evaluation`` (its JSON file), by the places of their ``records``.
 
     Returns:
-        ``images`` uint8 [n, S, S], at most :data:`MOST_PICTURES`; {"errors": a reason for each image that is missing}.
+        ``images`` uint8 [n, S, S], at most :data:`MOST_PICTURES`; {"origins": how each was made, "errors": a
+        reason for each that is missing}.
     """
     from kanatui.evaluation.evaluate import open_pictures
     from kanatui.evaluation.store import read_evaluation
@@ -51,5 +52,5 @@ def pictures(context: Context, arguments: Mapping[str, Any], report: Reporter) -
         return context.stream(Recipe.from_dict(spec["recipe"]), report)
 
     evaluation = read_evaluation(Path(arguments["evaluation"]))
-    images, errors = open_pictures(evaluation, arguments["records"][:MOST_PICTURES], opener)
-    return Answer({"errors": errors}, {"images": images})
+    images, origins, errors = open_pictures(evaluation, arguments["records"][:MOST_PICTURES], opener)
+    return Answer({"origins": origins, "errors": errors}, {"images": images})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kanatui.core.blocks import shrink
@@ -16,7 +17,7 @@ from kanatui.core.units import counted
 from kanatui.dataset.layout import Layout
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import master_em
-from kanatui.dataset.source import Images
+from kanatui.dataset.source import Images, Indices
 from kanatui.dataset.sparse import spread
 from kanatui.dataset.stream import drawn_exactly, finished
 from kanatui.engine.context import Context, Reporter
@@ -35,49 +36,65 @@ def sheet(context: Context, arguments: Mapping[str, Any], report: Reporter) -> A
     than the recipe's size.
 
     Returns:
-        ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
+        ``images``: uint8 [n, H, W]; ``characters``, ``faces`` (ids), ``numbers`` and ``indices`` of each.
     """
-    layout = _laid_out(context, Recipe.from_dict(arguments["recipe"]), report)
-    table = layout.plan.rows(spread(layout.plan, arguments["count"], arguments.get("draw", 0)))
-    images = _shrunk(_images(context, layout, table, report), arguments.get("side"))
-    return Answer(_captions(layout, table), {"images": images})
+    layout = laid_out(context, Recipe.from_dict(arguments["recipe"]), report)
+    indices = spread(layout.plan, arguments["count"], arguments.get("draw", 0))
+    table = layout.plan.rows(indices)
+    images = _shrunk(drawn_images(context, layout, table, report), arguments.get("side"))
+    return Answer(_captions(layout, table, indices), {"images": images})
 
 
 def before_after(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """Draw ``count`` images with the ``recipe``'s first ``step`` steps, and the same images with the next one too.
 
     Returns:
-        ``before`` and ``after``: uint8 [n, H, W]; ``characters``, ``faces`` (ids) and ``numbers`` of each.
+        ``before`` and ``after``: uint8 [n, H, W]; ``characters``, ``faces`` (ids), ``numbers`` and ``indices`` of each.
     """
     recipe, step = Recipe.from_dict(arguments["recipe"]), arguments["step"]
     if not 0 <= step < len(recipe.augments):
         raise IndexError(f"no step {step}: the recipe has {counted(len(recipe.augments), 'step')}, counted from 0")
     first, second = (recipe.but(augments=recipe.augments[:end]) for end in (step, step + 1))
-    before, after = _laid_out(context, first, report), _laid_out(context, second, report)
+    before, after = laid_out(context, first, report), laid_out(context, second, report)
     indices = spread(after.plan, arguments["count"], arguments.get("draw", 0))
     table = after.plan.rows(indices)
     multiplied = recipe.mode == "grid" and len(after.plan.placements) > len(before.plan.placements)
-    earlier = _ungrown(before, after, table) if multiplied else before.plan.rows(indices)
+    earlier = ungrown(before, after, table) if multiplied else before.plan.rows(indices)
     arrays = {
-        "before": _images(context, before, earlier, report),
-        "after": _images(context, after, table, report),
+        "before": drawn_images(context, before, earlier, report),
+        "after": drawn_images(context, after, table, report),
     }
-    return Answer(_captions(after, table), arrays)
+    return Answer(_captions(after, table, indices), arrays)
 
 
-def _ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
+def ungrown(before: Layout, after: Layout, table: GlyphTable) -> GlyphTable:
     """Return for each row of ``table`` the row of ``before``'s grid from which ``after``'s last placement made it."""
-    grid = GlyphTable.blank(len(before.faces))
-    grid.rows["face"] = np.arange(len(grid))
-    for placement, _ in before.plan.placements:
-        grid = placement.grid(grid)
-    grid.rows["number"] = np.arange(len(grid))
-    # A placement multiplies rows and does not change their other columns, so the number identifies each row's origin.
-    origin = after.plan.placements[-1][0].grid(grid)["number"]
-    rows = grid.rows[origin[table["number"]]]
+    return in_grid(before, origins(before, after)[table["number"]], table)
+
+
+def in_grid(layout: Layout, numbers: npt.NDArray[np.integer[Any]], table: GlyphTable) -> GlyphTable:
+    """Return the rows with these numbers in a layout's grid; ``table`` says which images they are rows of."""
+    rows = _grid(layout).rows[numbers]
     for column in ("number", "character", "key"):
         rows[column] = table[column]
     return GlyphTable(rows)
+
+
+def origins(before: Layout, after: Layout) -> npt.NDArray[np.integer[Any]]:
+    """Return for each number in ``after``'s grid that of the row in ``before``'s from which its last placement made it.
+
+    A placement multiplies rows and does not change their other columns, so the number identifies each row's origin.
+    """
+    return after.plan.placements[-1][0].grid(_grid(before))["number"]
+
+
+def _grid(layout: Layout) -> GlyphTable:
+    grid = GlyphTable.blank(len(layout.faces))
+    grid.rows["face"] = np.arange(len(grid))
+    for placement, _ in layout.plan.placements:
+        grid = placement.grid(grid)
+    grid.rows["number"] = np.arange(len(grid))
+    return grid
 
 
 def rate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
@@ -90,7 +107,7 @@ def rate(context: Context, arguments: Mapping[str, Any], report: Reporter) -> An
     recipe = Recipe.from_dict(arguments["recipe"])
     key = recipe.but(seed=0, images_per_character=1).fingerprint()
     if key not in context.rates:
-        context.rates[key] = _measure(context, _laid_out(context, recipe, report), report)
+        context.rates[key] = _measure(context, laid_out(context, recipe, report), report)
     return Answer({"rate": context.rates[key], "workers": usable_cores()})
 
 
@@ -117,13 +134,15 @@ def _drawing(
     return context.sparse.renderer(layout, table, functools.partial(report, text=_FETCHING)).placed
 
 
-def _laid_out(context: Context, recipe: Recipe, report: Reporter) -> Layout:
+def laid_out(context: Context, recipe: Recipe, report: Reporter) -> Layout:
+    """Lay a recipe out, and begin to draw its masters ahead of their use."""
     layout = context.layout(recipe, report)
     context.prefetcher.want(layout, master_em(recipe.image_size))
     return layout
 
 
-def _images(context: Context, layout: Layout, table: GlyphTable, report: Reporter) -> Images:
+def drawn_images(context: Context, layout: Layout, table: GlyphTable, report: Reporter) -> Images:
+    """Draw rows with all of a recipe's augmentations: uint8 [n, H, W]."""
     report(0, 1, "drawing")
     return context.sparse.images(layout, table, functools.partial(report, text=_FETCHING))
 
@@ -134,9 +153,10 @@ def _shrunk(images: Images, side: int | None) -> Images:
     return np.stack([shrink(image, side) for image in images])
 
 
-def _captions(layout: Layout, table: GlyphTable) -> dict[str, Any]:
+def _captions(layout: Layout, table: GlyphTable, indices: Indices) -> dict[str, Any]:
     return {
         "characters": "".join(map(chr, table["character"].tolist())),
         "faces": [layout.faces[i].id for i in table["face"].tolist()],
         "numbers": table["number"].tolist(),
+        "indices": indices.tolist(),
     }

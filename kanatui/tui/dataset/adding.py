@@ -16,7 +16,9 @@ from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 from typing_extensions import override
 
+from kanatui.tui.keys import asks
 from kanatui.tui.widgets.dialogs import Confirm, Details
+from kanatui.tui.widgets.filter import Filterable, FilterLine, searchable
 from kanatui.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 _NAME_CELLS = 16
 
 
-class AddStep(ModalScreen[str | Path | None]):
+class AddStep(ModalScreen[str | Path | None], Filterable):
     """A list of augmentations. Returns the chosen one's id, or the file of a plugin to trust from now on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,12 +40,15 @@ class AddStep(ModalScreen[str | Path | None]):
         self._registry = registry
         self._ids = sorted(registry.augmentations)
         self._modules = [module for module in registry.modules if module.state in ("failed", "untrusted")]
+        self._all = self._lines()
+        self._shown = list(range(len(self._all)))
 
     @override
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Label("Add an augmentation", classes="title")
-            yield OptionList(*map(Option, self._lines()))
+            yield OptionList(*map(Option, self._all))
+            yield FilterLine(id="steps-filter")
             yield KeyBar()
 
     def _lines(self) -> list[Content]:
@@ -59,30 +64,39 @@ class AddStep(ModalScreen[str | Path | None]):
             module.name, f"✗ {module.state}", hint if module.state == "failed" else f"{module.location} · {hint}"
         )
 
+    @on(FilterLine.Changed)
+    def _narrow(self) -> None:
+        """List what has the words looked for."""
+        self._shown = self.terms.among([searchable([line.plain]) for line in self._all])
+        listed = self.query_one(OptionList)
+        listed.set_options(Option(self._all[index]) for index in self._shown)
+        listed.highlighted = 0 if self._shown else None
+        self.filter_line.count(len(self._shown), len(self._all))
+
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
-        if event.option_index < len(self._ids):
-            self.dismiss(self._ids[event.option_index])
+        index = self._shown[event.option_index]
+        if index < len(self._ids):
+            self.dismiss(self._ids[index])
             return
-        module = self._modules[event.option_index - len(self._ids)]
+        module = self._modules[index - len(self._ids)]
         if module.state == "untrusted":
             self.action_trust()
         else:
             self.app.push_screen(Details(f"{module.location}: {module.error}", module.traceback))
 
+    @asks
     @work
     async def action_trust(self) -> None:
         """Ask whether the untrusted plugin file under the cursor may run from now on."""
-        index = (self.query_one(OptionList).highlighted or 0) - len(self._ids)
+        place = self.query_one(OptionList).highlighted
+        index = -1 if place is None else self._shown[place] - len(self._ids)
         if index < 0 or self._modules[index].state != "untrusted":
             self.notify("this line is not an untrusted plugin")
             return
         file = self._modules[index].location
         question = f"Run the code in {file} whenever kanatui starts?\nYou will be asked again if the file changes."
-        if (
-            await self.app.push_screen_wait(Confirm(question, {"trust": "Trust", "cancel": "Cancel"}, "cancel"))
-            == "trust"
-        ):
+        if await self.app.push_screen_wait(Confirm(question, {"trust": "Trust"}, danger="trust")) == "trust":
             self.dismiss(Path(file))
 
 

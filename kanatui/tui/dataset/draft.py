@@ -86,7 +86,11 @@ class Draft:
 
     def with_field(self, name: str, value: Any) -> Self:
         """Return a copy with one recipe field set; the value is not checked."""
-        return dataclasses.replace(self, fields={**self.fields, name: value})
+        return self.with_fields({name: value})
+
+    def with_fields(self, values: Mapping[str, Any]) -> Self:
+        """Return a copy with recipe fields set; the values are not checked. Itself if there are none."""
+        return dataclasses.replace(self, fields={**self.fields, **values}) if values else self
 
     def with_faces(self, known: Sequence[Face], ticked: Iterable[str]) -> Self:
         """Return a copy with these faces; the patterns stay as they are if they select the same faces."""

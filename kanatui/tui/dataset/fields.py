@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from textual import on
@@ -15,8 +16,10 @@ from kanatui.core.errors import UsageError
 from kanatui.dataset.recipe import Recipe, recipe_files
 from kanatui.kana.sets import parse_characters
 from kanatui.tui.dataset.draft import Draft
-from kanatui.tui.dataset.messages import Edited
+from kanatui.tui.dataset.messages import Change, Edited
 from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.picklist import PickList
+from kanatui.tui.words import in_the_app
 
 _ELSEWHERE = "faces"
 """The field that has its own tab."""
@@ -38,23 +41,29 @@ class RecipePanel(VerticalScroll, can_focus=False):
 
     @override
     def compose(self) -> ComposeResult:
-        yield Select(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")
+        yield PickList(self._choices(), value=self._origin(), allow_blank=False, compact=True, id="recipe-picker")
         yield Static(self._mark(), id="recipe-mark", markup=False)
         declared = {name: field for name, field in Recipe.parameters().items() if name != _ELSEWHERE}
-        yield ParameterForm(declared, self._draft.fields, id="recipe-fields")
+        yield ParameterForm(declared, self._draft.fields, {"characters": _wrong_characters}, id="recipe-fields")
 
-    def show(self, draft: Draft) -> None:
-        """Show a draft's fields; text being typed that is not valid yet stays."""
+    @property
+    def form(self) -> ParameterForm:
+        """The recipe's fields."""
+        return self.query_one(ParameterForm)
+
+    def show(self, draft: Draft, reset: bool = False) -> None:
+        """Show a draft; its values come from the fields themselves, unless it is another one (``reset``)."""
         relisted = draft.origin.name != self._draft.origin.name
         self._draft = draft
         if relisted:
             self.list_recipes()
         self.query_one("#recipe-mark", Static).update(self._mark())
-        form = self.query_one(ParameterForm)
-        for name, value in form.values.items():
-            # Text being typed that is not valid yet stays.
-            if name not in form.errors and value != draft.fields[name]:
-                form.set_value(name, draft.fields[name])
+        if reset:
+            self.form.reset(draft.fields)
+
+    def settle(self) -> Change:
+        """Return the change by what the fields show at this moment, ahead of messages under way."""
+        return _with_fields(self.form.settle())
 
     def list_recipes(self) -> None:
         """List the recipes again, after one was saved or picked."""
@@ -84,10 +93,16 @@ class RecipePanel(VerticalScroll, can_focus=False):
     @on(ParameterForm.Changed)
     def _change(self, event: ParameterForm.Changed) -> None:
         event.stop()
-        if event.name == "characters":
-            try:
-                parse_characters(event.value)
-            except UsageError as error:
-                event.form.reject(event.name, str(error).removeprefix("--"))
-                return
-        self.post_message(Edited(self._draft.with_field(event.name, event.value)))
+        self.post_message(Edited(_with_fields({event.name: event.value})))
+
+
+def _with_fields(values: Mapping[str, Any]) -> Change:
+    return lambda draft: draft.with_fields(values)
+
+
+def _wrong_characters(text: str) -> str:
+    try:
+        parse_characters(text)
+    except UsageError as error:
+        return in_the_app(error)
+    return ""

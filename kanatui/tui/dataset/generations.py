@@ -45,6 +45,7 @@ class Generations(Vertical):
         self._processes: list[subprocess.Popen[bytes]] = []
         self._found: list[Entry] = []
         self._watched = ""
+        self._stopping: set[str] = set()
         self._looks = 0
 
     @override
@@ -83,7 +84,9 @@ class Generations(Vertical):
         for entry in found:
             self._tell_end(before.get(entry.name), entry)
         data, app = self.current, host(self)
-        self._line.show(data, self._pace.rate(data) if data else 0.0, app.ascii)
+        self._stopping &= {entry.name for entry in found if entry.active}
+        rate, stopping = (self._pace.rate(data), data.name in self._stopping) if data else (0.0, False)
+        self._line.show(data, rate, app.ascii, stopping)
         self.post_message(self.Looked(found))
 
     def _tell_end(self, before: Entry | None, now: Entry) -> None:
@@ -97,6 +100,10 @@ class Generations(Vertical):
     async def generate(self, recipe: Recipe, name: str) -> None:
         """Start writing a data set in its own process."""
         await self._begin(name, lambda: generation.generate(recipe, name))
+
+    def is_stopping(self, data: Entry) -> bool:
+        """Whether a generation was told to stop and has not ended yet."""
+        return data.name in self._stopping
 
     async def resume(self, data: Entry) -> None:
         """Resume a stopped or failed generation."""
@@ -119,7 +126,8 @@ class Generations(Vertical):
             host(self).tell_problem(error)
             return
         self._watched = data.name
-        self.notify(f"stopping {data.name}: finished images are kept")
+        self._stopping.add(data.name)
+        self._take(self._found)  # the line says so before the process has noticed
         self.look()
 
     async def delete(self, data: Entry) -> None:

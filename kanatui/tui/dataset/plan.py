@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,18 +11,34 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
+from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError, Superseded
 from kanatui.core.units import bytes_text, counted, duration
+from kanatui.dataset.recipe import Recipe
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Details
+from kanatui.tui.words import in_the_app
 
 _ASKS_AFTER = 0.05
 """Seconds to wait, so that the preview asks the engine first."""
 
 _IDLE_BEFORE_RATE = 0.5
 """Seconds without a change before the rate is measured, which keeps the engine busy for a quarter of a second."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Takes:
+    """What writing a data set takes, as estimated."""
+
+    images: int
+    bytes: int
+    seconds: float
+
+    @override
+    def __str__(self) -> str:
+        return f"{counted(self.images, 'image')}, {bytes_text(self.bytes)}, about {duration(self.seconds)}"
 
 
 class PlanLine(Static, can_focus=True):
@@ -33,7 +50,9 @@ class PlanLine(Static, can_focus=True):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("… planning", markup=False, **options)
+        self._draft: Draft | None = None
         self._layout: Mapping[str, Any] | None = None
+        self._rate: Mapping[str, Any] | None = None
         self._error = ""
 
     @property
@@ -43,9 +62,15 @@ class PlanLine(Static, can_focus=True):
 
     def follow(self, draft: Draft) -> None:
         """Show the plan of a draft; the old figures disappear at once."""
-        self._layout, self._error = None, ""
+        self._draft, self._layout, self._rate, self._error = draft, None, None, ""
         self.update(Content.styled("… planning", "$text-muted"))
         self._ask(draft)
+
+    def refuse(self, error: str) -> None:
+        """Show why there is no plan: a field is invalid."""
+        self.workers.cancel_group(self, "plan")
+        self._draft = None
+        self._fail(error)
 
     @work(exclusive=True, group="plan")
     async def _ask(self, draft: Draft) -> None:
@@ -55,22 +80,41 @@ class PlanLine(Static, can_focus=True):
         try:
             recipe = draft.recipe()
             layout = (await engine.ask("layout", slot="layout", recipe=recipe.to_dict())).data
-            self._settle(layout, recipe.image_size, None)
+            self._settle(draft, layout, None)
             await asyncio.sleep(_IDLE_BEFORE_RATE)
             rate = (await engine.ask("rate", slot="rate", recipe=recipe.to_dict())).data
-            self._settle(layout, recipe.image_size, rate)
+            self._settle(draft, layout, rate)
         except Superseded:
             return
         except KanatuiError as error:
-            self._fail(str(error).removeprefix("--"))
+            if draft is self._draft:
+                self._fail(in_the_app(error))
+
+    async def takes(self, recipe: Recipe) -> Takes:
+        """Return what writing a recipe's data set takes, as planned or, if that has not come yet, planned now.
+
+        Raises:
+            EngineError: it cannot be planned.
+        """
+        layout, rate = self._layout, self._rate
+        if self._draft is None or layout is None or self._draft.recipe().to_dict() != recipe.to_dict():
+            layout, rate = None, None
+        engine = host(self).engine("preview")
+        if layout is None:
+            layout = (await engine.ask("layout", recipe=recipe.to_dict())).data
+        if rate is None:
+            rate = (await engine.ask("rate", recipe=recipe.to_dict())).data
+        return Takes(layout["images"], layout["bytes"], _seconds(layout["images"], rate))
 
     def _fail(self, error: str) -> None:
         self._layout, self._error = None, error
         self.update(Content.styled(f"✗ no plan: {error}", "$text-error"))
 
-    def _settle(self, layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any] | None) -> None:
-        self._layout, self._error = layout, ""
-        self.update(Content(plan_text(layout, image_size, rate)))
+    def _settle(self, draft: Draft, layout: Mapping[str, Any], rate: Mapping[str, Any] | None) -> None:
+        """Show a plan, unless it is that of an older draft."""
+        if draft is self._draft:
+            self._layout, self._rate, self._error = layout, rate, ""
+            self.update(Content(plan_text(layout, draft.fields["image_size"], rate)))
 
     def on_click(self) -> None:
         self.action_why()
@@ -112,7 +156,11 @@ def plan_text(layout: Mapping[str, Any], image_size: int, rate: Mapping[str, Any
 def _time(images: int, rate: Mapping[str, Any] | None) -> str:
     if rate is None:
         return "time …"
-    return f"about {duration(images / max(rate['rate'] * rate['workers'], 1e-9))}"
+    return f"about {duration(_seconds(images, rate))}"
+
+
+def _seconds(images: int, rate: Mapping[str, Any]) -> float:
+    return float(images / max(rate["rate"] * rate["workers"], 1e-9))
 
 
 def plan_details(layout: Mapping[str, Any]) -> str:

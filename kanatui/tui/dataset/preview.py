@@ -16,9 +16,10 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.dataset.draft import Draft
-from kanatui.tui.dataset.zoom import GlyphZoom
+from kanatui.tui.dataset.zoom import GlyphZoom, Stages
 from kanatui.tui.host import host
 from kanatui.tui.widgets.glyphs import GlyphSheet
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.engine.client import Answer
@@ -29,10 +30,6 @@ _DEBOUNCE = 0.02
 _PATIENCE = 0.5
 """Seconds that pending images may still take when newer ones are wanted. Cached glyphs need a fifth of that, so a held
 key shows its effect; images whose glyphs must be rendered first are cancelled."""
-
-_TILE, _SMALL_TILE = 16, 12
-"""Initial columns of a glyph, in a wide preview and in a narrow one."""
-_ROOMY = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +42,10 @@ class PreviewImages:
     characters: Sequence[str]
     faces: Sequence[str]
     numbers: Sequence[int]
+    indices: Sequence[int]
+    """Which images of the data set they are."""
+    recipe: dict[str, Any]
+    """The recipe that they are of, with the step that is compared."""
 
     def title(self, index: int) -> str:
         """Return an image's character, code point, face and number in one line."""
@@ -119,8 +120,9 @@ class PreviewPanel(Vertical):
     async def _draw(self) -> None:
         about = self._about()  # now: it may have changed when the answer comes
         try:
+            recipe = self._draft.recipe(including=self._compared).to_dict()
             async with asyncio.timeout(None) as self._limit:
-                answer = await self._ask()
+                answer = await self._ask(recipe)
         except KanatuiError as error:
             self._fail(error)
             return
@@ -128,17 +130,18 @@ class PreviewPanel(Vertical):
             self._limit = None
         data, arrays = answer.data, answer.arrays
         first = arrays["images"] if "images" in arrays else arrays["before"]
-        self.shown = PreviewImages(first, arrays.get("after"), data["characters"], data["faces"], data["numbers"])
+        self.shown = PreviewImages(
+            first, arrays.get("after"), data["characters"], data["faces"], data["numbers"], data["indices"], recipe
+        )
         self._about_line.update(about)
         self._lay_out()
         if self.has_class("failed"):
             self.remove_class("failed")
             self.call_after_refresh(self.draw)  # the sheet regains the lines of the error
 
-    async def _ask(self) -> Answer:
+    async def _ask(self, recipe: dict[str, Any]) -> Answer:
         engine = host(self).engine("preview")
         step = self._compared
-        recipe = self._draft.recipe(including=step).to_dict()
         wanted: dict[str, Any] = {"recipe": recipe, "count": self._count, "draw": self._draws}
         if step is None:
             return await engine.ask("sheet", on_progress=self._progress, **wanted)
@@ -163,7 +166,7 @@ class PreviewPanel(Vertical):
 
     def _fail(self, error: KanatuiError) -> None:
         details = getattr(error, "details", "")
-        text = str(error).removeprefix("--")
+        text = in_the_app(error)
         self.shown = None
         self.sheet.say("")
         self.add_class("failed")
@@ -228,20 +231,39 @@ class PreviewPanel(Vertical):
         return title if self.shown.after is None else f"{title} · {self._caption(entry).partition(' ')[2]}"
 
     def on_resize(self) -> None:
-        if self.shown is None:
-            self.sheet.tile = _TILE if self.size.width >= _ROOMY else _SMALL_TILE
         if self.shown is None or len(self.shown.images) != self._count:
             self.draw()
         elif self.comparing:
             self._lay_out()
+
+    @on(GlyphSheet.Resized)
+    def _fill(self, event: GlyphSheet.Resized) -> None:
+        """Draw as many images as fit now."""
+        event.stop()
+        self.on_resize()
 
     @on(GlyphSheet.Selected)
     @work
     async def _zoom(self, event: GlyphSheet.Selected) -> None:
         if self.shown is not None:
             titles = [self._title(entry) for entry in self._order]
-            last = await self.app.push_screen_wait(GlyphZoom(self._pictures(), titles, event.index))
+            order, shown = self._order, self.shown
+
+            async def stages(place: int) -> Stages | None:
+                entry = order[place]
+                return None if entry is None else await self._stages_of(shown, entry[0])
+
+            last = await self.app.push_screen_wait(GlyphZoom(self._pictures(), titles, event.index, stages))
             self.sheet.cursor = last if last is not None else event.index
+
+    async def _stages_of(self, shown: PreviewImages, index: int) -> Stages:
+        answer = (
+            await host(self)
+            .engine("preview")
+            .ask("stages", slot="stages", recipe=shown.recipe, index=shown.indices[index])
+        )
+        steps = answer.data["steps"]
+        return Stages(answer.arrays["images"], [step["plugin"] for step in steps], [step["drawn"] for step in steps])
 
 
 def _row(row: list[int], with_step: bool, columns: int) -> list[tuple[int, bool] | None]:

@@ -9,9 +9,10 @@ from typing import Any
 from textual.content import Content
 from textual.widgets import Static
 
-from kanatui.core.storage import last_line
 from kanatui.core.units import bytes_text, duration, percent
 from kanatui.dataset.catalogue import Entry
+from kanatui.dataset.generation import last_words
+from kanatui.tui.words import in_the_app
 
 _WINDOW = 20.0
 """Seconds over which the rate is averaged, because the workers finish their shards in bursts."""
@@ -57,30 +58,33 @@ class GenerationLine(Static):
         self.data: Entry | None = None
         self.display = False
 
-    def show(self, data: Entry | None, rate: float, plain: bool) -> None:
+    def show(self, data: Entry | None, rate: float, plain: bool, stopping: bool = False) -> None:
         """Show a data set's progress.
 
         Args:
             data: the data set; None hides the line.
             rate: images per second, 0 if unknown.
             plain: draw the bar with plain characters.
+            stopping: whether it was told to end.
         """
         self.data = data
         self.display = data is not None
-        text = generation_text(data, rate, plain) if data else ""
+        text = generation_text(data, rate, plain, stopping) if data else ""
         if str(self.content) != text:  # an unchanged line sends nothing to the terminal
             self.update(Content(text))
 
 
-def generation_text(data: Entry, rate: float, plain: bool = False) -> str:
-    """Return a generation's progress in one line; ``rate`` in images per second."""
+def generation_text(data: Entry, rate: float, plain: bool = False, stopping: bool = False) -> str:
+    """Return a generation's progress in one line; ``rate`` in images per second, ``stopping``: it was told to end."""
     head = f"{SYMBOLS[data.state]} {data.name}"
     if data.state == "failed":
-        return f"{head} failed: {data.reason} (R: resume)"
+        return f"{head} failed: {in_the_app(data.reason)} (R: resume)"
     if data.state == "stopped":
         return f"{head} stopped at {percent(data.share)} (R: resume)"
+    if stopping and data.active:
+        return f"{head}: stopping at {percent(data.share)}; finished shards are kept"
     if data.state == "starting":
-        return f"{head}: {last_line(data.log) or 'starting'} (c: stop)"
+        return f"{head}: {last_words(data.name) or 'starting its process'} (c: stop)"
     left = f" · {duration((data.images - data.done) / rate)} left" if rate else ""
     speed = f" · {rate:,.0f} images/s" if rate else ""
     return (

@@ -6,23 +6,26 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import OptionList, TabbedContent, TabPane
+from textual.widgets import Input, OptionList, TabbedContent, TabPane
 from typing_extensions import override
 
+from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, StorageError
 from kanatui.core.storage import tail
-from kanatui.core.units import counted
+from kanatui.core.units import bytes_text, counted
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Entry
-from kanatui.dataset.recipe import Recipe, find_recipe, name_problem, recipe_files, save_recipe
+from kanatui.dataset.recipe import Recipe, find_recipe, recipe_files, save_recipe
 from kanatui.plugins import registry, trust
 from kanatui.tui.dataset.adding import AddStep
+from kanatui.tui.dataset.browse import Browser, stored
 from kanatui.tui.dataset.datasets import DatasetsPanel
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.faces import FacesPanel
@@ -33,14 +36,19 @@ from kanatui.tui.dataset.plan import PlanLine
 from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.host import host
-from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.keys import asks
+from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
+from kanatui.tui.widgets.form import Field, FieldHelp, ParameterForm
 
 if TYPE_CHECKING:
+    from kanatui.dataset.read import Dataset
     from kanatui.plugins.registry import Registry
 
 _KEEP_AFTER = 0.2
 """Seconds from a change until the draft is written, so that typing counts as one change."""
+_MUCH, _LONG = 0.5, 3600.0
+"""The share of the free disk, and the seconds, from which a data set is written only after a question."""
 _ABOUT_DATASETS: dict[str, Callable[[Entry], bool]] = {
     "stop_generation": lambda data: data.active,
     "resume_generation": lambda data: data.resumable,
@@ -54,7 +62,6 @@ class DatasetScreen(KanatuiScreen):
 
     mode = "dataset"
     AUTO_FOCUS = "#recipe-picker"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual's own form
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "generate", "Generate", tooltip="Write a data set from this recipe"),
         Binding("c", "stop_generation", "Stop", tooltip="Stop the generation; it can be resumed"),
@@ -62,7 +69,7 @@ class DatasetScreen(KanatuiScreen):
         Binding("r", "redraw", "Redraw", tooltip="Show different images of this recipe"),
         Binding("b", "compare", "Compare", tooltip="Show each glyph without and with the step under the cursor"),
         Binding("s", "save_as", "Save as", tooltip="Save this recipe under a name"),
-        Binding("u", "revert", "Revert", show=False, tooltip="Discard the changes since the recipe was saved"),
+        Binding("u", "revert", "Revert", tooltip="Discard the changes since the recipe was saved"),
         Binding("ctrl+t", "train", "Train", tooltip="Train on this recipe, with images made on the fly"),
         Binding("comma", "tab(-1)", "Previous tab", key_display=",", show=False),
         Binding("full_stop", "tab(1)", "Tab", key_display=".", tooltip="Next tab"),
@@ -71,7 +78,6 @@ class DatasetScreen(KanatuiScreen):
             "escape",
             "leave_field",
             "Leave the field",
-            show=False,
             tooltip="Leave the field; letters are keys again",
         ),
         Binding("l", "log", "Generation log", show=False),
@@ -86,7 +92,7 @@ class DatasetScreen(KanatuiScreen):
     @override
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="dataset-body"):
-            with TabbedContent(id="dataset-tabs"):
+            with pane(TabbedContent(id="dataset-tabs"), "Recipe"):
                 with TabPane("Recipe", id="tab-recipe"):
                     yield RecipePanel(self.draft)
                 with TabPane("Faces", id="tab-faces"):
@@ -95,10 +101,11 @@ class DatasetScreen(KanatuiScreen):
                     yield StepsPanel(self.draft)
                 with TabPane("Data sets", id="tab-datasets"):
                     yield DatasetsPanel()
-            yield PreviewPanel(self.draft)
-        with Vertical(id="dataset-lines"):
+            yield pane(PreviewPanel(self.draft), "Preview")
+        with pane(Vertical(id="dataset-lines"), "Plan"):
             yield Generations()
             yield PlanLine(id="plan")
+        yield FieldHelp("tab goes on to the fields: here stands what each takes, its default and what it means")
 
     def on_mount(self) -> None:
         """Start everything that takes time."""
@@ -122,30 +129,56 @@ class DatasetScreen(KanatuiScreen):
 
     @on(Edited)
     def _take(self, event: Edited) -> None:
-        self.edit(event.draft)
+        self.edit(event.change(self.draft))
 
-    def edit(self, draft: Draft, cursor: int | None = None) -> None:
+    def edit(self, draft: Draft, cursor: int | None = None, reset: bool = False) -> None:
         """Show another draft on every tab and in preview and plan.
 
         Args:
             cursor: the step to move the cursor to; None leaves it where it is.
+            reset: whether it did not come from the forms, which then show its values and forget what was typed.
         """
+        if draft is self.draft and not reset:
+            return
         other_characters = draft.fields["characters"] != self.draft.fields["characters"]
         self.draft = draft
-        self.query_one(RecipePanel).show(draft)
+        self.query_one(RecipePanel).show(draft, reset)
         self._mark()
         self.query_one(FacesPanel).show(draft)
         steps = self.query_one(StepsPanel)
-        steps.show(draft, cursor)
+        steps.show(draft, cursor, reset)
         self.query_one(PreviewPanel).show(draft, steps.cursor if cursor is None else cursor)
-        self.query_one(PlanLine).follow(draft)
+        self._plan()
         self._keep()
         if other_characters:
             self.query_one(FacesPanel).look()
 
+    def _settle(self) -> None:
+        """Take what the forms show at this moment: a key pressed right after typing must find what was typed."""
+        draft = self.draft
+        for panel in (self.query_one(RecipePanel), self.query_one(StepsPanel)):
+            draft = panel.settle()(draft)
+        self.edit(draft)
+
+    @property
+    def _wrong(self) -> Field | None:
+        """The first field with an invalid value, None if all are valid."""
+        forms = [form for form in (self.query_one(RecipePanel).form, self.query_one(StepsPanel).form) if form]
+        return next((form.wrong for form in forms if form.wrong), None)
+
+    @on(ParameterForm.Judged)
+    def _plan(self) -> None:
+        """Plan the draft, or say which field is in the way."""
+        wrong = self._wrong
+        if wrong is None:
+            self.query_one(PlanLine).follow(self.draft)
+        else:
+            self.query_one(PlanLine).refuse(f"{wrong.parameter.label}: {wrong.error}")
+
     def _mark(self) -> None:
         """Mark a changed recipe in the tab's title, which every tab shows."""
         self.query_one(TabbedContent).get_tab("tab-recipe").label = "Recipe*" if self.draft.changed else "Recipe"
+        self.refresh_bindings()
 
     @work(exclusive=True, group="keep")
     async def _keep(self) -> None:
@@ -168,6 +201,7 @@ class DatasetScreen(KanatuiScreen):
         steps.use(self._registry)
 
     @on(StepsPanel.Adding)
+    @asks
     @work
     async def _add_step(self, event: StepsPanel.Adding) -> None:
         if self._registry is None:
@@ -185,7 +219,7 @@ class DatasetScreen(KanatuiScreen):
             # An engine keeps the plugins that it found at its start; the next request starts a new engine.
             await host(self).engine("preview").close()
             self._load_plugins()
-            self.edit(self.draft)
+            self.edit(self.draft, reset=True)
             self.notify(f"{chosen.name} is trusted: press a to see what it adds")
 
     @on(StepsPanel.Moved)
@@ -195,36 +229,39 @@ class DatasetScreen(KanatuiScreen):
     # ── recipes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @on(RecipePanel.Picked)
+    @asks
     @work
     async def _pick(self, event: RecipePanel.Picked) -> None:
         if await self._may_drop():
             try:
-                self.edit(Draft.of(find_recipe(event.name)))
+                self.edit(Draft.of(find_recipe(event.name)), reset=True)
                 return
             except KanatuiError as error:
                 host(self).tell_problem(error)
         self.query_one(RecipePanel).list_recipes()
 
     async def _may_drop(self) -> bool:
-        if not self.draft.changed:
+        if not self.draft.changed and self._wrong is None:
             return True
         question = f"{self.draft.origin.name} has unsaved changes."
-        answers = {"keep": "Keep editing", "drop": "Discard changes"}
-        return await self.app.push_screen_wait(Confirm(question, answers, "keep", danger="drop")) == "drop"
+        ask = Confirm(question, {"drop": "Discard changes"}, danger="drop", cancel="Keep editing")
+        return await self.app.push_screen_wait(ask) == "drop"
 
+    @asks
     @work
     async def action_revert(self) -> None:
         """Return to the saved recipe."""
-        if self.draft.changed and await self._may_drop():
-            self.edit(Draft.of(self.draft.origin))
+        if (self.draft.changed or self._wrong) and await self._may_drop():
+            self.edit(Draft.of(self.draft.origin), reset=True)
 
+    @asks
     @work
     async def action_save_as(self) -> None:
         """Ask for a name and save the recipe under it."""
         recipe = self._recipe()
         if recipe is None:
             return
-        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, name_problem))
+        name = await self.app.push_screen_wait(Ask("Save the recipe as", self.draft.origin.name, paths.name_problem))
         if name is None or not await self._may_replace(name):
             return
         try:
@@ -240,11 +277,15 @@ class DatasetScreen(KanatuiScreen):
         if name not in recipe_files():
             return True
         question = f"There is already a recipe {name}."
-        answers = {"replace": "Replace it", "cancel": "Cancel"}
-        return await self.app.push_screen_wait(Confirm(question, answers, "cancel")) == "replace"
+        ask = Confirm(question, {"replace": "Replace it"}, danger="replace")
+        return await self.app.push_screen_wait(ask) == "replace"
 
     def _recipe(self) -> Recipe | None:
-        """Return the recipe; if it is invalid, show the problem and return None."""
+        """Return the recipe that the screen shows; if it is invalid, show the problem and return None."""
+        self._settle()
+        if wrong := self._wrong:
+            host(self).tell_problem(f"{wrong.parameter.label}: {wrong.error}; correct it first")
+            return None
         try:
             return self.draft.recipe()
         except KanatuiError as error:
@@ -272,22 +313,49 @@ class DatasetScreen(KanatuiScreen):
 
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to stop or resume only if there is something to stop or resume."""
+        """Offer to stop or resume only if there is something to stop or resume, and so on."""
+        if action == "revert":
+            return self.draft.changed or (self.is_mounted and self._wrong is not None)
+        if action == "leave_field":
+            return isinstance(self.focused, Input)
+        if action == "compare":
+            return bool(self.draft.steps)
         if action not in _ABOUT_DATASETS:
             return True
         target = self._target() if self.is_mounted else None
+        if action == "stop_generation" and target is not None and self.query_one(Generations).is_stopping(target):
+            return False
         return target is not None and _ABOUT_DATASETS[action](target)
 
-    @work
+    @asks
+    @work(exclusive=True, group="generate")
     async def action_generate(self) -> None:
-        """Ask for a name and start writing a data set."""
+        """Say what it will take, ask for a name and start writing a data set."""
         recipe = self._recipe()
-        if recipe is None:
+        if recipe is None or not await self._may_write(recipe):
             return
         ask = Ask("Name of the data set", generation.free_name(recipe.name or "dataset"), generation.new_name_problem)
         name = await self.app.push_screen_wait(ask)
         if name is not None:
             await self.query_one(Generations).generate(recipe, name)
+
+    async def _may_write(self, recipe: Recipe) -> bool:
+        """Refuse a data set for which the disk has no room, and ask about one that takes very much."""
+        try:
+            takes = await self.query_one(PlanLine).takes(recipe)
+            free = await asyncio.to_thread(storage.free_bytes, paths.datasets())
+        except (KanatuiError, OSError) as error:
+            host(self).tell_problem(error)
+            return False
+        figures = f"{takes} ({bytes_text(free)} are free)"
+        if takes.bytes > free:
+            advice = "lower images per character or image size, or make room"
+            host(self).tell_problem(f"there is no room for this data set: {figures}; {advice}")
+            return False
+        if takes.bytes < _MUCH * free and takes.seconds < _LONG:
+            return True
+        ask = Confirm(f"This data set takes {figures}.", {"generate": "Generate"}, danger="generate")
+        return await self.app.push_screen_wait(ask) == "generate"
 
     @work
     async def action_resume_generation(self) -> None:
@@ -304,14 +372,22 @@ class DatasetScreen(KanatuiScreen):
             self.app.push_screen(Details(f"Log of {target.name}", tail(target.log) or "The log is empty."))
 
     @on(DatasetsPanel.Asked)
+    @asks
     @work
     async def _do_with_dataset(self, event: DatasetsPanel.Asked) -> None:
         data = event.data
         if event.what == "delete":
             question = f"Delete the data set {data.name} with {counted(data.done, 'image')}?"
-            answers = {"delete": "Delete", "cancel": "Cancel"}
-            if await self.app.push_screen_wait(Confirm(question, answers, "cancel", danger="delete")) == "delete":
+            ask = Confirm(question, {"delete": "Delete"}, danger="delete")
+            if await self.app.push_screen_wait(ask) == "delete":
                 await self.query_one(Generations).delete(data)
+        elif event.what == "browse":
+            try:
+                opened = await asyncio.to_thread(_opened, data.folder)
+            except KanatuiError as error:
+                host(self).tell_problem(error)
+                return
+            self.app.push_screen(Browser(stored(data.name, opened)))
         elif data.state == "complete":
             host(self).train_with(None, data.name)
         else:
@@ -323,7 +399,7 @@ class DatasetScreen(KanatuiScreen):
         """Show different images, and repeat requests that failed."""
         self.query_one(PreviewPanel).redraw()
         if self.query_one(PlanLine).failed:
-            self.query_one(PlanLine).follow(self.draft)
+            self._plan()
         if not self.query_one(FacesPanel).filled:
             self.query_one(FacesPanel).look()
 
@@ -351,8 +427,14 @@ class DatasetScreen(KanatuiScreen):
         pane.query("RecipePanel Select, TickList, #datasets").first().focus()
 
 
+def _opened(folder: Path) -> Dataset:
+    from kanatui.dataset.read import open_dataset
+
+    return open_dataset(folder)
+
+
 def _imported() -> Registry:
     """Load the plugins. Import NumPy and Pillow here too; later they would block the event loop."""
-    for module in ("kanatui.core.blocks", "kanatui.fonts.faces"):
+    for module in ("kanatui.core.mosaic", "kanatui.fonts.faces"):
         importlib.import_module(module)
     return registry.load()

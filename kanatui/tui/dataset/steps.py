@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
@@ -18,9 +19,10 @@ from kanatui.core.errors import PluginError
 from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Chance
 from kanatui.tui.dataset.draft import Draft, Step
-from kanatui.tui.dataset.messages import Edited
+from kanatui.tui.dataset.messages import Change, Edited
 from kanatui.tui.widgets.form import ParameterForm, checked
 from kanatui.tui.widgets.ticks import OPEN, TICKED, TickList, line
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
@@ -85,10 +87,39 @@ class StepsPanel(Vertical):
         self._form_of = None
         self._repaint()
 
-    def show(self, draft: Draft, cursor: int | None = None) -> None:
-        """Show a draft, with the cursor on step ``cursor``; None leaves it where it is."""
+    def show(self, draft: Draft, cursor: int | None = None, reset: bool = False) -> None:
+        """Show a draft, with the cursor on step ``cursor``; None leaves it where it is.
+
+        The form's values come from its fields themselves, unless it is another draft (``reset``).
+        """
         self._draft = draft
+        if reset:
+            self._form_of = None
         self._repaint(cursor)
+
+    @property
+    def form(self) -> ParameterForm | None:
+        """The parameters of the step under the cursor, None while there is no such form."""
+        return self._form if self._form_of is not None else None
+
+    def settle(self) -> Change:
+        """Return the change by what the form shows at this moment, ahead of messages under way."""
+        if self._form is None or self._form_of is None:
+            return lambda draft: draft
+        return self._change(self._form_of, self._form.settle())
+
+    def _change(self, step: tuple[str, int], values: Mapping[str, Any]) -> Change:
+        """Return the change of a step's values, which does nothing if the step is no longer there."""
+        plugin, index = step
+        defaults = {name: parameter.default for name, parameter in self._declared(plugin).items()}
+
+        def change(draft: Draft) -> Draft:
+            if index < len(draft.steps) and draft.steps[index].augment.plugin == plugin:
+                for name, value in values.items():
+                    draft = draft.with_value(index, name, value, defaults[name])
+            return draft
+
+        return change
 
     def _repaint(self, cursor: int | None = None) -> None:
         width = self.ticks.scrollable_content_region.width
@@ -142,25 +173,31 @@ class StepsPanel(Vertical):
             declared = self._declared(augment.plugin)
         except PluginError as error:
             self._form_of = None
-            self._say(f"✗ {error}")
+            self._say(f"✗ {in_the_app(error)}")
             await place.remove_children()
             return
-        values = checked(declared, {"p": augment.p, **augment.values})
-        if self._form_of == (augment.plugin, cursor) and self._form is not None:
-            self._update(self._form, values)
+        if self._form_of == (augment.plugin, cursor):
             return
         await asyncio.sleep(_SETTLE)
         if self._form_wanted or not place.is_running:
             return
+        self._leave_form()
+        values = checked(declared, {"p": augment.p, **augment.values})
         self._form_of, self._form = (augment.plugin, cursor), ParameterForm(declared, values)
         self._say(self._about(augment.plugin))
         await place.remove_children()
         await place.mount(self._form)
 
-    def _update(self, form: ParameterForm, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            if name not in form.errors and form.values[name] != value:
-                form.set_value(name, value)
+    def _leave_form(self) -> None:
+        """Take what was typed last into the form that is about to go, and tell if a part of it cannot be taken."""
+        if self._form is None or self._form_of is None:
+            return
+        if values := self._form.settle():
+            self.post_message(Edited(self._change(self._form_of, values)))
+        if wrong := self._form.wrong:
+            kept = wrong.parameter.format(self._form.values[wrong.parameter.name])
+            text = f"{self._form_of[0]}, {wrong.parameter.label}: {wrong.error}; it stays {kept}"
+            self.notify(text, severity="warning", markup=False)
 
     def _about(self, plugin: str) -> str:
         from kanatui.plugins.registry import description
@@ -177,6 +214,7 @@ class StepsPanel(Vertical):
     def _move_cursor(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         self._show_form()
+        self.refresh_bindings()
         self.post_message(self.Moved())
 
     @on(OptionList.OptionSelected)
@@ -190,30 +228,43 @@ class StepsPanel(Vertical):
     @on(TickList.Ticked)
     def _tick(self, event: TickList.Ticked) -> None:
         event.stop()
-        self.post_message(Edited(self._draft.toggled(event.index)))
+        self.post_message(Edited(lambda draft: draft.toggled(event.index)))
 
     @on(ParameterForm.Changed)
-    def _change(self, event: ParameterForm.Changed) -> None:
+    def _typed(self, event: ParameterForm.Changed) -> None:
         event.stop()
-        if event.form is self._form and self._form_of is not None:  # ignore a form of the previous step
-            plugin, index = self._form_of
-            default = self._declared(plugin)[event.name].default
-            self.post_message(Edited(self._draft.with_value(index, event.name, event.value, default)))
+        if event.form is self._form and self._form_of is not None:  # that of another step was settled when it went
+            self.post_message(Edited(self._change(self._form_of, {event.name: event.value})))
+
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done with the step under the cursor."""
+        if action not in ("remove", "move") or not self.is_mounted:
+            return True
+        cursor = self.cursor
+        if cursor is None or action == "remove":
+            return cursor is not None
+        by = parameters[0]
+        return isinstance(by, int) and 0 <= cursor + by < len(self._draft.steps)
 
     def action_add(self) -> None:
         self.post_message(self.Adding(-1 if self.cursor is None else self.cursor))
 
     def action_remove(self) -> None:
-        if self.cursor is not None:
+        cursor = self.cursor
+        if cursor is not None:
             self._form_of = None
-            self.post_message(Edited(self._draft.removed(self.cursor)))
+            self._draft = self._draft.removed(cursor)
+            self._repaint()
+            self.post_message(Edited(lambda draft: draft.removed(cursor)))
 
     def action_move(self, by: int) -> None:
         """Move the step under the cursor, and the cursor with it."""
         cursor = self.cursor
         if cursor is None or not 0 <= cursor + by < len(self._draft.steps):
             return
-        self._draft = self._draft.moved(cursor, by)
+        self._leave_form()
         self._form_of = None
+        self._draft = self._draft.moved(cursor, by)
         self._repaint(cursor + by)
-        self.post_message(Edited(self._draft))
+        self.post_message(Edited(lambda draft: draft.moved(cursor, by)))

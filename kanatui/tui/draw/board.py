@@ -9,6 +9,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.widgets import Select, Static
 from typing_extensions import override
 
@@ -23,8 +24,11 @@ from kanatui.tui.draw.practice import Practice, next_wanted
 from kanatui.tui.draw.reader import Reader
 from kanatui.tui.draw.readings import PLACES, PracticePrompt, Reading, ReadingRow, ReadingsPanel
 from kanatui.tui.host import host
-from kanatui.tui.models import NONE_YET, models_for_drawing
+from kanatui.tui.keys import asks
+from kanatui.tui.models import NONE_YET, model_for_drawing, models_for_drawing
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.picklist import PickList
 
 _HINT = """Draw with the mouse, or with
 arrows and space (pen down, up).
@@ -39,6 +43,14 @@ p asks for characters.
 
 _PASSED = 5
 """How many of the last characters practice does not ask for again."""
+
+
+class Paper(Vertical):
+    """What the canvas lies in: as wide as makes it a square, two columns for a line."""
+
+    @override
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return 2 * container.height
 
 
 class Board(Horizontal):
@@ -71,9 +83,10 @@ class Board(Horizontal):
 
     @override
     def compose(self) -> ComposeResult:
-        yield Canvas()
-        with Vertical(id="side"):
-            yield Select[str]([], prompt="no model", compact=True, id="model")
+        with pane(Paper(id="paper"), "Board"):
+            yield Canvas()
+        with pane(Vertical(id="side"), "Read as"):
+            yield PickList[str]([], prompt="no model", compact=True, id="model")
             yield PracticePrompt()
             yield ReadingsPanel()
             yield Static("", id="state", markup=False)
@@ -107,7 +120,8 @@ class Board(Horizontal):
             with self.prevent(Select.Changed):
                 select.value = self.model
         else:
-            select.value = references[0]  # loads it
+            chosen = await asyncio.to_thread(model_for_drawing, host(self).settings)
+            select.value = chosen if chosen in references else references[0]  # loads it
         await self.count_samples()
 
     async def count_samples(self) -> None:
@@ -138,6 +152,7 @@ class Board(Horizontal):
             self._reader.model = str(event.value)
             self._load()
             if event.select.has_focus:
+                self._remember()
                 self._canvas.focus()
 
     @work(exclusive=True, group="model")
@@ -165,8 +180,15 @@ class Board(Horizontal):
     def read_with(self, model: str, note: str) -> None:
         """Switch to another model, and show a note once it is loaded."""
         self._reader.model = model
+        self._remember()
         self.prepare()  # adds it to the list
         self._load(note)
+
+    def _remember(self) -> None:
+        """Keep the choice for the next session."""
+        settings = host(self).settings
+        settings.model, settings.adapting = self.model, ""
+        settings.save()
 
     @property
     def up_to_date(self) -> bool:
@@ -291,6 +313,7 @@ class Board(Horizontal):
         else:
             self._readings.say("the first reading has no look-alike")
 
+    @asks
     @work(exclusive=True, group="label")
     async def action_type(self) -> None:
         """Ask for the character drawn, and save the drawing as it."""

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -255,11 +255,6 @@ class Canvas(Widget, can_focus=True):
     def side(self) -> int:
         """Pixels per side of the board: one per column, two per line."""
         return min(self.size.width, 2 * self.size.height) // 2 * 2
-
-    @override
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Request a square: twice as many columns as lines."""
-        return 2 * container.height
 
     def on_resize(self) -> None:
         side = self.side

@@ -27,13 +27,18 @@ from kanatui.pictures.drawing import Pixels
 from kanatui.tui.draw.readings import PLACES
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
+from kanatui.tui.pictures import Lines
+from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
-from kanatui.tui.widgets.glyphs import GlyphSheet, draw_pixels
+from kanatui.tui.widgets.glyphs import GlyphSheet
 
 _DIRECTIONS = ("auto", "horizontal", "vertical")
 _EMPTY = "No picture yet: press o to open a photo or scan of handwriting."
 _FRAME = 128  # grey of the boxes
+_LINE = 2  # pixels of their sides
+_FINE = 4  # pixels of a cell from left to right; the finest way shows two
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom as shares of the picture."""
@@ -67,7 +72,8 @@ class PageView(Widget):
         self._page: Pixels | None = None
         self._boxes: Sequence[Box] = ()
         self._current = 0
-        self._lines: list[list[Segment]] | None = None
+        self._lines: Lines | None = None
+        self._look: tuple[str, bool] | None = None
 
     def show(self, page: Pixels | None, boxes: Sequence[Box] = ()) -> None:
         """Show another picture, uint8 [H, W], or none."""
@@ -82,12 +88,6 @@ class PageView(Widget):
     def on_resize(self) -> None:
         self._draw_anew()
 
-    @override
-    def notify_style_update(self) -> None:
-        """Draw it anew: theme, or plain characters."""
-        super().notify_style_update()
-        self._draw_anew()
-
     def _draw_anew(self) -> None:
         self._lines = None
         self.refresh()
@@ -98,13 +98,17 @@ class PageView(Widget):
         width, height = self.size
         if self._page is None or width < 2 or height < 1:
             return Strip.blank(width, self.rich_style)
-        if self._lines is None:
-            self._lines = draw_pixels(self._fitted(width, 2 * height), host(self).ascii)
+        pictures = host(self).pictures
+        if self._lines is None or self._look != pictures.look:
+            self._look = pictures.look
+            pixels = self._fitted(width * _FINE, 2 * height * _FINE)
+            columns, lines = max(1, pixels.shape[1] // _FINE), max(1, pixels.shape[0] // _FINE // 2)
+            self._lines = pictures.draw(pixels, columns, lines, self.rich_style)
         top = (height - len(self._lines)) // 2
         if not top <= y < top + len(self._lines):
             return Strip.blank(width, self.rich_style)
         line = self._lines[y - top]
-        left = (width - sum(len(segment.text) for segment in line)) // 2
+        left = (width - sum(segment.cell_length for segment in line)) // 2
         return Strip([Segment(" " * left, self.rich_style), *line]).adjust_cell_length(width, self.rich_style)
 
     def _fitted(self, width: int, height: int) -> Pixels:
@@ -114,7 +118,11 @@ class PageView(Widget):
         assert self._page is not None
         rows, columns = self._page.shape
         scale = min(width / columns, height / rows)
-        shape = (max(1, int(columns * scale)), max(2, int(rows * scale)) // 2 * 2)
+        # Whole cells, each of _FINE pixels by twice as many.
+        shape = (
+            max(1, int(columns * scale) // _FINE) * _FINE,
+            max(1, int(rows * scale) // (2 * _FINE)) * 2 * _FINE,
+        )
         pixels = np.array(Image.fromarray(self._page).resize(shape, Image.Resampling.BOX))
         for number, box in enumerate(self._boxes):
             ends = (np.array(box) * (shape * 2)).round().astype(int)
@@ -123,7 +131,7 @@ class PageView(Widget):
             part = pixels[top:bottom, left:right]
             if number == self._current:
                 part[:] = 255 - part
-            part[[0, -1]], part[:, [0, -1]] = _FRAME, _FRAME
+            part[:_LINE], part[-_LINE:], part[:, :_LINE], part[:, -_LINE:] = _FRAME, _FRAME, _FRAME, _FRAME
         return pixels
 
 
@@ -151,12 +159,15 @@ class Pages(Vertical):
 
     @override
     def compose(self) -> ComposeResult:
-        yield PageView()
-        yield GlyphSheet(empty=_EMPTY)
-        yield Static("", id="page-about", markup=False)
+        with pane(Vertical(id="page"), "Picture"):
+            yield PageView()
+        with pane(Vertical(id="page-characters"), "Its characters"):
+            yield GlyphSheet(empty=_EMPTY)
+            yield Static("", id="page-about", markup=False)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @asks
     @work(exclusive=True, group="open")
     async def action_open(self) -> None:
         """Ask for a picture, and read it."""
@@ -206,6 +217,7 @@ class Pages(Vertical):
             for each in line
         ]
         self._pictures = list(answer.arrays["characters"])
+        self.add_class("with-picture")
         self.query_one(PageView).show(answer.arrays["page"], [each.box for each in self.found])
         self._list()
         self.query_one(GlyphSheet).focus()
@@ -249,6 +261,7 @@ class Pages(Vertical):
         if place is not None and number <= len(self.found[place].readings):
             self._keep(place, self.found[place].readings[number - 1][0])
 
+    @asks
     @work(exclusive=True, group="type")
     async def action_type(self) -> None:
         """Ask which character it is, and keep it as that."""

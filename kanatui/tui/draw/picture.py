@@ -10,25 +10,9 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from kanatui.tui.host import host
-from kanatui.tui.widgets.cells import BRAILLE, DOT_BITS
 
 if TYPE_CHECKING:
     from kanatui.pictures.drawing import Pixels
-
-_INK = 88
-"""The grey from which a dot is set; below the middle, so that strokes thinner than a dot show."""
-
-
-def braille_lines(image: Pixels, side: int) -> list[str]:
-    """Draw uint8 [H, W], light ink on dark, in braille: ``side`` columns and half as many lines."""
-    import numpy as np
-
-    from kanatui.core.blocks import shrink
-
-    dots = shrink(image, 2 * side) >= _INK
-    cells = dots.reshape(side // 2, 4, side, 2).transpose(0, 2, 1, 3)
-    bits = (cells * np.array(DOT_BITS)).sum(axis=(2, 3))
-    return ["".join(chr(BRAILLE + int(bit)) for bit in line) for line in bits]
 
 
 class Picture(Widget):
@@ -60,9 +44,8 @@ class Picture(Widget):
         return Strip([line], side).adjust_cell_length(width, self.rich_style)
 
     def _lines(self, side: int) -> list[str]:
-        assert self._image is not None
-        if host(self).ascii:
-            from kanatui.core.blocks import ascii_lines, shrink
+        from kanatui.core.mosaic import WAYS, fit
 
-            return ascii_lines(shrink(self._image, side))
-        return braille_lines(self._image, side)
+        assert self._image is not None
+        way = WAYS["ascii" if host(self).ascii else "braille"]
+        return [line[0][0] for line in fit(self._image, way, side, side // 2).lines()]

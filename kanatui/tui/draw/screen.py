@@ -14,13 +14,14 @@ from typing_extensions import override
 from kanatui.core.errors import KanatuiError
 from kanatui.core.params import Float
 from kanatui.core.units import counted
-from kanatui.evaluation.adapt import changes, got_worse, in_words
+from kanatui.evaluation.adapt import LEAST, changes, got_worse, in_words
 from kanatui.training.runs import Run, find_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.draw.pages import Pages
 from kanatui.tui.draw.samples import Samples
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.screen import KanatuiScreen
 from kanatui.tui.starting import begin_training, prepare
@@ -102,8 +103,14 @@ class DrawScreen(KanatuiScreen):
         """Show and focus the samples."""
         self.query_one(ContentSwitcher).current = "samples"
         self.query_one("#characters", OptionList).focus()
+        self.query_one(Samples).model = self.query_one(Board).model
         self.query_one(Samples).reload()
         self.refresh_bindings()
+
+    async def show_samples(self, character: str) -> None:
+        """Show and focus the samples of a character, for users who come here from Evaluate."""
+        self.query_one(Samples).choose(character)
+        self.action_samples()
 
     def action_pages(self) -> None:
         """Show and focus what reads pictures of lines; ask for a picture if there is none yet."""
@@ -119,12 +126,17 @@ class DrawScreen(KanatuiScreen):
     async def _recount(self) -> None:
         await self.query_one(Board).count_samples()
 
+    @asks
     @work
     async def action_adapt(self) -> None:
         """Ask for the minutes, then start a training that adapts the model to the samples, and show it."""
         board = self.query_one(Board)
         if not board.model:
             self.notify(NONE_YET)
+            return
+        if board.kept < LEAST:
+            missing = LEAST - board.kept
+            board.say(f"adapting needs {LEAST} samples, {board.kept} are kept: draw {missing} more, or import some")
             return
         question = (
             f"Adapt {board.model} to your {counted(board.kept, 'sample')}, for how many minutes?\n"
@@ -139,8 +151,10 @@ class DrawScreen(KanatuiScreen):
             made = await prepare(engine, "adapt", board.say, model=board.model, minutes=_MINUTES.parse(minutes))
             run = await asyncio.to_thread(find_run, made["run"])
             await begin_training(run, board.say)
+            host(self).settings.adapting = run.id
+            host(self).settings.save()
         except KanatuiError as error:
-            board.say("")
+            board.say(f"✗ not adapted: {error}")
             host(self).tell_problem(error)
         else:
             board.say(f"run {run.id} is adapting it; press 2 to watch")

@@ -15,6 +15,7 @@ from typing_extensions import override
 from kanatui.core.errors import UsageError
 from kanatui.training.event_text import IMAGE_SETS
 from kanatui.tui.evaluate.results import summary
+from kanatui.tui.widgets.picklist import PickList
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
@@ -43,13 +44,14 @@ class Choices(Vertical):
         super().__init__(**options)
         self._runs: list[tuple[str, str]] = []
         self._evaluations: dict[str, Evaluation] = {}
+        self._kinds: Sequence[str] = tuple(_SOURCES)
         self._told_run = self._told_evaluation = ""
 
     @override
     def compose(self) -> ComposeResult:
         with Horizontal(classes="choices"):
             yield Label("Run", classes="label")
-            yield Select[str]([], prompt="no run yet", id="run", compact=True)
+            yield PickList[str]([], prompt="no run yet", id="run", compact=True)
             yield Label("reads")
             yield Select(
                 [(text, kind) for kind, text in _SOURCES.items()],
@@ -58,16 +60,17 @@ class Choices(Vertical):
                 id="source",
                 compact=True,
             )
+        with Horizontal(classes="choices for-folder"):
+            yield Label("Folder", classes="label")
+            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", compact=True)
         with Horizontal(classes="choices"):
-            yield Label("Folder", classes="label for-folder")
-            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", classes="for-folder", compact=True)
             yield Label("At most", classes="label")
             yield Input(placeholder="as many as usual", id="limit", type="integer", compact=True)
             yield Label("images, as one of")
             yield Input(placeholder="all characters", id="candidates", compact=True)
         with Horizontal(classes="choices"):
             yield Label("Shown", classes="label")
-            yield Select[str]([], prompt="not evaluated yet", id="evaluation", compact=True)
+            yield PickList[str]([], prompt="not evaluated yet", id="evaluation", compact=True)
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,6 +96,17 @@ class Choices(Vertical):
         select.set_options(runs)
         if runs:
             select.value = chosen if chosen in [id for _, id in runs] else runs[0][1]
+
+    def offer_images(self, kinds: Sequence[str]) -> None:
+        """Offer kinds of images, of the keys of the sources; keep the current choice if it is among them."""
+        select = self.query_one("#source", Select)
+        if kinds == self._kinds:
+            return
+        chosen, self._kinds = _value(select), kinds
+        with select.prevent(Select.Changed):
+            select.set_options([(_SOURCES[kind], kind) for kind in kinds])
+            select.value = chosen if chosen in kinds else kinds[0]
+        self.set_class(select.value == "folder", "folder")
 
     # ── what to evaluate ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
@@ -14,12 +15,14 @@ from typing_extensions import override
 from kanatui.core.units import percent
 from kanatui.tui.evaluate.characters import named
 from kanatui.tui.evaluate.results import MOST_SHOWN, LoadedEvaluation, Selection, SheetImage, opinion, surely
+from kanatui.tui.widgets.filter import Filterable, FilteredTable, FilterLine
+from kanatui.tui.widgets.picklist import PickList
 
 if TYPE_CHECKING:
     from kanatui.evaluation.compare import Comparison
 
 
-class ComparePanel(Vertical):
+class ComparePanel(Vertical, Filterable):
     """The second run, and how the two differ for each character."""
 
     class Chosen(Message):
@@ -46,29 +49,35 @@ class ComparePanel(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal(classes="choices"):
             yield Label("With", classes="label")
-            yield Select[str]([], prompt="choose a second run", id="second", compact=True)
+            yield PickList[str]([], prompt="choose a second run", id="second", compact=True)
         yield Static("", id="difference", markup=False)
-        table: DataTable[Text] = DataTable(id="differences", cursor_type="row")
+        table = FilteredTable(id="differences")
         for label in ("character", "images", "only A", "only B", "A right", "B right"):
             table.add_column(label)
         yield table
+        yield FilterLine(id="differences-filter")
 
     @property
-    def table(self) -> DataTable[Text]:
+    def table(self) -> FilteredTable:
         """The table of how the runs differ for each character."""
-        return self.query_one("#differences", DataTable)
+        return self.query_one("#differences", FilteredTable)
 
     @property
     def character(self) -> str:
         """The character under the cursor, "" for all."""
-        row = self.table.ordered_rows[self.table.cursor_row] if self.table.row_count else None
-        return row.key.value or "" if row else ""
+        return self.table.row_key
 
     @property
     def second(self) -> str:
         """The second run, "" if none is chosen."""
         value = self.query_one("#second", Select).value
         return value if isinstance(value, str) else ""
+
+    @property
+    def at_choice(self) -> bool:
+        """Whether the choice of the second run has the focus and its list is closed."""
+        select = self.query_one("#second", Select)
+        return select.has_focus and not select.expanded
 
     def offer(self, options: list[tuple[str, str]]) -> None:
         """Offer runs as (text, id); keep the choice if it is still offered."""
@@ -83,7 +92,7 @@ class ComparePanel(Vertical):
     def say(self, text: str) -> None:
         """Show a text instead of a comparison."""
         self.comparison = self._pair = None
-        self.table.clear()
+        self.table.fill([])
         self.query_one("#difference", Static).update(text)
 
     def show(self, comparison: Comparison, first: LoadedEvaluation, second: LoadedEvaluation, folded: bool) -> None:
@@ -96,8 +105,7 @@ class ComparePanel(Vertical):
             f"both right {whole.both:,} · only A {whole.only_first:,} · only B {whole.only_second:,} · "
             f"neither {whole.neither:,}"
         )
-        table = self.table
-        table.clear()
+        here = self.character
         ranked = sorted(
             shares.items(),
             key=lambda item: (
@@ -105,12 +113,23 @@ class ComparePanel(Vertical):
                 -item[1].only_first - item[1].only_second,
             ),
         )
+        rows: list[tuple[str, list[Text]]] = []
         for character, share in [("", whole), *ranked]:
             right = [share.both + only for only in (share.only_first, share.only_second)]
             figures = (f"{share.images:,}", f"{share.only_first:,}", f"{share.only_second:,}")
             shares_right = [percent(count / max(share.images, 1)) for count in right]
             cells = [Text(text, justify="right") for text in (*figures, *shares_right)]
-            table.add_row(Text(named(character)), *cells, key=character)
+            rows.append((character, [Text(named(character)), *cells]))
+        self.table.fill(rows)
+        if here in self.table.rows:
+            self.table.move_cursor(row=self.table.get_row_index(here))
+        self.filter_line.count(*self.table.counts)
+
+    @on(FilterLine.Changed)
+    def _narrow(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        self.table.narrow(event.terms)
+        self.filter_line.count(*self.table.counts)
 
     def differing(self, character: str, folded: bool) -> Selection:
         """Select the images of a character, "" for all, that only one run reads correctly."""

@@ -17,6 +17,7 @@ from textual.strip import Strip
 from typing_extensions import override
 
 from kanatui.tui.evaluate.results import share_of
+from kanatui.tui.taking import tabbed
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Scores
@@ -136,6 +137,21 @@ class ConfusionMap(ScrollView, can_focus=True):
     def description(self) -> str:
         """The meaning of the cell under the cursor, in words."""
         return self.confusions.describe(*self.cell) if self.confusions and self.cell else ""
+
+    def copied(self) -> str:
+        """Return the confusions as a table, the most frequent first."""
+        if self.confusions is None:
+            return ""
+        data = self.confusions
+        rows = [["truth", "read as", "images", "of"]]
+        for truth, read in data.ranked:
+            rows.append([truth, read or "nothing", str(data.counts[truth, read]), str(data.images[truth])])
+        return tabbed(rows)
+
+    def go_to(self, cell: tuple[str, str] | None) -> None:
+        """Move the cursor to a cell, by its true character and its reading, if it is there."""
+        if cell and self.confusions and cell[0] in self.confusions.rows and cell[1] in self.confusions.columns:
+            self.cursor = self._place(*cell)
 
     def _place(self, truth: str, read: str) -> tuple[int, int]:
         assert self.confusions

@@ -27,6 +27,20 @@ def evaluations_of(run: str) -> list[Evaluation]:
     return []
 
 
+def images_of(run: str) -> tuple[str, ...]:
+    """Return which kinds of images a run, or ``default``, can be evaluated on: only what its training held out."""
+    from kanatui.training.options import TrainingOptions
+    from kanatui.training.provenance import find_provenance
+
+    with contextlib.suppress(KanatuiError):
+        config = find_provenance(run).config
+        if "source" in config:
+            options = TrainingOptions(**config.get("train", {}))
+            held = {"held_out": options.hold_out > 0, "faces": bool(options.hold_out_faces)}
+            return (*(kind for kind, there in held.items() if there), "folder")
+    return ("folder",)
+
+
 def compare_with(first: LoadedEvaluation, run: str) -> tuple[Comparison, LoadedEvaluation] | None:
     """Compare with another run's evaluation of the same images; None if there is none."""
     from kanatui.evaluation.compare import Comparison

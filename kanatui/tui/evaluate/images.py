@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from textual import work
 from textual.app import ComposeResult
@@ -17,12 +18,16 @@ from typing_extensions import override
 from kanatui.core.errors import EngineError, Superseded
 from kanatui.tui.evaluate.results import Selection, SheetImage, surely
 from kanatui.tui.widgets.glyphs import GlyphSheet, GlyphView
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     Images = npt.NDArray[np.uint8]
+
+Fetched: TypeAlias = "tuple[Images, Sequence[str]]"
+"""Images, uint8 [n, S, S], and how each was made, "" where that is not known."""
 
 _STILL = 0.08
 """Seconds that the cursor must rest before images are fetched, so that fast moves fetch none in between."""
@@ -52,15 +57,19 @@ class ImagesPanel(Vertical):
         """The sheet of images."""
         return self.query_one(GlyphSheet)
 
+    def copied(self) -> str:
+        """Return what is known of the images, in order."""
+        return "\n\n".join(describe(image) for image in self._described)
+
     @work(exclusive=True, group="look")
     async def look(
-        self, selected: Callable[[], Selection], fetch: Callable[[Sequence[int]], Awaitable[Images]]
+        self, selected: Callable[[], Selection], fetch: Callable[[Sequence[int]], Awaitable[Fetched]]
     ) -> None:
         """Show images once the cursor rests; while the panel is hidden, do nothing.
 
         Args:
             selected: returns which images to show.
-            fetch: returns the images, uint8 [n, S, S], of some records; raises EngineError.
+            fetch: returns the images, uint8 [n, S, S], of some records, and how each was made; raises EngineError.
         """
         if not self.display:
             return
@@ -71,19 +80,20 @@ class ImagesPanel(Vertical):
             return
         slow = self.set_timer(_PATIENCE, lambda: self._say(selection.about, "fetching …"))
         try:
-            images = await fetch([image.record for image in selection.images])
+            images, origins = await fetch([image.record for image in selection.images])
         except Superseded:
             return
         except EngineError as error:
             if self.is_attached:
-                self._say(selection.about, str(error))
+                self._say(selection.about, in_the_app(error))
             return
         finally:
             slow.stop()
-        self._show(selection, images)
+        self._show(selection, images, origins)
 
-    def _show(self, selection: Selection, images: Images) -> None:
-        described, total = selection.images, selection.total
+    def _show(self, selection: Selection, images: Images, origins: Sequence[str]) -> None:
+        described = [replace(one, made=made) for one, made in zip(selection.images, origins, strict=True)]
+        total = selection.total
         more = f" · the first {len(described)} of {total:,}" if total > len(described) else ""
         self._about, self._described, self._images = selection.about + more, described, images
         self.query_one("#about", Static).update(self._about)
@@ -150,6 +160,7 @@ class ImageZoom(ModalScreen[int]):
 def describe(image: SheetImage) -> str:
     """Return an image's readings, a line each with a bar; a tick marks the correct one."""
     lines = [f"shows {image.truth}", image.origin]
+    lines += ["", image.made] if image.made else []
     for view in image.opinions:
         lines += ["", f"{view.whose} reads" if view.whose else "read as"]
         lines += [_bar(character, probability, character == image.truth) for character, probability in view.likeliest]

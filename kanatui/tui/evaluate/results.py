@@ -52,6 +52,8 @@ class SheetImage:
     caption: str
     origin: str
     opinions: tuple[Opinion, ...]
+    made: str = ""
+    """How a generated image was made: its face, and what the augmentations drew for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +103,19 @@ def select(loaded: LoadedEvaluation, about: str, places: Sequence[int], folded: 
         opinions = (opinion(loaded.predictions, place),)
         made.append(SheetImage(int(place), truth, caption, loaded.origin(place), opinions))
     return Selection(about, made, len(places))
+
+
+def select_bin(loaded: LoadedEvaluation, place: int | None) -> Selection:
+    """Select the misread images whose probability is in a bin of the reliability diagram."""
+    from kanatui.model.metrics import bins_of
+
+    if place is None:
+        return Selection("", [], 0)
+    each = loaded.scores.reliability[place]
+    inside = bins_of(loaded.predictions) == place
+    places = [int(found) for found in loaded.predictions.misread() if inside[found]]
+    about = f"{100 * each.low:.0f} … {100 * each.high:.0f} % sure: {len(places):,} of {each.images:,} misread"
+    return select(loaded, about, places, folded=False, with_truth=True)
 
 
 def surely(read: str, probability: float) -> str:

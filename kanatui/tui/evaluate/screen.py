@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -15,29 +16,41 @@ from textual.worker import Worker, get_current_worker
 from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError
-from kanatui.tui.evaluate.characters import CharacterTable, named
+from kanatui.evaluation.figures import check_file, save_scores
+from kanatui.tui.evaluate.characters import CharacterPane, CharacterTable, named
 from kanatui.tui.evaluate.choices import Choices
 from kanatui.tui.evaluate.comparison import ComparePanel
 from kanatui.tui.evaluate.confusions import ConfusionMap, Confusions
-from kanatui.tui.evaluate.finding import compare_with, evaluations_of
-from kanatui.tui.evaluate.images import ImagesPanel
+from kanatui.tui.evaluate.finding import compare_with, evaluations_of, images_of
+from kanatui.tui.evaluate.images import Fetched, ImagesPanel
 from kanatui.tui.evaluate.progress import ProgressLine
-from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select
+from kanatui.tui.evaluate.reliability import ReliabilityPanel
+from kanatui.tui.evaluate.results import LoadedEvaluation, Selection, headline, select, select_bin
 from kanatui.tui.host import host
+from kanatui.tui.keys import asks
 from kanatui.tui.models import models_to_evaluate
-from kanatui.tui.screen import KanatuiScreen
+from kanatui.tui.screen import KanatuiScreen, pane
+from kanatui.tui.taking import FIGURES, save_as
 from kanatui.tui.widgets.dialogs import Confirm
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from kanatui.evaluation.store import Evaluation
 
-_TABS = {"characters": "c Characters", "confusions": "m Map", "images": "i Images", "compare": "v Versus"}
+_TABS = {
+    "characters": "c Characters",
+    "confusions": "m Map",
+    "images": "i Images",
+    "compare": "v Versus",
+    "reliability": "r Reliability",
+}
 """The tabs, each with its key."""
-_WIDE = 100
-"""Columns from which the images are beside the lists."""
+_TITLES = {
+    "characters": "Scores by character",
+    "confusions": "What is read as what",
+    "compare": "Versus a second run",
+    "reliability": "How far its probabilities can be trusted",
+}
+"""What stands above the list of each tab."""
 
 _NO_RUNS = "No trained model yet: press 2 for Train, then n to train one, then 3 to come back."
 _NOT_YET = "This run has not been evaluated yet: choose the images above and press e."
@@ -48,7 +61,6 @@ class EvaluateScreen(KanatuiScreen):
 
     mode = "evaluate"
     AUTO_FOCUS = ""  # the list is focused once there is one: arrows should move in it, not open the choice of the run
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012  # Textual's own form
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "evaluate", "Evaluate", tooltip="Evaluate the run on the images chosen above"),
         Binding("x", "cancel", "Cancel", tooltip="Cancel the running evaluation; nothing is kept"),
@@ -59,6 +71,20 @@ class EvaluateScreen(KanatuiScreen):
         ),
         Binding(
             "v", "tab('compare')", "Versus a second run", show=False, tooltip="See what only one run reads correctly"
+        ),
+        Binding(
+            "r",
+            "tab('reliability')",
+            "Reliability",
+            show=False,
+            tooltip="See how far its probabilities can be believed",
+        ),
+        Binding(
+            "a", "all_images", "All images", show=False, tooltip="All images of the character, or the misread ones"
+        ),
+        Binding("s", "samples", "Samples", show=False, tooltip="Go to your own samples of the character"),
+        Binding(
+            "F", "figure", "Figure", show=False, key_display="F", tooltip="Save the map or diagram as PNG, SVG, PDF"
         ),
         Binding("b", "evaluate_second", "Evaluate B", tooltip="Evaluate the second run on the same images"),
         Binding(
@@ -74,24 +100,26 @@ class EvaluateScreen(KanatuiScreen):
         """The evaluation shown, None if there is none."""
         self._folded = True
         self._list = "characters"
+        self._all = False
         self._worker: Worker[None] | None = None
 
     @override
     def compose_body(self) -> ComposeResult:
-        yield Choices(id="choices")
+        yield pane(Choices(id="choices"), "Evaluate")
         yield ProgressLine()
         yield Static("", id="scores", markup=False)
         yield Static(_NO_RUNS, id="empty", markup=False)
         with Vertical(id="results"):
             yield Tabs(*(Tab(text, id=f"tab-{name}") for name, text in _TABS.items()))
             with Horizontal(id="panes"):
-                with ContentSwitcher(initial="characters", id="lists"):
-                    yield CharacterTable(id="characters")
+                with pane(ContentSwitcher(initial="characters", id="lists"), _TITLES["characters"]):
+                    yield CharacterPane(id="characters")
                     with Vertical(id="confusions"):
                         yield ConfusionMap(id="map")
                         yield Static("", id="cell", markup=False)
                     yield ComparePanel(id="compare")
-                yield ImagesPanel(id="images")
+                    yield ReliabilityPanel(id="reliability")
+                yield pane(ImagesPanel(id="images"), "Misread images")
 
     @property
     def choices(self) -> Choices:
@@ -129,7 +157,9 @@ class EvaluateScreen(KanatuiScreen):
     @work(exclusive=True, group="list")
     async def _list_evaluations(self, run: str) -> None:
         found = await asyncio.to_thread(evaluations_of, run)
+        kinds = await asyncio.to_thread(images_of, run)
         if run == self.choices.run:
+            self.choices.offer_images(kinds)
             self.choices.offer_evaluations(found)
             if not found:
                 self._show(None)
@@ -232,11 +262,11 @@ class EvaluateScreen(KanatuiScreen):
         if self.loaded:
             self._delete(self.loaded.evaluation)
 
+    @asks
     @work(exclusive=True, group="delete")
     async def _delete(self, evaluation: Evaluation) -> None:
         question = f"Delete the evaluation of {evaluation.run}\n({evaluation.source}, made {evaluation.made})?"
-        answers = {"cancel": "Cancel", "delete": "Delete"}
-        if await self.app.push_screen_wait(Confirm(question, answers, default="cancel", danger="delete")) == "delete":
+        if await self.app.push_screen_wait(Confirm(question, {"delete": "Delete"}, danger="delete")) == "delete":
             try:
                 evaluation.delete()
             except KanatuiError as error:
@@ -254,8 +284,9 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one("#scores", Static).update("")
             return
         self.query_one("#scores", Static).update(headline(loaded))
-        self.query_one(CharacterTable).show(loaded.scores, self._folded)
+        self.query_one(CharacterPane).show(loaded.scores, self._folded)
         self.query_one(ConfusionMap).show(Confusions(loaded.scores, self._folded))
+        self.query_one(ReliabilityPanel).show(loaded.scores.reliability)
         self._load_second()
         self._look()
         if self.focused is None:
@@ -265,7 +296,11 @@ class EvaluateScreen(KanatuiScreen):
         """Count look-alikes as the same, or no longer."""
         self._folded = not self._folded
         self.notify("look-alikes count as the same" if self._folded else "look-alikes count as different", timeout=2)
+        table, confusions = self.query_one(CharacterTable), self.query_one(ConfusionMap)
+        character, cell = table.character, confusions.cell
         self._show(self.loaded)
+        table.go_to(character)
+        confusions.go_to(cell)
 
     @on(ComparePanel.Chosen)
     def _second_chosen(self) -> None:
@@ -286,6 +321,8 @@ class EvaluateScreen(KanatuiScreen):
                 self.compare_panel.say(f"Run {second} has not been evaluated on these images yet: press b.")
             else:
                 self.compare_panel.show(found[0], first, found[1], self._folded)
+                if self._list == "compare" and self.compare_panel.at_choice:
+                    self.compare_panel.table.focus()  # arrows walk in it, and do not choose another run
         self.refresh_bindings()
         if self._list == "compare":
             self._look()
@@ -301,6 +338,8 @@ class EvaluateScreen(KanatuiScreen):
             self.query_one(target).focus()
         elif name == "images":
             self.query_one(ImagesPanel).sheet.focus()
+        elif name == "reliability":
+            self.query_one(ReliabilityPanel).table.focus()
         elif self.compare_panel.comparison:
             self.compare_panel.table.focus()
         else:
@@ -315,7 +354,8 @@ class EvaluateScreen(KanatuiScreen):
         self.set_class(name == "images", "images-only")
         if name != "images":
             self._list = name
-            self.query_one("#lists", ContentSwitcher).current = name
+            lists = self.query_one("#lists", ContentSwitcher)
+            lists.current, lists.border_title = name, _TITLES[name]
         self.refresh_bindings()
         self._look()
 
@@ -329,15 +369,60 @@ class EvaluateScreen(KanatuiScreen):
         if action == "cancel":
             return self.busy
         if action == "evaluate":
-            return not self.busy
+            return not self.busy and (not self.is_mounted or bool(self.choices.run))
+        if action in ("fold", "delete", "tab"):
+            return self.loaded is not None
         if action == "evaluate_second":
             return not self.busy and self._list == "compare" and self.compare_panel.comparison is None
         return super().check_action(action, parameters)
 
+    # ── from a character or figure to other places ────────────────────────────────────────────────────────────────
+
+    @property
+    def _character(self) -> str:
+        """The character under the cursor of the list shown, "" for none."""
+        if self._list == "confusions":
+            return (self.query_one(ConfusionMap).cell or ("",))[0]
+        if self._list == "compare":
+            return self.compare_panel.character
+        return self.query_one(CharacterTable).character if self._list == "characters" else ""
+
+    def action_all_images(self) -> None:
+        """Show all images of the character under the cursor, or the misread ones again."""
+        self._all = not self._all
+        self.action_tab("characters")
+        self.notify("all images of the character" if self._all else "the misread images alone", timeout=2)
+        self._look()
+
+    def action_samples(self) -> None:
+        """Go to the user's own samples of the character under the cursor."""
+        if self.loaded and self._character:
+            host(self).show_samples(self._character)
+        else:
+            self.notify("go to the row of a character first")
+
+    @work(exclusive=True, group="save")
+    async def action_figure(self) -> None:
+        """Save the confusion map or the reliability diagram as a figure."""
+        if (loaded := self.loaded) is None:
+            self.notify("evaluate a run first")
+            return
+        try:
+            check_file(Path(f"figure{FIGURES[0]}"))
+        except KanatuiError as error:
+            host(self).tell_problem(error)
+            return
+        part = "reliability" if self._list == "reliability" else "confusions"
+        name = f"{loaded.evaluation.run or 'model'}-{part}{FIGURES[0]}"
+        await save_as(
+            self, f"Save the {part} as", name, FIGURES, lambda path: save_scores(path, loaded.scores, (part,))
+        )
+
     # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @on(DataTable.RowHighlighted, "#characters")
+    @on(DataTable.RowHighlighted, "#character-table")
     @on(ComparePanel.Highlighted)
+    @on(ReliabilityPanel.Highlighted)
     def _moved(self) -> None:
         self._look()
 
@@ -364,21 +449,27 @@ class EvaluateScreen(KanatuiScreen):
             images = self.query_one(ImagesPanel)
             images.look(lambda: self._under_cursor(loaded), lambda records: self._fetch(loaded.evaluation, records))
 
-    async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> npt.NDArray[np.uint8]:
+    async def _fetch(self, evaluation: Evaluation, records: Sequence[int]) -> Fetched:
         # While one engine evaluates, the other's process is free.
         engine = host(self).engine("preview" if self.busy else "evaluate")
         answer = await engine.ask("pictures", slot="pictures", evaluation=str(evaluation.path), records=records)
-        return answer.arrays["images"]
+        return answer.arrays["images"], answer.data["origins"]
 
     def _under_cursor(self, loaded: LoadedEvaluation) -> Selection:
         """Return the images of the row or cell under the cursor of the list shown."""
         if self._list == "compare":
             return self.compare_panel.differing(self.compare_panel.character, self._folded)
+        if self._list == "reliability":
+            return select_bin(loaded, self.query_one(ReliabilityPanel).bin)
         if self._list == "confusions":
             confusions = self.query_one(ConfusionMap)
             places = loaded.predictions.cell(*confusions.cell).tolist() if confusions.cell else []
             return select(loaded, confusions.description, places, folded=False, with_truth=False)
         character = self.query_one(CharacterTable).character
+        if self._all and character:
+            places = loaded.predictions.of(character).tolist()
+            about = f"{named(character)}: {len(places):,} images"
+            return select(loaded, about, places, self._folded, with_truth=False)
         places = loaded.predictions.misread(character, self._folded).tolist()
         about = f"{named(character)}: {len(places):,} misread" + (" (look-alikes aside)" if self._folded else "")
         return select(loaded, about, places, self._folded, with_truth=not character)

@@ -20,8 +20,9 @@ from kanatui.core.params import Parameter
 from kanatui.dataset.recipe import Augment, Chance, Recipe
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
-from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.form import FieldHelp, ParameterForm, checked
 from kanatui.tui.widgets.ticks import OPEN, TICKED, TickList, line
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
@@ -65,6 +66,7 @@ class Augmentations(Vertical):
         with Horizontal():
             yield TickList(id="augment-steps")
             yield VerticalScroll(id="augment-form", can_focus=False)
+        yield FieldHelp("enter goes to the parameters: here stands what each takes, its default and what it means")
 
     # ── current steps ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -80,7 +82,7 @@ class Augmentations(Vertical):
             config = await asyncio.to_thread(lambda: run.config)
             self._steps = self.in_force = _steps(config["source"]["recipe"]["augment"])
         except KanatuiError as error:
-            self._say(f"✗ {error}")
+            self._say(f"✗ {in_the_app(error)}")
         except (KeyError, TypeError):
             self._say(_FIXED)
         else:
@@ -97,13 +99,24 @@ class Augmentations(Vertical):
                 self._say(f"in force from step {int(event['step']):,}")
             except (KanatuiError, KeyError, TypeError, ValueError):
                 return  # written by another version; the steps shown stay
-            self._repaint()
+            self._repaint(follow=True)
 
     def refused(self, reason: str) -> None:
         """Show why the training refused a change, and show the current steps again."""
-        self._say(f"✗ {reason}")
+        self._say(f"✗ {in_the_app(reason)}")
         self._steps = self.in_force
-        self._repaint()
+        self._repaint(follow=True)
+        self._mark_refused(reason)
+
+    def _mark_refused(self, reason: str) -> None:
+        """Mark what was typed and stays, because the user is there, but is not in force."""
+        if self._form is None or self._form_of is None or self._form_of[2] >= len(self._steps):
+            return
+        step = self._steps[self._form_of[2]]
+        in_force = checked(self._declared(step.plugin), {"p": step.p, **step.values})
+        for name, value in self._form.values.items():
+            if value != in_force[name]:
+                self._form.reject(name, in_the_app(reason))
 
     def _say(self, text: str) -> None:
         self.query_one("#augment-say", Static).update(text)
@@ -122,19 +135,20 @@ class Augmentations(Vertical):
     def on_resize(self) -> None:
         self._repaint()
 
-    def _repaint(self) -> None:
+    def _repaint(self, follow: bool = False) -> None:
+        """Show the steps; ``follow``: they come from elsewhere, and the form shows their values."""
         width = self._ticks.scrollable_content_region.width
         if width < 1:
             return
         lines = []
         for step in self._steps:
             style = "" if step.p else "$text-muted"
-            chance = f"{step.p:g} of images" if 0 < step.p < 1 else ""
+            chance = f"{100 * step.p:g} % of images" if 0 < step.p < 1 else ""
             lines.append(line(f"{TICKED if step.p else OPEN} {step.plugin}", chance, width, style, "$text-muted"))
         self._ticks.show(lines)
-        self._show_form()
+        self._show_form(follow)
 
-    def _show_form(self) -> None:
+    def _show_form(self, follow: bool = False) -> None:
         place, cursor = self.query_one("#augment-form", VerticalScroll), self._cursor
         if cursor is None or self._registry is None or self._run is None:
             self._form = self._form_of = None
@@ -144,16 +158,26 @@ class Augmentations(Vertical):
         try:
             declared = self._declared(step.plugin)
         except PluginError as error:
-            self._say(f"✗ {error}")
+            self._say(f"✗ {in_the_app(error)}")
             return
         values = checked(declared, {"p": step.p, **step.values})
         if self._form is not None and self._form_of == (self._run.id, step.plugin, cursor):
-            _update(self._form, values)
+            for name, value in values.items() if follow else ():
+                self._form.put(name, value)
             return
+        self._leave_form()
         self._form, self._form_of = ParameterForm(declared, values), (self._run.id, step.plugin, cursor)
         # Not awaited: an awaited removal that is cancelled ends Textual's message loop, and with it the app.
         place.remove_children()
         place.mount(self._form)
+
+    def _leave_form(self) -> None:
+        """Take what was typed last into the form that is about to go."""
+        if self._form is not None and self._form_of is not None and self._run is not None:
+            run, plugin, index = self._form_of
+            typed = self._form.settle()
+            if typed and run == self._run.id and self._steps[index : index + 1] and self._steps[index].plugin == plugin:
+                self._type(index, typed)
 
     def _declared(self, plugin: str) -> Mapping[str, Parameter[Any]]:
         assert self._registry is not None
@@ -180,9 +204,9 @@ class Augmentations(Vertical):
         step = self._steps[event.index]
         if step.p:
             self._ticked_off[event.index] = step.p
-        self._change(
-            event.index, dataclasses.replace(step, p=0.0 if step.p else self._ticked_off.get(event.index, 1.0))
-        )
+        changed = dataclasses.replace(step, p=0.0 if step.p else self._ticked_off.get(event.index, 1.0))
+        self._steps = (*self._steps[: event.index], changed, *self._steps[event.index + 1 :])
+        self._repaint(follow=True)
         self._send()
 
     @on(ParameterForm.Changed)
@@ -191,20 +215,19 @@ class Augmentations(Vertical):
         if event.form is not self._form or self._form_of is None:
             return
         index = self._form_of[2]
+        self._type(index, {event.name: event.form.values[event.name]})
+        self._repaint()
+
+    def _type(self, index: int, values: Mapping[str, Any]) -> None:
+        """Change a step's values, and send them once they have stayed so for a moment."""
         step = self._steps[index]
-        if event.name == "p":
-            changed = dataclasses.replace(step, p=event.value)
-        else:
-            changed = dataclasses.replace(step, values={**step.values, event.name: event.value})
-        self._change(index, changed)
+        others = {name: value for name, value in values.items() if name != "p"}
+        changed = dataclasses.replace(step, p=values.get("p", step.p), values={**step.values, **others})
+        self._steps = (*self._steps[:index], changed, *self._steps[index + 1 :])
         self._say("changed; is sent when it stays so for a moment")
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(_SETTLES, self._send)
-
-    def _change(self, index: int, step: Augment) -> None:
-        self._steps = (*self._steps[:index], step, *self._steps[index + 1 :])
-        self._repaint()
 
     def _send(self) -> None:
         if self._settling is not None:
@@ -215,12 +238,6 @@ class Augmentations(Vertical):
             return
         self._say("sent; takes effect from the next batch …")
         self.post_message(self.Wanted([step.to_dict() for step in self._steps]))
-
-
-def _update(form: ParameterForm, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        if form.is_mounted and name not in form.errors and form.values[name] != value:
-            form.set_value(name, value)
 
 
 def _steps(tables: Sequence[Mapping[str, Any]]) -> tuple[Augment, ...]:

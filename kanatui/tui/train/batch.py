@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kanatui.core.errors import StorageError
 from kanatui.training.runs import Run
+from kanatui.tui.host import host
 from kanatui.tui.widgets.glyphs import GlyphSheet, caption
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 _NONE_YET = "the images of a batch come with the next report …"
 _AT_REST = "images are shown while the run trains"
-
-_BYTES_PER_CELL = 55
-"""For an image with noise, in which hardly any two neighbours are equal."""
 
 _BUDGET = 8000
 """Bytes per second for this sheet. Every image of a batch is new, and a sheet takes a hundred kilobytes: too much each
@@ -31,6 +29,8 @@ class BatchSheet(GlyphSheet):
         self._run: Run | None = None
         self._step = -1
         self._place = 0
+        self._saved = 0.0
+        """Bytes that were not sent yet of those that may be."""
         self._exhibits: list[tuple[Any, str, bool]] = []
 
     def watch_run(self, run: Run) -> None:
@@ -60,9 +60,16 @@ class BatchSheet(GlyphSheet):
         if len(self._exhibits) != count:
             self._exhibits = tiles
         else:
-            for _ in range(max(1, _BUDGET // (self.tile * self.tile // 2 * _BYTES_PER_CELL))):
-                self._place = (self._place + 1) % max(1, count)
-                self._exhibits[self._place : self._place + 1] = tiles[self._place : self._place + 1]
+            self._saved += _BUDGET
+            for _ in range(count):
+                place = (self._place + 1) % count
+                cost = host(self).pictures.bytes_of(tiles[place][0], self.tile, self.tile // 2)
+                if cost > self._saved:
+                    break
+                self._saved -= cost
+                self._place, self._exhibits[place] = place, tiles[place]
+            else:
+                self._saved = 0.0  # all images are new: nothing to save up for
         images, captions, marks = zip(*self._exhibits, strict=True) if self._exhibits else ((), (), ())
         self.show(list(images), captions, marks)
 

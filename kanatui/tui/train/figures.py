@@ -7,7 +7,7 @@ from typing import Any
 
 from kanatui.core.units import bytes_text, clock, duration
 from kanatui.model.metrics import VALIDATED
-from kanatui.training.event_text import preparing
+from kanatui.training.event_text import preparing, time_left
 from kanatui.tui.train.follow import History
 from kanatui.tui.train.rows import SYMBOLS, Row
 
@@ -25,7 +25,8 @@ def bar(row: Row, history: History, width: int, plain: bool = False) -> str:
         return _safe(preparing, history.preparing) or "starting"
     share = max(status.progress, float(history.step.get("progress", 0.0))) if status.active else status.progress
     left = history.step.get("seconds_left", status.seconds_left) if status.state == "running" else None
-    words = f" {100 * share:3.0f} %" + (f" · {clock(left)} left" if left is not None else "")
+    standing = time_left(left, status.doing if status.active else "", clock)
+    words = f" {100 * share:3.0f} %" + (f" · {standing}" if standing else "")
     words += f" · {duration(status.elapsed)} trained"
     cells = max(0, width - len(words) - 1)
     full = round(share * cells)
@@ -62,7 +63,9 @@ def _scores(row: Row, history: History) -> str:
     for metric in VALIDATED:
         top = f" (best {metric.text(best[metric.key])})" if best and metric.key in best else ""
         parts.append(f"{metric.heading} {metric.text(last[metric.key])}{top}")
-    return _joined(*parts, f"at step {last['step']:,.0f}")
+    of = f"of {history.scored_on}" if history.scored_on else ""
+    others = " / ".join(metric.text(value) for metric in VALIDATED if (value := history.held_out.get(metric.key)))
+    return _joined(*parts, of, f"held out {others}" if others else "", f"at step {last['step']:,.0f}")
 
 
 def _cost(history: History) -> str:

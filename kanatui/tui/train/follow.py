@@ -9,8 +9,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from kanatui.model.metrics import VALIDATED
-from kanatui.training.event_text import describe, ranking_scores
+from kanatui.training.commands import TAKEN_BACK
+from kanatui.training.control import STOP_AFTER_EPOCH
+from kanatui.training.event_text import describe, ranking, scored_on
 from kanatui.training.events import Event
 from kanatui.training.runs import Run
 from kanatui.tui.train.series import Series
@@ -22,11 +26,23 @@ _MOST_LINES = 400
 _MOST_MARKS = 200
 _MOST_ANSWERS = 50
 
-MEASURED = ("loss", "rate", "images_per_second")
+MEASURED = ("loss", "rate", "images_per_second", "memory", "elapsed")
 """The values of step events that have a curve."""
+
+VALIDATION_LOSS = "validation loss"
+"""The curve of the validations' loss."""
 
 SCORES = tuple(metric.key for metric in VALIDATED)
 """The scores of validations that have a curve, in percent."""
+
+
+AXES = {"step": "steps", "epoch": "epochs", "time": "time trained"}
+"""What curves can be drawn over, and what the axis is called."""
+
+_MOST_TIMES = 1000
+"""Points between which the time of a step is interpolated."""
+
+_FAR = 1e15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +57,7 @@ class History:
     """A summary of a run's events, in bounded memory however many there are."""
 
     def __init__(self) -> None:
-        self.curves: dict[str, Series] = {name: Series() for name in (*MEASURED, *SCORES)}
+        self.curves: dict[str, Series] = {name: Series() for name in (*MEASURED, VALIDATION_LOSS, *SCORES)}
         """By name; x is the step."""
         self.marks: list[Mark] = []
         self.lines: deque[str] = deque(maxlen=_MOST_LINES)
@@ -52,12 +68,18 @@ class History:
         """The last answers to commands, by sequence."""
         self.step: Event = {}
         """The last step event."""
+        self.stops_after_epoch = False
+        """Whether the training is to stop at the end of its epoch."""
         self.start: Event = {}
         self.end: Event = {}
         self.preparing: Event = {}
         """The last report on the work before the first step, {} once that is finished."""
         self.scores: dict[str, float] = {}
         """The last validation: ``step`` and :data:`SCORES`."""
+        self.scored_on = ""
+        """What they are of, if it is not held-out images."""
+        self.held_out: dict[str, float] = {}
+        """The scores of held-out images in the last validation, if :attr:`scores` are of something else."""
         self.best: dict[str, float] = {}
         """The best validation so far, in the same form."""
         self.augment: Event = {}
@@ -87,6 +109,8 @@ class History:
             self._take_scores(event)
         elif kind == "command":
             self.answers[event["sequence"]] = event
+            if event["command"] == STOP_AFTER_EPOCH and event["accepted"]:
+                self.stops_after_epoch = event.get("note") != TAKEN_BACK
             while len(self.answers) > _MOST_ANSWERS:
                 del self.answers[next(iter(self.answers))]
         elif kind == "augment":
@@ -110,6 +134,7 @@ class History:
         """A run that is continued drops what came after the checkpoint from which it continues."""
         step = int(event.get("step", 0))
         self.start, self.end, self.preparing = event, {}, {}
+        self.stops_after_epoch = False
         for curve in self.curves.values():
             curve.cut(step)
         self.marks = [mark for mark in self.marks if mark.step <= step]
@@ -119,12 +144,45 @@ class History:
             self.augment = {}
 
     def _take_scores(self, event: Event) -> None:
-        ranked = ranking_scores(event)
+        kind, ranked = ranking(event)
+        self.scored_on = scored_on(kind, ranked.get("images"))
+        others = event.get("held_out", {}) if kind != "held_out" else {}
+        self.held_out = {name: float(others[name]) for name in SCORES if name in others}
         self.scores = {name: float(ranked[name]) for name in SCORES} | {"step": float(event["step"])}
         if event.get("best"):
             self.best = self.scores
         for name in SCORES:
             self.curves[name].add(int(event["step"]), 100 * self.scores[name])
+        if "loss" in ranked:
+            self.curves[VALIDATION_LOSS].add(int(event["step"]), float(ranked["loss"]))
+
+    # ── along which axis ──────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def last_step(self) -> float:
+        """The last step that anything is known of."""
+        return max(float(self.step.get("step", 0)), self.scores.get("step", 0.0))
+
+    def along(self, axis: str, steps: Sequence[float]) -> list[float]:
+        """Return where steps are on an axis of :data:`AXES`; [] if the events do not tell."""
+        return self._mapped(axis, steps, back=False)
+
+    def steps_at(self, axis: str, values: Sequence[float]) -> list[float]:
+        """Return the steps at values of an axis, the reverse of :meth:`along`."""
+        return self._mapped(axis, values, back=True)
+
+    def _mapped(self, axis: str, values: Sequence[float], back: bool) -> list[float]:
+        if axis == "step":
+            return list(values)
+        if axis == "epoch":
+            batches = float(self.start.get("batches") or 0)
+            return [value * batches if back else value / batches for value in values] if batches else []
+        steps, seconds = self.curves["elapsed"].drawn(most=_MOST_TIMES)
+        if not steps:
+            return []
+        known = [0.0, *steps], [0.0, *seconds]
+        wanted = [min(max(value, -_FAR), _FAR) for value in values]
+        return [float(value) for value in np.interp(wanted, *(known[::-1] if back else known))]
 
     def _mark(self, mark: Mark) -> None:
         self.marks = [*self.marks, mark][-_MOST_MARKS:]

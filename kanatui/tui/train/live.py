@@ -6,31 +6,35 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
+from kanatui.training.commands import TAKEN_BACK
 from kanatui.training.control import Mailbox
 from kanatui.tui.host import host
 from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
 from kanatui.tui.train.batch import BatchSheet
-from kanatui.tui.train.charts import KINDS, Chart, ChartedRun
+from kanatui.tui.train.charts import Charts
 from kanatui.tui.train.follow import Follower
 from kanatui.tui.train.logs import EventLog, OutputLog, read_from
 from kanatui.tui.train.rows import Row
 from kanatui.tui.widgets.tabbar import TabBar
+from kanatui.tui.words import in_the_app
 
 _POLL = 0.25
 _POLL_ANSWER = 0.05
 _FIGURES_EVERY = 0.5
 _CHARTS_EVERY = 1.0
-_LAST_LINES = 4
+_SHORT, _TINY = 15, 8
+"""Lines below which the charts need those of the figures, and those of the tabs, too."""
+
 VIEWS = {"charts": "Charts", "images": "Images", "events": "Events", "log": "Log", "augment": "Augmentations"}
 _ANSWERED = {
     "pause": "paused",
@@ -62,11 +66,11 @@ class Live(Vertical):
         self.follower: Follower | None = None
         self._others: dict[str, tuple[str, Follower]] = {}
         self._pending: dict[int, str] = {}
-        self.charts = [Chart(kind) for kind in KINDS]
-        """One of each kind; only those that fit are displayed."""
-        self._first_chart = 0
+        self.charts = Charts(id="live-charts")
         self.caught_up = False
         """Whether all earlier events have been read."""
+        self.lost = False
+        """Whether the run that was shown has been deleted, and no other has been chosen since."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -79,7 +83,7 @@ class Live(Vertical):
         yield Static("", id="live-note", markup=False)
         yield Static("", id="live-crash", markup=False)
         yield TabBar(VIEWS, "live-views")
-        yield Horizontal(*self.charts, id="live-charts")
+        yield self.charts
         with Vertical(id="live-lower"):
             yield BatchSheet(id="live-images")
             yield EventLog(id="live-events")
@@ -90,7 +94,6 @@ class Live(Vertical):
         self.watch_view()
         self.set_interval(_FIGURES_EVERY, self._show_figures)
         self.set_interval(_CHARTS_EVERY, self._show_rest)
-        self._lay_out_charts()
 
     # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,7 +102,7 @@ class Live(Vertical):
         if self.row is not None and self.row.run.id == row.run.id:
             self.update_state(row)
             return
-        self.row = row
+        self.row, self.lost = row, False
         self.follower = Follower(row.run)
         self._pending.clear()
         self.caught_up = False
@@ -115,13 +118,13 @@ class Live(Vertical):
     def forget(self) -> None:
         """Show no run: the one shown was deleted."""
         self.row = self.follower = None
+        self.lost = True
         self.workers.cancel_group(self, "follow")
         self.query_one("#live-head", Static).update("The run that was shown here is gone: choose another under Runs.")
         for name in ("bar", "place", "scores", "cost", "note"):
             self.query_one(f"#live-{name}", Static).update("")
         self.query_one("#live-crash").display = False
-        for chart in self.charts:
-            chart.show([])
+        self.charts.show([])
 
     def update_state(self, row: Row) -> None:
         """Update the state of the run."""
@@ -204,7 +207,9 @@ class Live(Vertical):
             del self._pending[sequence]
             note = event.get("note") or ""
             step = event.get("step") if isinstance(event.get("step"), int) else None
-            if event.get("accepted"):
+            if event.get("accepted") and note == TAKEN_BACK:
+                self._answer(command, True, "going on after this epoch", step)
+            elif event.get("accepted"):
                 at = f" at step {step:,}" if step is not None else ""
                 self._answer(command, True, f"{_ANSWERED.get(command, command)}{at}{_bracketed(note)}", step)
             else:
@@ -264,27 +269,29 @@ class Live(Vertical):
     def _draw_charts(self) -> None:
         if self.row is None or self.follower is None:
             return
-        runs = [ChartedRun(self.row.title, self.follower.history)]
-        others = [other for id, other in self._others.items() if id != self.row.run.id]
-        runs += [ChartedRun(title, follower.history) for title, follower in others]
-        for chart in self.charts:
-            chart.show(runs)
+        watched = self.row.run.id
+        runs = [(watched, self.row.title, self.follower.history)]
+        runs += [(id, title, other.history) for id, (title, other) in self._others.items() if id != watched]
+        self.charts.show(runs)
 
     @work(exclusive=True, group="crash")
     async def _show_crash(self, row: Row) -> None:
-        """Show where it went wrong: the reason, the last lines of the log, and the key that continues it."""
+        """Show where it went wrong: the reason, the last line of the log, and the keys that show and continue it."""
         box = self.query_one("#live-crash", Static)
         box.display = row.state in ("failed", "crashed")
         if box.display:
             _, printed = await asyncio.to_thread(read_from, row.run.log, 0)
-            last = [line for line in printed if line.strip()][-_LAST_LINES:]
-            box.update(
-                "\n".join([f"✗ {row.state}: {row.status.reason}", *last, "c continues from its last checkpoint"])
-            )
+            last = next((line.strip() for line in reversed(printed) if line.strip()), "")
+            said = [last] if last and row.status.reason not in last else []
+            reason = f"✗ {row.state}: {in_the_app(row.status.reason)}"
+            box.update("\n".join([reason, *said, "l shows its whole log, c continues from its last checkpoint"]))
 
     def focus_view(self) -> None:
         """Focus the widget that has the keys of the view."""
-        places = {"charts": "Plot", "images": "#live-images", "events": "#live-events", "log": "#live-log"}
+        if self.view == "charts":
+            self.charts.current.plot.focus()
+            return
+        places = {"images": "#live-images", "events": "#live-events", "log": "#live-log"}
         for widget in self.query(places.get(self.view, "#augment-steps")):
             if widget.display and widget.is_on_screen:
                 widget.focus()
@@ -294,6 +301,8 @@ class Live(Vertical):
 
     def watch_view(self) -> None:
         self.query_one(TabBar).active = self.view
+        if self.view != "charts":
+            self.charts.fill(None)
         for name in VIEWS:
             self.set_class(name == self.view, f"view-{name}")
         self.call_after_refresh(self._show_rest)
@@ -305,24 +314,14 @@ class Live(Vertical):
 
     def next_chart(self) -> None:
         """Show the charts; if they are shown already, show the next ones."""
-        if self.view == "charts" or not self.has_class("view-charts"):
-            self._first_chart = (self._first_chart + self._charts_at_once) % len(self.charts)
+        if self.view == "charts":
+            self.charts.next_ones()
         self.view = "charts"
-        self._lay_out_charts()
         self._draw_charts()
 
-    @property
-    def _charts_at_once(self) -> int:
-        return 2 if self.size.width >= 70 else 1
-
-    def _lay_out_charts(self) -> None:
-        shown = range(self._first_chart, self._first_chart + self._charts_at_once)
-        for index, chart in enumerate(self.charts):
-            chart.display = index in shown
-
-    def on_resize(self) -> None:
-        self._first_chart -= self._first_chart % self._charts_at_once
-        self._lay_out_charts()
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < _SHORT, "short")
+        self.set_class(event.size.height < _TINY, "tiny")
         self.call_after_refresh(self._show_rest)
 
 

@@ -13,21 +13,26 @@ from textual.message import Message
 from textual.widgets import Button, Collapsible, Input, Label, Select, Static
 from typing_extensions import override
 
+from kanatui.core import paths
 from kanatui.core.errors import KanatuiError
 from kanatui.dataset.catalogue import Catalogue
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe, read_recipe, recipe_files
-from kanatui.training.runs import RUN_NAME_RULE, Run, is_run_name
+from kanatui.training.runs import Run
 from kanatui.tui.host import host
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
-from kanatui.tui.widgets.form import ParameterForm, checked
+from kanatui.tui.widgets.form import FieldHelp, ParameterForm, checked
+from kanatui.tui.widgets.picklist import PickList
+from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
     from kanatui.plugins.registry import Registry
 
 _EDITED = "edited:"
 _HINT = "ctrl+s starts; the training continues when the app is closed"
-_WRONG_NAME = f"name: {RUN_NAME_RULE}"
+_ABOUT_SOURCE = "train on: a recipe, whose images are made as they are needed, or a written data set"
+_ABOUT_NAME = "name: of the run · default: that of the recipe or data set"
+_ABOUT_MODEL = "model: the network to train; its own parameters are below · default: the recipe's"
 
 
 class NewRun(Vertical):
@@ -63,13 +68,16 @@ class NewRun(Vertical):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Static(_HINT, id="new-say", markup=False)
         with VerticalScroll(id="new-form", can_focus=False):
-            yield from _field("train on", Select([], id="new-source", prompt="loading …", compact=True))
-            yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True))
-            yield from _field("model", Select([], id="new-model", prompt="loading …", compact=True))
+            yield from _field(
+                "train on", PickList([], id="new-source", prompt="loading …", compact=True), _ABOUT_SOURCE
+            )
+            yield from _field("name", Input(id="new-name", placeholder="as the recipe", compact=True), _ABOUT_NAME)
+            yield from _field("model", PickList([], id="new-model", prompt="loading …", compact=True), _ABOUT_MODEL)
             yield Vertical(id="new-parameters")
             yield ParameterForm(first_options(), self._defaults.options, id="new-first")
             with Collapsible(title="more", id="new-more"):
                 yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
+        yield FieldHelp("tab goes on to the fields: here stands what each takes, its default and what it means")
 
     def on_mount(self) -> None:
         """Fill in the choices."""
@@ -78,7 +86,18 @@ class NewRun(Vertical):
     def focus_first(self) -> None:
         """Focus the first field."""
         self._look_again()
-        self.query_one("#new-source", Select).focus()
+        # Not animated: the fields above are made anew meanwhile, and an animation would end at its old place.
+        self.query_one("#new-form", VerticalScroll).scroll_home(animate=False)
+        self.query_one("#new-source", Select).focus(scroll_visible=False)
+
+    @property
+    def in_a_field(self) -> bool:
+        """Whether one of its fields has the focus."""
+        return self.query_one("#new-form").has_focus_within
+
+    def focus_button(self) -> None:
+        """Focus the button that starts the training."""
+        self.query_one("#start", Button).focus()
 
     async def choose(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
         """Choose what to train on: a recipe as edited (``Recipe.to_dict()``), or a data set by name."""
@@ -142,8 +161,7 @@ class NewRun(Vertical):
         self._say(_HINT)
         self.query_one("#new-name", Input).placeholder = source.run_name
         for form in (self.query_one("#new-first", ParameterForm), self.query_one("#new-rest", ParameterForm)):
-            for name in form.values:
-                form.set_value(name, defaults.options[name])
+            form.reset(defaults.options, keep=self.screen.focused)
         self._fill_models()
 
     def _fill_models(self) -> None:
@@ -190,22 +208,25 @@ class NewRun(Vertical):
     @on(ParameterForm.Changed)
     def _changed(self, event: ParameterForm.Changed) -> None:
         event.stop()
-        if event.name in BUDGET and event.value and event.form.id == "new-first":
-            other = next(name for name in BUDGET if name != event.name)
-            event.form.set_value(other, type(event.form.values[other])(0))
+        if event.form.id == "new-first":
+            self._one_budget(event.form, event.name, event.value)
+
+    def _one_budget(self, form: ParameterForm, name: str, value: Any) -> None:
+        """Set the other budget to 0 if one is given."""
+        if name in BUDGET and value:
+            other = next(budget for budget in BUDGET if budget != name)
+            form.reset({other: type(form.values[other])(0)}, keep=self.screen.focused)
 
     @on(Input.Changed, "#new-name")
     def _named(self, event: Input.Changed) -> None:
         event.stop()
-        if _name_is_wrong(event.value):
-            self._say(_WRONG_NAME, wrong=True)
-        else:
-            self._say("")
+        wrong = _name_problem(event.value)
+        self._say(wrong, wrong=bool(wrong))
 
     def _say(self, text: str, wrong: bool = False) -> None:
         for line in self.query("#new-say").results(Static):  # none if the app is left while a training starts
             line.set_class(wrong, "wrong")
-            line.update(f"✗ {text}" if wrong else text, layout=False)
+            line.update(f"✗ {in_the_app(text)}" if wrong else text, layout=False)
 
     # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -245,14 +266,17 @@ class NewRun(Vertical):
 
     def _what_is_wrong(self) -> str:
         forms = self.query(ParameterForm)
-        marked = [f"{name}: {error}" for form in forms for name, error in form.errors.items()]
-        if marked:
-            return marked[0]
-        if _name_is_wrong(self.query_one("#new-name", Input).value):
-            return _WRONG_NAME
+        for form in forms:  # what was typed last may still be under way
+            for name, value in form.settle().items():
+                self._one_budget(form, name, value)
+        for form in forms:
+            if wrong := form.wrong:
+                return f"{wrong.parameter.label}: {wrong.error}"
+        if wrong_name := _name_problem(self.query_one("#new-name", Input).value):
+            return wrong_name
         if self._source is None:
             return "choose what to train on"
-        return "" if self.model_form is not None else "choose a model"
+        return "" if self.model_form is not None and self._model else "choose a model"
 
     def _wanted(self) -> tuple[str, dict[str, Any]]:
         """Return the run's name, and the arguments that its configuration is made from."""
@@ -268,14 +292,16 @@ class NewRun(Vertical):
         return name, job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
 
 
-def _field(label: str, control: Select[str] | Input) -> ComposeResult:
+def _field(label: str, control: Select[str] | Input, about: str) -> ComposeResult:
+    control.tooltip = about
     with Horizontal(classes="new-field"):
         yield Label(label, classes="label")
         yield control
 
 
-def _name_is_wrong(name: str) -> bool:
-    return bool(name.strip()) and not is_run_name(name.strip())
+def _name_problem(name: str) -> str:
+    problem = paths.name_problem(name.strip()) if name.strip() else ""
+    return f"name: {problem}" if problem else ""
 
 
 def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
@@ -293,8 +319,6 @@ def _list_sources(edited: Recipe | None) -> list[tuple[str, str]]:
 def _open_source(value: str, edited: Recipe | None) -> Source:
     kind, _, name = value.partition(":")
     if kind == "dataset":
-        from kanatui.core import paths
-
         return Source("dataset", name, read_recipe(paths.datasets() / name / "recipe.toml"))
     if value == _EDITED and edited is not None:
         return Source("edited", edited.name, edited)

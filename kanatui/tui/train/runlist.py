@@ -1,7 +1,8 @@
-"""The list of runs: how each stands, marked ones to lay over each other."""
+"""The table of runs: how each stands, sorted and narrowed; marked ones are compared and laid over each other."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -9,37 +10,92 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Static
 from textual.worker import get_current_worker
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
-from kanatui.tui.train.rows import COLOURS, SYMBOLS, Gatherer, Row, spark
+from kanatui.training.columns import APP, Column, fitting
+from kanatui.tui.host import host
+from kanatui.tui.train.picker import ColumnPicker
+from kanatui.tui.train.rows import KINDS, SYMBOLS, Gatherer, Row, spark
+from kanatui.tui.widgets.filter import Filterable, FilterLine
+from kanatui.tui.widgets.table import GAP, Heading, Line, Table
 
 _LOOK_EVERY = 1.0
 _MOST_MARKED = 4
+_SIGN = Heading("", "", 1, gap=1)
+"""The column of the state's symbol, which is always shown."""
+
+_NAME, _REMARK = "name", "remark"
+"""The columns that take what room is left."""
+_SHORT_NAME, _SHORT_REMARK = 18, 14
+"""Cells of these that are kept while other columns could still be shown."""
+
+_COLUMNS = {column.name: column for column in APP}
 
 
-class RunOptionList(OptionList, can_focus=True):
+class RunTable(Table):
     """The runs. Enter shows one live, space marks it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark", tooltip="Mark a run to lay its curves over those of the one shown"),
+        Binding("space", "mark", "Mark", tooltip="Mark a run to compare its settings and curves with those of others"),
+        Binding("right", "sort(1)", "Sort", key_display="←→", tooltip="Sort by the next column to the right or left"),
+        Binding("left", "sort(-1)", "Sort by the column to the left", show=False),
+        Binding("r", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
+        Binding("f", "columns", "Columns", show=False, tooltip="Choose the columns"),
+        Binding("u", "unmark", "Unmark", show=False, tooltip="Remove all marks"),
     ]
 
-    class Marked(Message):
-        """The user wants to mark a run, or to remove its mark."""
+    class Wanted(Message):
+        """The user wants to change what the table shows: ``mark``, ``unmark``, ``sort``, ``reverse``, ``columns``."""
+
+        def __init__(self, what: str, by: int = 0) -> None:
+            super().__init__()
+            self.what, self.by = what, by
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or remove its mark."""
-        self.post_message(self.Marked())
+        self.post_message(self.Wanted("mark"))
+
+    def action_unmark(self) -> None:
+        self.post_message(self.Wanted("unmark"))
+
+    def action_sort(self, by: int) -> None:
+        self.post_message(self.Wanted("sort", by))
+
+    def action_reverse(self) -> None:
+        self.post_message(self.Wanted("reverse"))
+
+    def action_columns(self) -> None:
+        self.post_message(self.Wanted("columns"))
 
 
-class RunsPanel(Vertical):
-    """All runs, newest first, looked at once a second while this screen is shown."""
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """By which column the runs are sorted, and whether from the largest or last on."""
+
+    column: str = _NAME
+    reverse: bool = True
+
+    def sorted(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows in this order; those without a value come last."""
+        by = _COLUMNS[self.column].order
+        keyed = [(by(row.facts), row) for row in rows]
+        known = [pair for pair in keyed if pair[0][0] == 0]
+        known.sort(key=lambda pair: pair[0], reverse=self.reverse)
+        return [row for _, row in [*known, *(pair for pair in keyed if pair[0][0])]]
+
+    def by(self, column: str) -> Order:
+        """Return the order after a column was chosen: figures from the largest on; once more, the other way round."""
+        if column == self.column:
+            return dataclasses.replace(self, reverse=not self.reverse)
+        return Order(column, _COLUMNS[column].right or column == _NAME)
+
+
+class RunsPanel(Vertical, Filterable):
+    """All runs, looked at once a second while this screen is shown."""
 
     class Chosen(Message):
         """The user wants to see a run."""
@@ -54,39 +110,59 @@ class RunsPanel(Vertical):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.rows: list[Row] = []
+        """All runs, the newest first."""
         self.marked: list[str] = []
         """Ids of the marked runs, in the order of marking."""
         self.loaded = False
         self._gatherer = Gatherer()
-        self._shown: list[tuple[str, str]] = []
+        self._order = Order()
+        self._widths: dict[str, int] = {}
 
     @override
     def compose(self) -> ComposeResult:
-        """Yield the list, and the text that is shown while it is empty."""
-        yield Static("looking for runs …", id="no-runs")
-        yield RunOptionList(id="run-options")
+        """Yield the table, and the text that is shown while it is empty."""
+        yield Static("looking for runs …", id="no-runs", markup=False)
+        yield RunTable(id="run-table")
+        yield Static("", id="run-about", markup=False)
+        yield FilterLine(id="run-filter")
 
     def on_mount(self) -> None:
         """Start updating the list."""
-        self.query_one(RunOptionList).display = False
+        self.table.display = False
         self.set_interval(_LOOK_EVERY, self._look_again)
         self.look()
+
+    def on_resize(self) -> None:
+        self._paint()
+
+    @property
+    def table(self) -> RunTable:
+        """The table."""
+        return self.query_one(RunTable)
 
     @property
     def current(self) -> Row | None:
         """The run under the cursor."""
-        index = self.query_one(RunOptionList).highlighted
-        return self.rows[index] if index is not None and index < len(self.rows) else None
+        return self.row(self.table.key)
 
     def row(self, id: str) -> Row | None:
         """Return a run's row."""
         return next((row for row in self.rows if row.run.id == id), None)
 
+    def compared(self) -> list[Row]:
+        """Return the runs whose settings are to be seen: the marked ones, else the one under the cursor."""
+        marked = [row for row in map(self.row, self.marked) if row]
+        current = self.current
+        return marked if len(marked) > 1 else [current] if current else []
+
     def go_to(self, id: str) -> None:
-        """Move the cursor to a run."""
-        for index, row in enumerate(self.rows):
-            if row.run.id == id:
-                self.query_one(RunOptionList).highlighted = index
+        """Move the cursor to a run; if words hide it, they are forgotten."""
+        if not self.table.go_to(id) and self.row(id):
+            self.filter_line.clear()
+            self._paint()
+            self.table.go_to(id)
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _look_again(self) -> None:
         if self.screen.is_current:
@@ -96,15 +172,16 @@ class RunsPanel(Vertical):
     def look(self) -> None:
         """Read the runs in a thread and show what changed."""
         try:
-            rows = self._gatherer.look()
+            for rows in self._gatherer.looks():
+                if get_current_worker().is_cancelled:
+                    return
+                self.app.call_from_thread(self._show, rows)
         except KanatuiError as error:
             self.app.call_from_thread(self._say, str(error))
-            return
-        if not get_current_worker().is_cancelled:
-            self.app.call_from_thread(self._show, rows)
 
     def _say(self, text: str) -> None:
-        self.query_one("#no-runs", Static).update(text)
+        for line in self.query("#no-runs").results(Static):
+            line.update(text)
 
     def _show(self, rows: Sequence[Row]) -> None:
         if not self.is_attached:
@@ -113,50 +190,113 @@ class RunsPanel(Vertical):
         self.loaded = True
         if not first and list(rows) == self.rows:
             return
-        here = self.current
         self.rows = list(rows)
         self.marked = [id for id in self.marked if self.row(id)]
-        self._refill()
-        if here:
-            self.go_to(here.run.id)
+        self._widths = _widths(self.rows)
+        self._paint()
         self.post_message(self.Changed())
 
-    def _refill(self) -> None:
-        """Repaint the lines that differ; the list is filled again only if there are other runs."""
-        options = self.query_one(RunOptionList)
+    # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _paint(self) -> None:
+        """Show the runs that have the words looked for, in order; only rows that differ are painted."""
+        table = self.table
         if not self.rows:
-            self._say("No runs yet: press n for a new one.")
+            self._say("No runs yet: press n for a new one." if self.loaded else "looking for runs …")
         self.query_one("#no-runs").display = not self.rows
-        options.display = bool(self.rows)
-        ids = [row.run.id for row in self.rows]
-        shown = [(row.run.id, self._line(row)) for row in self.rows]
-        if ids != [id for id, _ in self._shown]:
-            options.clear_options()
-            options.add_options([Option(Content.from_markup(line), id=f"run-{id}") for id, line in shown])
-            if self.rows and options.highlighted is None:
-                options.highlighted = 0
+        table.display = bool(self.rows)
+        room = table.scrollable_content_region.width or self.size.width
+        if not self.rows or room < 1:
+            self._tell()
+            return
+        terms = self.terms
+        rows = self._order.sorted([row for row in self.rows if terms.match(row.search)])
+        self.filter_line.count(len(rows), len(self.rows))
+        headings = self._headings(room)
+        columns = [_COLUMNS[heading.key] for heading in headings[1:]]
+        table.show(headings, [self._line(row, columns) for row in rows])
+        self._tell()
+
+    def _headings(self, room: int) -> list[Heading]:
+        chosen = set(host(self).settings.run_columns) or set(_COLUMNS)
+        widths = {name: width for name, width in self._widths.items() if name == _NAME or name in chosen}
+        wanted = dict(widths)
+        widths[_NAME] = min(widths[_NAME], max(_SHORT_NAME, room // 4))
+        if _REMARK in widths:
+            widths[_REMARK] = min(widths[_REMARK], _SHORT_REMARK)
+        room -= _SIGN.width + _SIGN.gap
+        shown = fitting(APP, widths, room, GAP)
+        left = room - sum(widths[column.name] + GAP for column in shown) + GAP
+        for name in (_NAME, _REMARK):
+            if any(column.name == name for column in shown):
+                more = max(0, min(left, wanted[name] - widths[name]))
+                widths[name] = min(room, widths[name] + more)
+                left -= more
+        return [_SIGN, *(self._heading(column, min(room, widths[column.name])) for column in shown)]
+
+    def _heading(self, column: Column, width: int) -> Heading:
+        chosen = column.name == self._order.column
+        sign = ("▾" if self._order.reverse else "▴") if chosen else ""
+        if host(self).ascii:
+            sign = sign.replace("▾", "v").replace("▴", "^")
+        return Heading(column.name, f"{column.heading}{sign}", width, column.right, chosen)
+
+    def _line(self, row: Row, columns: Sequence[Column]) -> Line:
+        texts = row.texts
+        kind = KINDS[row.state]
+        cells, kinds = [SYMBOLS[row.state]], [kind]
+        for column in columns:
+            name = column.name
+            text, look = texts.get(name, ""), ""
+            if name == _NAME and row.run.id in self.marked:
+                text, look = f"+{self.marked.index(row.run.id) + 1} {text}", "mark"
+            elif name == "standing":
+                look = kind
+            elif name == "curve":
+                text = spark(row.folded, plain=host(self).ascii)
+            elif name == "age":
+                text = column.text(row.facts)
+            elif name not in (_NAME, "strict", "folded", "real"):
+                look = "muted"
+            cells.append(text)
+            kinds.append(look)
+        return Line(row.run.id, tuple(cells), tuple(kinds))
+
+    def _tell(self) -> None:
+        """Say of the run under the cursor what the table has no room for."""
+        row = self.current
+        about = self.query_one("#run-about", Static)
+        text = "\n".join(row.about()) if row else ""
+        if self.rows and self.terms and not self.table.lines:
+            text = f"No run has all of these words: {self.filter_line.text.strip()}. Esc shows all."
+        if str(about.content) != text:
+            about.update(text)
+            about.display = bool(text)
+
+    # ── what the user does ────────────────────────────────────────────────────────────────────────────────────────
+
+    @on(FilterLine.Changed)
+    def _narrow(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        self._paint()
+        self.post_message(self.Changed())
+
+    @on(RunTable.Wanted)
+    def _do(self, event: RunTable.Wanted) -> None:
+        event.stop()
+        if event.what == "mark":
+            self._mark()
+        elif event.what == "unmark":
+            self.marked.clear()
+        elif event.what == "columns":
+            self._choose_columns()
+        elif event.what == "reverse":
+            self._order = self._order.by(self._order.column)
         else:
-            for index, (line, before) in enumerate(zip(shown, self._shown, strict=True)):
-                if line != before:
-                    options.replace_option_prompt_at_index(index, Content.from_markup(line[1]))
-        self._shown = shown
+            self._sort_by_next(event.by)
+        self._paint()
+        self.post_message(self.Changed())
 
-    def _line(self, row: Row) -> str:
-        """Return a run as two lines of markup."""
-        plain = bool(getattr(self.app, "ascii", False))
-        place = self.marked.index(row.run.id) + 1 if row.run.id in self.marked else 0
-        mark = f"[b]+{place}[/] " if place else ""
-        note = f" · {row.note.splitlines()[0]}" if row.note else ""
-        head = Content(f"{row.run.number} {row.title}{note}").markup
-        state = Content(row.standing()).markup
-        curve = spark(row.folded, plain=plain)
-        details = "  ".join(part for part in (curve, *row.details) if part)
-        sign = SYMBOLS[row.state]
-        first = f"[{COLOURS[row.state]}]{sign}[/] {mark}[b]{head}[/]"
-        second = f"   [{COLOURS[row.state]}]{state}[/]" + (f"\n   {Content(details).markup}" if details else "")
-        return f"{first}\n{second}"
-
-    @on(RunOptionList.Marked)
     def _mark(self) -> None:
         row = self.current
         if row is None:
@@ -165,19 +305,53 @@ class RunsPanel(Vertical):
             self.marked.remove(row.run.id)
         elif len(self.marked) >= _MOST_MARKED:
             self.notify(f"{_MOST_MARKED} runs are marked already: more cannot be told apart", severity="warning")
-            return
         else:
             self.marked.append(row.run.id)
-        self._refill()
-        self.post_message(self.Changed())
 
-    @on(OptionList.OptionSelected)
-    def _choose(self, event: OptionList.OptionSelected) -> None:
+    def _sort_by_next(self, by: int) -> None:
+        shown = [heading.key for heading in self.table.headings[1:] if heading.key != "curve"]
+        if shown:
+            place = shown.index(self._order.column) + by if self._order.column in shown else 0
+            self._order = self._order.by(shown[place % len(shown)])
+
+    @on(Table.HeadingClicked)
+    def _sort(self, event: Table.HeadingClicked) -> None:
+        event.stop()
+        if event.key in _COLUMNS and event.key != "curve":
+            self._order = self._order.by(event.key)
+            self._paint()
+
+    @work
+    async def _choose_columns(self) -> None:
+        settings = host(self).settings
+        chosen = await self.app.push_screen_wait(ColumnPicker(settings.run_columns))
+        if chosen is not None:
+            settings.run_columns = chosen
+            settings.save()
+            self._paint()
+
+    @on(Table.Selected)
+    def _choose(self, event: Table.Selected) -> None:
         event.stop()
         if self.current:
             self.post_message(self.Chosen(self.current))
 
-    @on(OptionList.OptionHighlighted)
-    def _moved(self, event: OptionList.OptionHighlighted) -> None:
+    @on(Table.Highlighted)
+    def _moved(self, event: Table.Highlighted) -> None:
         event.stop()
+        self._tell()
         self.post_message(self.Changed())
+
+
+def _widths(rows: Sequence[Row]) -> dict[str, int]:
+    """Return how many cells each column takes; those that are empty for all runs are left out."""
+    widths: dict[str, int] = {}
+    for column in APP:
+        widest = max((row.widths.get(column.name, 0) for row in rows), default=0)
+        if column.name == "age":
+            widest = len("100 min")
+        if column.name == _NAME:
+            widest += len("+1 ")
+        if widest:
+            widths[column.name] = min(column.most, max(widest, len(column.heading) + 1))
+    return widths

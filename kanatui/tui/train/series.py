@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -25,6 +26,13 @@ class _Bucket:
     high_at: float
     total: float
     count: int
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+    def distance(self, x: float) -> float:
+        return max(self.first - x, x - self.last, 0.0)
 
     def take(self, x: float, y: float) -> None:
         self.last = x
@@ -77,7 +85,7 @@ class Series:
     @property
     def last(self) -> float | None:
         """The mean of the last neighbours, None while there are no points."""
-        return self._buckets[-1].total / self._buckets[-1].count if self._buckets else None
+        return self._buckets[-1].mean if self._buckets else None
 
     def drawn(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
         """Return at most ``most`` points (4 at least) of the curve between ``low`` and ``high``.
@@ -99,23 +107,48 @@ class Series:
                 ys.append(y)
         return xs, ys
 
-    def smooth(self, low: float = -math.inf, high: float = math.inf, most: int = 200) -> Points:
-        """Return the exponential moving average over 2 % of the whole curve (5 points at least), at ``most`` points.
+    def smooth(self, low: float = -math.inf, high: float = math.inf, most: int = 200, share: float = 0.02) -> Points:
+        """Return the exponential moving average over a share of the curve (at least 5 points), at ``most`` points.
 
         It has no bias at the start, because its weights are normalised.
         """
-        decay = 1.0 - 1.0 / max(5.0, 0.02 * len(self._buckets))
+        decay = 1.0 - 1.0 / max(5.0, share * len(self._buckets))
         value = weight = 0.0
         xs: list[float] = []
         ys: list[float] = []
         for bucket in self._buckets:
-            value = decay * value + (1.0 - decay) * bucket.total / bucket.count
+            value = decay * value + (1.0 - decay) * bucket.mean
             weight = decay * weight + (1.0 - decay)
             xs.append(bucket.last)
             ys.append(value / weight)
         inside = [i for i, bucket in enumerate(self._buckets) if bucket.last >= low and bucket.first <= high]
         chosen = _thinned(inside, most)
         return [xs[i] for i in chosen], [ys[i] for i in chosen]
+
+    def near(self, x: float) -> float | None:
+        """Return the mean of the neighbours nearest to ``x``, None while there are no points."""
+        if not self._buckets:
+            return None
+        place = bisect.bisect_left(self._buckets, x, key=_last)
+        return min(self._buckets[max(0, place - 1) : place + 1], key=lambda bucket: bucket.distance(x)).mean
+
+    def bulk(self, low: float, high: float, left_out: float) -> tuple[float, float] | None:
+        """Return between which values the curve lies from ``low`` to ``high``, without outliers.
+
+        Args:
+            low: where it begins.
+            high: where it ends.
+            left_out: the share of the points (0 … 0.5) that is left out at either end.
+        """
+        buckets = sorted(self._between(low, high), key=_mean)
+        total = sum(bucket.count for bucket in buckets)
+        before, kept = 0, []
+        for bucket in buckets:
+            after = before + bucket.count
+            if after > left_out * total and before < (1 - left_out) * total:
+                kept.append(bucket.mean)
+            before = after
+        return (kept[0], kept[-1]) if kept else None
 
     def _between(self, low: float, high: float) -> list[_Bucket]:
         inside = [i for i, bucket in enumerate(self._buckets) if bucket.last >= low and bucket.first <= high]
@@ -139,6 +172,14 @@ def _low(bucket: _Bucket) -> float:
 
 def _high(bucket: _Bucket) -> float:
     return bucket.high
+
+
+def _last(bucket: _Bucket) -> float:
+    return bucket.last
+
+
+def _mean(bucket: _Bucket) -> float:
+    return bucket.mean
 
 
 def _thinned(indices: Sequence[int], most: int) -> list[int]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Self
+
+from typing_extensions import override
 
 _FINEST = 1e-9
 """The minimum length of an axis as a share of its values: below it floats hardly distinguish neighbouring values."""
@@ -14,10 +17,18 @@ _LONGEST = 1e100
 
 _UNITS = (("M", 1e6), ("k", 1e3))
 
+_SLACK = 1e-9
+"""For ends that are themselves ticks."""
+
+_INTERVALS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+"""Seconds between the ticks of a time axis, from a minute to a day."""
+
+_TIMES = (("h", 3600.0), ("m", 60.0), ("s", 1.0))
+
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """A linear axis. Another kind overrides :meth:`share`, :meth:`value` and :meth:`ticks`."""
+    """A linear axis. Another kind overrides :meth:`share`, :meth:`value`, :meth:`ticks` and :meth:`label`."""
 
     low: float
     high: float
@@ -45,7 +56,10 @@ class Axis:
 
     def _between(self, first: float, last: float) -> Self:
         """Return the axis between two shares of this one, or this one if floats cannot distinguish its values."""
-        low, high = self.value(first), self.value(last)
+        try:
+            low, high = self.value(first), self.value(last)
+        except OverflowError:
+            return self
         length, largest = high - low, max(abs(low), abs(high))
         return dataclasses.replace(self, low=low, high=high) if _FINEST * largest < length < _LONGEST else self
 
@@ -56,18 +70,91 @@ class Axis:
         """
         if not self.high > self.low:
             return [self.low]
+        return self._multiples(self._interval(most))
+
+    def _multiples(self, interval: float) -> list[float]:
+        first, last = math.ceil(self.low / interval - _SLACK), math.floor(self.high / interval + _SLACK)
+        return [number * interval for number in range(first, last + 1)]
+
+    def _interval(self, most: int) -> float:
         wanted = (self.high - self.low) / max(1, most)
         power = 10.0 ** math.floor(math.log10(wanted))
-        interval = next((power * factor for factor in (1, 2, 5) if power * factor >= wanted), power * 10)
-        slack = 1e-9  # for an end that is itself a tick
-        first, last = math.ceil(self.low / interval - slack), math.floor(self.high / interval + slack)
-        return [number * interval for number in range(first, last + 1)]
+        return next((power * factor for factor in (1, 2, 5) if power * factor >= wanted * (1 - _SLACK)), power * 10)
+
+    def rounded(self, most: int) -> Self:
+        """Return the axis made longer, so that both ends are ticks if there are at most ``most``."""
+        if not self.high > self.low:
+            return self
+        interval = self._interval(most)
+        low, high = math.floor(self.low / interval + _SLACK), math.ceil(self.high / interval - _SLACK)
+        return dataclasses.replace(self, low=low * interval, high=high * interval)
+
+    def label(self, tick: float) -> str:
+        """Write a value of the axis in few cells."""
+        return short_label(tick)
+
+
+@dataclasses.dataclass(frozen=True)
+class LogAxis(Axis):
+    """A logarithmic axis; both ends are above 0."""
+
+    @override
+    def share(self, value: float) -> float:
+        """Return the position of a value, which must be above 0."""
+        return math.log(value / self.low) / (math.log(self.high / self.low) or 1.0)
+
+    @override
+    def value(self, share: float) -> float:
+        return float(self.low * (self.high / self.low) ** share)
+
+    @override
+    def ticks(self, most: int) -> list[float]:
+        """Return 1, 2 and 5 times powers of ten, powers alone if those are too many; on a short axis the usual."""
+        for factors in ((1, 2, 5), (1,)):
+            found = self._powers(factors)
+            if 2 <= len(found) <= most + 1:
+                return found
+        found = self._powers((1,))
+        return found[:: math.ceil(len(found) / max(1, most))] if len(found) > most else super().ticks(most)
+
+    def _powers(self, factors: Sequence[int]) -> list[float]:
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        if last - first > 400:  # beyond floats
+            return []
+        values = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+        return [value for value in values if self.low * (1 - _SLACK) <= value <= self.high * (1 + _SLACK)]
+
+    @override
+    def rounded(self, most: int) -> Self:
+        """Return the axis from a multiple of a power of ten to another: from 0.0834 to 4.2 that is from 0.08 to 5."""
+        low, high = (10.0 ** math.floor(math.log10(end)) for end in (self.low, self.high))
+        ends = math.floor(self.low / low + _SLACK) * low, math.ceil(self.high / high - _SLACK) * high
+        return dataclasses.replace(self, low=ends[0], high=max(ends[1], 1.1 * ends[0]))
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeAxis(Axis):
+    """An axis in seconds, with ticks at whole minutes or hours if it is long enough."""
+
+    @override
+    def _interval(self, most: int) -> float:
+        wanted = (self.high - self.low) / max(1, most)
+        if wanted <= 30 or wanted > _INTERVALS[-1]:
+            return super()._interval(most)
+        return next(float(each) for each in _INTERVALS if each >= wanted)
+
+    @override
+    def label(self, tick: float) -> str:
+        """Write a time in the unit that suits the axis: 30s, 5m, 1.5h."""
+        longest = max(abs(self.low), abs(self.high))
+        name, unit = next(((name, unit) for name, unit in _TIMES if longest >= 2 * unit), _TIMES[-1])
+        return f"{tick / unit:.6g}{name}" if tick else "0"
 
 
 def even_labels(ticks: Sequence[float], width: int) -> list[str]:
     """Write ticks with the same number of decimals; shorter (1.2e-5 or 20k) if that takes more than ``width`` cells."""
-    apart = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    decimals = max(0, -math.floor(math.log10(apart) + 1e-9))
+    apart = min((b - a for a, b in pairwise(ticks)), default=1.0)
+    decimals = max(0, -math.floor(math.log10(apart) + _SLACK)) if apart > 0 else 0
     labels = [f"{tick:.{decimals}f}" for tick in ticks]
     return labels if all(len(label) <= width for label in labels) else [short_label(tick) for tick in ticks]
 

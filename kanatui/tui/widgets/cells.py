@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import groupby
 
 ACROSS, DOWN = 2, 4
@@ -14,6 +14,11 @@ BRAILLE = 0x2800
 
 DOT_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot of a braille cell, four rows of two."""
+
+Pattern = tuple[int, int]
+"""How a line is broken, for telling lines apart without colour: the dots that are drawn, and those left out."""
+
+SOLID: Pattern = (1, 0)
 
 Run = tuple[str, str]
 """Neighbouring cells of one style: their text and the style, as Rich writes it."""
@@ -34,6 +39,15 @@ class Cells:
         for place, character in enumerate(text, start=x):
             if 0 <= place < self.width and 0 <= y < self.height:
                 self._cells[y][place] = (character, style)
+
+    def dot(self, x: int, y: int, bits: int, style: str, over: Container[str] = ()) -> None:
+        """Add braille dots to a cell of dots; in a cell of any other kind, or of a style in ``over``, replace it."""
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            return
+        before, old_style = self._cells[y][x]
+        if ord(before) >> 8 == BRAILLE >> 8 and old_style not in over:
+            bits |= ord(before) - BRAILLE
+        self._cells[y][x] = (chr(BRAILLE + bits), style)
 
     def lines(self) -> list[tuple[Run, ...]]:
         """Return all lines, each in runs of one style."""
@@ -65,32 +79,53 @@ class Window:
         if self.width and self.height and 0 <= x <= 1 and 0 <= y <= 1:
             self._cells.put(self.column(x), self.row(y), character, style)
 
-    def curve(self, points: Sequence[Point], style: str) -> None:
-        """Join points by lines of dots; a single point is a dot."""
+    def curve(self, points: Sequence[Point], style: str, pattern: Pattern = SOLID, over: Container[str] = ()) -> None:
+        """Join points by lines of dots; a single point is a dot. Curves that cross share a cell's dots.
+
+        Args:
+            points: the points.
+            style: of the dots.
+            pattern: how the line is broken.
+            over: styles whose dots it replaces instead of adding to them.
+        """
+        bits: dict[tuple[int, int], int] = {}
+        for count, (x, y) in enumerate(self._path(points, ACROSS, DOWN)):
+            if count % sum(pattern) < pattern[0]:
+                cell = x // ACROSS, y // DOWN
+                bits[cell] = bits.get(cell, 0) | DOT_BITS[y % DOWN][x % ACROSS]
+        for (x, y), dots in bits.items():
+            self._cells.dot(self._x + x, self._y + y, dots, style, over)
+
+    def trail(self, points: Sequence[Point], character: str, style: str) -> None:
+        """Join points by a line of characters, for terminals without braille."""
+        for x, y in self._path(points, 1, 1):
+            self._cells.put(self._x + x, self._y + y, character, style)
+
+    def _path(self, points: Sequence[Point], across: int, down: int) -> Iterator[tuple[int, int]]:
+        """Yield the places on the lines between points, in a grid of ``across`` by ``down`` to a cell."""
         if not (self.width and self.height):
             return
-        bits: dict[tuple[int, int], int] = {}
+        columns, rows = self.width * across, self.height * down
+        last = None
         for start, end in zip(points, points[1:] or points, strict=False):
             inside = _clipped(start, end)
-            if inside is not None:
-                self._dot_line(bits, *inside)
-        for (x, y), dots in bits.items():
-            self._cells.put(self._x + x, self._y + y, chr(BRAILLE + dots), style)
+            if inside is None:
+                continue
+            (x0, y0), (x1, y1) = ((_nearest(x, columns), _nearest(y, rows)) for x, y in inside)
+            for place in _straight(x0, y0, x1, y1):
+                if place != last:
+                    last = place
+                    yield place
 
-    def _dot_line(self, bits: dict[tuple[int, int], int], start: Point, end: Point) -> None:
-        """Add the dots of a straight line to the cells."""
-        across, down = self.width * ACROSS, self.height * DOWN
-        x0, y0 = _nearest(start[0], across), _nearest(start[1], down)
-        x1, y1 = _nearest(end[0], across), _nearest(end[1], down)
-        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
-        for step in range(steps + 1):
-            # Halves are rounded up, whatever the direction of the line.
-            x, y = (
-                x0 + (2 * step * (x1 - x0) + steps) // (2 * steps),
-                y0 + (2 * step * (y1 - y0) + steps) // (2 * steps),
-            )
-            cell = x // ACROSS, y // DOWN
-            bits[cell] = bits.get(cell, 0) | DOT_BITS[y % DOWN][x % ACROSS]
+
+def _straight(x0: int, y0: int, x1: int, y1: int) -> Iterator[tuple[int, int]]:
+    """Yield the places on a straight line; halves are rounded up, whatever its direction."""
+    steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+    for step in range(steps + 1):
+        yield (
+            x0 + (2 * step * (x1 - x0) + steps) // (2 * steps),
+            y0 + (2 * step * (y1 - y0) + steps) // (2 * steps),
+        )
 
 
 def _nearest(share: float, dots: int) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -10,6 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
+from textual.suggester import Suggester
 from textual.widgets import Button, Input, Label, Static
 from typing_extensions import override
 
@@ -18,27 +23,40 @@ from kanatui.tui.widgets.keybar import KeyBar
 Check = Callable[[str], str]
 """Returns what is wrong with a text, "" if nothing is."""
 
+_CANCEL = "cancel"
+
 
 class Confirm(ModalScreen[str | None]):
-    """A question with a button for each answer; returns the answer's key, None for escape."""
+    """A question with a button for each answer, and Cancel last; returns the answer's key, None if it is cancelled.
+
+    The same keys answer every question: y takes the first answer, n and escape cancel, a letter takes the answer that
+    begins with it, and enter takes the one that has the focus.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("escape,n", "dismiss(None)", "Cancel"),
         Binding("left,up", "app.focus_previous", show=False),
         Binding("right,down", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, answers: Mapping[str, str], default: str, danger: str = "") -> None:
+    def __init__(
+        self, question: str, answers: Mapping[str, str], default: str = "", danger: str = "", cancel: str = "Cancel"
+    ) -> None:
         """Prepare the question.
 
         Args:
             question: may have several lines.
-            answers: the label of each button, by the key that the dialog returns.
-            default: the answer that has the focus at first.
-            danger: the answer that destroys something; its button is red.
+            answers: the label of each button, by the key that the dialog returns; without Cancel.
+            default: the answer that has the focus at first; if empty, Cancel where there is danger, else the first.
+            danger: the answer that destroys something. Its button is red, and keys that were typed before the question
+                could be read do not answer it.
+            cancel: the label of the last button.
         """
         super().__init__()
-        self._question, self._answers, self._default, self._danger = question, dict(answers), default, danger
+        self._question, self._danger = question, danger
+        self._answers = {**answers, _CANCEL: cancel}
+        self._default = default or (_CANCEL if danger else next(iter(answers)))
+        self._painted_at = math.inf
 
     @override
     def compose(self) -> ComposeResult:
@@ -47,23 +65,36 @@ class Confirm(ModalScreen[str | None]):
             with Horizontal(classes="buttons"):
                 for key, text in self._answers.items():
                     yield Button(text, id=f"answer-{key}", variant="error" if key == self._danger else "default")
-            yield Static("←→ choose · enter takes it · escape cancels", classes="hint")
+            yield Static("y yes · n no · ←→ and enter choose · escape cancels", classes="hint")
 
     def on_mount(self) -> None:
         """Focus the default answer."""
         self.query_one(f"#answer-{self._default}").focus()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._painted_at = time.monotonic()
 
     def on_key(self, event: events.Key) -> None:
-        """Answer by the first letter of an answer."""
-        for key, text in self._answers.items():
-            if event.character and text.lower().startswith(event.character.lower()):
-                event.stop()  # or the screen below, by then on top, takes it for a key of its own
-                self.dismiss(key)
-                return
+        """Answer by y, or by the first letter of an answer."""
+        if self._danger and event.time < self._painted_at and event.key != "escape":
+            event.stop()  # typed for something else, or twice because the machine is slow
+            event.prevent_default()
+            return
+        letter = (event.character or "").lower()
+        labels = {"yes": next(iter(self._answers))} | {text.lower(): key for key, text in self._answers.items()}
+        chosen = next((key for text, key in labels.items() if letter and text.startswith(letter)), "")
+        if chosen:
+            event.stop()  # or the screen below, by then on top, takes it for a key of its own
+            self._dismiss_with(chosen)
 
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
-        self.dismiss((event.button.id or "").removeprefix("answer-"))
+        self._dismiss_with((event.button.id or "").removeprefix("answer-"))
+
+    def _dismiss_with(self, answer: str) -> None:
+        if self.is_current:  # two keys may answer before the dialog is gone
+            self.dismiss(None if answer == _CANCEL else answer)
 
 
 class Ask(ModalScreen[str | None]):
@@ -92,6 +123,41 @@ class Ask(ModalScreen[str | None]):
     def _take(self, event: Input.Submitted) -> None:
         if not self._check(event.value):
             self.dismiss(event.value)
+
+
+class AskPath(Ask):
+    """Asks for a path; the right arrow takes the completion that is shown."""
+
+    @override
+    def compose(self) -> ComposeResult:
+        """Yield what :class:`Ask` does, with completion."""
+        with Vertical(classes="dialog"):
+            yield Label(self._question, markup=False)
+            yield Input(self._value, suggester=_Paths(case_sensitive=True))
+            yield Static("", classes="error", markup=False)
+            yield Static("→ completes · enter takes it · escape cancels", classes="hint")
+
+
+class _Paths(Suggester):
+    """Completes the path of a file or folder that exists."""
+
+    @override
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return the first path that begins as typed, None if there is none."""
+        return await asyncio.to_thread(_completed, value)
+
+
+def _completed(value: str) -> str | None:
+    place, _, start = value.rpartition("/")
+    try:
+        inside = sorted(Path(f"{place}/" if place or value.startswith("/") else ".").expanduser().iterdir())
+    except (OSError, RuntimeError):
+        return None
+    hidden = start.startswith(".")
+    found = [path for path in inside if path.name.startswith(start) and path.name.startswith(".") == hidden]
+    if not start or not found:
+        return None
+    return value + found[0].name[len(start) :] + ("/" if found[0].is_dir() else "")
 
 
 class Details(ModalScreen[None]):

@@ -1,18 +1,15 @@
 """Pictures in the terminal: a sheet of many, and a single one as large as fits.
 
-Half blocks show two pixels in each cell; neighbours of equal colour are one run, so a glyph costs few bytes. Where the
-app draws with plain characters, one character stands for two pixels.
+How a picture becomes cells is decided by the app's :class:`~kanatui.tui.pictures.Pictures`.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -24,6 +21,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from kanatui.tui.host import host
+from kanatui.tui.pictures import Lines
 
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
@@ -31,34 +29,41 @@ if TYPE_CHECKING:
 _GUTTER = 1
 """Blank columns left of each glyph, which hold the cursor and separate the glyphs."""
 
-_TILES = (8, 12, 16, 20, 24, 32, 48, 64)
-"""The widths of a glyph in columns that zooming steps through."""
+_WANTED = 12
+"""Glyphs that should be visible at once; as long as they are, glyphs grow with the window."""
+
+_LEAST, _MOST = 8, 64
+"""Columns of the smallest and the largest glyph on a sheet."""
+
+_AMPLE = 32
+"""Columns beyond which glyphs grow only if the user wants it, however few there are."""
 
 
-def draw_lines(image: Pixels, side: int, plain: bool) -> list[list[Segment]]:
-    """Draw uint8 [H, W] on ``side`` columns and half as many lines, with plain characters or in half blocks."""
-    from kanatui.core.blocks import shrink
+def tile_size(width: int, height: int, comfortable: int, zoom: int = 0, wanted: int = _WANTED) -> int:
+    """Return how many columns wide a glyph is on a sheet; it is half as many lines high, and a caption below it.
 
-    return draw_pixels(shrink(image, side), plain)
+    Glyphs are as large as possible while ``wanted`` are visible at once, but not smaller than can be recognised.
 
+    Args:
+        width: columns of the sheet.
+        height: lines of the sheet.
+        comfortable: columns from which a glyph can be recognised.
+        zoom: how many glyphs fewer to put side by side; negative for more.
+        wanted: how many glyphs should be visible.
+    """
 
-def draw_pixels(pixels: Pixels, plain: bool) -> list[list[Segment]]:
-    """Draw uint8 [H, W] pixel by pixel, two in each cell, with plain characters or in half blocks."""
-    from kanatui.core.blocks import ascii_lines, half_blocks
+    def size(columns: int) -> int:
+        return min((width // columns - _GUTTER) // 2 * 2, max(_LEAST, 2 * (height - 1)), _MOST)
 
-    if plain:
-        return [[Segment(line)] for line in ascii_lines(pixels)]
-    return [[Segment(text, _style(ink, paper)) for text, ink, paper in line] for line in half_blocks(pixels)]
-
-
-@functools.cache
-def _style(ink: int, paper: int) -> Style:
-    """Return the style of a cell; there is one for each pair of the 16 greys of :mod:`kanatui.core.blocks`."""
-    return Style.parse(f"rgb({ink},{ink},{ink}) on rgb({paper},{paper},{paper})")
+    most = max(1, width // (comfortable + _GUTTER))
+    least = min(most, -(-width // (_AMPLE + _GUTTER)))
+    fitting = (n for n in range(least, most + 1) if n * (height // (size(n) // 2 + 1)) >= wanted)
+    columns = next(fitting, most) - zoom
+    return max(_LEAST, size(min(max(1, columns), max(1, width // (_LEAST + _GUTTER)))))
 
 
 class GlyphSheet(ScrollView, can_focus=True):
-    """A sheet of glyphs. Arrows move, enter chooses, + and - zoom."""
+    """A sheet of glyphs, which grow with the window. Arrows move, enter chooses, + and - zoom."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1, 0)", "Left", show=False),
@@ -73,8 +78,8 @@ class GlyphSheet(ScrollView, can_focus=True):
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"glyphs--cursor", "glyphs--caption", "glyphs--mark", "glyphs--empty"}
 
-    tile: reactive[int] = reactive(16)
-    """Columns of a glyph; it is half as many lines high."""
+    tile: reactive[int] = reactive(_LEAST)
+    """Columns of a glyph; it is half as many lines high. Follows from the room, and from :attr:`zoom`."""
     cursor: reactive[int] = reactive(0)
     """The glyph under the cursor."""
 
@@ -89,6 +94,9 @@ class GlyphSheet(ScrollView, can_focus=True):
         @override
         def control(self) -> GlyphSheet:
             return self.sheet
+
+    class Resized(Message):
+        """Glyphs have another size, so another number of them fits."""
 
     class Selected(Highlighted):
         """A glyph was chosen, by enter or a click."""
@@ -106,7 +114,10 @@ class GlyphSheet(ScrollView, can_focus=True):
         self.captions: Sequence[str] = ()
         """The text below each glyph, if any."""
         self._marks: Sequence[bool] = ()
-        self._drawn: dict[int, list[list[Segment]]] = {}
+        self.zoom = 0
+        """How many glyphs fewer than usual are side by side."""
+        self._drawn: dict[int, Lines] = {}
+        self._look: tuple[str, bool] | None = None
 
     def show(self, images: Any, captions: Sequence[str] = (), marks: Sequence[bool] = ()) -> None:
         """Show other glyphs; only tiles that differ are painted again.
@@ -161,23 +172,32 @@ class GlyphSheet(ScrollView, can_focus=True):
         return self.tile // 2 + 1  # a line for the caption, or to keep two glyphs apart
 
     def _lay_out(self) -> None:
+        room = self.scrollable_content_region
+        if room.width < 1 or room.height < 1:
+            return
+        wanted = min(_WANTED, len(self.images) or _WANTED)
+        self.set_reactive(
+            GlyphSheet.tile, tile_size(room.width, room.height, host(self).pictures.comfortable, self.zoom, wanted)
+        )
         lines = -(-len(self.images) // self.columns) * self._tile_height
         self.virtual_size = Size(self.columns * (self.tile + _GUTTER), lines)
 
     def on_resize(self) -> None:
-        self._lay_out()
-        self.refresh()
+        self._size_again()
 
     @override
     def notify_style_update(self) -> None:
-        """Draw everything again: the theme or the plain characters changed."""
+        """Draw everything again: the theme or the way of showing pictures may have changed."""
         super().notify_style_update()
         self._drawn.clear()
+        self._size_again()
 
-    def watch_tile(self) -> None:
-        """Draw everything in the new size."""
-        self._drawn.clear()
+    def _size_again(self) -> None:
+        before = self.tile
         self._lay_out()
+        if self.tile != before:
+            self._drawn.clear()
+            self.post_message(self.Resized())
         self.refresh()
 
     def _region(self, index: int) -> Region:
@@ -219,8 +239,12 @@ class GlyphSheet(ScrollView, can_focus=True):
         return Segment(set_cell_size(f"!{text}" if marked else text, self.tile), self.get_component_rich_style(kind))
 
     def _tile(self, index: int) -> list[list[Segment]]:
+        pictures = host(self).pictures
+        if pictures.look != self._look:
+            self._look = pictures.look
+            self._drawn.clear()
         if index not in self._drawn:
-            self._drawn[index] = draw_lines(self.images[index], self.tile, host(self).ascii)
+            self._drawn[index] = pictures.draw(self.images[index], self.tile, self.tile // 2, self.rich_style)
         return self._drawn[index]
 
     # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,9 +280,14 @@ class GlyphSheet(ScrollView, can_focus=True):
             self.post_message(self.Selected(self, self.cursor))
 
     def action_zoom(self, steps: int) -> None:
-        """Make glyphs larger or smaller."""
-        place = min(range(len(_TILES)), key=lambda i: abs(_TILES[i] - self.tile))
-        self.tile = _TILES[max(0, min(place + steps, len(_TILES) - 1))]
+        """Make glyphs larger or smaller: put fewer or more of them side by side."""
+        before = self.tile
+        self.zoom += steps
+        self._size_again()
+        if self.tile == before:  # no further
+            self.zoom -= steps
+        elif len(self.images):
+            self.scroll_to_region(self._region(self.cursor), animate=False)
 
     def on_click(self, event: events.Click) -> None:
         """Choose the glyph that was clicked."""
@@ -273,10 +302,17 @@ class GlyphSheet(ScrollView, can_focus=True):
 class GlyphView(Widget):
     """One picture, as large as fits."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, top: bool = False, **options: Any) -> None:
+        """Start without a picture.
+
+        Args:
+            top: put it at the top instead of the middle.
+        """
         super().__init__(**options)
+        self._at_top = top
         self._image: Pixels | None = None
-        self._lines: list[list[Segment]] | None = None
+        self._lines: Lines | None = None
+        self._look: tuple[str, bool] | None = None
 
     def show(self, image: Pixels | None) -> None:
         """Show another picture, uint8 [H, W], or none."""
@@ -287,21 +323,17 @@ class GlyphView(Widget):
         self._lines = None
 
     @override
-    def notify_style_update(self) -> None:
-        """Draw it again: the theme or the plain characters changed."""
-        super().notify_style_update()
-        self._lines = None
-
-    @override
     def render_line(self, y: int) -> Strip:
-        """Return one line, with the picture in the middle."""
+        """Return one line, with the picture in the middle from left to right."""
         width, height = self.size
         side = min(width, 2 * height) // 2 * 2
         if self._image is None or side < 2:
             return Strip.blank(width, self.rich_style)
-        if self._lines is None:
-            self._lines = draw_lines(self._image, side, host(self).ascii)
-        top = (height - side // 2) // 2
+        pictures = host(self).pictures
+        if self._lines is None or self._look != pictures.look:
+            self._look = pictures.look
+            self._lines = pictures.draw(self._image, side, side // 2, self.rich_style)
+        top = 0 if self._at_top else (height - side // 2) // 2
         if not top <= y < top + len(self._lines):
             return Strip.blank(width, self.rich_style)
         left = (width - side) // 2

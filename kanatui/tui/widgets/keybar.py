@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
+from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.style import Style
 from textual.widget import Widget
@@ -57,10 +58,14 @@ class KeyBar(Widget):
             self.refresh()
 
     def _shown(self, screen: Screen[object]) -> Iterator[_Key]:
-        """Yield a key for each action that is to be shown: those of the focused widget first, of the app last."""
+        """Yield a key for each action that is to be shown: those of the focused widget first, of the app last.
+
+        A key that would be typed into the focused field is not shown: it does nothing else there.
+        """
         seen = set()
-        for _, binding, enabled, _ in screen.active_bindings.values():
-            if binding.show and binding.action not in seen:
+        for key, (_, binding, enabled, _) in screen.active_bindings.items():
+            typed = not binding.priority and _is_typed(screen.focused, key)
+            if binding.show and not typed and binding.action not in seen:
                 seen.add(binding.action)
                 yield self._key(binding, enabled)
 
@@ -85,6 +90,10 @@ class KeyBar(Widget):
         """Press the key that was clicked."""
         if key := event.style.meta.get("key"):
             self.app.simulate_key(key)
+
+
+def _is_typed(focused: Widget | None, key: str) -> bool:
+    return focused is not None and focused.check_consume_key(key, key_to_character(key))
 
 
 def _fitting(keys: Sequence[_Key], width: int) -> list[_Key]:

@@ -1,4 +1,4 @@
-"""A plot of curves with two axes, which can be zoomed and moved.
+"""A plot of curves with two axes, which can be zoomed, moved and measured.
 
 A widget of our own: textual-plot repaints itself completely for each curve, which took 16 kB/s at 82×16 cells. This
 one sends only the lines that changed.
@@ -20,53 +20,22 @@ from textual.strip import Strip
 from textual.widget import Widget
 from typing_extensions import override
 
-from kanatui.tui.widgets.axis import Axis, even_labels, short_label
-from kanatui.tui.widgets.cells import Cells, Point, Run, Window
-
-_LEFT = 7
-"""Columns for the labels of the vertical axis, the last of them blank."""
-_BOTTOM = 1
-"""Lines for the labels of the horizontal axis."""
-_FRAME = 1
-"""Width of the frame in cells."""
-
-_AXIS, _TICK = "plot--axis", "plot--tick"
-"""The styles of the frame and of the labels."""
+from kanatui.tui.widgets.axis import Axis
+from kanatui.tui.widgets.cells import Cells, Run, Window
+from kanatui.tui.widgets.figure import AXIS, CROSS, GRID, TICK, Curve, Figure, UprightLine
 
 _KEY_ZOOM, _WHEEL_ZOOM = 0.15, 0.05
 _KEY_STEP = 2
 """Cells by which an arrow moves the curves."""
 
-_COLUMNS_A_TICK, _LINES_A_TICK = 8, 1.5
-"""The minimum; labels that would touch are left out in any case."""
-_MOST_X_TICKS, _MOST_Y_TICKS = 5, 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Curve:
-    """Points joined by a line of braille dots, or, with a marker, a character at each of them."""
-
-    xs: Sequence[float]
-    ys: Sequence[float]
-    style: str
-    marker: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class UprightLine:
-    """A line at a value of the horizontal axis; a letter at its top distinguishes lines without colour."""
-
-    x: float
-    letter: str
-    style: str
-
 
 class Plot(Widget, can_focus=True):
-    """Curves to zoom into and move about in."""
+    """Curves to zoom into and move about in, with a crosshair to read them by."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {_AXIS, _TICK}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {AXIS, TICK, GRID, CROSS}
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "cross", "Values", tooltip="Show the values of all curves at a crosshair; arrows move it"),
         Binding(
             "plus,equals_sign", "zoom(1)", "Zoom", key_display="+", tooltip="Zoom into the curves; arrows move them"
         ),
@@ -75,25 +44,36 @@ class Plot(Widget, can_focus=True):
         Binding("right", "move(1, 0)", "Later", show=False),
         Binding("up", "move(0, 1)", "Higher", show=False),
         Binding("down", "move(0, -1)", "Lower", show=False),
+        Binding("home", "edge(0)", "Crosshair to the beginning", show=False),
+        Binding("end", "edge(1)", "Crosshair to the end", show=False),
         Binding("shift+left", "zoom_x(-1)", "Zoom out in time", show=False),
         Binding("shift+right", "zoom_x(1)", "Zoom into time", show=False),
         Binding("r", "reset", "Whole curve", show=False, tooltip="Show the whole curve again"),
+        Binding("escape", "cross(False)", "No crosshair", show=False),
     ]
 
     class Moved(Message):
         """Another part is visible; the owner of the curves may now show more of their points there."""
 
+    class Pointed(Message):
+        """The crosshair was moved to a value of the level axis, or taken away (None)."""
+
+        def __init__(self, x: float | None) -> None:
+            super().__init__()
+            self.x = x
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._curves: Sequence[Curve] = ()
-        self._lines: Sequence[UprightLine] = ()
-        self._whole = Axis(0.0, 1.0), Axis(0.0, 1.0)
+        self._figure = Figure()
         self._part: tuple[Axis, Axis] | None = None
         self._painted: list[tuple[Run, ...]] = []
+        self._by_mouse = False
 
     # ── what is shown ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def show(self, curves: Sequence[Curve], lines: Sequence[UprightLine], x: Axis, y: Axis) -> None:
+    def show(
+        self, curves: Sequence[Curve], lines: Sequence[UprightLine], x: Axis, y: Axis, plain: bool = False
+    ) -> None:
         """Show other curves, the last of them on top.
 
         Args:
@@ -101,19 +81,39 @@ class Plot(Widget, can_focus=True):
             lines: marks at values of ``x``, drawn over the curves.
             x: the level axis of the whole picture. What the user chose to see instead stays.
             y: the upright axis, likewise.
+            plain: draw without braille.
         """
-        self._curves, self._lines, self._whole = curves, lines, (x, y)
+        self._figure = Figure(curves, lines, x, y, self._figure.cross, plain)
         self._paint()
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
         """The visible parts of the horizontal and the vertical axis."""
-        return self._part or self._whole
+        return self._part or (self._figure.x, self._figure.y)
 
     @property
     def moved(self) -> bool:
         """Whether the user has zoomed or moved the curves."""
         return self._part is not None
+
+    @property
+    def cross(self) -> float | None:
+        """Where on the level axis the crosshair is, None if there is none."""
+        return self._figure.cross
+
+    def point_at(self, x: float | None) -> None:
+        """Put the crosshair at a value of the level axis, or take it away, without a message."""
+        if x != self.cross:
+            self._figure = dataclasses.replace(self._figure, cross=x)
+            self._paint()
+
+    def show_whole(self) -> None:
+        """Show the whole picture again, without a message."""
+        self._part = None
+
+    def text(self) -> str:
+        """Return what is drawn, as lines of text."""
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in self._drawn())
 
     def _see(self, part: tuple[Axis, Axis] | None) -> None:
         self._part = part
@@ -122,10 +122,17 @@ class Plot(Widget, can_focus=True):
 
     # ── keys and mouse ────────────────────────────────────────────────────────────────────────────────────────────
 
+    def action_cross(self, wanted: bool | None = None) -> None:
+        """Show the crosshair in the middle, or take it away."""
+        if wanted is None:
+            wanted = self.cross is None
+        self._point(self.axes[0].value(0.5) if wanted else None)
+
     def action_zoom(self, way: int) -> None:
-        """Zoom in (1) or out (-1) about the middle."""
+        """Zoom in (1) or out (-1) about the crosshair or the middle."""
         x, y = self.axes
-        self._see((x.zoomed(way * _KEY_ZOOM), y.zoomed(way * _KEY_ZOOM)))
+        about = 0.5 if self.cross is None else min(1.0, max(0.0, x.share(self.cross)))
+        self._see((x.zoomed(way * _KEY_ZOOM, about), y.zoomed(way * _KEY_ZOOM)))
 
     def action_zoom_x(self, way: int) -> None:
         """Zoom in (1) or out (-1) horizontally only."""
@@ -133,17 +140,49 @@ class Plot(Widget, can_focus=True):
         self._see((x.zoomed(way * _KEY_ZOOM), y))
 
     def action_move(self, right: int, up: int) -> None:
-        """Move the view right or up, or left or down if negative."""
-        self._move(right * _KEY_STEP, up * _KEY_STEP)
+        """Move the crosshair by a cell, else the view right or up, or left or down if negative."""
+        if self.cross is not None and right:
+            self._step(right)
+        else:
+            # Shares of the widget, because the area of the curves depends on how wide the labels are at the moment.
+            x, y = self.axes
+            width, height = max(1, self.size.width), max(1, self.size.height)
+            self._see((x.moved(right * _KEY_STEP / width), y.moved(up * _KEY_STEP / height)))
+
+    def action_edge(self, share: int) -> None:
+        """Move the crosshair to the first (0) or last (1) visible value."""
+        self._point(self.axes[0].value(share))
 
     def action_reset(self) -> None:
         """Show the whole curve again."""
         self._see(None)
 
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave keys that concern the crosshair to others while there is none."""
+        if action == "edge" or (action == "cross" and parameters):
+            return self.cross is not None
+        return super().check_action(action, parameters)
+
+    def _point(self, x: float | None, by_mouse: bool = False) -> None:
+        shown = (x is None) != (self.cross is None)
+        self._by_mouse = by_mouse
+        self.point_at(x)
+        self.post_message(self.Pointed(x))
+        if shown:
+            self.refresh_bindings()
+
+    def _step(self, cells: int) -> None:
+        """Move the crosshair by some cells, within what is visible."""
+        x, width = self.axes[0], self._window.width
+        if self.cross is not None and width > 1:
+            column = round(x.share(self.cross) * (width - 1)) + cells
+            self._point(x.value(min(1.0, max(0.0, column / (width - 1)))))
+
     def _move(self, right: float, up: float) -> None:
         """Move the view by some cells."""
         x, y = self.axes
-        window = self._window(Cells(0, 0))
+        window = self._window
         self._see((x.moved(right / max(1, window.width)), y.moved(up / max(1, window.height))))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -157,22 +196,34 @@ class Plot(Widget, can_focus=True):
     def _zoom_at(self, event: events.MouseEvent, factor: float) -> None:
         """Zoom at the pointer; on the labels of an axis, along that axis only."""
         event.stop()
-        window = self._window(Cells(0, 0))
-        across = (event.x - _LEFT - _FRAME + 0.5) / max(1, window.width)
-        up = 1 - (event.y - _FRAME + 0.5) / max(1, window.height)
+        window = self._window
+        up = 1 - (event.y + 0.5) / max(1, window.height)
         x, y = self.axes
         along_x, along_y = self._axes_at(event)
-        self._see((x.zoomed(factor, across) if along_x else x, y.zoomed(factor, up) if along_y else y))
+        self._see((x.zoomed(factor, self._across(event)) if along_x else x, y.zoomed(factor, up) if along_y else y))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the curves; on the labels of an axis, along that axis only."""
+        """Drag the curves, on the labels of an axis along that axis only; without a button, point at values."""
+        along_x, along_y = self._axes_at(event)
         if event.button:
-            along_x, along_y = self._axes_at(event)
             self._move(-event.delta_x * along_x, event.delta_y * along_y)
+        elif along_x and along_y and (self.cross is None or self._by_mouse):
+            self._point(self.axes[0].value(min(1.0, max(0.0, self._across(event)))), by_mouse=True)
+
+    def on_leave(self) -> None:
+        """Take the crosshair of the mouse away with it."""
+        if self._by_mouse:
+            self._point(None)
+
+    def _across(self, event: events.MouseEvent) -> float:
+        """Return the pointer's position as a share of the level axis."""
+        width = self._window.width
+        return (event.x - (self.size.width - width) + 0.5) / max(1, width)
 
     def _axes_at(self, event: events.MouseEvent) -> tuple[bool, bool]:
         """Return which axes the pointer applies to: both, or the one whose labels it is on."""
-        return event.x >= _LEFT, event.y < self.size.height - _BOTTOM
+        window = self._window
+        return event.x >= self.size.width - window.width, event.y < window.height
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,67 +252,14 @@ class Plot(Widget, can_focus=True):
             if old != new:
                 self.refresh(Region(0, y, self.size.width, 1))
 
-    def _drawn(self) -> list[tuple[Run, ...]]:
-        cells = Cells(*self.size)
-        window = self._window(cells)
-        for curve in self._curves:
-            self._draw_curve(window, curve)
-        if window.width and window.height:
-            self._draw_frame(cells)
-            self._draw_lines(cells, window)
-            self._draw_x_ticks(cells, window)
-            self._draw_y_ticks(cells, window)
-        return cells.lines()
-
-    def _window(self, cells: Cells) -> Window:
-        """Return the area inside the frame, which may be empty."""
-        width, height = self.size
-        room = width - _LEFT - 2 * _FRAME, height - _BOTTOM - 2 * _FRAME
-        return Window(cells, _LEFT + _FRAME, _FRAME, *room)
-
-    def _draw_curve(self, window: Window, curve: Curve) -> None:
+    @property
+    def _visible(self) -> Figure:
         x, y = self.axes
-        points: list[Point] = [(x.share(a), 1 - y.share(b)) for a, b in zip(curve.xs, curve.ys, strict=True)]
-        if not curve.marker:
-            window.curve(points, curve.style)
-        for point in points if curve.marker else ():
-            window.put(point, curve.marker, curve.style)
+        return dataclasses.replace(self._figure, x=x, y=y)
 
-    def _draw_frame(self, cells: Cells) -> None:
-        level = "━" * (cells.width - _LEFT - 2 * _FRAME)
-        bottom = cells.height - _BOTTOM - _FRAME
-        cells.put(_LEFT, 0, f"┏{level}┓", _AXIS)
-        cells.put(_LEFT, bottom, f"┗{level}┛", _AXIS)
-        for y in range(_FRAME, bottom):
-            cells.put(_LEFT, y, "┃", _AXIS)
-            cells.put(cells.width - _FRAME, y, "┃", _AXIS)
+    def _drawn(self) -> list[tuple[Run, ...]]:
+        return self._visible.drawn(*self.size)
 
-    def _draw_lines(self, cells: Cells, window: Window) -> None:
-        for line in self._lines:
-            share = self.axes[0].share(line.x)
-            if 0 <= share <= 1:
-                x = window.column(share)
-                cells.put(x, 0, "┳", _AXIS)
-                cells.put(x, _FRAME, line.letter, f"bold {line.style}")
-                for y in range(_FRAME + 1, _FRAME + window.height):
-                    cells.put(x, y, "│", line.style)
-                cells.put(x, _FRAME + window.height, "┻", _AXIS)
-
-    def _draw_x_ticks(self, cells: Cells, window: Window) -> None:
-        """Mark the ticks below the frame; a label that would touch the one before is left out."""
-        free = 0
-        for tick in self.axes[0].ticks(min(_MOST_X_TICKS, window.width // _COLUMNS_A_TICK)):
-            label, x = short_label(tick), window.column(min(1.0, max(0.0, self.axes[0].share(tick))))
-            begin = min(x - len(label) // 2, cells.width - len(label))
-            if begin >= free:
-                cells.put(x, cells.height - _BOTTOM - _FRAME, "┳", _AXIS)
-                cells.put(begin, cells.height - _BOTTOM, label, _TICK)
-                free = begin + len(label) + 1
-
-    def _draw_y_ticks(self, cells: Cells, window: Window) -> None:
-        """Mark the ticks left of the frame, one per line."""
-        ticks = self.axes[1].ticks(min(_MOST_Y_TICKS, int(window.height / _LINES_A_TICK)))
-        for tick, label in zip(ticks, even_labels(ticks, _LEFT - 1), strict=True):
-            y = window.row(min(1.0, max(0.0, 1 - self.axes[1].share(tick))))
-            cells.put(_LEFT, y, "┫", _AXIS)
-            cells.put(max(0, _LEFT - 1 - len(label)), y, label[: _LEFT - 1], _TICK)
+    @property
+    def _window(self) -> Window:
+        return self._visible.window(Cells(*self.size))

@@ -1,0 +1,143 @@
+"""How the app shows pictures: one object of this kind for the whole app, which every widget with a picture draws by."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+
+from kanatui.tui import kitty
+from kanatui.tui.terminal import KITTY, Choice
+
+if TYPE_CHECKING:
+    from kanatui.core.blocks import Pixels
+    from kanatui.core.mosaic import Mosaic
+
+Lines = list[list[Segment]]
+"""The segments of each line of a picture."""
+
+_KEPT = 1000
+"""Pictures that the terminal keeps: more than fit on any screen, since others must not lose theirs."""
+
+COMFORTABLE = {"octants": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20, KITTY: 10}
+"""The columns from which a kana can be recognised at a glance, for each way (`kanatui bench glyphs`)."""
+
+
+class Pictures:
+    """Draws pictures as text, or as placeholders of pictures that the terminal has been sent."""
+
+    def __init__(
+        self, choice: Choice, write: Callable[[str], None], is_dark: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Set up.
+
+        Args:
+            choice: the way, and what is known of the terminal.
+            write: writes to the terminal, ahead of what is painted next.
+            is_dark: whether ink is light on dark, as in the images themselves; with a light theme it is dark on light.
+        """
+        self.choice = choice
+        self._is_dark = is_dark
+        self._write = write
+        self._sent: collections.OrderedDict[tuple[bytes, int, int], int] = collections.OrderedDict()
+        self._numbers = _numbers()
+
+    @property
+    def way(self) -> str:
+        """The name of the way."""
+        return self.choice.way
+
+    @property
+    def look(self) -> tuple[str, bool]:
+        """What pictures look like; those that were drawn with another look have to be drawn again."""
+        return self.way, self._is_dark()
+
+    @property
+    def comfortable(self) -> int:
+        """Columns from which a kana can be recognised at a glance."""
+        return COMFORTABLE[self.way]
+
+    def draw(self, image: Pixels, columns: int, lines: int, style: Style) -> Lines:
+        """Draw uint8 [H, W], light ink on dark, on some cells.
+
+        Args:
+            style: of the cells where the picture has no colours of its own.
+        """
+        if self.way == KITTY and max(columns, lines) <= kitty.MOST:
+            return self._placed(image, columns, lines)
+        from kanatui.core.mosaic import WAYS, fit
+
+        way = WAYS["octants" if self.way == KITTY else self.way]
+        mosaic = fit(image if self._is_dark() or not way.greys else 255 - image, way, columns, lines)
+        return [[Segment(text, _style(ink, paper) or style) for text, ink, paper in line] for line in mosaic.lines()]
+
+    def bytes_of(self, image: Pixels, columns: int, lines: int) -> int:
+        """Return the bytes that painting uint8 [H, W] on some cells takes the first time."""
+        if self.way == KITTY:
+            return kitty_bytes(image, columns, lines)
+        from kanatui.core.mosaic import WAYS, fit
+
+        return bytes_of(fit(image, WAYS[self.way], columns, lines))
+
+    # ── graphics ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _placed(self, image: Pixels, columns: int, lines: int) -> Lines:
+        shown = image if self._is_dark() else 255 - image
+        key = (shown.tobytes() + bytes(str(shown.shape), "ascii"), columns, lines)
+        number = self._sent.get(key)
+        if number is None:
+            number = next(self._numbers)
+            self._sent[key] = number
+            self._write(kitty.transmission(shown, number, columns, lines, self.choice.terminal.tmux))
+            if len(self._sent) > _KEPT:
+                self._forget(self._sent.popitem(last=False)[1])
+        self._sent.move_to_end(key)
+        red, green, blue = kitty.colour(number)
+        style = Style.parse(f"rgb({red},{green},{blue})")
+        return [[Segment(line, style)] for line in kitty.placeholders(columns, lines)]
+
+    def _forget(self, number: int) -> None:
+        self._write(kitty.deletion(number, self.choice.terminal.tmux))
+
+    def close(self) -> None:
+        """Make the terminal forget all pictures."""
+        for number in self._sent.values():
+            self._forget(number)
+        self._sent.clear()
+
+
+def _numbers() -> Iterator[int]:
+    """Yield numbers of pictures that other programs in the same terminal hardly use."""
+    first = (os.getpid() % 0xFFF + 1) << 12
+    while True:
+        yield from range(first, first + 0x1000)
+
+
+@functools.cache
+def _style(ink: int, paper: int) -> Style | None:
+    """Return the style of a run of cells; there are few, because greys are rounded. None if it has no greys."""
+    if paper < 0:
+        return None
+    over = "" if ink < 0 else f"rgb({ink},{ink},{ink}) "
+    return Style.parse(f"{over}on rgb({paper},{paper},{paper})")
+
+
+def bytes_of(mosaic: Mosaic) -> int:
+    """Return the bytes that a terminal with 16 million colours is sent for a picture, without the cursor's moves."""
+    total = 0
+    for line in mosaic.lines():
+        for text, ink, paper in line:
+            style = _style(ink, paper)
+            total += len((style.render(text) if style else text).encode())
+    return total
+
+
+def kitty_bytes(image: Pixels, columns: int, lines: int) -> int:
+    """Return the bytes that a picture by Kitty's protocol takes the first time, with its placeholders."""
+    cells = sum(len(line.encode()) for line in kitty.placeholders(columns, lines))
+    return len(kitty.transmission(image, 1 << 12, columns, lines)) + cells

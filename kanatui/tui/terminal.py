@@ -1,0 +1,289 @@
+"""Which terminal this is, and which way of showing pictures it can be trusted with.
+
+A terminal cannot be asked which characters its font has. So sextants and octants are used only where the terminal is
+known to draw them itself, whatever the font; quadrants, which have been in Unicode since 1999, elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import select
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+
+from kanatui.core.errors import UsageError
+from kanatui.core.mosaic import WAYS
+
+KITTY = "kitty"
+AUTO = "auto"
+CHOICES = (AUTO, KITTY, *WAYS)
+"""What the user can choose: what fits the terminal, or one way for all terminals."""
+
+VARIABLE = "KANATUI_PICTURES"
+
+LIMIT = 1.0
+"""Seconds to wait for answers: several round trips over a slow SSH line. Every terminal answers the last query."""
+
+QUERIES = "\x1b[>0q\x1b[>c\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b]11;?\x1b\\\x1b[c"
+"""Name and version (XTVERSION, secondary device attributes), Kitty's graphics, the background's colour (OSC 11), and
+what every terminal answers."""
+
+_NAME = re.compile(rb"\x1bP>\|([^\x1b]*)\x1b\\")
+_SECONDARY = re.compile(rb"\x1b\[>(\d+);(\d+)(?:;\d+)*c")
+_GRAPHICS = re.compile(rb"\x1b_Gi=31;OK\x1b\\")
+_BACKGROUND = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
+_PRIMARY = re.compile(rb"\x1b\[\?([\d;]*)c")
+
+_OLDEST = (0,)
+_DRAWS_ITSELF: Mapping[str, tuple[tuple[int, ...], tuple[int, ...] | None]] = {
+    "kitty": ((0, 20), (0, 40)),
+    "ghostty": (_OLDEST, (1, 2)),
+    "foot": ((1, 8), (1, 20)),
+    "vte": ((6400,), (7800,)),  # GNOME Terminal and many others
+    "wezterm": ((20210814,), None),
+    "alacritty": ((0, 14), None),
+    "contour": ((0, 3), None),
+}
+"""The first version that draws sextants, and octants, without the font's help.
+
+Alacritty's is from its release notes, kitty's for sextants from its issue 3106. Octants are as another project's issue
+lists them (breferrari/vigia 324). The rest are cautious guesses that nobody has checked in these terminals.
+"""
+
+_PLACES_PICTURES: Mapping[str, tuple[int, ...]] = {"kitty": (0, 28), "ghostty": _OLDEST}
+"""The first version in which placeholder characters stand for parts of a picture (Kitty's graphics protocol)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Terminal:
+    """What is known of the terminal; nothing, if it was not asked or did not answer."""
+
+    name: str = ""
+    """In lower case: ``kitty``, ``foot``, ``vte`` …"""
+    version: tuple[int, ...] = ()
+    graphics: bool = False
+    """Whether it answered that it understands Kitty's graphics, or its name says so."""
+    sixel: bool = False
+    tmux: bool = False
+    """Whether tmux is in between; the rest is then about the terminal that tmux runs in."""
+    passthrough: bool = False
+    """Whether tmux lets graphics through (its option ``allow-passthrough``)."""
+    answered: bool = False
+    light: bool | None = None
+    """Whether its background is light, None if that is not known."""
+
+    @property
+    def text(self) -> str:
+        """Name and version, and tmux."""
+        version = ".".join(map(str, self.version))
+        name = f"{self.name} {version}".strip() or ("no answer" if not self.answered else "unnamed")
+        return f"{name} in tmux" if self.tmux else name
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The way pictures are shown, and why."""
+
+    way: str
+    """A name of :data:`~kanatui.core.mosaic.WAYS`, or :data:`KITTY`."""
+    why: str
+    terminal: Terminal = dataclasses.field(default_factory=Terminal)
+
+
+# ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Question:
+    """A question to the terminal. Between :func:`asking` and :meth:`answers` other work can be done."""
+
+    def __init__(self, descriptor: int, until: float) -> None:
+        self._descriptor, self._until = descriptor, until
+
+    def answers(self) -> bytes:
+        """Return what the terminal answered, at the latest when the time is up."""
+        reply = b""
+        with contextlib.suppress(OSError, ValueError):  # the terminal was closed
+            while not _PRIMARY.search(reply) and (left := self._until - time.monotonic()) > 0:
+                if not select.select([self._descriptor], [], [], left)[0]:
+                    break
+                data = os.read(self._descriptor, 1024)
+                if not data:
+                    break
+                reply += data
+        return reply
+
+
+@contextlib.contextmanager
+def asking(environment: Mapping[str, str], limit: float = LIMIT) -> Iterator[Question | None]:
+    """Ask the terminal of standard input and output, without echo; None if there is none, or one that cannot answer.
+
+    What the user types meanwhile is lost, as at the start of any full-screen program.
+    """
+    stdin, stdout = 0, 1
+    if environment.get("TERM", "") in ("", "dumb", "unknown", "linux"):
+        yield None
+        return
+    try:
+        import termios
+        import tty
+
+        # The system would stop a background process for changing the terminal's settings.
+        if not (os.isatty(stdin) and os.isatty(stdout)) or os.tcgetpgrp(stdin) != os.getpgrp():
+            yield None
+            return
+        before = termios.tcgetattr(stdin)
+    except (ImportError, OSError, termios.error):
+        yield None
+        return
+    try:
+        tty.setcbreak(stdin, termios.TCSADRAIN)
+        os.write(stdout, QUERIES.encode())
+        yield Question(stdin, time.monotonic() + limit)
+    finally:
+        with contextlib.suppress(OSError, termios.error):
+            # Flushing drops a late answer, which would otherwise count as typed.
+            termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
+
+
+def understood(environment: Mapping[str, str], reply: bytes = b"") -> Terminal:
+    """Return what the environment and the terminal's answers say. In tmux, tmux is asked about its own terminal."""
+    if environment.get("TERM", "") in ("", "dumb", "unknown"):
+        return Terminal("dumb")
+    name, version = _named(reply, environment)
+    primary = _PRIMARY.search(reply)
+    answered = primary is not None
+    sixel = primary is not None and b"4" in primary[1].split(b";")[1:]
+    light = _is_light(environment, reply)
+    if name == "tmux" or "TMUX" in environment:
+        outer, passthrough = _outside_tmux()
+        name, version = _parsed(outer)
+        return Terminal(name, version, _places(name, version), sixel, True, passthrough, answered, light)
+    graphics = bool(_GRAPHICS.search(reply)) or (not answered and _places(name, version))
+    return Terminal(name, version, graphics, sixel, answered=answered, light=light)
+
+
+def _is_light(environment: Mapping[str, str], reply: bytes) -> bool | None:
+    """Return whether the background is light, by the terminal's answer or else by its number in COLORFGBG."""
+    answer = _BACKGROUND.search(reply)
+    if answer:
+        red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in answer.groups())
+        return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5)
+    number = environment.get("COLORFGBG", "").rpartition(";")[2]
+    # White, and the bright colours other than grey.
+    return int(number) == 7 or int(number) > 8 if number.isdecimal() else None
+
+
+def _named(reply: bytes, environment: Mapping[str, str]) -> tuple[str, tuple[int, ...]]:
+    said = _NAME.search(reply)
+    if said:
+        return _parsed(said[1].decode("ascii", "replace"))
+    secondary = _SECONDARY.search(reply)
+    if environment.get("TERM", "").startswith("alacritty") and secondary:
+        number = int(secondary[2])
+        return "alacritty", (number // 10000, number // 100 % 100, number % 100)
+    if environment.get("VTE_VERSION", "").isdecimal():
+        return "vte", (int(environment["VTE_VERSION"]),)
+    program = f"{environment.get('TERM_PROGRAM', '')} {environment.get('TERM_PROGRAM_VERSION', '')}".strip()
+    return _parsed(program or environment.get("TERM", "").removeprefix("xterm-"))
+
+
+def _parsed(text: str) -> tuple[str, tuple[int, ...]]:
+    """Split ``kitty(0.35.2)``, ``WezTerm 20240203-…`` or ``tmux 3.4`` into a name in lower case and a version."""
+    found = re.match(r"([A-Za-z][A-Za-z._-]*)[ (]*([\d.]*)", text.strip())
+    if found is None:
+        return "", ()
+    return found[1].lower(), tuple(int(part) for part in found[2].split(".") if part)
+
+
+def _outside_tmux() -> tuple[str, bool]:
+    """Return name and version of the terminal that tmux runs in, and whether tmux lets graphics through."""
+    wanted = "#{client_termtype}\t#{client_termname}\t#{allow-passthrough}"
+    try:
+        done = subprocess.run(
+            ["tmux", "display-message", "-p", wanted],  # noqa: S607  # the tmux that this process is in is on the path
+            capture_output=True, text=True, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "", False
+    parts = [*done.stdout.strip("\n").split("\t"), "", "", ""]
+    kind = parts[0] or parts[1].removeprefix("xterm-")
+    return kind, parts[2] in ("on", "all", "1")
+
+
+# ── choosing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _places(name: str, version: tuple[int, ...]) -> bool:
+    """Whether this terminal shows pictures in place of placeholder characters; one without a version is new."""
+    return name in _PLACES_PICTURES and (not version or version >= _PLACES_PICTURES[name])
+
+
+def _fitting(terminal: Terminal) -> tuple[str, str]:
+    if terminal.name == "dumb":
+        return "ascii", "TERM names no terminal"
+    if terminal.name == "linux":
+        return "halves", "all that the console's font has"
+    told = terminal.text
+    if terminal.graphics and _places(terminal.name, terminal.version):
+        if not terminal.tmux or terminal.passthrough:
+            return KITTY, f"{told} shows graphics"
+        told += " (graphics: tmux set -g allow-passthrough on)"
+    draws = _DRAWS_ITSELF.get(terminal.name)
+    if draws is not None and terminal.version:
+        sextants, octants = draws
+        if octants is not None and terminal.version >= octants:
+            return "octants", f"{told} draws them itself"
+        if terminal.version >= sextants:
+            return "sextants", f"{told} draws them itself"
+    return "quadrants", f"{told}: not known to draw sextants itself"
+
+
+def choose(terminal: Terminal | None, environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> Choice:
+    """Choose the way to show pictures: as an option says, else the variable, else the setting, else as fits.
+
+    Args:
+        terminal: None if there is none to fit.
+        environment: its variables.
+        option: of the command line, "" if it was not given.
+        setting: the user's; ignored if it names no way.
+
+    Raises:
+        UsageError: the option or the variable names no way.
+    """
+    variable = environment.get(VARIABLE, "")
+    for where, wanted in (("--pictures", option), (VARIABLE, variable), ("the setting", setting)):
+        if not wanted:
+            continue
+        if wanted not in CHOICES:
+            if where == "the setting":
+                continue  # written by another version: as if it were not there
+            raise UsageError(f"{where} {wanted!r}: there are {', '.join(CHOICES)}")
+        if wanted != AUTO:
+            return Choice(wanted, f"chosen by {where}", terminal or Terminal())
+        if where != "the setting":
+            break
+    if environment.get("NO_COLOR"):
+        return Choice("ascii", "NO_COLOR is set", terminal or Terminal())
+    if terminal is None:
+        return Choice("quadrants", "there is no terminal")
+    return Choice(*_fitting(terminal), terminal)
+
+
+def is_decided(environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> bool:
+    """Whether the terminal need not be asked, because a way other than Kitty's was chosen."""
+    wanted = option or environment.get(VARIABLE, "") or setting
+    return wanted in WAYS or (wanted in ("", AUTO) and bool(environment.get("NO_COLOR")))
+
+
+def chosen_here(option: str = "", setting: str = AUTO) -> Choice:
+    """Ask the terminal, unless that is of no use, and choose. UsageError as in :func:`choose`."""
+    choose(None, os.environ, option)
+    if is_decided(os.environ, option, setting):
+        return choose(understood(os.environ), os.environ, option, setting)
+    with asking(os.environ) as question:
+        reply = b"" if question is None else question.answers()
+    return choose(understood(os.environ, reply), os.environ, option, setting)
