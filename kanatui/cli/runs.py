@@ -36,7 +36,7 @@ def say_what_next(run: Run, state: str) -> None:
     """Print the best scores of a run that has ended, and commands to use it."""
     best = run.status().best
     if best:
-        out.print(f"best at step {best['step']:,}: {metrics_text(best)}")
+        out.print(f"best at step {best.get('step', 0):,}: {metrics_text(best)}")
     if state == "finished":
         out.print(f"evaluate it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
     else:

@@ -39,11 +39,6 @@ class Score:
         """Return plain data: ``images``, and the metrics by their keys."""
         return {"images": self.images, **self.values}
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Score:
-        """Read what :meth:`to_dict` returned. Raises KeyError, TypeError or ValueError for anything else."""
-        return cls(int(data["images"]), {key: float(value) for key, value in data.items() if key != "images"})
-
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:

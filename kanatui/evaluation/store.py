@@ -245,8 +245,8 @@ class _Stored:
     """The fields of an evaluation's JSON file that depend on its format."""
 
     format: int
-    total: Mapping[str, float]
-    by_script: Mapping[str, Mapping[str, float]]
+    total: Mapping[str, int | float]
+    by_script: Mapping[str, Mapping[str, int | float]]
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -266,7 +266,7 @@ def read_evaluation(path: Path) -> Evaluation:
         raise RunError(f"{path}: not an evaluation, or damaged ({error}); evaluate again") from None
 
 
-def _score(data: Mapping[str, float], format: int) -> dict[str, Any]:
+def _score(data: Mapping[str, int | float], format: int) -> dict[str, Any]:
     """Return the fields of a :class:`.Score`."""
     values = {key: value for key, value in data.items() if key != "images"}
     images = data.get("images", 0)

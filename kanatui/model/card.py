@@ -22,6 +22,7 @@ from kanatui.core import checked
 from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import WeightsError
 from kanatui.model.calibration import Calibration
+from kanatui.model.metrics import BEST
 
 FORMAT = 1
 KEY = "kanatui"
@@ -87,7 +88,7 @@ class _Card(TypedDict):
     torch: NotRequired[str]
     recipe: NotRequired[str | None]
     machine: NotRequired[str]
-    scores: NotRequired[dict[str, float]]
+    scores: NotRequired[dict[str, Any]]
     seed: NotRequired[int]
     seconds: NotRequired[Finite]
     date: NotRequired[str]
@@ -127,6 +128,7 @@ def _parse_card(path: Path, text: str | None) -> dict[str, Any]:
         if found != FORMAT:
             raise WeightsError(f"{path}: format {found}, but this kanatui reads {FORMAT}; update kanatui")
         checked.check(card, _Card)
+        checked.check(card.get("scores", {}), BEST)
         if len(set(card["characters"])) != len(card["characters"]):
             raise ValueError("a character occurs twice")
         card["model"].setdefault("parameters", {})

@@ -105,7 +105,8 @@ def _scores(event: Mapping[str, Any]) -> str:
 
 def metrics_text(scores: Mapping[str, Any]) -> str:
     """Write what a validation found: strict 94.4 %, folded 99.3 %."""
-    return ", ".join(f"{metric.heading} {metric.text(scores[metric.key])}" for metric in VALIDATED)
+    found = (metric for metric in VALIDATED if metric.key in scores)
+    return ", ".join(f"{metric.heading} {metric.text(scores[metric.key])}" for metric in found)
 
 
 def _answer(event: Mapping[str, Any]) -> str:

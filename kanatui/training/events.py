@@ -60,6 +60,7 @@ class _Start(TypedDict):
 class _Preparing(TypedDict):
     done: Count
     total: Count
+    stage: NotRequired[str]
 
 
 class _Probe(TypedDict):
@@ -71,15 +72,15 @@ class _Step(TypedDict):
     step: Count
     epoch: Count
     progress: Finite
-    elapsed: Finite
+    elapsed: NotRequired[Finite]
     seconds_left: NotRequired[Finite | None]
     loss: float
     rate: float
     images_per_second: Finite
     waiting: NotRequired[Finite]
-    memory: NotRequired[Count]
+    memory: NotRequired[Finite]
     cpu: NotRequired[Finite]
-    gpu_memory: NotRequired[Count | None]
+    gpu_memory: NotRequired[Finite | None]
 
 
 class _Epoch(TypedDict):
@@ -193,6 +194,12 @@ class EventReader:
         valid = [event for event in parsed if _fits(event)]
         self.invalid += len(parsed) - len(valid)
         return valid
+
+
+def parse_event(line: bytes) -> Event | None:
+    """Return the event in a line of the log, None if it is invalid."""
+    event = _parse(line)
+    return event if event is not None and _fits(event) else None
 
 
 def _parse(line: bytes) -> Event | None:

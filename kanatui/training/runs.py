@@ -30,14 +30,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import msgspec
 import tomlkit
 
 from kanatui.core import checked, paths, storage
 from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.model import shipped
-from kanatui.model.metrics import VALIDATED
+from kanatui.model.metrics import BEST
 from kanatui.training.control import watch
 from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
@@ -89,11 +88,6 @@ class Status:
         """Whether a process is training it."""
         return self.state in ACTIVE
 
-
-_BEST = msgspec.defstruct(
-    "best", [("step", Count, 0), ("of", str, ""), ("images", Count, 0), *((m.key, Finite, 0.0) for m in VALIDATED)]
-)
-"""What ``best`` of a status may hold, where it is there."""
 
 
 class Run:
@@ -209,7 +203,8 @@ class Run:
             return scored_on(str(best["of"]), best.get("images"))
         with contextlib.suppress(RunError):
             if isinstance(adapts := self.config.get("adapt"), dict):
-                return scored_on("samples", adapts.get("held_back"))
+                images = adapts.get("held_back")
+                return scored_on("samples", images if isinstance(images, int) else None)
         return ""
 
     @property
@@ -257,7 +252,7 @@ class Run:
         """Return the run's status; it also detects processes that died or fell silent."""
         try:
             status = checked.parse((self.path / "status.json").read_bytes(), Status)
-            checked.check(status.best or {}, _BEST)
+            checked.check(status.best or {}, BEST)
         except OSError:
             return self._unreported()
         except ValueError as error:
@@ -333,7 +328,10 @@ class Run:
 def created_in(config: Mapping[str, Any]) -> float:
     """Return when a configuration was made, seconds since 1970; 0 if unknown."""
     made = config.get("created")
-    return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
+    try:
+        return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
+    except (ValueError, OverflowError):  # the year 1, in a zone west of here
+        return 0.0
 
 
 def plain_run_name(text: str) -> str:

@@ -19,24 +19,6 @@ STATUS = {
     "elapsed": 12.5, "seconds_left": None, "best": {"step": 30, "strict": 0.5, "folded": 0.7},
 }  # fmt: skip
 
-_SCORES = {"images": 9, "loss": 0.5, "strict": 0.5, "folded": 0.75}
-
-EVENTS = [
-    {"time": 1.7e9, "event": "preparing", "done": 1, "total": 4},
-    {"time": 1.7e9, "event": "probe", "seconds": {"float32": 0.2, "bfloat16": 0.1}, "chosen": "bfloat16"},
-    {"time": 1.7e9, "event": "start", "step": 0, "device": "cpu", "precision": "float32", "weights": 1000},
-    {
-        "time": 1.7e9, "event": "step", "step": 3, "epoch": 0, "progress": 0.5, "elapsed": 1.0, "seconds_left": 2.0,
-        "loss": 1.5, "rate": 0.01, "images_per_second": 900.0,
-    },
-    {"time": 1.7e9, "event": "validation", "step": 3, "epoch": 0, "best": True, "held_out": _SCORES, "faces": _SCORES},
-    {"time": 1.7e9, "event": "augment", "step": 4, "augments": [{"plugin": "blur", "p": 0.5}]},
-    {"time": 1.7e9, "event": "command", "sequence": 1, "command": "pause", "accepted": True, "note": ""},
-    {"time": 1.7e9, "event": "paused", "step": 4},
-    {"time": 1.7e9, "event": "warning", "message": "an observer failed"},
-    {"time": 1.7e9, "event": "end", "state": "stopped", "reason": "by a test", "step": 4, "elapsed": 1.0},
-]  # fmt: skip
-
 REPLAY = {
     "run": "001-some", "steps": 8, "precision": "float32", "rates": [[4, 0.01], [8, 0.002]],
     "augments": [[5, [{"plugin": "blur"}]]], "validations": [4, 8],
