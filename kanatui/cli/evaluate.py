@@ -81,7 +81,7 @@ def evaluate_command(
         from kanatui.evaluation.figures import save_scores
 
         save_scores(figure, scores)
-        err.print(f"wrote {figure}", markup=False, soft_wrap=True)
+        err.print(f"wrote {figure}", soft_wrap=True)
     if as_json:
         print_json(scores.to_dict() | _about(done))
     else:
@@ -89,7 +89,7 @@ def evaluate_command(
     for message in done.skipped.unreadable:
         complain(message)
     if text := done.skipped.in_words():
-        err.print(text, markup=False, soft_wrap=True)
+        err.print(text, soft_wrap=True)
     if done.not_stored:
         complain(f"{done.not_stored}: the scores above were not stored")
     return 1 if done.skipped.unreadable or done.not_stored else 0
@@ -119,7 +119,7 @@ def _about(done: Evaluation) -> dict[str, Any]:
 
 
 def _show(scores: Scores, done: Evaluation, worst: int) -> None:
-    out.print(f"model {done.model}", markup=False, soft_wrap=True)
+    out.print(f"model {done.model}", soft_wrap=True)
     what = f"{done.source}: {done.where}"
     if done.available > scores.total.images:
         what += f", {scores.total.images:,} of {done.available:,} images"
@@ -127,7 +127,7 @@ def _show(scores: Scores, done: Evaluation, worst: int) -> None:
         what += f" ({', '.join(done.faces)})"
     if done.candidates:
         what += f", {len(done.candidates)} candidates"
-    out.print(what, markup=False, soft_wrap=True)
+    out.print(what, soft_wrap=True)
     out.print(_totals(scores))
     if worst and scores.confusions:
         from rich.table import Table
@@ -137,11 +137,11 @@ def _show(scores: Scores, done: Evaluation, worst: int) -> None:
         side_by_side.add_row(_confusions(scores, worst), _weakest(scores, worst))
         out.print(side_by_side)
     if done.labels:
-        out.print(done.labels, markup=False, soft_wrap=True)
+        out.print(done.labels, soft_wrap=True)
     if done.of_outliers:
-        out.print(done.of_outliers, markup=False, soft_wrap=True)
+        out.print(done.of_outliers, soft_wrap=True)
     if done.note:
-        out.print(done.note, markup=False, soft_wrap=True)
+        out.print(done.note, soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out, print_json
+from kanatui.cli.console import out, print_json, print_text
 from kanatui.cli.options import build_recipe, recipe_options
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def recipes_show(name: str, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(recipe.to_dict())
     else:
-        click.echo(recipe.to_toml(), nl=False)
+        print_text(recipe.to_toml())
 
 
 @recipes_command.command("save")
@@ -55,7 +55,7 @@ def recipes_save(name: str, **options: Any) -> None:
     """Save a recipe, with the changes given as options, under a new name."""
     from kanatui.dataset.recipe import save_recipe
 
-    out.print(f"saved {save_recipe(_checked(build_recipe(**options)), name)}", markup=False, soft_wrap=True)
+    out.print(f"saved {save_recipe(_checked(build_recipe(**options)), name)}", soft_wrap=True)
 
 
 def _checked(recipe: Recipe) -> Recipe:

@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError, StorageError
-from kanatui.core.units import printable
+from kanatui.core.harmless import harmless
 from kanatui.kana.alphabet import FOLD
 from kanatui.pictures.drawing import Drawing, Pixels
 
@@ -340,7 +340,7 @@ def _import_folder(source: Path, progress: OnProgress, called: Path) -> Imported
     known, unreadable, kept = 0, [], 0
     for done, (path, character) in enumerate(found.files, start=1):
         try:
-            open_image(path, name=printable(found.name(path)))
+            open_image(path, name=harmless(found.name(path)))
             data = picture_bytes(path)
         except ImageError as error:
             unreadable.append(str(error))

@@ -89,7 +89,6 @@ class Status:
         return self.state in ACTIVE
 
 
-
 class Run:
     """A run directory. Apart from title and note, only the training process writes to it (:mod:`.recorder`)."""
 

@@ -1,6 +1,5 @@
 """Augmentations changed while a run trains, and runs repeated exactly from their events."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from kanatui.core.errors import ImageError, SheetError
-from kanatui.core.units import printable
+from kanatui.core.harmless import harmless
 from kanatui.pictures.files import MOST_PIXELS, open_image, picture_bytes
 from kanatui.pictures.sheets.printing import INSTALL
 from kanatui.pictures.sheets.surface import Photo
@@ -27,7 +27,7 @@ def open_photos(file: Path) -> Iterator[tuple[str, Photo]]:
     Raises:
         ImageError: it is missing, damaged, too large, not a picture, or in a format whose decoder is not installed.
     """
-    name = printable(str(file))
+    name = harmless(str(file))
     if file.is_dir():
         raise ImageError(f"{name}: is a directory; name the photos in it")
     head = picture_bytes(file)[:16]
