@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def evaluate_command(
 
 def _notation(labels: str | None) -> str:
     """Return what ``--labels`` says, a file's path made absolute, since the app may evaluate so again elsewhere."""
-    return str(Path(labels).absolute()) if labels and Path(labels).is_file() else labels or ""
+    return str(Path(labels).absolute()) if labels and os.path.isfile(labels) else labels or ""
 
 
 def _about(done: Evaluation) -> dict[str, Any]:

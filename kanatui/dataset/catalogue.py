@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shlex
 from collections.abc import Iterable
@@ -118,7 +119,7 @@ def unknown(name: str, known: Iterable[str]) -> DatasetError:
         known: the data sets that exist, which the message lists.
     """
     folder = paths.datasets() / name
-    if (folder / LOG).is_file():
+    if os.path.isfile(folder / LOG):
         return DatasetError(f"{folder.name}: {_only_begun(folder)}")
     return DatasetError(
         f"no data set {name!r} (there are: {', '.join(known) or 'none yet; kanatui generate makes one'})"

@@ -28,7 +28,7 @@ def new_name_problem(name: str) -> str:
     """Return why a new data set cannot have a name, "" if it can."""
     problem = paths.name_problem(name)
     folder = paths.datasets() / name
-    if problem or not folder.exists():
+    if problem or not os.path.exists(folder):
         return problem
     try:
         complete = read_manifest(folder).complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArra
 def find_dataset(reference: str) -> Path:
     """Return the folder of a data set, by name or path. DatasetError if there is none."""
     for folder in (paths.datasets() / reference, Path(reference)):
-        if (folder / "manifest.json").is_file():
+        if os.path.isfile(folder / "manifest.json"):
             return folder.resolve()
     raise unknown(reference, sorted(path.parent.name for path in paths.datasets().glob("*/manifest.json")))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core import paths
 from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.evaluation.origins import origins
@@ -94,7 +95,7 @@ def _read_folder(
     weights: Path, known: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: OnStage
 ) -> _Read:
     notation = source.get("labels") or ""
-    found = find_labelled(Path(source["path"]).expanduser().resolve(), notation or "auto")
+    found = find_labelled(paths.user_path(source["path"]).resolve(), notation or "auto")
     chosen, skipped = choose_pictures(found, known, characters, limit)
     strange = found.only(strangers("".join(dict.fromkeys(label for _, label in found.files)), known))
     strange = strange if limit is None else strange.at_most(limit)

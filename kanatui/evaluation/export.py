@@ -12,6 +12,7 @@ card of an exported file adds::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
         WeightsError: they are damaged.
         StorageError: the file exists already, or it cannot be written.
     """
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise StorageError(f"{target}: exists already; --force replaces it")
     weights = run.checkpoint("last") if last else run.weights()
     if not weights.is_file():

@@ -228,7 +228,7 @@ def font_folders() -> tuple[Path, ...]:
     """Return the folders to search, in order of precedence: ``$KANATUI_FONT_PATH``, else the usual ones."""
     named = os.environ.get("KANATUI_FONT_PATH")
     if named is not None:
-        return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
+        return tuple(paths.user_path(folder) for folder in named.split(os.pathsep) if folder)
     home = Path.home()
     return (
         home / ".local/share/fonts",
@@ -245,9 +245,9 @@ def _locate(entry: Mapping[str, Any], folder: Path) -> Path | None:
     if "name" in entry:
         return imagemagick.find().font_files().get(entry["name"])
     if "file" in entry:
-        path = folder / Path(entry["file"]).expanduser()
+        path = folder / paths.user_path(entry["file"])
         return path if path.is_file() else None
-    return next((path for pattern in _globs(entry) for path in _matches(Path(pattern).expanduser())), None)
+    return next((path for pattern in _globs(entry) for path in _matches(paths.user_path(pattern))), None)
 
 
 def _matches(pattern: Path) -> Iterable[Path]:

@@ -12,6 +12,7 @@ A safetensors file's metadata holds it as JSON under the key ``kanatui``::
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -108,7 +109,7 @@ class _Versioned:
 def read_card(path: Path) -> dict[str, Any]:
     """Return a weights file's card without reading the weights. WeightsError if the file or the card is invalid."""
     try:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise WeightsError(f"{path}: no such file")
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

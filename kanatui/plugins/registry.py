@@ -156,7 +156,7 @@ def load(folders: Iterable[str | os.PathLike[str]] = ()) -> Registry:
         PluginError: a named folder does not exist.
     """
     named = [os.fspath(folder) for folder in folders] + _configured_folders()
-    return _load(tuple(dict.fromkeys(str(Path(folder).expanduser().resolve()) for folder in named)))
+    return _load(tuple(dict.fromkeys(str(paths.user_path(folder).resolve()) for folder in named)))
 
 
 def _configured_folders() -> list[str]:
@@ -172,7 +172,7 @@ def _load(folders: tuple[str, ...]) -> Registry:
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         _load_entry_point(registry, entry_point)
     for folder in folders:
-        if not Path(folder).is_dir():
+        if not os.path.isdir(folder):
             raise PluginError(f"--plugins-dir {folder}: no such folder")
         for path in _python_files(Path(folder)):
             _load_file(registry, path, "folder")

@@ -363,7 +363,7 @@ def find_run(reference: str) -> Run:
 
     RunError, naming the nearest, if there is none or more than one.
     """
-    if os.sep in reference and (Path(reference) / "config.toml").is_file():
+    if os.sep in reference and os.path.isfile(Path(reference) / "config.toml"):
         return Run(Path(reference).resolve())
     runs = list_runs()
     if not runs:
@@ -403,7 +403,7 @@ def find_weights(reference: str) -> Path:
         return shipped.default_weights()
     if reference.endswith(".safetensors"):
         path = Path(reference)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise WeightsError(f"{path}: no such file")
         return path
     return find_run(reference).weights()

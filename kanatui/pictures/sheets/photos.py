@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def open_photos(file: Path) -> Iterator[tuple[str, Photo]]:
         ImageError: it is missing, damaged, too large, not a picture, or in a format whose decoder is not installed.
     """
     name = harmless(str(file))
-    if file.is_dir():
+    if os.path.isdir(file):
         raise ImageError(f"{name}: is a directory; name the photos in it")
     head = picture_bytes(file)[:16]
     if head.startswith(b"%PDF"):
