@@ -8,10 +8,12 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from kanatui.core import storage
 
 _MOST_BYTES = 1 << 30
 """The most that the arrays of one file may take in memory."""
@@ -23,26 +25,26 @@ _DAMAGED = (
 """What NumPy and zipfile raise on damaged files, found by mutating them."""
 
 
-def read_arrays(
-    file: str | os.PathLike[str] | IO[bytes], names: Sequence[str], most: int = _MOST_BYTES
-) -> list[npt.NDArray[Any]]:
+def read_arrays(path: str | os.PathLike[str], names: Sequence[str], most: int = _MOST_BYTES) -> list[npt.NDArray[Any]]:
     """Return arrays of an .npz file.
 
     Args:
-        file: its path, or the file opened.
+        path: of the file.
         names: the arrays wanted; all must be there.
         most: bytes that its arrays may take in memory.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: it cannot be opened, or is no regular file.
         ValueError: it is damaged, too large, or lacks an array.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > most:
-                raise ValueError(f"more than {most >> 20:,} MB when unpacked")
-        with np.load(file, allow_pickle=False) as arrays:
-            return [arrays[name] for name in names]
+        with storage.open_to_read(path) as file:
+            with zipfile.ZipFile(file) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > most:
+                    raise ValueError(f"more than {most >> 20:,} MB when unpacked")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return [arrays[name] for name in names]
     except OSError:
         raise
     except _DAMAGED as error:
@@ -52,6 +54,7 @@ def read_arrays(
 def map_array(path: str | os.PathLike[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Map an .npy file into memory, read-only. Raises as :func:`read_arrays`, also if it holds another array."""
     try:
+        storage.open_to_read(path).close()
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise

@@ -137,7 +137,8 @@ def _only_begun(folder: Path) -> str:
 
 
 def _is_dataset(folder: Path) -> bool:
-    return (folder / "manifest.json").exists() or (folder / LOG).exists()
+    known = (folder / "manifest.json").exists() or (folder / LOG).exists()
+    return known and not folder.name.startswith(".")  # one that is being deleted
 
 
 def _state(folder: Path) -> tuple[str, str]:

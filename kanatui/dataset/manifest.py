@@ -29,6 +29,8 @@ _MOST_SHARDS = 1024
 
 _LARGEST_IMAGE = 4096
 
+_ShardName = Annotated[str, msgspec.Meta(pattern=r"^shard-\d{5}\.npy$")]
+
 
 @dataclasses.dataclass
 class _Versioned:
@@ -50,7 +52,7 @@ class Manifest:
     versions: dict[str, str]
     fonts: dict[str, str]
     plugins: dict[str, str]
-    shards: dict[str, str] = dataclasses.field(default_factory=dict)
+    shards: dict[_ShardName, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of each finished shard, by file name."""
     complete: bool = False
     format: int = FORMAT
@@ -99,13 +101,15 @@ def read_manifest(folder: Path) -> Manifest:
     """Read ``manifest.json``. DatasetError if it is missing, damaged or of another version."""
     path = folder / "manifest.json"
     try:
-        text = path.read_bytes()
+        text = storage.read_bytes(path)
         found = checked.parse(text, _Versioned).format
         if found != FORMAT:
             raise DatasetError(f"{path}: data set format {found}, this kanatui reads {FORMAT}; generate it again")
         manifest = checked.parse(text, Manifest)
         if len(manifest.counts) != len(manifest.characters):
             raise ValueError("counts and characters differ in length")
+        if any(int(name[6:-4]) >= manifest.shard_count for name in manifest.shards):
+            raise ValueError("it names more shards than there can be")
         return manifest
     except FileNotFoundError:
         raise DatasetError(f"{folder}: not a data set (no manifest.json); kanatui datasets lists them") from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core import arrayfiles, paths
+from kanatui.core import arrayfiles, paths, storage
 from kanatui.core.errors import DatasetError
 from kanatui.dataset.catalogue import unknown
 from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
@@ -85,9 +85,15 @@ def find_dataset(reference: str) -> Path:
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open a finished data set. DatasetError if it is missing, unfinished, damaged or of another version."""
+    """Open a finished data set.
+
+    Raises:
+        DatasetError: it is missing, unfinished, damaged or of another version.
+        StorageError: a file of it is a link that leads out of it.
+    """
     manifest = read_manifest(folder)
     if not manifest.complete:
         done = f"{len(manifest.shards)} of {manifest.shard_count} shards"
         raise DatasetError(f"{folder}: unfinished ({done}); kanatui generate --resume {folder.name} completes it")
+    storage.refuse_links(folder)
     return Dataset(folder, manifest)

@@ -252,7 +252,7 @@ class _Stored:
 def read_evaluation(path: Path) -> Evaluation:
     """Read what an evaluation's JSON file says. RunError if it is missing, damaged or of another version."""
     try:
-        data = checked.parse(path.read_bytes(), dict[str, Any])
+        data = checked.parse(storage.read_bytes(path), dict[str, Any])
         stored = checked.check(data, _Stored)
         if stored.format not in _FORMATS:
             raise ValueError(f"format {stored.format}, not {FORMAT}")

@@ -15,7 +15,7 @@ def _record() -> Path:
 
 def _read() -> dict[str, str]:
     try:
-        return checked.parse(_record().read_bytes(), dict[str, str])
+        return checked.parse(storage.read_bytes(_record()), dict[str, str])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

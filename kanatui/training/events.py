@@ -38,7 +38,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from kanatui.core import checked
 from kanatui.core.checked import Count, Finite
-from kanatui.core.storage import storing
+from kanatui.core.storage import open_to_read, open_to_write, storing
 from kanatui.model.metrics import VALIDATED
 
 Event = dict[str, Any]
@@ -145,7 +145,7 @@ class EventWriter:
         """Open the log; a truncated last line is terminated. StorageError if it cannot be written."""
         self.path = path
         with storing(path):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._file = open_to_write(path, os.O_RDWR | os.O_APPEND)
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
                 os.write(self._file, b"\n")
@@ -181,7 +181,7 @@ class EventReader:
         It reads about ``most`` bytes at most, so call it again until it returns [].
         """
         try:
-            with open(self.path, "rb") as file:
+            with open_to_read(self.path) as file:
                 file.seek(self.offset)
                 data = file.read(most)
                 while data and b"\n" not in data and (more := file.read(most)):

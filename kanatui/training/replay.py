@@ -25,6 +25,7 @@ from kanatui.core import checked, storage
 from kanatui.core.checked import Count
 from kanatui.core.errors import RunError, WeightsError
 from kanatui.core.units import counted
+from kanatui.model import seal
 from kanatui.model.card import read_card
 from kanatui.training.events import Event
 from kanatui.training.provenance import config_of
@@ -108,7 +109,7 @@ def read_replay(folder: Path) -> Replay | None:
     """Return the replay in a run's folder, None if it repeats nothing. RunError if the file is damaged."""
     path = folder / _FILE
     try:
-        return checked.parse(path.read_bytes(), Replay)
+        return checked.parse(storage.read_bytes(path), Replay)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -135,8 +136,9 @@ def _weights(run: Run, step: int) -> dict[str, npt.NDArray[Any]] | None:
     try:
         if read_card(file)["scores"]["step"] != step:
             return None
+        seal.check(file)
         tensors: dict[str, npt.NDArray[Any]] = safetensors.numpy.load_file(file)
-    except (WeightsError, OSError, safetensors.SafetensorError, KeyError, TypeError):
+    except (WeightsError, OSError, ValueError, safetensors.SafetensorError, KeyError):
         return None
     return tensors
 

@@ -250,11 +250,11 @@ class Run:
     def status(self) -> Status:
         """Return the run's status; it also detects processes that died or fell silent."""
         try:
-            status = checked.parse((self.path / "status.json").read_bytes(), Status)
+            status = checked.parse(storage.read_bytes(self.path / "status.json"), Status)
             checked.check(status.best or {}, BEST)
-        except OSError:
+        except FileNotFoundError:
             return self._unreported()
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             damaged = Status("damaged", f"{self.path / 'status.json'}: {error}")
             return Status("starting") if self.alive() else damaged
         if status.active:
@@ -309,14 +309,15 @@ class Run:
         return read_batch(self.previews)
 
     def delete(self) -> None:
-        """Delete the run and everything in it. RunError if a process is training it, StorageError if it fails."""
+        """Delete the run and everything in it.
+
+        Raises:
+            RunError: a process is training it.
+            StorageError: it cannot be deleted, or is a link or elsewhere than the other runs.
+        """
         if self.alive() or self.status().active:
             raise self.busy()
-        # Renamed first, so that nobody sees a partly deleted run.
-        doomed = self.path.with_name(f".{self.id}.{os.getpid()}.deleted")
-        with storage.storing(self.path):
-            os.rename(self.path, doomed)
-            shutil.rmtree(doomed)
+        storage.delete_folder(self.path, paths.runs())
 
     def discard(self) -> None:
         """Delete a run that never started to train, so that a failed start leaves nothing behind."""
