@@ -65,12 +65,13 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
 
 def _read(file: IO[bytes], name: str) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below, with a limit of our own
+        # Of sizes, which are checked with a limit of our own, and of damaged metadata, which nothing here needs.
+        warnings.simplefilter("ignore")
         image = Image.open(file, formats=_FORMATS)
-    if image.width * image.height > MOST_PIXELS:
-        raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
-    image.load()
-    return _upright(image)
+        if image.width * image.height > MOST_PIXELS:
+            raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
+        image.load()
+        return _upright(image)
 
 
 def _upright(image: Image.Image) -> Image.Image:

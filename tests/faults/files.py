@@ -1,6 +1,7 @@
 """Valid files of state, to be damaged by tests."""
 
 import dataclasses
+import datetime
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, save
 from kanatui.model.predictions import RECORD, Predictions
 from kanatui.plugins.table import ROW
+from tests.helpers.events import EVENTS, event
 
 STATUS = {
     "state": "finished", "reason": "", "pid": 7, "heartbeat": 1.7e9, "progress": 1.0, "epoch": 1, "step": 40,
@@ -90,3 +92,35 @@ def write_evaluation(folder):
 def EVALUATION(path):
     """Return what its JSON file says."""
     return json.loads(path.read_text())
+
+
+PROCESS = {"pid": 7, "created": 1.7e9, "log": 3}
+
+LOG = [event(kind) for kind in EVENTS]
+
+ABOUT = {"title": "some", "note": "one line\nand another"}
+
+CONFIG = {
+    "name": "some", "created": datetime.datetime(2026, 11, 30, tzinfo=datetime.UTC), "recipe": "quick",
+    "source": {"recipe": {"name": "quick", "faces": ["*"]}}, "train": {"model": "compact_cnn", "batch_size": 8},
+    "adapt": {"from": "default", "samples": 3, "held_back": 1},
+}  # fmt: skip
+
+RECIPE = {
+    "characters": "kana", "faces": ["klee-*"], "image_size": 64, "mode": "random", "images_per_character": 40,
+    "seed": 7, "augment": [{"plugin": "rotate", "degrees": [-12.0, 12.0]}, {"plugin": "noise", "p": 0.3}],
+}  # fmt: skip
+
+FACES = {
+    "face": [
+        {"id": "mine", "style": "pen", "weight": "regular", "file": "mine.ttf", "index": 0, "licence": "OFL-1.1"},
+        {"id": "other", "style": "brush", "weight": "bold", "glob": ["Klee[[]wght].ttf", "*.otf"]},
+    ]
+}
+
+SETTINGS = {"theme": "auto", "pictures": "auto", "model": "default", "adapting": "", "run_columns": ["state", "strict"]}
+
+NOTES = {
+    "format": 1, "readings": [["あ", 0.5], ["い", 0.25]], "model": "default", "strokes": [{"points": [[0.1, 0.2], [0.3, 0.4]], "width": 0.05}],
+    "origin": {"sheet": "a1", "page": 1, "box": 2, "photo": "0" * 64, "file": "a.jpg"}, "doubt": "",
+}  # fmt: skip
