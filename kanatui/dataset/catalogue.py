@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import DatasetError
+from kanatui.core.harmless import harmless
 from kanatui.dataset.generation import LOG, kept_recipe, process_of
 from kanatui.dataset.manifest import Manifest, read_manifest, writer_of
 
@@ -149,7 +150,7 @@ def _state(folder: Path) -> tuple[str, str]:
         return "starting", ""
     last = storage.last_line(folder / LOG)
     if _FAILURE.match(last):
-        return "failed", last.removeprefix("kanatui: ")
+        return "failed", harmless(last.removeprefix("kanatui: "))
     return "stopped", ""
 
 

@@ -14,6 +14,7 @@ import psutil
 from kanatui.core import checked, paths, processes, storage
 from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import DatasetError
+from kanatui.core.harmless import harmless
 from kanatui.dataset.manifest import read_manifest, writer_of
 from kanatui.dataset.recipe import Recipe
 
@@ -114,7 +115,7 @@ def last_words(name: str) -> str:
         since = checked.parse(storage.read_bytes(_process_file(name)), _Process).log
     except (OSError, ValueError):
         since = 0
-    return storage.last_line(paths.datasets() / name / LOG, since)
+    return harmless(storage.last_line(paths.datasets() / name / LOG, since))
 
 
 def stop(name: str) -> None:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import FontError, ImageMagickError, StorageError
+from kanatui.core.harmless import harmless
 from kanatui.core.machine import apt_command
 from kanatui.fonts import convert, imagemagick, ink
 from kanatui.kana.sets import is_visible
@@ -195,7 +196,7 @@ def _face(entry: Mapping[str, Any], folder: Path) -> Face:
         id=entry["id"],
         style=entry["style"],
         weight=entry["weight"],
-        licence=entry.get("licence", ""),
+        licence=harmless(entry.get("licence", ""), 200),
         package=entry.get("package", ""),
         path=path,
         index=entry.get("index", 0),

@@ -32,16 +32,19 @@ _LONGEST_CARD = 1 << 20
 _MOST_CHARACTERS = 100_000
 _LARGEST_IMAGE = 4096
 
+_Line = Annotated[str, msgspec.Meta(max_length=1000)]
+"""A text that is shown in one line."""
+
 
 class _Model(TypedDict):
-    id: str
+    id: _Line
     parameters: NotRequired[dict[str, Any]]
 
 
 class _Training(TypedDict, total=False):
     weights: Count
-    device: str
-    precision: str
+    device: _Line
+    precision: _Line
     processes: Count
     steps: Count
     seconds: Finite
@@ -49,9 +52,9 @@ class _Training(TypedDict, total=False):
 
 
 class _Face(TypedDict):
-    id: str
-    style: str
-    licence: str
+    id: _Line
+    style: _Line
+    licence: _Line
 
 
 class _Score(TypedDict):
@@ -62,10 +65,10 @@ class _Score(TypedDict):
 
 class _Evaluation(TypedDict):
     kind: Literal["held_out", "faces", "folder"]
-    of: NotRequired[str]
+    of: NotRequired[_Line]
     candidates: str
     scores: dict[str, dict[str, float]]
-    confusions: list[tuple[str, str, Count]]
+    confusions: list[tuple[_Line, _Line, Count]]
 
 
 class _Train(TypedDict):
@@ -76,7 +79,7 @@ class _Config(TypedDict):
     train: NotRequired[_Train]
 
 
-_Adapt = TypedDict("_Adapt", {"from": str, "samples": Count})
+_Adapt = TypedDict("_Adapt", {"from": _Line, "samples": Count})
 
 
 class _Card(TypedDict):
@@ -85,14 +88,14 @@ class _Card(TypedDict):
     characters: Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_CHARACTERS)]
     image_size: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_IMAGE)]
     model: _Model
-    kanatui: NotRequired[str]
-    torch: NotRequired[str]
-    recipe: NotRequired[str | None]
-    machine: NotRequired[str]
+    kanatui: NotRequired[_Line]
+    torch: NotRequired[_Line]
+    recipe: NotRequired[_Line | None]
+    machine: NotRequired[_Line]
     scores: NotRequired[dict[str, Any]]
     seed: NotRequired[int]
     seconds: NotRequired[Finite]
-    date: NotRequired[str]
+    date: NotRequired[_Line]
     calibration: NotRequired[Calibration]
     training: NotRequired[_Training]
     faces: NotRequired[list[_Face]]

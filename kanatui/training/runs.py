@@ -35,6 +35,7 @@ import tomlkit
 from kanatui.core import checked, paths, storage
 from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import RunError, StorageError, WeightsError
+from kanatui.core.harmless import harmless
 from kanatui.model import shipped
 from kanatui.model.metrics import BEST
 from kanatui.training.control import watch
@@ -175,12 +176,15 @@ class Run:
         return about.get("title") or self.name, about.get("note", "")
 
     def _about(self) -> dict[str, str]:
-        """Return ``title`` and ``note`` if set; {} from a damaged file."""
+        """Return ``title`` and ``note``, "" if not set; {} from a damaged file."""
         try:
             data = storage.read_toml(self.path / _ABOUT, RunError)
         except RunError:
             return {}
-        return {name: value for name, value in data.items() if isinstance(value, str)}
+        found = {name: value for name, value in data.items() if isinstance(value, str)}
+        # Another program may have written it; a note has lines.
+        title, lines = found.get("title", ""), found.get("note", "")[:_LONGEST_NOTE].splitlines()
+        return {"title": harmless(title, _LONGEST_TITLE), "note": "\n".join(harmless(line, None) for line in lines)}
 
     def _write_about(self, **changed: str) -> None:
         about = {name: value for name, value in (self._about() | changed).items() if value}
@@ -252,6 +256,7 @@ class Run:
         try:
             status = checked.parse(storage.read_bytes(self.path / "status.json"), Status)
             checked.check(status.best or {}, BEST)
+            status = dataclasses.replace(status, reason=harmless(status.reason), doing=harmless(status.doing, 80))
         except FileNotFoundError:
             return self._unreported()
         except (OSError, ValueError) as error:

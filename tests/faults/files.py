@@ -121,6 +121,7 @@ FACES = {
 SETTINGS = {"theme": "auto", "pictures": "auto", "model": "default", "adapting": "", "run_columns": ["state", "strict"]}
 
 NOTES = {
-    "format": 1, "readings": [["あ", 0.5], ["い", 0.25]], "model": "default", "strokes": [{"points": [[0.1, 0.2], [0.3, 0.4]], "width": 0.05}],
+    "format": 1, "readings": [["あ", 0.5], ["い", 0.25]], "model": "default",
+    "strokes": [{"points": [[0.1, 0.2], [0.3, 0.4]], "width": 0.05}],
     "origin": {"sheet": "a1", "page": 1, "box": 2, "photo": "0" * 64, "file": "a.jpg"}, "doubt": "",
 }  # fmt: skip
