@@ -32,8 +32,9 @@ from kanatui.cli import (
     sheet,
     train,
 )
-from kanatui.cli.console import err
+from kanatui.cli.console import complain, err, lines_of
 from kanatui.core.errors import KanatuiError
+from kanatui.core.harmless import harmless
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
@@ -94,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
         result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         err.print("interrupted")
@@ -110,10 +111,20 @@ def run(arguments: Sequence[str]) -> int:
         return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1, debug)
 
 
+def _show(error: click.ClickException) -> None:
+    """Print Click's error, which quotes arguments as they are, after the usage of its command."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    elif isinstance(error, click.UsageError):
+        click.UsageError(harmless(error.format_message()), error.ctx).show()
+    else:
+        click.ClickException(harmless(error.format_message())).show()
+
+
 def _report(error: Exception, text: str, status: int, debug: bool) -> int:
     if debug:
-        traceback.print_exception(error)
-    err.print(f"kanatui: {text}", style="red", markup=False, soft_wrap=True)
+        click.echo(lines_of("".join(traceback.format_exception(error))), err=True)
+    complain(harmless(text))
     return status
 
 

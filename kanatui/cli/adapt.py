@@ -51,7 +51,7 @@ def adapt_command(
 
     if samples:
         found = find_labelled(samples, labels or "auto")
-        out.print("; ".join([found.understood, *found.left_out]), markup=False, soft_wrap=True)
+        out.print("; ".join([found.understood, *found.left_out]), soft_wrap=True)
     elif labels:
         raise click.UsageError("--labels needs --samples: what your own drawings show is known")
     with counting("preparing samples", "samples") as report:
@@ -61,7 +61,6 @@ def adapt_command(
     adapts = run.config["adapt"]
     out.print(
         f"run {run.id} adapts {adapts['from']} to {adapts['samples']} samples; {adapts['held_back']} are held back",
-        markup=False,
     )
     start_run(run, detach, fresh=True)
     if not detach:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
+import click
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,15 +19,44 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
+from typing_extensions import override
 
+from kanatui.core.harmless import harmless, json_escaped
 from kanatui.core.storage import json_text
 from kanatui.core.units import duration
 
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class HarmlessConsole(Console):
+    """Prints what it is given in plain words: nothing in it is markup, and none of it can command the terminal."""
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+    @override
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; each text among the objects takes one line."""
+        super().print(*(harmless(each, None) if isinstance(each, str) else each for each in objects), **options)
+
+    @override
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render tables and the like, whose cells are rendered by themselves, before they are made to fit."""
+        for segment in super().render(renderable, options):
+            # Only Rich itself makes control segments, for progress bars.
+            harmful = not segment.control and segment.text != "\n" and not segment.text.isprintable()
+            yield Segment(lines_of(segment.text), segment.style) if harmful else segment
+
+
+def lines_of(text: str) -> str:
+    """Return a text of several lines, each of them harmless."""
+    return "\n".join(harmless(line, None) for line in text.split("\n"))
+
+
+out = HarmlessConsole()
+err = HarmlessConsole(stderr=True)
 
 _PLAIN_EVERY = 5.0  # seconds between lines without a terminal, to keep logs readable
 
@@ -40,12 +70,22 @@ class Advance(Protocol):
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
-    print(json_text(value))
+    print(json_escaped(json_text(value)))
+
+
+def print_text(text: str) -> None:
+    """Print a text of several lines, such as a file's, on standard output."""
+    print(lines_of(text), end="")
+
+
+def confirm(question: str) -> None:
+    """Ask; any answer but yes ends the command."""
+    click.confirm(harmless(question), abort=True)
 
 
 def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str) -> None:
     """Print rows of glyphs, each ``size`` columns wide, with a blank column and a blank line between them."""
-    from rich.segment import Segment, Segments
+    from rich.segment import Segments
     from rich.style import Style
 
     from kanatui.tui.pictures import Pictures
@@ -66,12 +106,12 @@ def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str)
 
 def complain(message: str) -> None:
     """Print an error message on standard error without ending the command."""
-    err.print(f"kanatui: {message}", style="red", markup=False, soft_wrap=True)
+    err.print(f"kanatui: {message}", style="red", soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Print a remark on standard error: something worth knowing, but no error."""
-    err.print(f"kanatui: {message}", style="yellow", markup=False, soft_wrap=True)
+    err.print(f"kanatui: {message}", style="yellow", soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -128,11 +168,11 @@ def stages(units: Mapping[str, str]) -> Iterator[Callable[[int, int, str], None]
 @contextlib.contextmanager
 def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TaskProgressColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -162,7 +202,11 @@ def _plain(title: str, total: int, unit: str, done: int) -> Advance:
             rate = (completed - done) / max(now - started, 1e-9)
             left = (total - completed) / rate if rate else 0.0
             note = note or _rate(completed - done, now - started, unit)
-            print(f"{title}: {completed:,}/{total:,}  {note}  {duration(left)} left", file=sys.stderr, flush=True)
+            print(
+                f"{harmless(title)}: {completed:,}/{total:,}  {note}  {duration(left)} left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return advance
 

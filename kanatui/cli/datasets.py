@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out, print_json
+from kanatui.cli.console import confirm, out, print_json
 
 if TYPE_CHECKING:
     from kanatui.dataset.catalogue import Entry
@@ -59,6 +59,6 @@ def _delete(entry: Entry, yes: bool) -> None:
 
     generation.require_idle(entry.name)
     if not yes:
-        click.confirm(f"delete {entry.folder}?", abort=True)
+        confirm(f"delete {entry.folder}?")
     generation.delete(entry.name)
-    out.print(f"deleted {entry.folder}", soft_wrap=True, markup=False)
+    out.print(f"deleted {entry.folder}", soft_wrap=True)

@@ -53,4 +53,4 @@ def _print_check(check: Check) -> None:
     out.print(line)
     if check.remedy:
         # Never wrapped, so that it can be copied.
-        out.print(f"        → {check.remedy}", soft_wrap=True, markup=False)
+        out.print(f"        → {check.remedy}", soft_wrap=True)

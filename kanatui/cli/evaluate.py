@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,6 @@ def evaluate_command(
     """
     from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
-    from kanatui.evaluation.store import Skipped
 
     if figure:
         from kanatui.evaluation.figures import check_file
@@ -82,22 +82,23 @@ def evaluate_command(
         from kanatui.evaluation.figures import save_scores
 
         save_scores(figure, scores)
-        err.print(f"wrote {figure}", markup=False, soft_wrap=True)
+        err.print(f"wrote {figure}", soft_wrap=True)
     if as_json:
         print_json(scores.to_dict() | _about(done))
     else:
         _show(scores, done, worst)
-    skipped = Skipped(**done.skipped)
-    for message in skipped.unreadable:
+    for message in done.skipped.unreadable:
         complain(message)
-    if text := skipped.in_words():
-        err.print(text, markup=False, soft_wrap=True)
-    return 1 if skipped.unreadable else 0
+    if text := done.skipped.in_words():
+        err.print(text, soft_wrap=True)
+    if done.not_stored:
+        complain(f"{done.not_stored}: the scores above were not stored")
+    return 1 if done.skipped.unreadable or done.not_stored else 0
 
 
 def _notation(labels: str | None) -> str:
     """Return what ``--labels`` says, a file's path made absolute, since the app may evaluate so again elsewhere."""
-    return str(Path(labels).absolute()) if labels and Path(labels).is_file() else labels or ""
+    return str(Path(labels).absolute()) if labels and os.path.isfile(labels) else labels or ""
 
 
 def _about(done: Evaluation) -> dict[str, Any]:
@@ -110,16 +111,16 @@ def _about(done: Evaluation) -> dict[str, Any]:
         "of": done.available,
         "characters": done.candidates or None,
         "faces": list(done.faces),
-        "skipped": dict(done.skipped),
+        "skipped": done.skipped.to_dict(),
         "outliers": dict(done.outliers),
         "labels": done.labels,
         "note": done.note,
-        "kept": str(done.path),
+        "kept": None if done.not_stored else str(done.path),
     }
 
 
 def _show(scores: Scores, done: Evaluation, worst: int) -> None:
-    out.print(f"model {done.model}", markup=False, soft_wrap=True)
+    out.print(f"model {done.model}", soft_wrap=True)
     what = f"{done.source}: {done.where}"
     if done.available > scores.total.images:
         what += f", {scores.total.images:,} of {done.available:,} images"
@@ -127,7 +128,7 @@ def _show(scores: Scores, done: Evaluation, worst: int) -> None:
         what += f" ({', '.join(done.faces)})"
     if done.candidates:
         what += f", {len(done.candidates)} candidates"
-    out.print(what, markup=False, soft_wrap=True)
+    out.print(what, soft_wrap=True)
     out.print(_totals(scores))
     if worst and scores.confusions:
         from rich.table import Table
@@ -137,11 +138,11 @@ def _show(scores: Scores, done: Evaluation, worst: int) -> None:
         side_by_side.add_row(_confusions(scores, worst), _weakest(scores, worst))
         out.print(side_by_side)
     if done.labels:
-        out.print(done.labels, markup=False, soft_wrap=True)
+        out.print(done.labels, soft_wrap=True)
     if done.of_outliers:
-        out.print(done.of_outliers, markup=False, soft_wrap=True)
+        out.print(done.of_outliers, soft_wrap=True)
     if done.note:
-        out.print(done.note, markup=False, soft_wrap=True)
+        out.print(done.note, soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:

@@ -73,10 +73,12 @@ def fonts_command(context: click.Context, characters: str, missing: bool, as_jso
         _print_rows(shown, len(wanted))
         present = sum(row.state == "present" for row in rows)
         text = f"{present} of {len(rows)} faces can be used. Your own are in {user_file()}; kanatui fonts add adds some"
-        out.print(text, soft_wrap=True, markup=False)
+        out.print(text, soft_wrap=True)
         _print_others()
         if install:
-            out.print(f"\nTo install the rest:\n  {install}", soft_wrap=True)
+            out.print()
+            out.print("To install the rest:")
+            out.print(f"  {install}", soft_wrap=True)
     if not any(row.state == "present" for row in rows):
         context.exit(1)
 
@@ -133,9 +135,9 @@ def _print_rows(rows: Sequence[_Row], total: int) -> None:
         out.print(table)
     for row in rows:
         if row.error:
-            out.print(f"{row.face.id}: {row.error}", soft_wrap=True, markup=False)
+            out.print(f"{row.face.id}: {row.error}", soft_wrap=True)
         elif 0 < len(row.lacks) <= _MOST_NAMED:
-            out.print(f"{row.face.id} lacks {row.lacks}", soft_wrap=True, markup=False)
+            out.print(f"{row.face.id} lacks {row.lacks}", soft_wrap=True)
 
 
 def _print_others() -> None:
@@ -216,7 +218,7 @@ def _print_outcomes(outcomes: Sequence[Outcome], total: int) -> None:
     reasons = collections.Counter(outcome.why for outcome in outcomes if outcome.state == "refused")
     many = {why: count for why, count in reasons.items() if count > _MOST_REFUSED}
     for why, count in many.items():
-        out.print(f"not added: {counted(count, 'font')}, each because {why}", soft_wrap=True, markup=False)
+        out.print(f"not added: {counted(count, 'font')}, each because {why}", soft_wrap=True)
     for outcome in outcomes:
         if outcome.why in many:
             continue
@@ -231,7 +233,7 @@ def _print_outcomes(outcomes: Sequence[Outcome], total: int) -> None:
         }[outcome.state]
         if 0 < len(outcome.lacks) <= _MOST_NAMED:
             text += f"; it lacks {outcome.lacks}"
-        out.print(text, soft_wrap=True, markup=False)
+        out.print(text, soft_wrap=True)
 
 
 @fonts_command.command("remove")
@@ -245,7 +247,7 @@ def fonts_remove(ids: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json({"removed": gone})
     else:
-        out.print(f"removed {', '.join(gone)}", soft_wrap=True, markup=False)
+        out.print(f"removed {', '.join(gone)}", soft_wrap=True)
 
 
 def _table() -> Table:

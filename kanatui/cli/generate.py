@@ -78,7 +78,8 @@ def _print_plan(stream: GlyphStream, workers: int, rate: float | None) -> None:
     side = stream.image_size
     each = f"{counts[0]:,}" if (counts == counts[0]).all() else f"{counts.min():,} to {counts.max():,}"
     out.print(
-        f"[bold]{counted(len(counts), 'character')} × {each} = {counted(len(stream), 'image')}[/] of {side}×{side} px"
+        f"{counted(len(counts), 'character')} × {each} = {counted(len(stream), 'image')} of {side}×{side} px",
+        style="bold",
     )
     present = len(layout.faces)
     out.print(f"faces     {present} of {present + len(layout.missing_faces)} installed")
@@ -132,7 +133,6 @@ def _write(job: Job, workers: int) -> None:
     out.print(
         f"wrote {job.folder}: {counted(total, 'image')}, {bytes_text(written)} in this run",
         soft_wrap=True,
-        markup=False,
     )
 
 

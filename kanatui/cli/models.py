@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kanatui.cli.console import out, print_json, stages
+from kanatui.cli.console import out, print_json, print_text, stages
 from kanatui.cli.options import chosen_weights
 from kanatui.core.units import bytes_text
 from kanatui.model.metrics import VALIDATED
@@ -81,7 +81,7 @@ def models_show(model: str | None, as_json: bool) -> None:
         print_json(card)
         return
     name = DEFAULT if weights == DEFAULT_FILE else model or str(card.get("run") or weights.stem)
-    click.echo(model_card(Path(name).stem, card), nl=False)
+    print_text(model_card(Path(name).stem, card))
 
 
 @models_command.command("calibrate")
@@ -97,7 +97,7 @@ def models_calibrate(model: str | None) -> None:
     weights = chosen_weights(model)
     with stages({"drawing the faces": "glyphs", "checking the faces": "faces"}) as report:
         found = calibrate(weights, report)
-    out.print(f"wrote {weights}: {found.in_words()}", markup=False, soft_wrap=True)
+    out.print(f"wrote {weights}: {found.in_words()}", soft_wrap=True)
 
 
 @models_command.command("export")
@@ -116,5 +116,5 @@ def models_export(run: str, file: Path, last: bool, force: bool) -> None:
     card = export(find_run(run), file, last=last, force=force)
     scored = len(card["evaluations"])
     size = bytes_text(file.stat().st_size)
-    out.print(f"wrote {file}: {size}, the scores of {scored} evaluations in its card", markup=False, soft_wrap=True)
-    out.print(f"look at it: kanatui models show {file}", markup=False, soft_wrap=True)
+    out.print(f"wrote {file}: {size}, the scores of {scored} evaluations in its card", soft_wrap=True)
+    out.print(f"look at it: kanatui models show {file}", soft_wrap=True)

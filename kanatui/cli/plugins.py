@@ -28,9 +28,12 @@ def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None
         print_json({"plugins": _rows(registry), "sources": [_module_row(module) for module in registry.modules]})
         return
     if failed:
+        from rich.text import Text
+
         for module in registry.modules:
             if module.state == "failed":
-                out.print(f"{module.location}\n{module.traceback}", markup=False, soft_wrap=True)
+                out.print(module.location, soft_wrap=True)
+                out.print(Text(module.traceback), soft_wrap=True)
         return
     _print_table(registry)
 
@@ -95,7 +98,7 @@ def plugins_trust(files: tuple[Path, ...]) -> None:
 
     for file in files:
         trust.trust(file)
-        out.print(f"trusted {file}", markup=False, soft_wrap=True)
+        out.print(f"trusted {file}", soft_wrap=True)
 
 
 @plugins_command.command("distrust")
@@ -106,4 +109,4 @@ def plugins_distrust(files: tuple[Path, ...]) -> None:
 
     for file in files:
         known = trust.distrust(file)
-        out.print(f"{'no longer trusted' if known else 'was not trusted'}: {file}", markup=False, soft_wrap=True)
+        out.print(f"{'no longer trusted' if known else 'was not trusted'}: {file}", soft_wrap=True)

@@ -37,7 +37,7 @@ def preview_command(
     images = _spread(stream, count)
     if png:
         _write_sheet(png, images)
-        out.print(f"wrote {png}: {counted(len(images), 'glyph')}", markup=False)
+        out.print(f"wrote {png}: {counted(len(images), 'glyph')}")
         return
     print_glyphs(list(images), size // 2 * 2, min(columns, len(images)), "ascii" if plain else pictures)
 

@@ -39,7 +39,7 @@ def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:
     """Run another command in this process; print a title and the command line first."""
     out.print()
     out.rule(title, align="left")
-    out.print(f"$ kanatui {shlex.join(arguments)}", style="dim", markup=False, soft_wrap=True)
+    out.print(f"$ kanatui {shlex.join(arguments)}", style="dim", soft_wrap=True)
     group = context.find_root().command
     assert isinstance(group, click.Group)
     command = group.get_command(context, arguments[0])
@@ -88,12 +88,13 @@ def _say_what_next(run: Run, sample: Path, seconds: float) -> None:
         ("run", run.path),
         ("sample", sample),
     ):
-        out.print(f"{what:9} {where}", markup=False, soft_wrap=True)
-    out.print("\nnext:")
+        out.print(f"{what:9} {where}", soft_wrap=True)
+    out.print()
+    out.print("next:")
     for arguments, why in (
         ("recognize picture.png", "read a picture of your own (one character)"),
         ("preview handwriting", "see images of the best recipe"),
         ("train handwriting", "train a full recogniser (ten minutes)"),
         (f"evaluate {run.id} --images DIR", "score it on your own labelled pictures"),
     ):
-        out.print(f"  kanatui {arguments:38} {why}", markup=False, soft_wrap=True)
+        out.print(f"  kanatui {arguments:38} {why}", soft_wrap=True)

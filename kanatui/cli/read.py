@@ -171,10 +171,10 @@ def _data(text: Text) -> dict[str, Any]:
 
 def _print(name: str, text: Text, titled: bool) -> None:
     if titled:
-        out.print(f"{name}:", markup=False, soft_wrap=True)
+        out.print(f"{name}:", soft_wrap=True)
     for line in text.lines:
         marked = "".join(character.character + ("?" if character.doubtful else "") for character in line)
-        out.print(marked, markup=False, soft_wrap=True)
+        out.print(marked, soft_wrap=True)
 
 
 def _draw(image: Image.Image, text: Text, target: Path) -> None:

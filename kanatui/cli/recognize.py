@@ -55,7 +55,7 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
     card = read_card(weights)
     known, calibration = card["characters"], Calibration.of_card(card)
     if unknown := not_known(known, characters):
-        err.print(f"--characters: {unknown}", markup=False, soft_wrap=True)
+        err.print(f"--characters: {unknown}", soft_wrap=True)
     sources = [_piped() if name == _STANDARD_INPUT else Path(name) for name in files]
     several = _Several(weights, characters)
     results: list[dict[str, Any]] = []
@@ -149,9 +149,9 @@ def _one_line(text: str) -> str:
 def _print_readings(name: str, readings: list[Reading], doubt: str, in_full: bool) -> None:
     if not in_full:
         listed = "  ".join(f"{reading.character} {percent(reading.probability)}" for reading in readings)
-        out.print(f"{name}  {listed}{f'  {doubt}' if doubt else ''}", markup=False, soft_wrap=True)
+        out.print(f"{name}  {listed}{f'  {doubt}' if doubt else ''}", soft_wrap=True)
         return
-    out.print(f"{name}{f'  {doubt}' if doubt else ''}", markup=False, soft_wrap=True)
+    out.print(f"{name}{f'  {doubt}' if doubt else ''}", soft_wrap=True)
     for reading in readings:
         bar = "█" * round(reading.probability * _BAR) or "▏"
-        out.print(f"  {reading.character}  {percent(reading.probability):>7}  {bar}", markup=False)
+        out.print(f"  {reading.character}  {percent(reading.probability):>7}  {bar}")

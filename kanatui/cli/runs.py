@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kanatui.cli.console import err, out, print_json
+from kanatui.cli.console import HarmlessConsole, confirm, err, out, print_json
 from kanatui.cli.watch import display
 from kanatui.core.errors import RunError, UsageError
 from kanatui.training.event_text import metrics_text, outcome
@@ -36,7 +36,7 @@ def say_what_next(run: Run, state: str) -> None:
     """Print the best scores of a run that has ended, and commands to use it."""
     best = run.status().best
     if best:
-        out.print(f"best at step {best['step']:,}: {metrics_text(best)}")
+        out.print(f"best at step {best.get('step', 0):,}: {metrics_text(best)}")
     if state == "finished":
         out.print(f"evaluate it: kanatui evaluate {run.number}    use it: kanatui recognize --model {run.number} FILE")
     else:
@@ -76,11 +76,11 @@ def runs_command(
     if rename:
         run = find_run(rename[0])
         run.rename(rename[1])
-        out.print(f"run {run.id} is now called {run.title}", markup=False)
+        out.print(f"run {run.id} is now called {run.title}")
     elif note:
         run = find_run(note[0])
         run.annotate(note[1])
-        out.print(f"run {run.id}: {run.note or 'no note'}", markup=False, soft_wrap=True)
+        out.print(f"run {run.id}: {run.note or 'no note'}", soft_wrap=True)
     elif delete:
         _delete(find_run(delete), yes)
     else:
@@ -149,15 +149,15 @@ def plot_command(
         runs.append(ChartedRun(run.title, history, tints[run.id]))
     view = View(axis, smoothing / 100, log, inliers, metric or "")
     save_curves(output, panels(runs, kinds, view))
-    out.print(f"wrote {output}", markup=False, soft_wrap=True)
+    out.print(f"wrote {output}", soft_wrap=True)
 
 
 def _delete(run: Run, yes: bool) -> None:
     run.require_idle()
     if not yes:
-        click.confirm(f"delete run {run.id} with its weights?", abort=True)
+        confirm(f"delete run {run.id} with its weights?")
     run.delete()
-    out.print(f"deleted run {run.id}", markup=False)
+    out.print(f"deleted run {run.id}")
 
 
 def _list(as_json: bool) -> None:
@@ -189,14 +189,12 @@ def _print_table(found: list[Facts]) -> None:
     _print_whole(table)
     for facts in found:
         if facts.status.state in ("crashed", "failed", "damaged"):
-            out.print(f"{facts.run.id} {facts.status.state}: {facts.status.reason}", markup=False, soft_wrap=True)
+            out.print(f"{facts.run.id} {facts.status.state}: {facts.status.reason}", soft_wrap=True)
 
 
 def _print_whole(table: Table) -> None:
     """Print a table; other programs than a terminal get each row on one line, however long."""
-    from rich.console import Console
-
-    console = out if out.is_terminal else Console(width=_WIDEST, highlight=False)
+    console = out if out.is_terminal else HarmlessConsole(width=_WIDEST)
     console.print(table)
 
 
@@ -249,13 +247,13 @@ def attach_command(reference: str) -> None:
     run = find_run(reference)
     status = run.status()
     if not status.active:
-        out.print(f"run {run.id}: {outcome(status.state, status.reason)}", markup=False, soft_wrap=True)
+        out.print(f"run {run.id}: {outcome(status.state, status.reason)}", soft_wrap=True)
         say_what_next(run, status.state)
         return
     try:
         status = _watch(run)
     except KeyboardInterrupt:
-        err.print(f"run {run.id} continues; stop it: kanatui stop {run.number}", markup=False)
+        err.print(f"run {run.id} continues; stop it: kanatui stop {run.number}")
         return
     if status.state in ("crashed", "failed"):
         raise RunError(
@@ -327,5 +325,5 @@ def _steer(reference: str, command: str) -> Run | None:
         out.print(f"run {run.id} has not answered within {_ANSWER_WITHIN:.0f} s; it will {words} at its next step")
         return None
     note = f" ({answer['note']})" if answer.get("note") else ""
-    out.print(f"run {run.id}: {words} at step {answer['step']:,}{note}", markup=False)
+    out.print(f"run {run.id}: {words} at step {answer['step']:,}{note}")
     return run

@@ -66,10 +66,9 @@ def make_command(spec: str, copies: int, paper: str, practice: str | None, outpu
     names = ", ".join(str(path) for path, _ in files)
     out.print(
         f"wrote {names}: {boxes:,} box{'' if boxes == 1 else 'es'} on {counted(pages, 'page')} of {paper}",
-        markup=False,
         soft_wrap=True,
     )
-    out.print("print it without scaling, write, take a photo, then: kanatui sheet read PHOTO", markup=False)
+    out.print("print it without scaling, write, take a photo, then: kanatui sheet read PHOTO")
 
 
 def _practised(characters: str, way: str) -> str:
@@ -131,7 +130,7 @@ def read_command(files: tuple[Path, ...], reference: str | None, again: bool, as
     if as_json:
         print_json(results)
     elif added:
-        out.print(f"{counted(added, 'sample')} added; adapt a model to them: kanatui adapt", markup=False)
+        out.print(f"{counted(added, 'sample')} added; adapt a model to them: kanatui adapt")
     if failed and len(files) > 1:
         complain(f"{failed:,} of {len(files):,} files could not be read")
     return 1 if failed else 0
@@ -172,11 +171,11 @@ def _print(taken: Taken, plain: bool) -> None:
         columns = min(len(pictures), max(1, (out.width + 1) // (_TILE + 1)))
         print_glyphs(pictures, _TILE, columns, "ascii" if plain else "")
     counts = [f"{taken.count(state)} {state.value}" for state in State if taken.count(state)]
-    out.print(f"{title}: {', '.join(counts)}", markup=False, soft_wrap=True)
+    out.print(f"{title}: {', '.join(counts)}", soft_wrap=True)
     for one in taken.doubts[:_MOST_NAMED]:
         fate = "kept" if one.sample else "not kept"
-        out.print(f"  box {one.box.place + 1} {one.box.character}: {one.doubt} ({fate})", markup=False, soft_wrap=True)
+        out.print(f"  box {one.box.place + 1} {one.box.character}: {one.doubt} ({fate})", soft_wrap=True)
     if len(taken.doubts) > _MOST_NAMED:
-        out.print(f"  and {len(taken.doubts) - _MOST_NAMED} more", markup=False)
+        out.print(f"  and {len(taken.doubts) - _MOST_NAMED} more")
     if any(one.sample for one in taken.doubts):
-        out.print("  look at those that were kept: kanatui, key 4, then s", markup=False)
+        out.print("  look at those that were kept: kanatui, key 4, then s")

@@ -246,8 +246,8 @@ def _train_detached(run: Run) -> None:
     from kanatui.training import launch
 
     status = launch.start(run)
-    out.print(f"run {run.id} trains in the background (process {status.pid})", markup=False)
-    out.print(f"watch it: kanatui attach {run.number}    stop it: kanatui stop {run.number}", markup=False)
+    out.print(f"run {run.id} trains in the background (process {status.pid})")
+    out.print(f"watch it: kanatui attach {run.number}    stop it: kanatui stop {run.number}")
 
 
 def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> None:
@@ -270,7 +270,7 @@ def _say_whether_same(run: Run) -> None:
     if same is not None:
         other = "another device, number of threads or version of torch may be why"
         verdict = "identical, bit for bit, to those" if same else f"not identical to those ({other})"
-        out.print(f"the weights are {verdict} of run {run.config['replay']}", markup=False, soft_wrap=True)
+        out.print(f"the weights are {verdict} of run {run.config['replay']}", soft_wrap=True)
 
 
 def _train_in_background(run: Run) -> None:

@@ -62,7 +62,7 @@ class Lines:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        err.print(f"{self.title}: {text}", markup=False, soft_wrap=True)
+        err.print(f"{self.title}: {text}", soft_wrap=True)
 
 
 class Bar(Lines):

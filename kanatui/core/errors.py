@@ -20,14 +20,20 @@
     └── StorageError                the disk is full, read-only or not writable
 
 Messages are one line, name the file, option or plugin, and say what to do next. The command line prints
-them without a traceback (``--debug`` shows it).
+them without a traceback (``--debug`` shows it). Whatever foreign text is in them becomes harmless
+(:func:`kanatui.core.harmless.harmless`).
 """
+
+from kanatui.core.harmless import harmless
 
 
 class KanatuiError(Exception):
-    """Base of all errors meant for the user; ``str(error)`` is one line."""
+    """Base of all errors meant for the user; ``str(error)`` is one harmless line."""
 
     exit_status = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(harmless(message))
 
 
 class UsageError(KanatuiError):

@@ -21,8 +21,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from typing_extensions import override
 
 from kanatui.core.errors import ParameterError
+from kanatui.core.harmless import harmless
 
 T = TypeVar("T")
+
+_LONGEST_LABEL = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +45,9 @@ class Parameter(abc.ABC, Generic[T]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         object.__setattr__(self, "name", name)
-        if not self.label:
-            object.__setattr__(self, "label", name.replace("_", " "))
+        label = self.label or name.replace("_", " ")
+        object.__setattr__(self, "label", harmless(label, _LONGEST_LABEL))
+        object.__setattr__(self, "help", harmless(self.help))
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...

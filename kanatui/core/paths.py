@@ -8,7 +8,10 @@ from pathlib import Path
 import platformdirs
 
 LONGEST_NAME = 80
-"""Characters, so that a name fits into a list and, in any script, into the 255 bytes of a file's name."""
+"""Characters, so that a name fits into a list."""
+
+_MOST_BYTES = 224
+"""Bytes of a name, so that those of temporary files, which are longer, fit into the 255 bytes of a file's name."""
 
 
 def name_problem(name: str) -> str:
@@ -16,16 +19,21 @@ def name_problem(name: str) -> str:
 
     Names become names of files and folders, and are typed after options.
     """
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME or len(os.fsencode(name)) > _MOST_BYTES:
         return f"not a plain name: at most {LONGEST_NAME} characters"
     plain = name == Path(name).name and name == name.strip() and name.isprintable() and not name.startswith((".", "-"))
     return "" if name and plain else "not a plain name: no slashes, no dot or hyphen in front, no spaces at either end"
 
 
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Return a path as a person writes it, ``~`` expanded; one of an unknown ``~user`` stays as it is."""
+    return Path(os.path.expanduser(text))
+
+
 def home() -> Path:
     """Return the folder of data sets, runs and the user's handwriting."""
     named = os.environ.get("KANATUI_HOME")
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("kanatui", appauthor=False))
+    return user_path(named) if named else Path(platformdirs.user_data_dir("kanatui", appauthor=False))
 
 
 def datasets() -> Path:

@@ -40,7 +40,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         UsageError: ``$KANATUI_NICENESS`` is invalid.
     """
     nice = niceness()  # checked before anything is written
-    with storage.storing(log), open(log, "ab") as file:
+    with storage.storing(log), open(storage.open_to_write(log, os.O_WRONLY | os.O_APPEND), "ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "kanatui", *arguments],
             stdin=subprocess.DEVNULL,

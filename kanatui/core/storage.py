@@ -8,6 +8,8 @@ import fcntl
 import json
 import os
 import shutil
+import stat
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,13 @@ _ADVICE = {
     errno.EROFS: "the disk is read-only; set KANATUI_HOME to a folder that can be written",
     errno.EACCES: "no permission to write there; set KANATUI_HOME to a folder of your own",
     errno.EPERM: "no permission to write there; set KANATUI_HOME to a folder of your own",
+    errno.ELOOP: "a link, and what kanatui writes to must not lead elsewhere; remove it",
 }
+
+_DOOMED = ".deleted"
+
+_MOST_BYTES = 256 << 20
+"""The most that a file of state may have; the events of a long run have a few MB."""
 
 
 @contextlib.contextmanager
@@ -35,12 +43,77 @@ def storing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise StorageError(f"{error.filename or path}: {advice}") from error
 
 
-def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Create a folder with its parents and return it. StorageError if that fails."""
+def make_folder(path: str | os.PathLike[str], mode: int = 0o700) -> Path:
+    """Create a folder with its parents, for nobody but the user unless ``mode`` says otherwise, and return it.
+
+    Folders that exist stay as they are. StorageError if it cannot be made.
+    """
     folder = Path(path)
     with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(folder.parent):
+            make_folder(folder.parent, mode)
+        folder.mkdir(mode, exist_ok=True)
     return folder
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise StorageError if anything in a folder is a link that leads out of it: it may have come from a stranger.
+
+    What is written to such a link would replace a file elsewhere, and what is read from it need not be the folder's.
+    """
+    inside = os.path.realpath(folder)
+    with storing(folder):
+        todo: list[str | os.PathLike[str]] = [folder]
+        while todo:
+            for entry in os.scandir(todo.pop()):
+                if entry.is_symlink() and os.path.commonpath((os.path.realpath(entry.path), inside)) != inside:
+                    raise StorageError(f"{entry.path}: a link that leads out of its folder; remove it")
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(entry.path)
+
+
+def delete_folder(folder: Path, inside: Path) -> None:
+    """Delete a folder of data and everything in it.
+
+    Args:
+        folder: what to delete; a link is refused, and what links in it lead to stays.
+        inside: the folder that must hold it.
+
+    Raises:
+        StorageError: it is a link, or lies elsewhere, or cannot be deleted.
+    """
+    if folder.is_symlink() or folder.resolve().parent != inside.resolve():
+        raise StorageError(f"{folder}: not a folder in {inside}, but a link or elsewhere; remove it by other means")
+    # Renamed first, so that nobody sees a partly deleted folder.
+    doomed = folder.with_name(f".{time.time_ns()}{_DOOMED}")
+    with storing(folder):
+        os.rename(folder, doomed)
+        shutil.rmtree(doomed)
+    for left in inside.glob(f".*{_DOOMED}"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def open_to_write(path: str | os.PathLike[str], flags: int) -> int:
+    """Open or create a file of the user's own, for nobody else, and never through a link; return its descriptor."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def open_to_read(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file. OSError if it is none: to open a pipe would wait for its writer."""
+    file = open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: SIM115  # returned
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    return file
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = _MOST_BYTES) -> bytes:
+    """Return what a file holds. OSError if it cannot be read, is no regular file, or has more than ``most`` bytes."""
+    with open_to_read(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"more than {bytes_text(most)}", os.fspath(path))
+    return data
 
 
 def free_bytes(folder: Path) -> int:
@@ -99,12 +172,14 @@ def json_text(value: Any) -> str:
 def read_toml(path: Path, error: type[KanatuiError]) -> dict[str, Any]:
     """Read a TOML file. ``error``, naming file, line and column, if it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bytes(path).decode())
     except OSError as reason:
         raise error(f"{path}: cannot be read ({reason.strerror})") from None
     except UnicodeDecodeError as reason:
         raise error(f"{path}: not UTF-8 text (byte {reason.start})") from None
     except tomllib.TOMLDecodeError as reason:
+        raise error(f"{path}: not valid TOML: {reason}") from None
+    except (ValueError, RecursionError) as reason:  # of a date that does not exist, or tables in tables in tables …
         raise error(f"{path}: not valid TOML: {reason}") from None
 
 
@@ -116,7 +191,8 @@ def exclusive(path: str | os.PathLike[str], message: str) -> Iterator[None]:
         StorageError: with ``message``, if another process holds it, or if it cannot be written.
     """
     with storing(path):
-        file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # closed below; the caller's errors are not about it
+        # Closed below; the caller's errors are not about it.
+        file = open(open_to_write(path, os.O_RDWR | os.O_APPEND), "a+", encoding="ascii")  # noqa: SIM115
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,13 +207,27 @@ def exclusive(path: str | os.PathLike[str], message: str) -> Iterator[None]:
 def lock_holder(path: Path) -> int | None:
     """Return the id of the process that holds the lock file, or None."""
     try:
-        with open(path, encoding="ascii") as file:
+        with open_to_read(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
     except BlockingIOError:
         return int(path.read_text(encoding="ascii") or 0) or None
+    except OSError:  # there is none, or it is nothing that could be held
+        return None
     return None
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove temporary files of :func:`replacing` that killed processes have left.
+
+    Only for files that nobody but this process writes.
+
+    Args:
+        folder: where they are.
+        name: that of the file, or a pattern.
+    """
+    with contextlib.suppress(OSError):
+        for left in folder.glob(f".{name}.*.tmp"):
+            left.unlink()
 
 
 def tail(path: Path, most: int = 8 * 1024, since: int = 0) -> str:

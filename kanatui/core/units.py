@@ -62,8 +62,3 @@ def percent(share: float) -> str:
 def named(characters: str, most: int = 20) -> str:
     """List characters, the first few of many with their number: ーヷヸ, 一丁丂… (2,136)."""
     return characters if len(characters) <= most else f"{characters[:most]}… ({len(characters):,})"
-
-
-def printable(text: str) -> str:
-    """Return text that any terminal can show, bytes of file names that are not UTF-8 as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

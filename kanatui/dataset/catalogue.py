@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shlex
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import DatasetError
+from kanatui.core.harmless import harmless
 from kanatui.dataset.generation import LOG, kept_recipe, process_of
 from kanatui.dataset.manifest import Manifest, read_manifest, writer_of
 
@@ -118,7 +120,7 @@ def unknown(name: str, known: Iterable[str]) -> DatasetError:
         known: the data sets that exist, which the message lists.
     """
     folder = paths.datasets() / name
-    if (folder / LOG).is_file():
+    if os.path.isfile(folder / LOG):
         return DatasetError(f"{folder.name}: {_only_begun(folder)}")
     return DatasetError(
         f"no data set {name!r} (there are: {', '.join(known) or 'none yet; kanatui generate makes one'})"
@@ -136,7 +138,8 @@ def _only_begun(folder: Path) -> str:
 
 
 def _is_dataset(folder: Path) -> bool:
-    return (folder / "manifest.json").exists() or (folder / LOG).exists()
+    known = (folder / "manifest.json").exists() or (folder / LOG).exists()
+    return known and not folder.name.startswith(".")  # one that is being deleted
 
 
 def _state(folder: Path) -> tuple[str, str]:
@@ -147,7 +150,7 @@ def _state(folder: Path) -> tuple[str, str]:
         return "starting", ""
     last = storage.last_line(folder / LOG)
     if _FAILURE.match(last):
-        return "failed", last.removeprefix("kanatui: ")
+        return "failed", harmless(last.removeprefix("kanatui: "))
     return "stopped", ""
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import psutil
 
-from kanatui.core import paths, processes, storage
+from kanatui.core import checked, paths, processes, storage
+from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import DatasetError
+from kanatui.core.harmless import harmless
 from kanatui.dataset.manifest import read_manifest, writer_of
 from kanatui.dataset.recipe import Recipe
 
@@ -24,11 +25,22 @@ _SAME_START = 2.0
 """Seconds by which the start time that the system reports for one process may differ between two queries."""
 
 
+@dataclasses.dataclass(frozen=True)
+class _Process:
+    """The process that was started to write a data set."""
+
+    pid: Count
+    created: Finite
+    """When it began, seconds since 1970."""
+    log: Count
+    """Bytes that the log had before."""
+
+
 def new_name_problem(name: str) -> str:
     """Return why a new data set cannot have a name, "" if it can."""
     problem = paths.name_problem(name)
     folder = paths.datasets() / name
-    if problem or not folder.exists():
+    if problem or not os.path.exists(folder):
         return problem
     try:
         complete = read_manifest(folder).complete
@@ -92,18 +104,18 @@ def _start(name: str, workers: int | None) -> subprocess.Popen[bytes]:
     before = log.stat().st_size if log.exists() else 0
     process = processes.start(["generate", "--resume", "--name", name, *parallel], log)
     storage.make_folder(_process_file(name).parent)
-    about = {"pid": process.pid, "created": _created(process.pid), "log": before}
-    storage.write_json(_process_file(name), about)
+    about = _Process(process.pid, _created(process.pid), before)
+    storage.write_json(_process_file(name), dataclasses.asdict(about))
     return process
 
 
 def last_words(name: str) -> str:
     """Return the last line that the generation has printed since it was started or resumed last, "" if none."""
     try:
-        since = int(json.loads(_process_file(name).read_bytes())["log"])
-    except (OSError, ValueError, KeyError, TypeError):
+        since = checked.parse(storage.read_bytes(_process_file(name)), _Process).log
+    except (OSError, ValueError):
         since = 0
-    return storage.last_line(paths.datasets() / name / LOG, since)
+    return harmless(storage.last_line(paths.datasets() / name / LOG, since))
 
 
 def stop(name: str) -> None:
@@ -116,11 +128,11 @@ def stop(name: str) -> None:
 
 
 def delete(name: str) -> None:
-    """Delete a data set. DatasetError if it is being written, StorageError if that fails."""
+    """Delete a data set. DatasetError if it is being written, StorageError if that fails or it is a link."""
     require_idle(name)
     folder = paths.datasets() / name
+    storage.delete_folder(folder, paths.datasets())
     with storage.storing(folder):
-        shutil.rmtree(folder)
         _order_file(name).unlink(missing_ok=True)
         _process_file(name).unlink(missing_ok=True)
 
@@ -141,12 +153,11 @@ def process_of(name: str) -> int | None:
     if writer is not None:
         return writer
     try:
-        started = json.loads(_process_file(name).read_text(encoding="utf-8"))
-        pid, created = int(started["pid"]), float(started["created"])
-    except (OSError, ValueError, KeyError, TypeError):
+        started = checked.parse(storage.read_bytes(_process_file(name)), _Process)
+    except (OSError, ValueError):
         return None
     # The id may belong to another process by now.
-    return pid if abs(_created(pid) - created) < _SAME_START else None
+    return started.pid if abs(_created(started.pid) - started.created) < _SAME_START else None
 
 
 def _created(pid: int) -> float:

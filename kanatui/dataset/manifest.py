@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from kanatui import __version__
-from kanatui.core import storage
+from kanatui.core import checked, storage
+from kanatui.core.checked import Count, Positive
 from kanatui.core.errors import DatasetError
 from kanatui.dataset.recipe import Recipe
 from kanatui.plugins.registry import Registry
@@ -25,20 +27,32 @@ _MOST_SHARDS = 1024
 """Large data sets have larger shards instead of more: the manifest, which names them all, is rewritten for each."""
 
 
+_LARGEST_IMAGE = 4096
+
+_ShardName = Annotated[str, msgspec.Meta(pattern=r"^shard-\d{5}\.npy$")]
+
+
+@dataclasses.dataclass
+class _Versioned:
+    """What every version's manifest says."""
+
+    format: int
+
+
 @dataclasses.dataclass
 class Manifest:
     """The content of ``manifest.json``: the same, byte for byte, whenever the same data set is made."""
 
     characters: str
-    counts: list[int]
-    image_size: int
-    shard_images: int
+    counts: list[Count]
+    image_size: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_IMAGE)]
+    shard_images: Positive
     faces: list[str]
     recipe_sha256: str
     versions: dict[str, str]
     fonts: dict[str, str]
     plugins: dict[str, str]
-    shards: dict[str, str] = dataclasses.field(default_factory=dict)
+    shards: dict[_ShardName, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of each finished shard, by file name."""
     complete: bool = False
     format: int = FORMAT
@@ -87,17 +101,19 @@ def read_manifest(folder: Path) -> Manifest:
     """Read ``manifest.json``. DatasetError if it is missing, damaged or of another version."""
     path = folder / "manifest.json"
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
+        text = storage.read_bytes(path)
+        found = checked.parse(text, _Versioned).format
+        if found != FORMAT:
+            raise DatasetError(f"{path}: data set format {found}, this kanatui reads {FORMAT}; generate it again")
+        manifest = checked.parse(text, Manifest)
+        if len(manifest.counts) != len(manifest.characters):
+            raise ValueError("counts and characters differ in length")
+        if any(int(name[6:-4]) >= manifest.shard_count for name in manifest.shards):
+            raise ValueError("it names more shards than there can be")
+        return manifest
     except FileNotFoundError:
         raise DatasetError(f"{folder}: not a data set (no manifest.json); kanatui datasets lists them") from None
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: damaged ({error}); generate the data set again") from None
-    found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
-        raise DatasetError(f"{path}: data set format {found}, this kanatui reads {FORMAT}; generate it again")
-    try:
-        return Manifest(**data)
-    except TypeError as error:
         raise DatasetError(f"{path}: damaged ({error}); generate the data set again") from None
 
 

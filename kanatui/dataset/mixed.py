@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import grid_sample
 
-from kanatui.core import storage
+from kanatui.core import arrayfiles, storage
 from kanatui.core.errors import DatasetError
 from kanatui.core.rng import U64, Keys, mix64, sample_keys
 from kanatui.dataset.source import Images, Indices, OnProgress
@@ -67,12 +66,12 @@ class Pictures:
     def load(cls, path: Path) -> Pictures:
         """Read what :meth:`save` wrote. DatasetError if it is missing or damaged."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                images, codes, keys = file["images"], file["characters"], file["keys"]
-            if images.dtype != np.uint8 or images.ndim != 3 or not len(images) == len(codes) == len(keys):
+            images, codes, keys = arrayfiles.read_arrays(path, ("images", "characters", "keys"))
+            right = images.dtype == np.uint8 and codes.dtype == np.uint32 and keys.dtype == np.uint64
+            if not right or images.ndim != 3 or not codes.shape == keys.shape == (len(images),):
                 raise ValueError("it holds no pictures")
-            return cls(images, "".join(map(chr, codes.tolist())), keys.astype(np.uint64))
-        except (OSError, ValueError, KeyError, EOFError, OverflowError, zipfile.BadZipFile) as error:
+            return cls(images, "".join(map(chr, codes.tolist())), keys)
+        except (OSError, ValueError, OverflowError) as error:
             raise DatasetError(f"{path}: missing or damaged ({error}); kanatui adapt collects samples again") from None
 
 

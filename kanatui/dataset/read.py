@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core import paths
+from kanatui.core import arrayfiles, paths, storage
 from kanatui.core.errors import DatasetError
 from kanatui.dataset.catalogue import unknown
 from kanatui.dataset.manifest import Manifest, read_manifest, shard_name
@@ -70,26 +71,29 @@ class Dataset:
 
 def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return arrayfiles.map_array(path, shape, dtype)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: missing or damaged ({error}); kanatui generate --resume makes it again") from None
-    if array.shape != shape or array.dtype != dtype:
-        raise DatasetError(f"{path}: holds {array.dtype} {list(array.shape)}, not {dtype} {list(shape)}; it is damaged")
-    return array
 
 
 def find_dataset(reference: str) -> Path:
     """Return the folder of a data set, by name or path. DatasetError if there is none."""
     for folder in (paths.datasets() / reference, Path(reference)):
-        if (folder / "manifest.json").is_file():
+        if os.path.isfile(folder / "manifest.json"):
             return folder.resolve()
     raise unknown(reference, sorted(path.parent.name for path in paths.datasets().glob("*/manifest.json")))
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open a finished data set. DatasetError if it is missing, unfinished, damaged or of another version."""
+    """Open a finished data set.
+
+    Raises:
+        DatasetError: it is missing, unfinished, damaged or of another version.
+        StorageError: a file of it is a link that leads out of it.
+    """
     manifest = read_manifest(folder)
     if not manifest.complete:
         done = f"{len(manifest.shards)} of {manifest.shard_count} shards"
         raise DatasetError(f"{folder}: unfinished ({done}); kanatui generate --resume {folder.name} completes it")
+    storage.refuse_links(folder)
     return Dataset(folder, manifest)

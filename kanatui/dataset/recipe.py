@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -241,7 +242,7 @@ def find_recipe(reference: str) -> Recipe:
     if reference in files:
         return read_recipe(files[reference])
     path = Path(reference)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or os.path.isfile(path):
         return read_recipe(path)
     near = difflib.get_close_matches(reference, files, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(files)}"

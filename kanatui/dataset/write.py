@@ -94,6 +94,7 @@ def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
     needed = bytes_needed(manifest) * len(todo) / max(manifest.shard_count, 1)
     storage.require_space(folder, needed, _MORE_ROOM)  # before anything is made, the folder included
     storage.make_folder(folder)
+    storage.refuse_links(folder)
     return Job(stream, folder, manifest, todo)
 
 
@@ -128,8 +129,7 @@ def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
     """
     busy = f"{job.folder}: another kanatui is writing this data set"
     with storage.exclusive(job.folder / ".lock", busy):
-        for left in job.folder.glob(".*.tmp"):  # left by a writer that was killed
-            left.unlink()
+        storage.sweep(job.folder)
         job.manifest.complete = False
         storage.write_bytes(job.folder / "recipe.toml", job.stream.layout.recipe.to_toml().encode())
         _write_table(job)

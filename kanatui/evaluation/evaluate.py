@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core import paths
 from kanatui.core.errors import ImageError, RunError, UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.evaluation.origins import origins
 from kanatui.evaluation.probabilities import not_known
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_outliers, read_source
-from kanatui.evaluation.store import KINDS, Evaluation, save
+from kanatui.evaluation.store import KINDS, Evaluation, Kind, save
 from kanatui.kana.strangers import strangers
 from kanatui.model.card import read_card
 from kanatui.model.predictions import Predictions
@@ -49,7 +50,6 @@ def evaluate(
 
     Raises:
         KanatuiError: the model or the images cannot be opened or do not fit each other; nothing is saved.
-        StorageError: the predictions cannot be written.
     """
     from kanatui.model.weights import load_weights
     from kanatui.training.provenance import find_provenance, provenance_of
@@ -87,7 +87,7 @@ def evaluate(
 _Read = tuple[Evaluation, Predictions, list[str]]
 
 
-def _about(kind: str, where: str, data: str, **more: Any) -> Evaluation:
+def _about(kind: Kind, where: str, data: str, **more: Any) -> Evaluation:
     return Evaluation("", "", 0, "", 0, kind, where, data, **more)
 
 
@@ -95,7 +95,7 @@ def _read_folder(
     weights: Path, known: str, source: Mapping[str, Any], characters: str | None, limit: int | None, report: OnStage
 ) -> _Read:
     notation = source.get("labels") or ""
-    found = find_labelled(Path(source["path"]).expanduser().resolve(), notation or "auto")
+    found = find_labelled(paths.user_path(source["path"]).resolve(), notation or "auto")
     chosen, skipped = choose_pictures(found, known, characters, limit)
     strange = found.only(strangers("".join(dict.fromkeys(label for _, label in found.files)), known))
     strange = strange if limit is None else strange.at_most(limit)
@@ -109,7 +109,7 @@ def _read_folder(
         str(found.path),
         f"{found.path} {notation}".rstrip(),
         available=len(found.files),
-        skipped=skipped.to_dict(),
+        skipped=skipped,
         outliers=outliers,
         notation=notation,
         labels=found.understood,

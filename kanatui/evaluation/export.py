@@ -12,6 +12,7 @@ card of an exported file adds::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ from typing import Any
 import safetensors
 import safetensors.numpy
 
-from kanatui.core import storage
 from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.dataset.recipe import Recipe
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, list_evaluations
 from kanatui.kana.alphabet import SETS
+from kanatui.model import seal
 from kanatui.model.card import KEY, one_line, read_card
 from kanatui.training.provenance import provenance_of
 from kanatui.training.runs import Run
@@ -46,7 +47,7 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
         WeightsError: they are damaged.
         StorageError: the file exists already, or it cannot be written.
     """
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise StorageError(f"{target}: exists already; --force replaces it")
     weights = run.checkpoint("last") if last else run.weights()
     if not weights.is_file():
@@ -64,11 +65,12 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     if "adapt" in config:
         card["adapt"] = {name: config["adapt"][name] for name in ("from", "samples", "held_back")}
     try:
+        seal.check(weights)
         tensors = safetensors.numpy.load_file(weights)
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{weights}: damaged ({one_line(error)})") from None
     text = json.dumps(card, ensure_ascii=False, default=str)
-    storage.write_bytes(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
+    seal.write(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
     return card
 
 
@@ -81,7 +83,7 @@ def training_of(run: Run) -> dict[str, Any]:
             if event["event"] == "start":
                 told |= {key: event[key] for key in ("weights", "device", "precision", "processes") if key in event}
             elif event["event"] == "step":
-                told |= {"steps": int(event["step"]), "seconds": float(event["elapsed"])}
+                told |= {"steps": event["step"], "seconds": event.get("elapsed", 0.0)}
     batch = int(run.config.get("train", {}).get("batch_size", 0))
     return told | {"images": told.get("steps", 0) * batch * int(told.get("processes", 1))}
 

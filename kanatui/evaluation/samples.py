@@ -13,6 +13,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -26,7 +27,7 @@ from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError, StorageError
-from kanatui.core.units import printable
+from kanatui.core.harmless import harmless
 from kanatui.kana.alphabet import FOLD
 from kanatui.pictures.drawing import Drawing, Pixels
 
@@ -281,7 +282,7 @@ def export_to(target: Path, progress: OnProgress = lambda done, total: None) -> 
     found = samples()
     if not found:
         raise ImageError("there are no samples yet: draw a character and say what it is")
-    if target.exists() and (target.is_file() or any(target.iterdir())):
+    if os.path.exists(target) and (target.is_file() or any(target.iterdir())):
         raise StorageError(f"{target}: exists already; name a new folder or a new .zip file")
     storage.make_folder(target.parent)
     if target.suffix.lower() == ".zip":
@@ -321,7 +322,7 @@ def import_from(source: Path, progress: OnProgress = lambda done, total: None) -
         ImageError: there is no such folder or archive, or no labelled picture in it.
         StorageError: the samples cannot be written.
     """
-    if source.suffix.lower() == ".zip" and source.is_file():
+    if source.suffix.lower() == ".zip" and os.path.isfile(source):
         with tempfile.TemporaryDirectory(prefix="kanatui-") as unpacked:
             _unpack(source, Path(unpacked))
             return _import_folder(Path(unpacked), progress, called=source)
@@ -340,7 +341,7 @@ def _import_folder(source: Path, progress: OnProgress, called: Path) -> Imported
     known, unreadable, kept = 0, [], 0
     for done, (path, character) in enumerate(found.files, start=1):
         try:
-            open_image(path, name=printable(found.name(path)))
+            open_image(path, name=harmless(found.name(path)))
             data = picture_bytes(path)
         except ImageError as error:
             unreadable.append(str(error))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kanatui.core.checked import Count
 from kanatui.kana.alphabet import script
 from kanatui.kana.folding import fold_groups
 from kanatui.model.metrics import METRICS, PER_CHARACTER, Bin, Metric, compute, reliability
@@ -18,7 +19,7 @@ from kanatui.model.predictions import UNREAD, Predictions
 class Score:
     """How well some images were read."""
 
-    images: int = 0
+    images: Count = 0
     values: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Shares (0 … 1) by the keys of :data:`~kanatui.model.metrics.METRICS`, if they were computed."""
 
@@ -37,11 +38,6 @@ class Score:
     def to_dict(self) -> dict[str, float | int]:
         """Return plain data: ``images``, and the metrics by their keys."""
         return {"images": self.images, **self.values}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Score:
-        """Read what :meth:`to_dict` returned. Raises KeyError, TypeError or ValueError for anything else."""
-        return cls(int(data["images"]), {key: float(value) for key, value in data.items() if key != "images"})
 
 
 @dataclasses.dataclass(frozen=True)

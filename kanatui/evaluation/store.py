@@ -10,16 +10,15 @@ import contextlib
 import dataclasses
 import datetime
 import io
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kanatui.core import storage
-from kanatui.core.errors import RunError
+from kanatui.core import arrayfiles, checked, storage
+from kanatui.core.checked import Count, Finite
+from kanatui.core.errors import RunError, StorageError
 from kanatui.core.units import counted, named, percent
 from kanatui.evaluation.scores import Score, Scores
 from kanatui.model.predictions import RECORD, UNREAD, Predictions
@@ -32,9 +31,11 @@ FORMAT = 2
 
 _FORMATS = (1, FORMAT)
 
+_NOT_WRITTEN = ("path", "not_stored", "held")
 _MOST_NAMED = 8  # folders that were left out
 
-KINDS = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces", "folder")}
+Kind = Literal["held_out", "faces", "folder"]
+KINDS: dict[str, str] = {kind: IMAGE_SETS[kind] for kind in get_args(Kind)}
 """The kinds of sources, with their names for people."""
 
 
@@ -84,12 +85,12 @@ class Evaluation:
     """The weights file."""
     run: str
     """Id of the run that trained the model, "" if that is not known."""
-    step: int
+    step: Count
     """Step of the training at which the weights were taken, 0 if that is not known."""
     characters: str
     """What the model can read, in order."""
-    image_size: int
-    kind: str
+    image_size: Count
+    kind: Kind
     """One of :data:`KINDS`."""
     where: str
     """The run whose images they are, or the folder or file of arrays."""
@@ -97,19 +98,19 @@ class Evaluation:
     """Equal for equal data: the fingerprint of the images' recipe, or the folder."""
     candidates: str = ""
     """The characters that predictions were restricted to, "" for all."""
-    limit: int = 0
+    limit: Count = 0
     """The maximum number of images, 0 for the default."""
-    available: int = 0
+    available: Count = 0
     """How many images there were to choose from."""
     faces: tuple[str, ...] = ()
     """The held-out faces."""
     made: str = ""
     """Date and time, UTC, ISO 8601."""
-    seconds: float = 0.0
+    seconds: Finite = 0.0
     total: Score = dataclasses.field(default_factory=Score)
     by_script: Mapping[str, Score] = dataclasses.field(default_factory=dict)
-    skipped: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Pictures that were not scored (:class:`Skipped`)."""
+    skipped: Skipped = Skipped()
+    """Pictures that were not scored."""
     notation: str = ""
     """What was said of how labels are written, "" if they were judged by themselves."""
     labels: str = ""
@@ -121,6 +122,10 @@ class Evaluation:
     format: int = FORMAT
     path: Path = Path()
     """Its JSON file; not written into it."""
+    not_stored: str = ""
+    """Why it could not be stored, "" if it was; never written."""
+    held: tuple[Predictions, list[str]] | None = None
+    """What :meth:`load` returns of one that could not be stored."""
 
     @property
     def name(self) -> str:
@@ -148,14 +153,15 @@ class Evaluation:
 
         RunError if they are missing or damaged.
         """
+        if self.held:
+            return self.held
         file = self.path.with_suffix(".npz")
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                records, names = arrays["records"], arrays["files"].tobytes().decode("utf-8", "surrogateescape")
-            records = _completed(records)
-            if records.dtype != RECORD or not _within(records, len(self.characters)):
+            records, packed = arrayfiles.read_arrays(file, ("records", "files"))
+            records, names = _completed(records), packed.tobytes().decode("utf-8", "surrogateescape")
+            if records.dtype != RECORD or records.ndim != 1 or not _within(records, len(self.characters)):
                 raise ValueError("its records are invalid")
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{file}: missing or damaged ({error}); evaluate again") from None
         return Predictions(self.characters, records), names.split("\0") if names else []
 
@@ -190,32 +196,39 @@ def _within(records: np.ndarray[Any, Any], characters: int) -> bool:
 def save(folder: Path, about: Evaluation, predictions: Predictions, scores: Scores, files: list[str]) -> Evaluation:
     """Write an evaluation, and return it with its scores, time and path.
 
+    If it cannot be written, it is returned all the same, since reading may have taken an hour: ``not_stored`` says why.
+
     Args:
         folder: made if it is missing.
         about: what was read.
         predictions: what the model predicted.
         scores: those of the predictions.
         files: a folder's pictures relative to it, [] for generated images.
-
-    Raises:
-        StorageError: it cannot be written.
     """
     now = datetime.datetime.now(datetime.UTC)
-    storage.make_folder(folder)
     path = _free(folder, f"{now:%Y%m%d-%H%M%S}-{about.kind}")
+    done = dataclasses.replace(
+        about, made=now.isoformat(timespec="seconds"), total=scores.total, by_script=scores.by_script, path=path
+    )
+    try:
+        _write(done, predictions, files)
+    except StorageError as error:
+        return dataclasses.replace(done, not_stored=str(error), held=(predictions, files))
+    return done
+
+
+def _write(done: Evaluation, predictions: Predictions, files: list[str]) -> None:
+    storage.make_folder(done.path.parent)
     packed = io.BytesIO()
     names = np.frombuffer("\0".join(files).encode("utf-8", "surrogateescape"), dtype=np.uint8)
     np.savez_compressed(packed, records=predictions.records, files=names)
     # The JSON file is written last: if it exists, the predictions are complete.
-    storage.write_bytes(path.with_suffix(".npz"), packed.getvalue())
-    done = dataclasses.replace(
-        about, made=now.isoformat(timespec="seconds"), total=scores.total, by_script=scores.by_script, path=path
-    )
+    storage.write_bytes(done.path.with_suffix(".npz"), packed.getvalue())
     data = dataclasses.asdict(done)
-    del data["path"]
+    for name in _NOT_WRITTEN:
+        del data[name]
     data |= {"total": done.total.to_dict(), "by_script": {name: s.to_dict() for name, s in done.by_script.items()}}
-    storage.write_json(path, data)
-    return done
+    storage.write_json(done.path, data)
 
 
 def _free(folder: Path, name: str) -> Path:
@@ -227,26 +240,39 @@ def _free(folder: Path, name: str) -> Path:
     return path
 
 
+@dataclasses.dataclass(frozen=True)
+class _Stored:
+    """The fields of an evaluation's JSON file that depend on its format."""
+
+    format: int
+    total: Mapping[str, int | float]
+    by_script: Mapping[str, Mapping[str, int | float]]
+
+
 def read_evaluation(path: Path) -> Evaluation:
     """Read what an evaluation's JSON file says. RunError if it is missing, damaged or of another version."""
     try:
-        data = json.loads(path.read_bytes())
-        format = data.get("format")
-        if format not in _FORMATS:
-            raise ValueError(f"format {format}, not {FORMAT}")
-        data["total"] = _score(data["total"], format)
-        data["by_script"] = {script: _score(score, format) for script, score in data["by_script"].items()}
-        data["faces"] = tuple(data["faces"])
-        return Evaluation(**data, path=path)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        data = checked.parse(storage.read_bytes(path), dict[str, Any])
+        stored = checked.check(data, _Stored)
+        if stored.format not in _FORMATS:
+            raise ValueError(f"format {stored.format}, not {FORMAT}")
+        scores = {
+            "total": _score(stored.total, stored.format),
+            "by_script": {script: _score(score, stored.format) for script, score in stored.by_script.items()},
+        }
+        plain = {name: value for name, value in data.items() if name not in _NOT_WRITTEN}
+        return dataclasses.replace(checked.check(plain | scores, Evaluation), path=path)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: not an evaluation, or damaged ({error}); evaluate again") from None
 
 
-def _score(data: Mapping[str, Any], format: int) -> Score:
-    score = Score.from_dict(data)
+def _score(data: Mapping[str, int | float], format: int) -> dict[str, Any]:
+    """Return the fields of a :class:`.Score`."""
+    values = {key: value for key, value in data.items() if key != "images"}
+    images = data.get("images", 0)
     if format == 1:
-        return Score(score.images, {key: count / max(score.images, 1) for key, count in score.values.items()})
-    return score
+        values = {key: count / max(images, 1) for key, count in values.items()}
+    return {"images": images, "values": values}
 
 
 def list_evaluations(folder: Path) -> list[Evaluation]:

@@ -82,7 +82,7 @@ def font_files(given: Path, folder: Path, on_problem: OnProblem) -> list[FontFil
     Raises:
         StorageError: ``folder`` cannot be written.
     """
-    if given.is_dir():
+    if os.path.isdir(given):
         paths = _inside(given)
         if not paths:
             on_problem(str(given), f"no fonts in it ({', '.join(FONT_SUFFIXES)})")
@@ -193,7 +193,7 @@ def _read(file: FontFile) -> list[_Read]:
 
 
 def _expanded(path: Path, folder: Path) -> list[FontFile]:
-    if not path.exists():
+    if not os.path.exists(path):
         raise FontError("no such file or folder")
     if not path.is_file():
         raise FontError("neither a file nor a folder")

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import FontError, ImageMagickError, StorageError
+from kanatui.core.harmless import harmless
 from kanatui.core.machine import apt_command
 from kanatui.fonts import convert, imagemagick, ink
 from kanatui.kana.sets import is_visible
@@ -195,7 +196,7 @@ def _face(entry: Mapping[str, Any], folder: Path) -> Face:
         id=entry["id"],
         style=entry["style"],
         weight=entry["weight"],
-        licence=entry.get("licence", ""),
+        licence=harmless(entry.get("licence", ""), 200),
         package=entry.get("package", ""),
         path=path,
         index=entry.get("index", 0),
@@ -228,7 +229,7 @@ def font_folders() -> tuple[Path, ...]:
     """Return the folders to search, in order of precedence: ``$KANATUI_FONT_PATH``, else the usual ones."""
     named = os.environ.get("KANATUI_FONT_PATH")
     if named is not None:
-        return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
+        return tuple(paths.user_path(folder) for folder in named.split(os.pathsep) if folder)
     home = Path.home()
     return (
         home / ".local/share/fonts",
@@ -245,9 +246,9 @@ def _locate(entry: Mapping[str, Any], folder: Path) -> Path | None:
     if "name" in entry:
         return imagemagick.find().font_files().get(entry["name"])
     if "file" in entry:
-        path = folder / Path(entry["file"]).expanduser()
+        path = folder / paths.user_path(entry["file"])
         return path if path.is_file() else None
-    return next((path for pattern in _globs(entry) for path in _matches(Path(pattern).expanduser())), None)
+    return next((path for pattern in _globs(entry) for path in _matches(paths.user_path(pattern))), None)
 
 
 def _matches(pattern: Path) -> Iterable[Path]:

@@ -6,8 +6,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import io
-import zipfile
-import zlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core import paths, storage
+from kanatui.core import arrayfiles, paths, storage
 from kanatui.core.errors import StorageError
 from kanatui.fonts import imagemagick
 
@@ -162,19 +161,20 @@ def _crop(image: npt.NDArray[np.uint8], em: int) -> tuple[npt.NDArray[np.uint8],
 def _read_cache(file: Path) -> tuple[dict[str, _Glyph], tuple[float, float]]:
     """Return a cached file's glyphs, and ascent and descent; no glyphs if it is missing or damaged."""
     try:
-        with np.load(file, allow_pickle=False) as kept:
-            characters, corners, shapes = str(kept["characters"]), kept["corners"], kept["shapes"]
-            measures, (ascent, descent) = kept["measures"], kept["vertical"].tolist()
-            crops = np.split(kept["pixels"], np.cumsum(shapes.prod(axis=1))[:-1])
+        names = ("characters", "corners", "shapes", "measures", "vertical", "pixels")
+        characters, corners, shapes, measures, (ascent, descent), pixels = arrayfiles.read_arrays(
+            file, names, sys.maxsize
+        )
+        crops = np.split(pixels, np.cumsum(shapes.prod(axis=1))[:-1])
         glyphs = {
             character: _Glyph(crop.reshape(shape), corner, float(advance), float(right))
             for character, crop, shape, corner, (advance, right) in zip(
-                characters, crops, shapes, corners, measures, strict=True
+                str(characters), crops, shapes, corners, measures, strict=True
             )
         }
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, TypeError, IndexError):
         return {}, (0.0, 0.0)
-    return glyphs, (ascent, descent)
+    return glyphs, (float(ascent), float(descent))
 
 
 def _write_cache(file: Path, glyphs: dict[str, _Glyph], vertical: tuple[float, float]) -> None:

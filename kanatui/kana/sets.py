@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from pathlib import Path
 
+from kanatui.core import paths
 from kanatui.core.errors import UsageError
 from kanatui.kana.alphabet import SETS
 
@@ -67,7 +68,7 @@ def _part(part: str) -> str:
     composed = unicodedata.normalize("NFC", part)
     if len(composed) == 3 and composed[1] == "-":
         return _code_points(part, ord(composed[0]), ord(composed[2]))
-    if _is_file(part):
+    if os.path.isfile(part):
         return _file(part)
     if _looks_like_a_name(part):
         raise UsageError(
@@ -100,16 +101,9 @@ def _code_points(part: str, low: int, high: int) -> str:
     return found
 
 
-def _is_file(part: str) -> bool:
-    try:
-        return Path(part).is_file()
-    except (OSError, ValueError):  # for example, too long for a file name
-        return False
-
-
 def _file(name: str) -> str:
     try:
-        text = Path(name).expanduser().read_text(encoding="utf-8")
+        text = paths.user_path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--characters {name}: cannot be read ({error.strerror})") from None
     except (ValueError, RuntimeError) as error:  # not UTF-8, a null byte in the name, a home that nobody has

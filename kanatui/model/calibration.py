@@ -15,6 +15,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core import checked
+from kanatui.core.checked import Count
 from kanatui.core.units import counted
 from kanatui.kana.alphabet import KANA
 
@@ -41,15 +43,15 @@ class Calibration:
     """Logits are divided by it before they become probabilities."""
     threshold: float = 0.0
     """The least :func:`certainty` of a picture that shows one of the model's characters."""
-    images: int = 0
+    images: Count = 0
     """How many images it was fitted to."""
     of: str = ""
     """Which ones: ``faces`` held out of training, or ``held_out`` images of the others."""
 
     @classmethod
     def of_card(cls, card: Mapping[str, Any]) -> Self:
-        """Read it from a card. ValueError or TypeError if what is there makes no sense."""
-        found = cls(**card.get(_KEY, {}))
+        """Read it from a card. ValueError if what is there makes no sense."""
+        found = checked.check(card.get(_KEY, {}), cls)
         if not (0.0 < found.temperature < math.inf and 0.0 <= found.threshold <= 1.0):
             raise ValueError(f"{_KEY} is out of range")
         return found

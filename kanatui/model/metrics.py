@@ -10,6 +10,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from kanatui.core.checked import Count, Finite
 from kanatui.core.units import percent
 
 if TYPE_CHECKING:
@@ -142,6 +145,11 @@ METRICS = (
 
 PER_CHARACTER = tuple(metric for metric in METRICS if metric.per_character)
 VALIDATED = tuple(metric for metric in METRICS if metric.validated)
+
+BEST = msgspec.defstruct(
+    "BEST", [("step", Count, 0), ("of", str, ""), ("images", Count, 0), *((m.key, Finite, 0.0) for m in VALIDATED)]
+)
+"""What files may say of the best validation of a training; earlier versions left some out."""
 
 
 def compute(predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> dict[str, float]:

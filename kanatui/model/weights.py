@@ -23,8 +23,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kanatui import __version__
-from kanatui.core import storage
 from kanatui.core.errors import KanatuiError, WeightsError
+from kanatui.model import seal
 from kanatui.model.calibration import Calibration
 from kanatui.model.card import FORMAT, KEY, one_line, read_card
 from kanatui.plugins.registry import Registry, load
@@ -115,7 +115,7 @@ def save_weights(path: Path, module: nn.Module, card: Mapping[str, Any]) -> None
         StorageError: the file cannot be written.
     """
     text = json.dumps({"format": FORMAT, "kanatui": __version__, **card}, ensure_ascii=False)
-    storage.write_bytes(path, pack(module.state_dict(), {KEY: text}))
+    seal.write(path, pack(module.state_dict(), {KEY: text}))
 
 
 def pack(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
@@ -145,8 +145,9 @@ def load_weights(path: Path, device: str | torch.device = "cpu", registry: Regis
     """
     card = read_card(path)
     try:
+        seal.check(path)
         tensors = safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path}: damaged ({one_line(error)})") from None
     model = card["model"]
     try:

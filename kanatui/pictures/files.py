@@ -12,7 +12,7 @@ from typing import IO
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from kanatui.core.errors import ImageError
-from kanatui.core.units import printable
+from kanatui.core.harmless import harmless
 from kanatui.pictures.arrays import open_member
 from kanatui.pictures.prepare import Hypotheses, hypotheses
 
@@ -43,7 +43,7 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
     Raises:
         ImageError: it is missing, a folder, empty, not a picture, truncated, or larger than :data:`MOST_PIXELS`.
     """
-    name = name or printable(str(file))
+    name = name or harmless(str(file))
     if isinstance(file, Path) and (member := open_member(file)):
         return member
     try:
@@ -65,12 +65,13 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
 
 def _read(file: IO[bytes], name: str) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked below, with a limit of our own
+        # Of sizes, which are checked with a limit of our own, and of damaged metadata, which nothing here needs.
+        warnings.simplefilter("ignore")
         image = Image.open(file, formats=_FORMATS)
-    if image.width * image.height > MOST_PIXELS:
-        raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
-    image.load()
-    return _upright(image)
+        if image.width * image.height > MOST_PIXELS:
+            raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
+        image.load()
+        return _upright(image)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -101,7 +102,7 @@ def read_image(file: Path | IO[bytes], size: int, name: str = "") -> Hypotheses:
     try:
         return hypotheses(image, size)
     except ImageError as error:
-        raise type(error)(f"{name or printable(str(file))}: {error}") from None
+        raise type(error)(f"{name or harmless(str(file))}: {error}") from None
 
 
 def picture_bytes(file: Path) -> bytes:
@@ -111,7 +112,7 @@ def picture_bytes(file: Path) -> bytes:
         try:
             return file.read_bytes()
         except OSError as error:
-            raise ImageError(f"{printable(str(file))}: {(error.strerror or str(error)).lower()}") from None
+            raise ImageError(f"{harmless(str(file))}: {(error.strerror or str(error)).lower()}") from None
     data = io.BytesIO()
     member.save(data, "PNG")
     return data.getvalue()

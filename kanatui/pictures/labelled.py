@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from kanatui.core import paths
 from kanatui.core.errors import ImageError
 from kanatui.kana.labels import NOTATIONS, Labels
 from kanatui.pictures.arrays import LabelledArray, array_files, is_array_file, labelled_arrays
@@ -85,7 +86,7 @@ def find_labelled(place: Path, labels: str = "auto") -> LabelledFolder:
         ImageError: there is no such folder or file, it cannot be read, or it holds no labelled picture.
         UsageError: ``labels`` is neither a notation nor a file.
     """
-    if not place.exists():
+    if not os.path.exists(place):
         raise ImageError(f"{place}: no such folder or file")
     if not place.is_dir() and not is_array_file(place):
         raise ImageError(f"{place}: not a folder, and no IDX or .npz file")
@@ -108,8 +109,8 @@ class _Reading:
     def of(cls, labels: str) -> _Reading:
         if labels in NOTATIONS or labels.startswith("index:"):
             return cls(labels)
-        file = Path(labels).expanduser()
-        if not file.is_file():
+        file = paths.user_path(labels)
+        if not os.path.isfile(file):
             Labels((), labels)  # says what is wrong
         return cls("auto", read_table(file), file)
 
@@ -239,10 +240,13 @@ def _listed(folder: Path, reading: _Reading) -> LabelledFolder | None:
     """Return the pictures that a table names, None if it names none that is there: then it may name folders."""
     assert reading.file
     places = [
-        (next((path for path in (folder / name, reading.file.parent / name) if path.is_file()), folder / name), label)
+        (
+            next((path for path in (folder / name, reading.file.parent / name) if os.path.isfile(path)), folder / name),
+            label,
+        )
         for name, label in reading.table
     ]
-    there = [path.is_file() for path, _ in places]
+    there = [os.path.isfile(path) for path, _ in places]
     if not any(there):
         return None
     if not there[0] and all(there[1:]):

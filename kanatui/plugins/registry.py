@@ -25,6 +25,7 @@ import pluggy
 
 from kanatui.core import paths
 from kanatui.core.errors import PluginError
+from kanatui.core.harmless import harmless
 from kanatui.plugins import hookspecs, trust
 from kanatui.plugins.bases import GlyphSource, Model, OutlierSource, Pixel, Placement, Plugin
 
@@ -57,8 +58,12 @@ class PluginModule:
     def fail(self, error: BaseException) -> None:
         """Mark the module as failed, and keep the error as one line and as a traceback."""
         self.state = "failed"
-        self.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        self.error = harmless(f"{type(error).__name__}: {error}".splitlines()[0])
         self.traceback = "".join(traceback.format_exception(error))
+
+
+_LONGEST = 200
+"""Characters of a description."""
 
 
 class Registry:
@@ -156,7 +161,7 @@ def load(folders: Iterable[str | os.PathLike[str]] = ()) -> Registry:
         PluginError: a named folder does not exist.
     """
     named = [os.fspath(folder) for folder in folders] + _configured_folders()
-    return _load(tuple(dict.fromkeys(str(Path(folder).expanduser().resolve()) for folder in named)))
+    return _load(tuple(dict.fromkeys(str(paths.user_path(folder).resolve()) for folder in named)))
 
 
 def _configured_folders() -> list[str]:
@@ -172,7 +177,7 @@ def _load(folders: tuple[str, ...]) -> Registry:
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         _load_entry_point(registry, entry_point)
     for folder in folders:
-        if not Path(folder).is_dir():
+        if not os.path.isdir(folder):
             raise PluginError(f"--plugins-dir {folder}: no such folder")
         for path in _python_files(Path(folder)):
             _load_file(registry, path, "folder")
@@ -238,6 +243,6 @@ def import_file(path: Path) -> ModuleType:
 
 
 def description(cls: type[Plugin]) -> str:
-    """Return the first line of a plugin's own docstring, else of its module's."""
+    """Return the first line of a plugin's own docstring, else of its module's; at most 200 characters."""
     text = cls.__dict__.get("__doc__") or sys.modules[cls.__module__].__doc__ or ""
-    return text.strip().splitlines()[0] if text.strip() else ""
+    return harmless(text.strip().splitlines()[0], _LONGEST) if text.strip() else ""

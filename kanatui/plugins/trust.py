@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
-from kanatui.core import paths, storage
+from kanatui.core import checked, paths, storage
 from kanatui.core.errors import PluginError
 
 
@@ -16,12 +15,11 @@ def _record() -> Path:
 
 def _read() -> dict[str, str]:
     try:
-        entries = json.loads(_record().read_text(encoding="utf-8"))
+        return checked.parse(storage.read_bytes(_record()), dict[str, str])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise PluginError(f"{_record()}: cannot be read ({error}); repair or delete it, then trust again") from None
-    return {str(path): str(digest) for path, digest in entries.items()}
 
 
 def _digest(path: Path) -> str:

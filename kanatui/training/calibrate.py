@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 
-from kanatui.core import storage
 from kanatui.dataset.source import ImageSource
+from kanatui.model import seal
 from kanatui.model.calibration import Calibration, fit
 from kanatui.model.card import KEY, read_card
 from kanatui.model.looks import mean_logits
@@ -91,4 +91,4 @@ def _in_parts(
 def write_calibration(file: Path, calibration: Calibration) -> None:
     """Put a calibration into a weights file's card. Raises as :func:`calibrate_files` does."""
     card = calibration.in_card(read_card(file))
-    storage.write_bytes(file, pack(safetensors.torch.load_file(file), {KEY: json.dumps(card, ensure_ascii=False)}))
+    seal.write(file, pack(safetensors.torch.load_file(file), {KEY: json.dumps(card, ensure_ascii=False)}))

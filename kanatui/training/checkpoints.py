@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +16,12 @@ import safetensors
 import safetensors.torch
 import torch
 
-from kanatui.core import storage
+from kanatui.core import checked, storage
+from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import RunError
 from kanatui.dataset.source import ImageSource
+from kanatui.model import seal
+from kanatui.model.metrics import BEST
 from kanatui.model.weights import pack, save_weights
 from kanatui.training.learner import Learner
 
@@ -34,8 +39,8 @@ _MOST_SAVING = 0.05
 class Progress:
     """The progress of a training, without tensors. Dropout and order need nothing here: they follow from the step."""
 
-    step: int = 0
-    elapsed: float = 0.0
+    step: Count = 0
+    elapsed: Finite = 0.0
     """Seconds of training, without pauses."""
     best: dict[str, Any] | None = None
     """The best validation: ``step strict folded``."""
@@ -45,6 +50,11 @@ class Progress:
     """A description of the data (characters, image size, number of images, faces)."""
     augments: list[dict[str, Any]] | None = None
     """The current augmentations, None while they are the recipe's."""
+
+
+@dataclasses.dataclass
+class _Versioned:
+    format: int
 
 
 class Keeper:
@@ -68,6 +78,11 @@ class Keeper:
         """The file to continue from."""
         return self._folder / "state.safetensors"
 
+    @property
+    def before(self) -> Path:
+        """The checkpoint before that."""
+        return self._folder / "before.safetensors"
+
     def due(self, epoch_ends: bool) -> bool:
         """Whether to save: at the end of an epoch or after a while, unless writing would take too much of the time."""
         wait = min(_SOONEST, self._longest) if epoch_ends else self._longest
@@ -77,10 +92,37 @@ class Keeper:
         """Write a checkpoint: the state and the current weights. Returns whether this process writes."""
         self._saved, self.step = time.monotonic(), progress.step
         if self._writes:
+            self._keep_before()
             save_state(self.state, progress, learner)
             self.save_weights("last", learner.inference_model, progress.elapsed, {"step": progress.step})
             self._taking = time.monotonic() - self._saved
         return self._writes
+
+    def _keep_before(self) -> None:
+        """Keep the state until now, as another name of its file: it takes over if the next is found damaged."""
+        draft = self.before.with_name(f".{self.before.name}.{os.getpid()}.tmp")
+        with storage.storing(self.before), contextlib.suppress(FileNotFoundError):  # there is none yet
+            os.link(self.state, draft)
+            os.replace(draft, self.before)
+
+    def load(self, learner: Learner) -> tuple[Progress, bool]:
+        """Load the last state into a learner, or the one before it if that is damaged.
+
+        Returns:
+            Its progress, and whether it is the last.
+
+        Raises:
+            RunError: neither can be continued from.
+        """
+        try:
+            return load_state(self.state, learner), True
+        except RunError as error:
+            if not self.before.exists():
+                raise
+            try:
+                return load_state(self.before, learner), False
+            except RunError:
+                raise error from None
 
     def save_weights(self, name: str, module: torch.nn.Module, seconds: float, scores: Mapping[str, Any]) -> None:
         """Write weights with their scores and their seconds of training."""
@@ -97,7 +139,7 @@ def save_state(path: Path, progress: Progress, learner: Learner) -> None:
     for index, moments in learner.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     text = json.dumps({"format": FORMAT, **dataclasses.asdict(progress)}, ensure_ascii=False)
-    storage.write_bytes(path, pack(tensors, {_KEY: text}))
+    seal.write(path, pack(tensors, {_KEY: text}))
 
 
 def load_state(path: Path, learner: Learner) -> Progress:
@@ -106,13 +148,15 @@ def load_state(path: Path, learner: Learner) -> Progress:
     RunError if the file is damaged or belongs to another model or other options.
     """
     try:
+        seal.check(path)
         with safetensors.safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})[_KEY]
         tensors = safetensors.torch.load_file(path)
-        data = json.loads(text)
-        if data.pop("format") != FORMAT:
+        if checked.parse(text, _Versioned).format != FORMAT:
             raise RunError(f"{path}: written by another version of kanatui; start a new run")
-        progress = Progress(**data)
+        progress = checked.parse(text, Progress)
+        if progress.best is not None:
+            checked.check(progress.best, BEST)
         learner.model.load_state_dict(_under("model.", tensors))
         if learner.average is not None:
             learner.average.load_state_dict(_under("average.", tensors))

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from kanatui.core.errors import RunError
+from kanatui.core.harmless import harmless
 from kanatui.core.units import age, clock, percent, rounded
 from kanatui.model.metrics import VALIDATED, Metric
 from kanatui.training.events import EventReader
 from kanatui.training.runs import STATES, Run, Status, created_in
+
+_LONGEST = 200
+"""Characters of a cell; most tables cut it further."""
 
 _HEAD = 1 << 16
 """Bytes of a run's events that hold its start: only the progress of preparing it comes before."""
@@ -132,9 +136,9 @@ class Column:
     """Whether the app's table and the command line's show it."""
 
     def text(self, facts: Facts) -> str:
-        """Return the value as text; "" if there is none."""
+        """Return the value as text in one line; "" if there is none."""
         value = self.value(facts)
-        return "" if value is None else self.show(value)
+        return "" if value is None else harmless(self.show(value), _LONGEST)
 
     def order(self, facts: Facts) -> tuple[int, Any]:
         """Return a key to sort by; runs without a value come last, whichever way the others are ordered."""

@@ -42,7 +42,7 @@ class CommandHandler:
         for command in commands:
             try:
                 if command.command not in self.handlers:
-                    raise RunError(f"no such command: {command.command or command.arguments.get('file')}")
+                    raise RunError(str(command.arguments.get("problem") or f"no such command: {command.command}"))
                 note, accepted = self.handlers[command.command](command.arguments), True
             except KanatuiError as error:
                 note, accepted = str(error), False

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kanatui.core import checked
 from kanatui.core.errors import RunError
-from kanatui.core.storage import make_folder, storing
+from kanatui.core.storage import make_folder, open_to_read, open_to_write, storing
 from kanatui.training.events import Event, EventReader
 
 PAUSE, RESUME, STOP, STOP_AFTER_EPOCH = "pause", "resume", "stop", "stop_after_epoch"
@@ -34,7 +35,7 @@ _LONGEST = 1 << 16
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One command as received. ``command`` is "" if its file was invalid."""
+    """One command as received. ``command`` is "" if its file was invalid; the argument ``problem`` says why."""
 
     sequence: int
     command: str
@@ -55,7 +56,8 @@ class Mailbox:
         try:
             while True:
                 with storing(draft):
-                    draft.write_text(json.dumps({"sequence": sequence, "command": command, **arguments}), "utf-8")
+                    with open(open_to_write(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
+                        json.dump({"sequence": sequence, "command": command, **arguments}, file)
                     try:
                         # A link is atomic and, unlike a rename, never replaces another command.
                         os.link(draft, self.folder / f"{sequence}.json")
@@ -66,12 +68,20 @@ class Mailbox:
             draft.unlink(missing_ok=True)
 
     def take(self) -> list[Command]:
-        """Remove and return the commands that have arrived, oldest first."""
+        """Remove and return the commands that have arrived, oldest first.
+
+        One of another user's is invalid; what is no regular file is no command.
+        """
         try:
-            names = [entry.name for entry in os.scandir(self.folder) if entry.name.endswith(".json")]
+            names = [entry.name for entry in os.scandir(self.folder) if _is_command(entry)]
         except FileNotFoundError:
             return []
-        return [_open(self.folder / name) for name in sorted(names, key=lambda name: (len(name), name))]
+        found = (_open(self.folder / name) for name in sorted(names, key=lambda name: (len(name), name)))
+        return [command for command in found if command is not None]
+
+
+def _is_command(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith(".json") and entry.is_file(follow_symlinks=False)
 
 
 def watch(folder: Path) -> None:
@@ -83,7 +93,8 @@ def watch(folder: Path) -> None:
 def is_watched(folder: Path) -> bool:
     """Return whether previews of the batches were asked for within the last few seconds."""
     try:
-        return time.time() - os.stat(folder / "watching").st_mtime < _WATCHED
+        asked = os.lstat(folder / "watching")
+        return asked.st_uid == os.geteuid() and time.time() - asked.st_mtime < _WATCHED
     except OSError:
         return False
 
@@ -105,15 +116,22 @@ class Control:
         return requests + (self._mailbox.take() if self._mailbox else [])
 
 
-def _open(path: Path) -> Command:
+def _open(path: Path) -> Command | None:
+    """Read a command and remove its file; None if it cannot be removed, as it would be obeyed again and again."""
     sequence = int(path.stem) if path.stem.isdecimal() and len(path.stem) < 20 else 0
     try:
-        with open(path, "rb") as file:
-            data = dict(json.loads(file.read(_LONGEST)))
-        command = Command(sequence, str(data.pop("command")), {k: v for k, v in data.items() if k != "sequence"})
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        command = Command(sequence, "", {"file": path.name})
-    path.unlink(missing_ok=True)
+        with open_to_read(path) as file:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                raise ValueError("written by another user")
+            data = checked.parse(file.read(_LONGEST), dict[str, Any])
+        data.pop("sequence", None)
+        command = Command(sequence, checked.check(data.pop("command", None), str), data)
+    except (OSError, ValueError) as error:
+        command = Command(sequence, "", {"problem": f"{path.name}: {error}"})
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return None
     return command
 
 

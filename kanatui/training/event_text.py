@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kanatui.core.harmless import harmless
 from kanatui.core.units import duration
 from kanatui.model.metrics import VALIDATED
 
@@ -20,7 +21,7 @@ IMAGE_SETS = {
 def describe(event: Mapping[str, Any]) -> str:
     """Return one line about an event; "" for routine events, and for unknown or invalid ones."""
     try:
-        return _describe(event)
+        return harmless(_describe(event))
     except (KeyError, TypeError, ValueError, AttributeError):  # a file may contain anything; a watcher must not fail
         return ""
 
@@ -95,7 +96,7 @@ def time_left(seconds: float | None, doing: str = "", text: Callable[[float], st
 def preparing(event: Mapping[str, Any]) -> str:
     """Return the progress of the work before the first step as text: ``drawing the glyphs 12/71``."""
     count = f" {event['done']:,}/{event['total']:,}" if event["total"] else " …"
-    return f"{event.get('stage', 'preparing')}{count}"
+    return f"{harmless(event.get('stage', 'preparing'), 80)}{count}"
 
 
 def _scores(event: Mapping[str, Any]) -> str:
@@ -105,7 +106,8 @@ def _scores(event: Mapping[str, Any]) -> str:
 
 def metrics_text(scores: Mapping[str, Any]) -> str:
     """Write what a validation found: strict 94.4 %, folded 99.3 %."""
-    return ", ".join(f"{metric.heading} {metric.text(scores[metric.key])}" for metric in VALIDATED)
+    found = (metric for metric in VALIDATED if metric.key in scores)
+    return ", ".join(f"{metric.heading} {metric.text(scores[metric.key])}" for metric in found)
 
 
 def _answer(event: Mapping[str, Any]) -> str:

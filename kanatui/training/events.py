@@ -32,12 +32,107 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
-from kanatui.core.storage import storing
+from kanatui.core import checked
+from kanatui.core.checked import Count, Finite
+from kanatui.core.storage import open_to_read, open_to_write, storing
+from kanatui.model.metrics import VALIDATED
 
 Event = dict[str, Any]
+
+
+class _AtStep(TypedDict):
+    step: Count
+
+
+class _Start(TypedDict):
+    step: Count
+    device: str
+    precision: str
+    processes: NotRequired[Count]
+    batches: NotRequired[Count]
+    weights: Count
+
+
+class _Preparing(TypedDict):
+    done: Count
+    total: Count
+    stage: NotRequired[str]
+
+
+class _Probe(TypedDict):
+    seconds: dict[str, Finite]
+    chosen: str
+
+
+class _Step(TypedDict):
+    step: Count
+    epoch: Count
+    progress: Finite
+    elapsed: NotRequired[Finite]
+    seconds_left: NotRequired[Finite | None]
+    loss: float
+    rate: float
+    images_per_second: Finite
+    waiting: NotRequired[Finite]
+    memory: NotRequired[Finite]
+    cpu: NotRequired[Finite]
+    gpu_memory: NotRequired[Finite | None]
+
+
+class _Epoch(TypedDict):
+    epoch: Count
+    step: Count
+
+
+class _Validation(TypedDict):
+    step: Count
+    best: NotRequired[bool]
+    held_out: NotRequired[dict[str, float]]
+    faces: NotRequired[dict[str, float]]
+    samples: NotRequired[dict[str, float]]
+
+
+class _Augment(TypedDict):
+    step: Count
+    augments: list[dict[str, Any]]
+
+
+class _Command(TypedDict):
+    command: str
+    accepted: bool
+    note: NotRequired[str]
+    step: NotRequired[Count]
+
+
+class _Warning(TypedDict):
+    message: str
+
+
+class _End(TypedDict):
+    state: Literal["finished", "stopped", "failed", "crashed"]
+    reason: NotRequired[str]
+
+
+_FIELDS: Mapping[str, type] = {
+    "start": _Start,
+    "preparing": _Preparing,
+    "probe": _Probe,
+    "step": _Step,
+    "epoch": _Epoch,
+    "validation": _Validation,
+    "checkpoint": _AtStep,
+    "augment": _Augment,
+    "command": _Command,
+    "paused": _AtStep,
+    "resumed": _AtStep,
+    "warning": _Warning,
+    "end": _End,
+}
+"""What those who show a run may rely on. Events of other kinds, and other fields, are passed on as they are."""
 
 _READ = 1 << 22
 """Bytes read at once: the app reads a long run in parts and repaints in between."""
@@ -50,7 +145,7 @@ class EventWriter:
         """Open the log; a truncated last line is terminated. StorageError if it cannot be written."""
         self.path = path
         with storing(path):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._file = open_to_write(path, os.O_RDWR | os.O_APPEND)
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
                 os.write(self._file, b"\n")
@@ -77,14 +172,16 @@ class EventReader:
         self.path = path
         self.offset = offset
         """Bytes read so far; never inside a line."""
+        self.invalid = 0
+        """How many events lacked a field or had one of another type. They were left out."""
 
     def read(self, most: int = _READ) -> list[Event]:
-        """Return the next complete events, [] if there are none yet; unreadable lines are skipped.
+        """Return the next complete events, [] if there are none yet; unreadable lines and invalid events are skipped.
 
         It reads about ``most`` bytes at most, so call it again until it returns [].
         """
         try:
-            with open(self.path, "rb") as file:
+            with open_to_read(self.path) as file:
                 file.seek(self.offset)
                 data = file.read(most)
                 while data and b"\n" not in data and (more := file.read(most)):
@@ -93,7 +190,16 @@ class EventReader:
             return []
         complete = data[: data.rfind(b"\n") + 1]
         self.offset += len(complete)
-        return [event for line in complete.splitlines() if (event := _parse(line)) is not None]
+        parsed = [event for line in complete.split(b"\n") if (event := _parse(line)) is not None]
+        valid = [event for event in parsed if _fits(event)]
+        self.invalid += len(parsed) - len(valid)
+        return valid
+
+
+def parse_event(line: bytes) -> Event | None:
+    """Return the event in a line of the log, None if it is invalid."""
+    event = _parse(line)
+    return event if event is not None and _fits(event) else None
 
 
 def _parse(line: bytes) -> Event | None:
@@ -102,3 +208,19 @@ def _parse(line: bytes) -> Event | None:
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _fits(event: Event) -> bool:
+    kind = event["event"]
+    try:
+        checked.check(event.get("time", 0.0), Finite)
+        checked.check(event, _FIELDS.get(kind, dict[str, Any]))
+    except ValueError:
+        return False
+    return kind != "validation" or _is_scored(event)
+
+
+def _is_scored(event: Event) -> bool:
+    """Return whether a validation has scores, each with the metrics that are shown."""
+    found = [event[name] for name in ("held_out", "faces", "samples") if name in event]
+    return bool(found) and all(metric.key in scores for scores in found for metric in VALIDATED)

@@ -39,7 +39,8 @@ class ModelEntry:
     def scores(self) -> dict[str, float]:
         """The best ``strict`` and ``folded`` validation scores (shares, 0 … 1); empty if unknown."""
         best = self.status.best if self.status else None
-        return {name: float(best[name]) for name in ("strict", "folded")} if best and "folded" in best else {}
+        names = ("strict", "folded")
+        return {name: float(best[name]) for name in names} if best and best.keys() >= {*names} else {}
 
     @property
     def scored_on(self) -> str:

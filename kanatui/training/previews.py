@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from kanatui.core import storage
+from kanatui.core import arrayfiles, storage
 from kanatui.model.predictions import UNREAD
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ MOST = 32
 """Most images of a batch in a preview."""
 
 _FILE = "batch.npz"
+_ARRAYS = ("step", "images", "truths", "readings", "probabilities")
+_MOST_BYTES = 64 << 20
+"""Far more than 32 images of any size that trains in reasonable time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,16 +71,13 @@ def write_batch(folder: Path, preview: BatchPreview) -> None:
 def read_batch(folder: Path) -> BatchPreview | None:
     """Return the latest preview, None if there is none or it is invalid."""
     try:
-        with np.load(folder / _FILE, allow_pickle=False) as file:
-            images, probabilities = file["images"], file["probabilities"]
-            preview = BatchPreview(
-                int(file["step"]), images, _text(file["truths"]), _text(file["readings"]), probabilities
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, OverflowError, TypeError):
+        step, images, truths, readings, probabilities = arrayfiles.read_arrays(folder / _FILE, _ARRAYS, _MOST_BYTES)
+        preview = BatchPreview(int(step), images, _text(truths), _text(readings), probabilities)
+    except (OSError, ValueError, OverflowError, TypeError):
         return None
-    whole = images.dtype == np.uint8 and images.ndim == 3
-    lengths = {len(images), len(preview.truths), len(preview.readings), len(probabilities)} if whole else set()
-    return preview if len(lengths) == 1 else None
+    whole = images.dtype == np.uint8 and images.ndim == 3 and probabilities.dtype == np.float32
+    lengths = {len(images), len(preview.truths), len(preview.readings), *probabilities.shape} if whole else set()
+    return preview if len(lengths) == 1 and 0 not in images.shape else None
 
 
 def _codes(characters: str) -> npt.NDArray[np.uint32]:

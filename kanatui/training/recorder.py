@@ -62,13 +62,18 @@ class Recorder:
 
         Raises:
             RunError: another process is training it.
-            StorageError: the folder cannot be written.
+            StorageError: the folder cannot be written, or holds a link that leads out of it.
         """
         self.run = run
         self._observers = list(observers)
         self._lock = _take(run)
+        storage.refuse_links(run.path)
         for folder in (run.control, run.path / "checkpoints", run.previews):
             storage.make_folder(folder)
+        for folder, name in ((run.path / "checkpoints", "*"), (run.previews, "*"), (run.path, "status.json")):
+            storage.sweep(folder, name)
+        with storage.storing(run.control):
+            run.control.chmod(0o700)  # an earlier version left it open to others
         self.log("")
         Mailbox(run.control).take()
         self._events = EventWriter(run.path / "events.jsonl")
@@ -114,8 +119,10 @@ class Recorder:
 
     def log(self, text: str) -> None:
         """Append text to the run's log. StorageError if it cannot be written."""
-        with storage.storing(self.run.log), open(self.run.log, "a", encoding="utf-8") as file:
-            file.write(text)
+        with storage.storing(self.run.log):
+            opened = storage.open_to_write(self.run.log, os.O_WRONLY | os.O_APPEND)
+            with open(opened, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
 
     def close(self) -> None:
         """Close the files and unlock the run."""

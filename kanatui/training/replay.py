@@ -21,8 +21,11 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from kanatui.core import storage
+from kanatui.core import checked, storage
+from kanatui.core.checked import Count
 from kanatui.core.errors import RunError, WeightsError
+from kanatui.core.units import counted
+from kanatui.model import seal
 from kanatui.model.card import read_card
 from kanatui.training.events import Event
 from kanatui.training.provenance import config_of
@@ -37,14 +40,14 @@ class Replay:
 
     run: str
     """The id of the run that is repeated."""
-    steps: int
+    steps: Count
     """The number of steps."""
     precision: str
-    rates: list[tuple[int, float]]
+    rates: list[tuple[Count, float]]
     """Learning rates in order, each with the last step that had it."""
-    augments: list[tuple[int, list[dict[str, Any]]]]
+    augments: list[tuple[Count, list[dict[str, Any]]]]
     """Augmentations in order, each with the first step that used them."""
-    validations: list[int]
+    validations: list[Count]
     """The steps after which it was validated."""
 
     def rate(self, step: int) -> float:
@@ -71,11 +74,11 @@ def replay_of(run: Run) -> Replay:
     run.require_idle()
     done = _Done()
     reader = run.events()
-    try:
-        while events := reader.read():
-            done.add(events)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"run {run.id} cannot be repeated: events.jsonl is invalid ({error!r})") from None
+    while events := reader.read():
+        done.add(events)
+    if reader.invalid:
+        found = counted(reader.invalid, "event")
+        raise RunError(f"run {run.id} cannot be repeated: {found} in its events.jsonl cannot be understood")
     if not done.rates:
         raise RunError(f"run {run.id} has no steps; there is nothing to repeat")
     if done.processes > 1:
@@ -106,12 +109,10 @@ def read_replay(folder: Path) -> Replay | None:
     """Return the replay in a run's folder, None if it repeats nothing. RunError if the file is damaged."""
     path = folder / _FILE
     try:
-        data = json.loads(path.read_bytes())
-        pairs = {name: [(int(step), value) for step, value in data[name]] for name in ("rates", "augments")}
-        return Replay(**data | pairs)
+        return checked.parse(storage.read_bytes(path), Replay)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); replay the run again") from None
 
 
@@ -135,8 +136,9 @@ def _weights(run: Run, step: int) -> dict[str, npt.NDArray[Any]] | None:
     try:
         if read_card(file)["scores"]["step"] != step:
             return None
+        seal.check(file)
         tensors: dict[str, npt.NDArray[Any]] = safetensors.numpy.load_file(file)
-    except (WeightsError, OSError, safetensors.SafetensorError, KeyError, TypeError):
+    except (WeightsError, OSError, ValueError, safetensors.SafetensorError, KeyError):
         return None
     return tensors
 

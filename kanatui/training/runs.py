@@ -22,22 +22,22 @@ import dataclasses
 import datetime
 import difflib
 import fcntl
-import json
-import math
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import tomlkit
 
-from kanatui.core import paths, storage
+from kanatui.core import checked, paths, storage
+from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import RunError, StorageError, WeightsError
+from kanatui.core.harmless import harmless
 from kanatui.model import shipped
-from kanatui.model.metrics import VALIDATED
+from kanatui.model.metrics import BEST
 from kanatui.training.control import watch
 from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
@@ -51,8 +51,9 @@ SILENCE = 120.0
 A step of the article's network at 256 px takes 1.5 s on two cores; writing its checkpoint takes a few seconds.
 """
 
+State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "crashed", "damaged"]
+STATES: tuple[State, ...] = get_args(State)
 ACTIVE = ("starting", "running", "paused")
-STATES = (*ACTIVE, "finished", "stopped", "failed", "crashed", "damaged")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _LONGEST_NAME = 40
@@ -63,22 +64,25 @@ _LONGEST_NOTE = 4000
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """The status of a run. ``state`` is one of :data:`STATES`; ``reason`` says why it ended unless that is obvious."""
+    """The status of a run. ``reason`` says why it ended unless that is obvious."""
 
-    state: str
+    state: State
     reason: str = ""
-    pid: int = 0
-    heartbeat: float = 0.0
-    progress: float = 0.0
-    epoch: int = 0
-    step: int = 0
-    elapsed: float = 0.0
+    pid: Count = 0
+    heartbeat: Finite = 0.0
+    progress: Finite = 0.0
+    epoch: Count = 0
+    step: Count = 0
+    elapsed: Finite = 0.0
     """Seconds of training so far, without pauses."""
-    seconds_left: float | None = None
+    seconds_left: Finite | None = None
     doing: str = ""
     """What it does besides steps: ``validating``, ``writing a checkpoint``, ``calibrating``; "" for steps."""
     best: Mapping[str, Any] | None = None
-    """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1)."""
+    """The best validation so far, by the mean of strict and folded: ``step``, ``strict``, ``folded`` (0 … 1).
+
+    Another version may not have recorded all of them.
+    """
 
     @property
     def active(self) -> bool:
@@ -172,12 +176,15 @@ class Run:
         return about.get("title") or self.name, about.get("note", "")
 
     def _about(self) -> dict[str, str]:
-        """Return ``title`` and ``note`` if set; {} from a damaged file."""
+        """Return ``title`` and ``note``, "" if not set; {} from a damaged file."""
         try:
             data = storage.read_toml(self.path / _ABOUT, RunError)
         except RunError:
             return {}
-        return {name: value for name, value in data.items() if isinstance(value, str)}
+        found = {name: value for name, value in data.items() if isinstance(value, str)}
+        # Another program may have written it; a note has lines.
+        title, lines = found.get("title", ""), found.get("note", "")[:_LONGEST_NOTE].splitlines()
+        return {"title": harmless(title, _LONGEST_TITLE), "note": "\n".join(harmless(line, None) for line in lines)}
 
     def _write_about(self, **changed: str) -> None:
         about = {name: value for name, value in (self._about() | changed).items() if value}
@@ -199,7 +206,8 @@ class Run:
             return scored_on(str(best["of"]), best.get("images"))
         with contextlib.suppress(RunError):
             if isinstance(adapts := self.config.get("adapt"), dict):
-                return scored_on("samples", adapts.get("held_back"))
+                images = adapts.get("held_back")
+                return scored_on("samples", images if isinstance(images, int) else None)
         return ""
 
     @property
@@ -246,10 +254,12 @@ class Run:
     def status(self) -> Status:
         """Return the run's status; it also detects processes that died or fell silent."""
         try:
-            status = _parse_status((self.path / "status.json").read_bytes())
-        except OSError:
+            status = checked.parse(storage.read_bytes(self.path / "status.json"), Status)
+            checked.check(status.best or {}, BEST)
+            status = dataclasses.replace(status, reason=harmless(status.reason), doing=harmless(status.doing, 80))
+        except FileNotFoundError:
             return self._unreported()
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             damaged = Status("damaged", f"{self.path / 'status.json'}: {error}")
             return Status("starting") if self.alive() else damaged
         if status.active:
@@ -304,14 +314,15 @@ class Run:
         return read_batch(self.previews)
 
     def delete(self) -> None:
-        """Delete the run and everything in it. RunError if a process is training it, StorageError if it fails."""
+        """Delete the run and everything in it.
+
+        Raises:
+            RunError: a process is training it.
+            StorageError: it cannot be deleted, or is a link or elsewhere than the other runs.
+        """
         if self.alive() or self.status().active:
             raise self.busy()
-        # Renamed first, so that nobody sees a partly deleted run.
-        doomed = self.path.with_name(f".{self.id}.{os.getpid()}.deleted")
-        with storage.storing(self.path):
-            os.rename(self.path, doomed)
-            shutil.rmtree(doomed)
+        storage.delete_folder(self.path, paths.runs())
 
     def discard(self) -> None:
         """Delete a run that never started to train, so that a failed start leaves nothing behind."""
@@ -319,30 +330,13 @@ class Run:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _parse_status(text: bytes) -> Status:
-    """Read a status file. ValueError if it is not one: whoever shows it must not fail at a text for a number."""
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise ValueError("not a status")
-    known = {field.name for field in dataclasses.fields(Status)}
-    status = Status(**{"state": None, **{key: value for key, value in data.items() if key in known}})
-    if status.state not in STATES:
-        raise ValueError(f"unknown state {status.state!r}")
-    numbers: list[Any] = [status.pid, status.heartbeat, status.progress, status.epoch, status.step, status.elapsed]
-    numbers += [] if status.seconds_left is None else [status.seconds_left]
-    if status.best is not None:
-        if not isinstance(status.best, dict):
-            raise ValueError("its best scores are none")
-        numbers += [status.best.get(key, 0.0) for key in ("step", *(metric.key for metric in VALIDATED))]
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-        raise ValueError("a number is none")
-    return status if isinstance(status.reason, str) else dataclasses.replace(status, reason="")
-
-
 def created_in(config: Mapping[str, Any]) -> float:
     """Return when a configuration was made, seconds since 1970; 0 if unknown."""
     made = config.get("created")
-    return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
+    try:
+        return made.timestamp() if isinstance(made, datetime.datetime) else 0.0
+    except (ValueError, OverflowError):  # the year 1, in a zone west of here
+        return 0.0
 
 
 def plain_run_name(text: str) -> str:
@@ -375,7 +369,7 @@ def find_run(reference: str) -> Run:
 
     RunError, naming the nearest, if there is none or more than one.
     """
-    if os.sep in reference and (Path(reference) / "config.toml").is_file():
+    if os.sep in reference and os.path.isfile(Path(reference) / "config.toml"):
         return Run(Path(reference).resolve())
     runs = list_runs()
     if not runs:
@@ -415,7 +409,7 @@ def find_weights(reference: str) -> Path:
         return shipped.default_weights()
     if reference.endswith(".safetensors"):
         path = Path(reference)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise WeightsError(f"{path}: no such file")
         return path
     return find_run(reference).weights()

@@ -17,7 +17,7 @@ from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, ImageSource, OnStage
 from kanatui.model.metrics import VALIDATED
 from kanatui.training.budget import choose_budget
-from kanatui.training.checkpoints import Keeper, Progress, load_state, signature
+from kanatui.training.checkpoints import Keeper, Progress, signature
 from kanatui.training.commands import CommandHandler
 from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.device import auto_workers, describe_device
@@ -235,7 +235,10 @@ class Trainer:
 
     def _continue(self) -> None:
         wanted = self.progress.source
-        self.progress = load_state(self._keeper.state, self.learner)
+        self.progress, last = self._keeper.load(self.learner)
+        if not last:
+            back = f"the last checkpoint is damaged; continuing from the one before it, step {self.progress.step:,}"
+            self._sink.event("warning", message=back)
         for key, value in wanted.items():
             if self.progress.source.get(key) != value:
                 raise RunError(f"the data has changed since this run started (other {key}); start a new run")

@@ -36,7 +36,7 @@ from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
 from kanatui.tui.settings import Settings
 from kanatui.tui.terminal import AUTO, KITTY, VARIABLE, Choice, Terminal, choose
-from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Reversing, fitting
+from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Harmless, Reversing, fitting
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
@@ -125,8 +125,8 @@ class KanatuiApp(Host):
 
     @override
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Show the cursor without colours, too."""
-        filters = super().get_line_filters()
+        """Let no text command the terminal, and show the cursor without colours, too."""
+        filters = [Harmless(), *super().get_line_filters()]
         return [Reversing(), *filters] if self.no_color else filters
 
     @override

@@ -6,7 +6,9 @@ import traceback
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.message_pump import MessagePump
+from textual.notifications import SeverityLevel
 from textual.reactive import reactive
+from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.keys import OrderedKeys
@@ -68,6 +70,19 @@ class Host(OrderedKeys):
             await engine.close()
 
     # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @override
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a message; names in it may look like markup, so that it never is any."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def tell_problem(self, error: BaseException | str, details: str = "") -> None:
         """Show that something failed; `!` shows the details, or the exception's traceback if there are none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import DataTable, OptionList, RichLog
 
-from kanatui.core import storage
+from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.host import host
 from kanatui.tui.widgets.dialogs import Ask
@@ -87,7 +88,7 @@ async def save_as(
     text = await node.app.push_screen_wait(Ask(whole, _free(name), lambda text: _wrong(text, endings)))
     if text is None:
         return
-    path = Path(text.strip()).expanduser().absolute()
+    path = paths.user_path(text.strip()).absolute()
     try:
         await asyncio.to_thread(write, path)
     except KanatuiError as error:
@@ -98,12 +99,12 @@ async def save_as(
 
 def _wrong(text: str, endings: Sequence[str]) -> str:
     """Return why a file of this name cannot be written, "" if it can."""
-    path = Path(text.strip()).expanduser()
+    path = paths.user_path(text.strip())
     if path.suffix.lower() not in endings:
         return f"the name must end in {', '.join(endings)}"
-    if path.exists():
+    if os.path.exists(path):
         return "this file exists already: choose another name"
-    return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
+    return "" if os.path.isdir(path.parent) else f"there is no folder {path.parent}"
 
 
 def _free(name: str) -> str:

@@ -15,6 +15,8 @@ from textual.filter import LineFilter
 from textual.theme import Theme
 from typing_extensions import override
 
+from kanatui.core.harmless import visible
+
 FITTING = "auto"
 """The setting for the theme that fits the terminal."""
 
@@ -129,6 +131,23 @@ LIGHT = _theme(
     lines=("#b4bac6", "#939baa"),
 )
 OURS = (DARK, LIGHT)
+
+
+class Harmless(LineFilter):
+    """Keeps what others wrote from commanding the terminal, whatever shows it: escape sequences, marks of direction.
+
+    Texts that are known to be foreign are made :func:`~kanatui.core.harmless.harmless` before, so that one can see it.
+    """
+
+    @override
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Leave out what takes no cells; segments that control the terminal are Textual's own."""
+        return [
+            segment
+            if segment.control or (segment.text.isascii() and segment.text.isprintable())
+            else Segment(visible(segment.text), segment.style)
+            for segment in segments
+        ]
 
 
 class Reversing(LineFilter):

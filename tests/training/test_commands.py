@@ -52,7 +52,7 @@ def test_command_files_that_make_no_sense_are_taken_away(tmp_path, text):
     (folder / "12.json").write_text(text)
     taken = Mailbox(folder).take()
     assert [(command.sequence, command.command) for command in taken] == [(12, "")]
-    assert taken[0].arguments == {"file": "12.json"}
+    assert taken[0].arguments["problem"].startswith("12.json: ")
     assert list(folder.iterdir()) == []
 
 

@@ -18,6 +18,7 @@ from kanatui.training.events import EventReader, EventWriter
 from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.recorder import Recorder
 from kanatui.training.runs import SILENCE, Run, find_run, find_weights, list_runs, plain_run_name
+from tests.helpers.events import event, lines
 
 # ── finding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,38 +130,46 @@ def test_events_are_read_as_they_come(tmp_path):
     reader = EventReader(log)
     assert reader.read() == []
     writer = EventWriter(log)
-    writer.write("step", step=1, loss=2.5)
+    writer.write("resumed", step=1, loss=2.5)
     assert [event["step"] for event in reader.read()] == [1]
     assert reader.read() == []
-    writer.write("step", step=2)
+    writer.write("resumed", step=2)
     writer.write("note", text="ひらがな\n")
     later = EventReader(log, reader.offset)
-    assert [event["event"] for event in later.read()] == ["step", "note"]
-    assert [event["event"] for event in EventReader(log).read()] == ["step", "step", "note"]
+    assert [event["event"] for event in later.read()] == ["resumed", "note"]
+    assert [event["event"] for event in EventReader(log).read()] == ["resumed", "resumed", "note"]
     writer.close()
 
 
 def test_a_torn_last_line_is_ignored_and_closed_off(tmp_path):
     log = tmp_path / "events.jsonl"
-    log.write_bytes(b'{"event":"step","step":1}\n{"event":"st')
+    log.write_bytes(b'{"event":"paused","step":1}\n{"event":"pa')
     reader = EventReader(log)
     assert [event["step"] for event in reader.read()] == [1]
     assert reader.read() == []
     writer = EventWriter(log)
-    writer.write("step", step=2)
+    writer.write("resumed", step=2)
     assert [event["step"] for event in reader.read()] == [2]
     writer.close()
 
 
 def test_lines_that_are_no_events_are_passed_over(tmp_path):
     log = tmp_path / "events.jsonl"
-    log.write_bytes(b'[]\n"x"\n\xff\xfe\n{"step":1}\n' + b"[" * 100_000 + b'\n{"event":7}\n{"event":"end"}\n\n')
-    assert [event["event"] for event in EventReader(log).read()] == ["end"]
+    log.write_bytes(b'[]\n"x"\n\xff\xfe\n{"step":1}\n' + b"[" * 100_000 + b'\n{"event":7}\n{"event":"later"}\n\n')
+    assert [event["event"] for event in EventReader(log).read()] == ["later"]
+
+
+def test_events_that_lack_a_field_are_left_out_and_counted(tmp_path):
+    log = tmp_path / "events.jsonl"
+    log.write_text(lines(event("step", step="3"), event("end"), {"event": "start", "step": 0}, event("step", step=4)))
+    reader = EventReader(log)
+    assert [event["event"] for event in reader.read()] == ["end", "step"]
+    assert reader.invalid == 2
 
 
 def test_a_long_log_is_read_in_bites(tmp_path):
     log = tmp_path / "events.jsonl"
-    log.write_text("".join(json.dumps({"event": "step", "step": step}) + "\n" for step in range(1000)))
+    log.write_text(lines(*(event("paused", step=step) for step in range(1000))))
     reader, seen = EventReader(log), []
     while events := reader.read(300):
         assert len(events) < 20
@@ -259,12 +268,12 @@ def test_an_observer_that_raises_is_dropped_and_noted():
         raise ZeroDivisionError("half-baked")
 
     recorder = Recorder(run, [broken, seen.append])
-    recorder.event("step", step=1)
-    recorder.event("step", step=2)
+    recorder.event("paused", step=1)
+    recorder.event("resumed", step=2)
     recorder.close()
     assert [event["step"] for event in seen] == [1, 2]
     events = run.events().read()
-    assert [event["event"] for event in events] == ["step", "warning", "step"]
+    assert [event["event"] for event in events] == ["paused", "warning", "resumed"]
     assert "half-baked" in events[1]["message"]
     assert "ZeroDivisionError" in run.log.read_text()
 

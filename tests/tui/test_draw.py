@@ -348,6 +348,10 @@ async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(
         await at.until(lambda: "no such reading" in screen_text(at.app))
 
 
+def scores(folded):
+    return {"strict": 0.5, "folded": folded}
+
+
 @pytest.mark.parametrize(
     ("drawings", "generated", "takes"), [(0.87, 0.972, True), (0.82, 0.98, False), (0.87, 0.96, False)]
 )
@@ -358,8 +362,8 @@ async def test_an_adaptation_that_helped_reads_from_then_on(model, drawings, gen
     shutil.copytree(model.path / "checkpoints", made.path / "checkpoints")
     (made.path / "status.json").write_text(json.dumps({"state": "finished"}))
     events = EventWriter(made.path / "events.jsonl")
-    events.write("validation", step=0, samples={"folded": 0.826}, held_out={"folded": 0.975})
-    events.write("validation", step=900, samples={"folded": drawings}, held_out={"folded": generated})
+    events.write("validation", step=0, samples=scores(0.826), held_out=scores(0.975))
+    events.write("validation", step=900, samples=scores(drawings), held_out=scores(generated))
     events.close()
     async with open_board((120, 40)) as at:
         await at.ready()
@@ -385,7 +389,7 @@ async def test_an_adaptation_that_ended_while_the_app_was_closed_counts_the_next
     (made.path / "status.json").write_text(json.dumps({"state": "finished"}))
     events = EventWriter(made.path / "events.jsonl")
     for step, folded in ((0, 0.8), (900, 0.9)):
-        events.write("validation", step=step, samples={"folded": folded}, held_out={"folded": 0.97})
+        events.write("validation", step=step, samples=scores(folded), held_out=scores(0.97))
     events.close()
     Settings(model=model.id, adapting=made.id).save()
     async with open_board() as at:

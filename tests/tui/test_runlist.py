@@ -13,7 +13,7 @@ from kanatui.tui.train.settings import SettingsTable
 from tests.helpers.app import make_app, screen_text, shows, until
 from tests.helpers.train_screen import crashed_run, make_run, opened
 
-START = {"event": "start", "step": 0, "device": "cpu, 2 threads", "precision": "float32", "processes": 1}
+START = {"event": "start", "step": 0, "device": "cpu, 2 threads", "precision": "float32", "processes": 1, "weights": 9}
 
 
 def scored(name, folded, **config):

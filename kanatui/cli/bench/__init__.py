@@ -304,5 +304,5 @@ def _print(figures: Sequence[Figure], machine: dict[str, str], command: str) -> 
         )
     out.print(table)
     for name, text in machine.items():
-        out.print(f"{name}: {text}", markup=False, soft_wrap=True)
-    out.print(f"command: {command}", markup=False)
+        out.print(f"{name}: {text}", soft_wrap=True)
+    out.print(f"command: {command}")

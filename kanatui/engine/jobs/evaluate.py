@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kanatui.core.errors import StorageError
 from kanatui.engine.context import Context, Reporter
 from kanatui.engine.wire import Answer
 
@@ -26,6 +27,8 @@ def evaluate(context: Context, arguments: Mapping[str, Any], report: Reporter) -
     made = evaluate(
         arguments["model"], arguments["source"], arguments.get("characters"), arguments.get("limit"), report
     )
+    if made.not_stored:
+        raise StorageError(made.not_stored)
     return Answer({"path": str(made.path)}, {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from kanatui.core.errors import ImageError, SheetError
-from kanatui.core.units import printable
+from kanatui.core.harmless import harmless
 from kanatui.pictures.files import MOST_PIXELS, open_image, picture_bytes
 from kanatui.pictures.sheets.printing import INSTALL
 from kanatui.pictures.sheets.surface import Photo
@@ -27,8 +28,8 @@ def open_photos(file: Path) -> Iterator[tuple[str, Photo]]:
     Raises:
         ImageError: it is missing, damaged, too large, not a picture, or in a format whose decoder is not installed.
     """
-    name = printable(str(file))
-    if file.is_dir():
+    name = harmless(str(file))
+    if os.path.isdir(file):
         raise ImageError(f"{name}: is a directory; name the photos in it")
     head = picture_bytes(file)[:16]
     if head.startswith(b"%PDF"):

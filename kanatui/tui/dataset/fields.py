@@ -13,6 +13,7 @@ from textual.widgets import Select, Static
 from typing_extensions import override
 
 from kanatui.core.errors import UsageError
+from kanatui.core.harmless import harmless
 from kanatui.dataset.recipe import Recipe, recipe_files
 from kanatui.kana.sets import parse_characters
 from kanatui.tui.dataset.draft import Draft
@@ -82,7 +83,7 @@ class RecipePanel(VerticalScroll, can_focus=False):
     def _mark(self) -> str:
         if self._draft.changed:
             return "* changed (s: save as, u: revert)"
-        return self._draft.origin.description or "no changes"
+        return harmless(self._draft.origin.description, 200) or "no changes"
 
     @on(Select.Changed, "#recipe-picker")
     def _pick(self, event: Select.Changed) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from typing_extensions import override
 
+from kanatui.core import paths
 from kanatui.core.errors import KanatuiError, Superseded
 from kanatui.core.units import counted
 from kanatui.evaluation import samples
@@ -177,7 +178,7 @@ class Pages(Vertical):
         question = "Read which picture of handwriting? (a PNG, JPEG … file)"
         path = await self.app.push_screen_wait(Ask(question, self._path, _missing))
         if path:
-            self._path = str(Path(path).expanduser())
+            self._path = str(paths.user_path(path))
             self._read()
 
     def action_direction(self) -> None:
@@ -301,7 +302,7 @@ class Pages(Vertical):
 
 
 def _missing(text: str) -> str:
-    return "" if not text or Path(text).expanduser().is_file() else "there is no such file"
+    return "" if not text or os.path.isfile(paths.user_path(text)) else "there is no such file"
 
 
 def _wrong(text: str) -> str:

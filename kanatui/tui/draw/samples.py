@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 from typing_extensions import override
 
+from kanatui.core import paths
 from kanatui.core.errors import ImageError, KanatuiError, Superseded
 from kanatui.core.units import counted
 from kanatui.evaluation import samples
@@ -220,7 +221,7 @@ class Samples(Horizontal, Filterable):
         """Ask for a destination, then copy all samples there."""
         text = await self.app.push_screen_wait(Ask("Export all samples to a new folder, or to a new .zip file"))
         if text:
-            count = await self._do(lambda: samples.export_to(Path(text).expanduser()))
+            count = await self._do(lambda: samples.export_to(paths.user_path(text)))
             if count is not None:
                 self.app.notify(f"{counted(count, 'sample')} exported to {text}", markup=False)
 
@@ -231,7 +232,7 @@ class Samples(Horizontal, Filterable):
         text = await self.app.push_screen_wait(Ask("Import from a folder of LABEL/*.png or *.jpg, or a .zip of one"))
         if not text:
             return
-        came = await self._do(lambda: samples.import_from(Path(text).expanduser()))
+        came = await self._do(lambda: samples.import_from(paths.user_path(text)))
         if came is not None:
             known = f", {came.known:,} already there" if came.known else ""
             self.app.notify(f"{counted(came.kept, 'sample')} imported{known} ({came.understood})", markup=False)
@@ -252,7 +253,7 @@ class Samples(Horizontal, Filterable):
         )
         path = spec and await self.app.push_screen_wait(Ask("Write the sheet to which PDF file?", "sheet.pdf"))
         if spec and path:
-            made = await self._ask("make_sheet", characters=spec, path=str(Path(path).expanduser()))
+            made = await self._ask("make_sheet", characters=spec, path=str(paths.user_path(path)))
             if made is not None:
                 text = f"{made['boxes']:,} boxes in {path}: print it, write, take a photo, then press h"
                 self.app.notify(text, markup=False)
@@ -264,7 +265,7 @@ class Samples(Horizontal, Filterable):
             self.app.notify(NONE_YET)
             return
         path = await self.app.push_screen_wait(AskPath("Read which photo or scan of a filled sheet?", check=_missing))
-        taken = path and await self._ask("take_in", path=str(Path(path).expanduser()), model=self.model)
+        taken = path and await self._ask("take_in", path=str(paths.user_path(path)), model=self.model)
         if not taken:
             return
         doubts = [doubt for page in taken["pages"] for doubt in page["doubts"]]
@@ -340,7 +341,7 @@ def _look_at(samples: Sequence[Sample]) -> tuple[Pixels, list[str]]:
 
 
 def _missing(text: str) -> str:
-    return "" if Path(text).expanduser().is_file() else "there is no such file"
+    return "" if os.path.isfile(paths.user_path(text)) else "there is no such file"
 
 
 def _wrong(text: str) -> str:

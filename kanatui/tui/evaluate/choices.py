@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -12,6 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Label, Select
 from typing_extensions import override
 
+from kanatui.core import paths
 from kanatui.core.errors import UsageError
 from kanatui.training.event_text import IMAGE_SETS
 from kanatui.tui.evaluate.results import summary
@@ -118,7 +118,7 @@ class Choices(Vertical):
         path = self.query_one("#path", Input).value.strip()
         if not path:
             raise UsageError("enter a folder first: it must hold LABEL/*.png or *.jpg, where LABEL is the character")
-        return {"kind": kind, "path": str(Path(path).expanduser().absolute())}
+        return {"kind": kind, "path": str(paths.user_path(path).absolute())}
 
     def limit(self) -> int | None:
         """Return the maximum number of images, None for the default. Raises UsageError unless it is a number from 1."""

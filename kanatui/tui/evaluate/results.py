@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kanatui.core.units import percent, printable
+from kanatui.core.harmless import harmless
+from kanatui.core.units import percent
 from kanatui.model.metrics import METRICS, PER_CHARACTER
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LoadedEvaluation:
     def origin(self, place: int) -> str:
         """Return where a record's image comes from."""
         image = int(self.predictions.records["image"][place])
-        return printable(self.files[image]) if self.files else f"image {image:,} of {self.evaluation.where}"
+        return harmless(self.files[image]) if self.files else f"image {image:,} of {self.evaluation.where}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +161,5 @@ def headline(loaded: LoadedEvaluation) -> str:
 
 
 def _left_out(evaluation: Evaluation) -> str:
-    from kanatui.evaluation.store import Skipped
 
-    return Skipped(**evaluation.skipped).in_words()
+    return evaluation.skipped.in_words()

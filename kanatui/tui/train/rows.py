@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from kanatui.core.units import counted
 from kanatui.evaluation.store import look_at
 from kanatui.training.columns import APP, Facts, first_line
 from kanatui.training.event_text import ranking_scores
+from kanatui.training.events import parse_event
 from kanatui.training.runs import Run, Status, list_runs
 from kanatui.tui.widgets.filter import searchable
 
@@ -227,11 +227,8 @@ class _Curve:
 
 
 def _folded(line: bytes) -> tuple[int, float] | None:
-    try:
-        event = json.loads(line)
-        return int(event["step"]), float(ranking_scores(event)["folded"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+    event = parse_event(line)
+    return (event["step"], ranking_scores(event)["folded"]) if event and event["event"] == "validation" else None
 
 
 def _changed(path: Path) -> int:

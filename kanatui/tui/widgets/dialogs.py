@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -18,6 +17,7 @@ from textual.suggester import Suggester
 from textual.widgets import Button, Input, Label, Static
 from typing_extensions import override
 
+from kanatui.core import paths
 from kanatui.tui.widgets.keybar import KeyBar
 
 Check = Callable[[str], str]
@@ -150,7 +150,7 @@ class _Paths(Suggester):
 def _completed(value: str) -> str | None:
     place, _, start = value.rpartition("/")
     try:
-        inside = sorted(Path(f"{place}/" if place or value.startswith("/") else ".").expanduser().iterdir())
+        inside = sorted(paths.user_path(f"{place}/" if place or value.startswith("/") else ".").iterdir())
     except (OSError, RuntimeError):
         return None
     hidden = start.startswith(".")
