@@ -12,7 +12,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-import time
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,9 +20,11 @@ from typing import Literal
 from kanatui.core import paths
 from kanatui.core.errors import FontError, ImageMagickError, KanatuiError
 from kanatui.core.machine import apt_command, as_root
+from kanatui.core.units import is_unicode
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import Face, coverage, install_command, load_faces
 from kanatui.kana.alphabet import KANA
+from kanatui.tui.terminal import terminal_width
 
 State = Literal["ok", "warning", "fail"]
 
@@ -38,8 +39,6 @@ LEAST_FREE = 200_000_000
 """Bytes needed for anything at all: the masters of all faces and the checkpoints of one run."""
 AMPLE_FREE = 4_000_000_000
 """Bytes that the article's data set takes at 64 pixels, with room for some runs."""
-REPLY_SECONDS = 1.0
-"""Time limit for a terminal to report its cursor position: several round trips over a slow SSH connection."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,11 +218,10 @@ def check_colours() -> Check:
 
 def check_unicode() -> Check:
     """Check that output is UTF-8 and that the terminal, if there is one, draws あ two columns wide."""
-    encoding = (sys.stdout.encoding or locale.getpreferredencoding(False)).lower().replace("_", "-")
-    if encoding not in ("utf-8", "utf8"):
-        return Check(
-            "unicode", "warning", f"output is encoded as {encoding}; kana cannot be printed", "export LC_ALL=C.UTF-8"
-        )
+    encoding = sys.stdout.encoding or locale.getpreferredencoding(False)
+    if not is_unicode(encoding):
+        detail = f"output is encoded as {encoding.lower()}: what it lacks is replaced, and the app needs UTF-8"
+        return Check("unicode", "warning", detail, "export LC_ALL=C.UTF-8")
     width = terminal_width("あ")
     if width is None:
         return Check("unicode", "ok", "UTF-8 (the width of あ was not checked)")
@@ -236,50 +234,6 @@ def check_unicode() -> Check:
 def columns_of(text: str) -> int:
     """Return the terminal columns that the text takes by Unicode's East Asian Width (UAX #11)."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def terminal_width(text: str) -> int | None:
-    """Return the columns the terminal takes for the text: print it, ask for the cursor (DSR 6), clear the line.
-
-    None if standard input and output are not one terminal in the foreground, or if it does not answer.
-    """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return None
-    try:
-        import termios
-        import tty
-    except ImportError:  # Windows
-        return None
-    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
-    try:
-        # The system would stop a background process for changing the terminal's settings.
-        if os.tcgetpgrp(stdin) != os.getpgrp():
-            return None
-        before = termios.tcgetattr(stdin)
-    except (OSError, termios.error):
-        return None
-    try:
-        tty.setcbreak(stdin, termios.TCSADRAIN)
-        sys.stdout.flush()
-        os.write(stdout, f"\r{text}\x1b[6n".encode())
-        column = _cursor_column(stdin)
-        os.write(stdout, b"\r\x1b[K")
-    finally:
-        # Flushing drops a late reply, which the shell would otherwise take for typing.
-        termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
-    return None if column is None else column - 1
-
-
-def _cursor_column(stdin: int) -> int | None:
-    import select
-
-    reply, until = b"", time.monotonic() + REPLY_SECONDS
-    while (left := until - time.monotonic()) > 0 and select.select([stdin], [], [], left)[0]:
-        reply += os.read(stdin, 64)
-        found = re.search(rb"\x1b\[\d+;(\d+)R", reply)
-        if found:
-            return int(found[1])
-    return None
 
 
 def check_pictures() -> Check:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 
 def duration(seconds: float) -> str:
     """Format seconds in words: 8 s, 1 min 30 s, 2 h 05 min."""
@@ -67,3 +69,8 @@ def named(characters: str, most: int = 20) -> str:
 def printable(text: str) -> str:
     """Return text that any terminal can show, bytes of file names that are not UTF-8 as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_unicode(encoding: str | None) -> bool:
+    """Return whether an encoding, as a stream names it, has every character."""
+    return codecs.lookup(encoding or "ascii").name.startswith("utf")
