@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -65,16 +65,21 @@ def check_imagemagick() -> Check:
 
 
 def check_policy() -> Check:
-    """Check that ImageMagick's policy allows the size and number of pictures that kanatui draws."""
+    """Check that ImageMagick's policy allows what kanatui draws with, and the size and number of its pictures."""
     try:
         magick = imagemagick.find()
         limits = magick.limits()
-        file = magick.policy_file()
+        files = magick.policy_files()
     except ImageMagickError as error:
         return Check("policy", "fail", f"cannot be read: {error}".removesuffix(f": {apt_command(['imagemagick'])}"))
     low = {name: least for name, least in _LEAST_LIMITS.items() if _amount(limits.get(name, "")) < _amount(least)}
+    file = files[0] if files else ""
     where = f" ({file})" if file else ""
     if not low:
+        try:
+            magick.try_drawing()
+        except ImageMagickError as error:
+            return Check("policy", "fail", f"{error}".removesuffix(imagemagick.HINT), _allow(error, files))
         return Check("policy", "ok", f"limits are high enough{where}")
     # Pixels that do not fit into memory go to a file, which is slow; the other limits have no fallback.
     state: State = "warning" if set(low) == {"memory"} else "fail"
@@ -99,14 +104,30 @@ def _raise_limits(low: Mapping[str, str], file: str) -> str:
     return as_root(f"sed -i '{'; '.join(edits)}' {shlex.quote(file)}")
 
 
+def _allow(error: ImageMagickError, files: Sequence[str]) -> str:
+    """Return the command that allows the formats that drawing needs, if one of them was forbidden.
+
+    It makes this the last rule of the last file: what comes last decides.
+    """
+    if not files or not any(f"forbids {coder}," in str(error) for coder in imagemagick.NEEDED_CODERS):
+        return ""
+    rule = f'<policy domain="coder" rights="read | write" pattern="{{{",".join(imagemagick.NEEDED_CODERS)}}}"/>'
+    return as_root(f"sed -i 's#</policymap>#  {rule}\\n&#' {shlex.quote(files[-1])}")
+
+
 def check_fonts() -> Check:
     """Check that faces can draw kana: any at all, those of the article, and some handwriting."""
     try:
-        imagemagick.find()
-        faces = load_faces()
-        broken, usable = try_faces(faces)
+        magick = imagemagick.find()
     except ImageMagickError:
         return Check("fonts", "fail", "cannot be checked without ImageMagick")
+    try:
+        magick.try_drawing()
+    except ImageMagickError as error:  # for the same reason, each face would fail
+        return Check("fonts", "fail", f"cannot be checked: {error}".removesuffix(imagemagick.HINT))
+    try:
+        faces = load_faces()
+        broken, usable = try_faces(faces)
     except KanatuiError as error:
         return Check("fonts", "fail", str(error))
     absent = [id for id in ARTICLE_FACES if id not in {face.id for face in usable}]
@@ -114,7 +135,8 @@ def check_fonts() -> Check:
     detail = f"{len(usable)} of {len(faces)} faces usable, {hands} of them handwriting or brush"
     wanted = [face for face in faces if face.id in absent or face.style in ("handwriting", "brush")]
     if not usable:
-        return Check("fonts", "fail", detail, install_command(wanted))
+        why = f"; {broken[0]}" if broken else ""
+        return Check("fonts", "fail", detail + why, install_command(wanted))
     if broken:
         return Check("fonts", "warning", f"{detail}; {broken[0]}", "kanatui fonts")
     if absent:
