@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,3 +50,8 @@ def as_root(command: str) -> str:
 def apt_command(packages: Sequence[str]) -> str:
     """Return the command that installs Debian packages, as root."""
     return as_root(f"apt-get install -y {' '.join(packages)}")
+
+
+def extra_command(extra: str) -> str:
+    """Return the command that installs an optional part, where kanatui is, whatever pip comes first on the path."""
+    return f"{shlex.quote(sys.executable)} -m pip install 'kanatui[{extra}]'"
