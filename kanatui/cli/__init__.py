@@ -33,6 +33,7 @@ from kanatui.cli import (
 )
 from kanatui.cli.console import err, print_in_any_encoding
 from kanatui.core.errors import KanatuiError
+from kanatui.core.processes import obey_quota
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
@@ -123,6 +124,7 @@ def _report(error: Exception, text: str, status: int, debug: bool) -> int:
 def main() -> None:
     """Run this process's command line and exit with its status."""
     print_in_any_encoding()
+    obey_quota()
     status = run(sys.argv[1:])
     gc.freeze()  # no need to collect at exit: looking for cycles among torch's objects took 0.4 s
     sys.exit(status)

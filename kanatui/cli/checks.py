@@ -19,7 +19,7 @@ from typing import Literal
 
 from kanatui.core import paths
 from kanatui.core.errors import FontError, ImageMagickError, KanatuiError
-from kanatui.core.machine import apt_command, as_root
+from kanatui.core.machine import apt_command, as_root, limit_of_threads
 from kanatui.core.units import is_unicode
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import Face, coverage, install_command, load_faces
@@ -176,7 +176,8 @@ def check_torch() -> Check:
         native = "yes" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     else:
         native = _cpu_bfloat16() if chosen.type == "cpu" else "not known"
-    return Check("torch", "ok", f"{torch.__version__} on {device.describe_device(chosen)}; native bfloat16: {native}")
+    where = device.describe_device(chosen) + (f" ({limit_of_threads()})" if chosen.type == "cpu" else "")
+    return Check("torch", "ok", f"{torch.__version__} on {where}; native bfloat16: {native}")
 
 
 def _cpu_bfloat16() -> str:

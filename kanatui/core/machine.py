@@ -12,24 +12,31 @@ from pathlib import Path
 
 import psutil
 
-from kanatui.core.processes import usable_cores
+from kanatui.core.processes import allowed_cores, cpu_quota, usable_cores
 
 _PACKAGES = ("torch", "numpy", "pillow", "textual")
 
 
 def describe_machine() -> dict[str, str]:
     """Return processor, cores, memory, system, threads, versions and load as text."""
-    cores = usable_cores()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return {
         "processor": _processor(),
-        "cores": f"{cores} usable of {os.cpu_count() or 1}",
+        "cores": f"{allowed_cores()} usable of {os.cpu_count() or 1}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "threads": os.environ.get("OMP_NUM_THREADS") or f"{cores}, one per core",
+        "threads": f"{usable_cores()}, {limit_of_threads()}",
         "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
         "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
     }
+
+
+def limit_of_threads() -> str:
+    """Return in a few words what limits :func:`.usable_cores`."""
+    if usable_cores() < allowed_cores():
+        return "as OMP_NUM_THREADS says"
+    quota = cpu_quota()
+    return "one per core" if quota is None else f"by the container's quota of {quota:.3g} cores"
 
 
 def _processor() -> str:
