@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import subprocess
@@ -95,6 +96,23 @@ def _quota_of(group: Path) -> float | None:
     return None
 
 
+def python(*arguments: str) -> list[str]:
+    """Return a command that runs Python as this process does, without the current folder on the import path.
+
+    A file there with a module's name must not be run instead of that module.
+    """
+    return [sys.executable, "-P", *arguments]
+
+
+def spawning() -> multiprocessing.context.SpawnContext:
+    """Return the context in which workers are started: from scratch, as a fork would inherit torch's threads and locks.
+
+    They take over this process's import path, and like :func:`python` do not add the current folder.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"  # multiprocessing passes -P on, but this process may have been started without
+    return multiprocessing.get_context("spawn")
+
+
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """Run ``kanatui ARGUMENTS…`` in a new session, with empty standard input and output appended to ``log``.
 
@@ -110,7 +128,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     nice = niceness()  # checked before anything is written
     with storage.storing(log), open(log, "ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "kanatui", *arguments],
+            python("-m", "kanatui", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
