@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import sys
 import traceback
@@ -32,9 +31,10 @@ from kanatui.cli import (
     sheet,
     train,
 )
-from kanatui.cli.console import complain, err, lines_of
+from kanatui.cli.console import complain, err, lines_of, print_in_any_encoding
 from kanatui.core.errors import KanatuiError
 from kanatui.core.harmless import harmless
+from kanatui.core.processes import obey_quota
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
@@ -106,6 +106,10 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except KanatuiError as error:
         return _report(error, str(error), error.exit_status, debug)
+    except UnicodeEncodeError as error:  # a file's name, in a locale other than UTF-8
+        lacking = ascii(error.object[error.start : error.end])
+        text = f"{lacking} cannot be written in {error.encoding}, the encoding of this locale: export LC_ALL=C.UTF-8"
+        return _report(error, text, 1, debug)
     except Exception as error:  # noqa: BLE001  # last resort: a bug in kanatui also ends in one line
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1, debug)
@@ -130,9 +134,8 @@ def _report(error: Exception, text: str, status: int, debug: bool) -> int:
 
 def main() -> None:
     """Run this process's command line and exit with its status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
+    print_in_any_encoding()
+    obey_quota()
     status = run(sys.argv[1:])
     gc.freeze()  # no need to collect at exit: looking for cycles among torch's objects took 0.4 s
     sys.exit(status)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import err, out, print_json
+from kanatui.cli.console import out, print_json, status
 from kanatui.cli.options import build_recipe, recipe_options
 from kanatui.cli.train import recipe_keys, settle, training_options
 from kanatui.cli.watch import display
@@ -137,12 +137,12 @@ def _trial(variant: Variant, seed: int, pictures: Path | None, title: str) -> Tr
 
     with display(title) as shown:
         run = ablation.train(variant, seed, [shown.show])
-    with err.status(f"{title}: evaluating") as status:
-        return ablation.judge(run, seed, pictures, functools.partial(_tell, status, title))
+    with status(f"{title}: evaluating") as shown:
+        return ablation.judge(run, seed, pictures, functools.partial(_tell, shown, title))
 
 
-def _tell(status: Any, title: str, done: int, total: int, what: str) -> None:
-    status.update(f"{title}: {what}" + (f" {done:,}/{total:,}" if total else ""))
+def _tell(shown: Any, title: str, done: int, total: int, what: str) -> None:
+    shown.update(f"{title}: {what}" + (f" {done:,}/{total:,}" if total else ""))
 
 
 def _table(trials: dict[str, list[Trial]], columns: Sequence[str]) -> Table:

@@ -12,18 +12,19 @@ import shlex
 import shutil
 import sys
 import tempfile
-import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from kanatui.core import paths
 from kanatui.core.errors import FontError, ImageMagickError, KanatuiError
-from kanatui.core.machine import apt_command, as_root
+from kanatui.core.machine import apt_command, as_root, limit_of_threads
+from kanatui.core.units import is_unicode
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import Face, coverage, install_command, load_faces
 from kanatui.kana.alphabet import KANA
+from kanatui.tui.terminal import terminal_width
 
 State = Literal["ok", "warning", "fail"]
 
@@ -38,8 +39,6 @@ LEAST_FREE = 200_000_000
 """Bytes needed for anything at all: the masters of all faces and the checkpoints of one run."""
 AMPLE_FREE = 4_000_000_000
 """Bytes that the article's data set takes at 64 pixels, with room for some runs."""
-REPLY_SECONDS = 1.0
-"""Time limit for a terminal to report its cursor position: several round trips over a slow SSH connection."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,16 +65,21 @@ def check_imagemagick() -> Check:
 
 
 def check_policy() -> Check:
-    """Check that ImageMagick's policy allows the size and number of pictures that kanatui draws."""
+    """Check that ImageMagick's policy allows what kanatui draws with, and the size and number of its pictures."""
     try:
         magick = imagemagick.find()
         limits = magick.limits()
-        file = magick.policy_file()
+        files = magick.policy_files()
     except ImageMagickError as error:
         return Check("policy", "fail", f"cannot be read: {error}".removesuffix(f": {apt_command(['imagemagick'])}"))
     low = {name: least for name, least in _LEAST_LIMITS.items() if _amount(limits.get(name, "")) < _amount(least)}
+    file = files[0] if files else ""
     where = f" ({file})" if file else ""
     if not low:
+        try:
+            magick.try_drawing()
+        except ImageMagickError as error:
+            return Check("policy", "fail", f"{error}".removesuffix(imagemagick.HINT), _allow(error, files))
         return Check("policy", "ok", f"limits are high enough{where}")
     # Pixels that do not fit into memory go to a file, which is slow; the other limits have no fallback.
     state: State = "warning" if set(low) == {"memory"} else "fail"
@@ -100,14 +104,30 @@ def _raise_limits(low: Mapping[str, str], file: str) -> str:
     return as_root(f"sed -i '{'; '.join(edits)}' {shlex.quote(file)}")
 
 
+def _allow(error: ImageMagickError, files: Sequence[str]) -> str:
+    """Return the command that allows the formats that drawing needs, if one of them was forbidden.
+
+    It makes this the last rule of the last file: what comes last decides.
+    """
+    if not files or not any(f"forbids {coder}," in str(error) for coder in imagemagick.NEEDED_CODERS):
+        return ""
+    rule = f'<policy domain="coder" rights="read | write" pattern="{{{",".join(imagemagick.NEEDED_CODERS)}}}"/>'
+    return as_root(f"sed -i 's#</policymap>#  {rule}\\n&#' {shlex.quote(files[-1])}")
+
+
 def check_fonts() -> Check:
     """Check that faces can draw kana: any at all, those of the article, and some handwriting."""
     try:
-        imagemagick.find()
-        faces = load_faces()
-        broken, usable = try_faces(faces)
+        magick = imagemagick.find()
     except ImageMagickError:
         return Check("fonts", "fail", "cannot be checked without ImageMagick")
+    try:
+        magick.try_drawing()
+    except ImageMagickError as error:  # for the same reason, each face would fail
+        return Check("fonts", "fail", f"cannot be checked: {error}".removesuffix(imagemagick.HINT))
+    try:
+        faces = load_faces()
+        broken, usable = try_faces(faces)
     except KanatuiError as error:
         return Check("fonts", "fail", str(error))
     absent = [id for id in ARTICLE_FACES if id not in {face.id for face in usable}]
@@ -115,7 +135,8 @@ def check_fonts() -> Check:
     detail = f"{len(usable)} of {len(faces)} faces usable, {hands} of them handwriting or brush"
     wanted = [face for face in faces if face.id in absent or face.style in ("handwriting", "brush")]
     if not usable:
-        return Check("fonts", "fail", detail, install_command(wanted))
+        why = f"; {broken[0]}" if broken else ""
+        return Check("fonts", "fail", detail + why, install_command(wanted))
     if broken:
         return Check("fonts", "warning", f"{detail}; {broken[0]}", "kanatui fonts")
     if absent:
@@ -155,7 +176,8 @@ def check_torch() -> Check:
         native = "yes" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     else:
         native = _cpu_bfloat16() if chosen.type == "cpu" else "not known"
-    return Check("torch", "ok", f"{torch.__version__} on {device.describe_device(chosen)}; native bfloat16: {native}")
+    where = device.describe_device(chosen) + (f" ({limit_of_threads()})" if chosen.type == "cpu" else "")
+    return Check("torch", "ok", f"{torch.__version__} on {where}; native bfloat16: {native}")
 
 
 def _cpu_bfloat16() -> str:
@@ -219,11 +241,10 @@ def check_colours() -> Check:
 
 def check_unicode() -> Check:
     """Check that output is UTF-8 and that the terminal, if there is one, draws あ two columns wide."""
-    encoding = (sys.stdout.encoding or locale.getpreferredencoding(False)).lower().replace("_", "-")
-    if encoding not in ("utf-8", "utf8"):
-        return Check(
-            "unicode", "warning", f"output is encoded as {encoding}; kana cannot be printed", "export LC_ALL=C.UTF-8"
-        )
+    encoding = sys.stdout.encoding or locale.getpreferredencoding(False)
+    if not is_unicode(encoding):
+        detail = f"output is encoded as {encoding.lower()}: what it lacks is replaced, and the app needs UTF-8"
+        return Check("unicode", "warning", detail, "export LC_ALL=C.UTF-8")
     width = terminal_width("あ")
     if width is None:
         return Check("unicode", "ok", "UTF-8 (the width of あ was not checked)")
@@ -236,50 +257,6 @@ def check_unicode() -> Check:
 def columns_of(text: str) -> int:
     """Return the terminal columns that the text takes by Unicode's East Asian Width (UAX #11)."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def terminal_width(text: str) -> int | None:
-    """Return the columns the terminal takes for the text: print it, ask for the cursor (DSR 6), clear the line.
-
-    None if standard input and output are not one terminal in the foreground, or if it does not answer.
-    """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return None
-    try:
-        import termios
-        import tty
-    except ImportError:  # Windows
-        return None
-    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
-    try:
-        # The system would stop a background process for changing the terminal's settings.
-        if os.tcgetpgrp(stdin) != os.getpgrp():
-            return None
-        before = termios.tcgetattr(stdin)
-    except (OSError, termios.error):
-        return None
-    try:
-        tty.setcbreak(stdin, termios.TCSADRAIN)
-        sys.stdout.flush()
-        os.write(stdout, f"\r{text}\x1b[6n".encode())
-        column = _cursor_column(stdin)
-        os.write(stdout, b"\r\x1b[K")
-    finally:
-        # Flushing drops a late reply, which the shell would otherwise take for typing.
-        termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
-    return None if column is None else column - 1
-
-
-def _cursor_column(stdin: int) -> int | None:
-    import select
-
-    reply, until = b"", time.monotonic() + REPLY_SECONDS
-    while (left := until - time.monotonic()) > 0 and select.select([stdin], [], [], left)[0]:
-        reply += os.read(stdin, 64)
-        found = re.search(rb"\x1b\[\d+;(\d+)R", reply)
-        if found:
-            return int(found[1])
-    return None
 
 
 def check_pictures() -> Check:

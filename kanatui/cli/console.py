@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -24,9 +27,11 @@ from typing_extensions import override
 
 from kanatui.core.harmless import harmless, json_escaped
 from kanatui.core.storage import json_text
-from kanatui.core.units import duration
+from kanatui.core.units import duration, is_unicode
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from kanatui.core.blocks import Pixels
 
 
@@ -61,6 +66,48 @@ err = HarmlessConsole(stderr=True)
 _PLAIN_EVERY = 5.0  # seconds between lines without a terminal, to keep logs readable
 
 
+_STAND_INS = {
+    "→": "->",
+    "…": "...",
+    "×": "x",
+    "–": "-",
+    "·": "-",
+    "≥": ">=",
+    "°": " deg",
+    "±": "+-",
+    "µ": "u",
+    "⋯": "...",
+}
+"""What is printed for a mark that the output's encoding lacks."""
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    """Replace a character that the encoding lacks: by an ASCII mark, else by the escape that JSON and TOML read."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(
+        _STAND_INS.get(c) or (f"\\u{ord(c):04x}" if c <= "\uffff" else f"\\U{ord(c):08x}") for c in lacking
+    ), error.end
+
+
+codecs.register_error("kanatui-output", _stand_in)
+
+
+def print_in_any_encoding() -> None:
+    """Let standard output and error take every text: what their encoding lacks is replaced.
+
+    Encodings other than UTF-8 come from a locale or ``PYTHONIOENCODING``; and a file's name need not be UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="kanatui-output")
+
+
+def prints_unicode(stream: TextIO | None = None) -> bool:
+    """Return whether a stream, by default standard output, can take every character."""
+    return is_unicode(getattr(stream or sys.stdout, "encoding", None))
+
+
 class Advance(Protocol):
     """Reports that work was done: ``advance(3, note="412 images/s")``."""
 
@@ -69,8 +116,8 @@ class Advance(Protocol):
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output."""
-    print(json_escaped(json_text(value)))
+    """Print a value as JSON on standard output, in ASCII alone unless that is UTF-8."""
+    print(json_escaped(json_text(value)) if prints_unicode() else json.dumps(value, indent=2))
 
 
 def print_text(text: str) -> None:
@@ -91,7 +138,9 @@ def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str)
     from kanatui.tui.pictures import Pictures
     from kanatui.tui.terminal import Choice, chosen_here
 
-    if wanted or (out.is_terminal and not out.no_color):
+    if not prints_unicode():
+        choice = Choice("ascii", "output is not UTF-8")
+    elif wanted or (out.is_terminal and not out.no_color):
         choice = chosen_here(wanted)
     else:
         choice = Choice("ascii", "no terminal, or no colour")
@@ -112,6 +161,11 @@ def complain(message: str) -> None:
 def warn(message: str) -> None:
     """Print a remark on standard error: something worth knowing, but no error."""
     err.print(f"kanatui: {message}", style="yellow", soft_wrap=True)
+
+
+def status(text: str) -> Status:
+    """Return a context that shows on a terminal's standard error what is being done, with a spinner."""
+    return err.status(text, spinner="dots" if prints_unicode(sys.stderr) else "line")
 
 
 @contextlib.contextmanager

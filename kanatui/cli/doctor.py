@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kanatui.cli.console import err, out, print_json
+from kanatui.cli.console import out, print_json, status
 
 if TYPE_CHECKING:
     from kanatui.cli.checks import Check
@@ -30,7 +30,7 @@ def doctor_command(context: click.Context, as_json: bool) -> None:
     checks = []
     for name, check in CHECKS.items():
         # No spinner while the terminal is asked for its cursor position: a spinner moves the cursor.
-        with err.status(f"checking {name}") if name in _SLOW else contextlib.nullcontext():
+        with status(f"checking {name}") if name in _SLOW else contextlib.nullcontext():
             checks.append(check())
         if not as_json:
             _print_check(checks[-1])

@@ -25,7 +25,7 @@ _LEFT_OUT_SHOWN = 6
 @click.argument("name", required=False, metavar="[RECIPE]")
 @recipe_options
 @click.option("--name", "dataset", metavar="NAME", help="Name of the data set (default: the recipe's).")
-@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Processes (default: one per core).")
+@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Processes (one per core, or OMP_NUM_THREADS).")
 @click.option("--dry-run", is_flag=True, help="Print the plan only.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted generation.")
 @click.option("--detach", is_flag=True, help="Generate in the background; `kanatui datasets` shows the progress.")

@@ -5,29 +5,38 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from kanatui.core.processes import usable_cores
+from kanatui.core.processes import allowed_cores, cpu_quota, usable_cores
 
 _PACKAGES = ("torch", "numpy", "pillow", "textual")
 
 
 def describe_machine() -> dict[str, str]:
     """Return processor, cores, memory, system, threads, versions and load as text."""
-    cores = usable_cores()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return {
         "processor": _processor(),
-        "cores": f"{cores} usable of {os.cpu_count() or 1}",
+        "cores": f"{allowed_cores()} usable of {os.cpu_count() or 1}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "threads": os.environ.get("OMP_NUM_THREADS") or f"{cores}, one per core",
+        "threads": f"{usable_cores()}, {limit_of_threads()}",
         "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
         "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
     }
+
+
+def limit_of_threads() -> str:
+    """Return in a few words what limits :func:`.usable_cores`."""
+    if usable_cores() < allowed_cores():
+        return "as OMP_NUM_THREADS says"
+    quota = cpu_quota()
+    return "one per core" if quota is None else f"by the container's quota of {quota:.3g} cores"
 
 
 def _processor() -> str:
@@ -48,3 +57,8 @@ def as_root(command: str) -> str:
 def apt_command(packages: Sequence[str]) -> str:
     """Return the command that installs Debian packages, as root."""
     return as_root(f"apt-get install -y {' '.join(packages)}")
+
+
+def extra_command(extra: str) -> str:
+    """Return the command that installs an optional part, where kanatui is, whatever pip comes first on the path."""
+    return f"{shlex.quote(sys.executable)} -m pip install 'kanatui[{extra}]'"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import subprocess
@@ -21,10 +23,94 @@ with all cores busy, the app, the shell and the connection to them are served fi
 
 _HIGHEST_NICENESS = 19
 
+_kept_threads: int | None = None
+
+
+def allowed_cores() -> int:
+    """Return the number of processor cores that the system lets this process use.
+
+    That is those of its affinity, or as many as its container's quota of processor time is worth, rounded up: with
+    more threads than that, all of them are stopped whenever the quota is used up.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return count if quota is None else max(1, min(count, math.ceil(quota)))
+
 
 def usable_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many threads or processes to use by default: all allowed cores, ``$OMP_NUM_THREADS`` if fewer."""
+    return min(_kept_threads or openmp_threads() or allowed_cores(), allowed_cores())
+
+
+def openmp_threads() -> int | None:
+    """Return the number of threads that ``$OMP_NUM_THREADS`` names, of a list the first; None if it names none."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def obey_quota() -> None:
+    """Let torch, NumPy and all children use no more threads than this process's quota is worth: they count cores."""
+    if cpu_quota() is not None and openmp_threads() is None:
+        os.environ["OMP_NUM_THREADS"] = str(allowed_cores())
+
+
+def keep_threads() -> None:
+    """Let :func:`usable_cores` stay as it is when this process sets ``$OMP_NUM_THREADS`` for torch alone."""
+    global _kept_threads
+    _kept_threads = usable_cores()
+
+
+def cpu_quota(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Return the processor time that this process's control groups get, in cores; None if it is not limited.
+
+    Args:
+        groups: lists the groups of this process (cgroups(7)).
+        mounted: where the file systems of control groups, version 2, 1 or both, are mounted.
+    """
+    try:
+        lines = groups.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    found = []
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        if not controllers:
+            roots = [mounted, mounted / "unified"]
+        elif "cpu" in controllers.split(","):
+            roots = [mounted / controllers, mounted / "cpu"]
+        else:
+            continue
+        inner = Path(path.lstrip("/"))
+        # Each group is also held to what those above it get. In a container, the path may be that outside of it.
+        found += [_quota_of(root / part) for root in roots for part in (inner, *inner.parents)]
+    return min((quota for quota in found if quota), default=None)
+
+
+def _quota_of(group: Path) -> float | None:
+    """Return a control group's own quota in cores, None if it has none."""
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text("ascii").split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text("ascii").strip() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else None  # "max" and -1 are no limit
+    return None
+
+
+def python(*arguments: str) -> list[str]:
+    """Return a command that runs Python as this process does, without the current folder on the import path.
+
+    A file there with a module's name must not be run instead of that module.
+    """
+    return [sys.executable, "-P", *arguments]
+
+
+def spawning() -> multiprocessing.context.SpawnContext:
+    """Return the context in which workers are started: from scratch, as a fork would inherit torch's threads and locks.
+
+    They take over this process's import path, and like :func:`python` do not add the current folder.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"  # multiprocessing passes -P on, but this process may have been started without
+    return multiprocessing.get_context("spawn")
 
 
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -42,7 +128,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     nice = niceness()  # checked before anything is written
     with storage.storing(log), open(storage.open_to_write(log, os.O_WRONLY | os.O_APPEND), "ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "kanatui", *arguments],
+            python("-m", "kanatui", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 
 def duration(seconds: float) -> str:
     """Format seconds in words: 8 s, 1 min 30 s, 2 h 05 min."""
@@ -62,3 +64,8 @@ def percent(share: float) -> str:
 def named(characters: str, most: int = 20) -> str:
     """List characters, the first few of many with their number: ーヷヸ, 一丁丂… (2,136)."""
     return characters if len(characters) <= most else f"{characters[:most]}… ({len(characters):,})"
+
+
+def is_unicode(encoding: str | None) -> bool:
+    """Return whether an encoding, as a stream names it, has every character."""
+    return codecs.lookup(encoding or "ascii").name.startswith("utf")

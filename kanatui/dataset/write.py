@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanatui.core import storage
+from kanatui.core import processes, storage
 from kanatui.core.errors import DatasetError
 from kanatui.core.processes import begin_worker
 from kanatui.dataset.generation import LOG
@@ -164,7 +164,7 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
     if workers <= 1 or remaining < POOL_WORTH or len(job.todo) < 2:
         yield ((shard, make_shard(job.stream, job.folder, job.manifest, shard)) for shard in job.todo)
         return
-    context = multiprocessing.get_context("spawn")  # a forked torch can hang in its thread pool
+    context = processes.spawning()
     ending = context.Event()
     pool = concurrent.futures.ProcessPoolExecutor(
         min(workers, len(job.todo)) - 1,

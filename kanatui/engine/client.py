@@ -11,12 +11,11 @@ import dataclasses
 import itertools
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from kanatui.core import paths, storage
+from kanatui.core import paths, processes, storage
 from kanatui.core.errors import EngineError, StorageError, Superseded
 from kanatui.engine import wire
 from kanatui.engine.wire import Answer
@@ -122,8 +121,7 @@ class Engine:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         # Not with asyncio, which hangs forever if the task is cancelled at this moment (Python 3.11).
-        # -P: a file in the current folder with a module's name must not replace that module.
-        command = [sys.executable, "-P", "-m", "kanatui.engine", self.name, str(self._threads)]
+        command = processes.python("-m", "kanatui.engine", self.name, str(self._threads))
         with _opened(self.log) as log:
             try:
                 return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from kanatui.core import processes
 from kanatui.core.errors import KanatuiError
 from kanatui.engine import jobs, wire
 from kanatui.engine.context import Context
@@ -138,6 +139,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
+    processes.keep_threads()
     threads = sys.argv[2] if len(sys.argv) > 2 else "1"
     os.environ["OMP_NUM_THREADS"] = (
         threads  # read when torch is loaded; more threads would spin on cores that a training needs

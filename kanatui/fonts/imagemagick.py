@@ -26,6 +26,12 @@ from kanatui.core.processes import usable_cores
 Images = npt.NDArray[np.uint8]
 
 _VERSION = re.compile(r"^Version: ImageMagick (\d+)\.(\S+)", re.MULTILINE)
+_FORBIDDEN = re.compile(r"security policy [`'\"](.+?)['\"]")
+HINT = ": kanatui doctor shows how to allow it"
+"""The end of the message about what a policy forbids."""
+NEEDED_CODERS = ("XC", "R", "NULL")
+"""ImageMagick's formats with which pictures are made here: a canvas, samples of one channel, and no output."""
+
 _PIXELS_AT_ONCE = 16 * 2**20
 """Pixels drawn by one process: 256 pictures of 256 pixels, so that its start is under a hundredth of its time."""
 
@@ -134,10 +140,13 @@ class ImageMagick:
             name.lower(): value for name, value in re.findall(r"^\s*(\w+): (\S+)", self._ask("-list", "resource"), re.M)
         }
 
-    def policy_file(self) -> str:
-        """Return the path of the first policy file in force, or "" if only the built-in one is."""
-        found = re.findall(r"^Path: (/\S+)", self._ask("-list", "policy"), re.MULTILINE)
-        return found[0] if found else ""
+    def policy_files(self) -> list[str]:
+        """Return the paths of the policy files in force, each once; [] if only the built-in policy is."""
+        return list(dict.fromkeys(re.findall(r"^Path: (/.+)", self._ask("-list", "policy"), re.MULTILINE)))
+
+    def try_drawing(self) -> None:
+        """Draw a little. ImageMagickError if that fails; its message names what a policy forbids."""
+        self.strokes([([np.array([[1.0, 1.0], [6.0, 6.0]])], 2.0)], 8)
 
     def _ask(self, *arguments: str) -> str:
         return _run(self.command, arguments, START_SECONDS).decode(errors="replace")
@@ -281,6 +290,9 @@ def _run(command: str, arguments: Iterable[str | bytes], seconds: float) -> byte
             raise ImageMagickError(f"{command}: no answer within {seconds:.0f} s; killed") from None
         raise
     said = " ".join(errors.decode(errors="replace").split())[:300]
+    forbidden = _FORBIDDEN.search(said)
+    if forbidden:
+        raise ImageMagickError(f"{command}: its security policy forbids {forbidden[1]}, which is needed{HINT}")
     if child.returncode:
         raise ImageMagickError(f"{command}: failed with exit status {child.returncode}: {said or 'no output'}")
     # It replaces or leaves out an unreadable font with exit status 0; fontconfig's warnings are not failures.

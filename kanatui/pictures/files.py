@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from kanatui.core.errors import ImageError
 from kanatui.core.harmless import harmless
+from kanatui.core.machine import extra_command
 from kanatui.pictures.arrays import open_member
 from kanatui.pictures.prepare import Hypotheses, hypotheses
 
@@ -21,16 +22,26 @@ MOST_PIXELS = 64_000_000
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm",
+    ".heic", ".heif",
 )  # fmt: skip
 """What counts as a picture in a labelled folder, in either case."""
 
 # Not all formats that Pillow knows: it would start Ghostscript for EPS.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_OTHERS = {
+    b"ftypavif": "AVIF",
+    b"ftypavis": "AVIF",
+    b"%PDF": "PDF",
+    b"JXL ": "JPEG XL",
+    b"<svg": "SVG",
+}
+"""Formats that are not read, by what their files begin with."""
 # Pillow calls a PNG damaged if its metadata are larger than this when unpacked; editors write more than its own 1 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 64 << 20
 
-# What Pillow's decoders raise for damaged files, besides OSError.
-_DAMAGED = (SyntaxError, ValueError, EOFError, OverflowError, MemoryError, LookupError, struct.error)
+# What Pillow's decoders and libheif raise for damaged files, besides OSError.
+_DAMAGED = (SyntaxError, ValueError, EOFError, OverflowError, MemoryError, LookupError, RuntimeError, struct.error)
 
 
 def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
@@ -67,11 +78,31 @@ def _read(file: IO[bytes], name: str) -> Image.Image:
     with warnings.catch_warnings():
         # Of sizes, which are checked with a limit of our own, and of damaged metadata, which nothing here needs.
         warnings.simplefilter("ignore")
-        image = Image.open(file, formats=_FORMATS)
+        image = Image.open(file, formats=_formats(file, name))
         if image.width * image.height > MOST_PIXELS:
             raise ImageError(_too_large(name, f"{image.width:,} × {image.height:,} pixels"))
         image.load()
         return _upright(image)
+
+
+def _formats(file: IO[bytes], name: str) -> tuple[str, ...]:
+    """Return the formats that a file can have; of photos as phones write them, that of the decoder that reads them."""
+    head = file.read(12)
+    file.seek(0)
+    if not _is_heif(head):
+        return _FORMATS
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError(
+            f"{name}: HEIC needs more packages ({extra_command('sheets')}), or export it as JPEG"
+        ) from None
+    pillow_heif.register_heif_opener()
+    return ("HEIF",)
+
+
+def _is_heif(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -83,11 +114,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def size_of(file: Path | IO[bytes]) -> tuple[int, int]:
     """Return a picture's width and height in pixels without reading it. ImageError if it is none."""
+    name = harmless(str(file))
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            return image.size
+        with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+            return Image.open(opened, formats=_formats(opened, name)).size
     except (OSError, Image.DecompressionBombError, *_DAMAGED) as error:
-        raise ImageError(f"{file}: not a picture that can be read ({_one_line(error)})") from None
+        raise ImageError(f"{name}: not a picture that can be read ({_one_line(error)})") from None
     finally:
         if not isinstance(file, Path):
             file.seek(0)
@@ -125,6 +157,14 @@ def _too_large(name: str, what: str) -> str:
 def _what_it_is(file: Path | IO[bytes]) -> str:
     if isinstance(file, Path) and file.stat().st_size == 0:
         return "the file is empty"
+    with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        opened.seek(0)
+        head = opened.read(12)
+    if _is_heif(head):
+        return "damaged"
+    other = next((kind for mark, kind in _OTHERS.items() if mark in head), "")
+    if other:
+        return f"{other} is not read; save it as PNG or JPEG"
     return f"not a picture that can be read ({', '.join(_FORMATS)})"
 
 

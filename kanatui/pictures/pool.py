@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from kanatui.core.errors import ImageError
-from kanatui.core.processes import begin_worker, usable_cores
+from kanatui.core.processes import begin_worker, spawning, usable_cores
 from kanatui.pictures.files import read_image
 from kanatui.pictures.prepare import Hypotheses
 
@@ -46,9 +45,7 @@ class Preparation:
         self._coming: deque[Future[list[Prepared]]] = deque()
         self._pool: ProcessPoolExecutor | None = None
         if self.processes:
-            # Spawned, because a fork would inherit torch's threads and locks.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.processes, mp_context=context, initializer=begin_worker)
+            self._pool = ProcessPoolExecutor(self.processes, mp_context=spawning(), initializer=begin_worker)
             self._fill()
 
     def __enter__(self) -> Self:

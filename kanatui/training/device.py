@@ -7,7 +7,7 @@ import os
 import torch
 
 from kanatui.core.errors import UsageError
-from kanatui.core.processes import usable_cores
+from kanatui.core.processes import allowed_cores, usable_cores
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -46,9 +46,8 @@ def describe_device(device: torch.device) -> str:
 
 
 def prepare_device(device: torch.device, threads: int = 0) -> None:
-    """Set up this process for training: number of CPU threads (0: one per core), fast modes of the GPU."""
-    cores = usable_cores()
-    torch.set_num_threads(threads or cores)
+    """Set up this process for training: number of CPU threads (0: :func:`.usable_cores`), fast modes of the GPU."""
+    torch.set_num_threads(threads or usable_cores())
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True
@@ -63,4 +62,7 @@ def auto_workers(device: torch.device) -> int:
     """
     if device.type == "cpu":
         return 0
-    return max(1, min(8, (os.cpu_count() or 1) - 1))
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    # torchrun sets OMP_NUM_THREADS to 1 for its processes, which is not the user's word on the number of workers.
+    cores = allowed_cores() // together if together > 1 else usable_cores()
+    return max(1, min(8, cores - 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from kanatui.core.errors import RunError
-from kanatui.core.processes import begin_worker
+from kanatui.core.processes import begin_worker, spawning
 from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices
@@ -146,7 +145,7 @@ class _Ahead:
         self._augments: Augments | None = None
         self._pool = ProcessPoolExecutor(
             workers,
-            mp_context=multiprocessing.get_context("spawn"),  # a fork would inherit the trainer's threads and locks
+            mp_context=spawning(),
             initializer=_start_worker,
             initargs=(opener, source.spec(), order),
         )

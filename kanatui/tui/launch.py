@@ -17,8 +17,9 @@ from typing_extensions import override
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, UsageError
+from kanatui.core.units import is_unicode
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import Terminal, asking, choose, is_decided, understood
+from kanatui.tui.terminal import Terminal, asking, choose, is_decided, terminal_width, understood
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""
@@ -36,12 +37,13 @@ def run_app(pictures: str = "", mode: str = "") -> None:
         mode: the screen to start with.
 
     Raises:
-        UsageError: standard input or output is not a terminal.
+        UsageError: standard input or output is not a terminal, or not one of UTF-8.
         KanatuiError: the app crashed.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the app needs a terminal; for scripts there are commands: kanatui --help")
     choose(None, os.environ, pictures)  # a wrong name is told of before anything is written to the terminal
+    _require_utf8()
     terminal = _asked(pictures)
     from kanatui.tui.app import KanatuiApp
 
@@ -53,6 +55,15 @@ def run_app(pictures: str = "", mode: str = "") -> None:
     if app.return_code or not app.asked_to_leave:
         why = f" ({app.error})" if app.error else ""
         raise KanatuiError(f"the app crashed{why}; please report it with {log}. Trainings go on: start the app again")
+
+
+def _require_utf8() -> None:
+    """Raise UsageError if the terminal may not take UTF-8, in which Textual writes whatever the locale says."""
+    encoding = sys.stdout.encoding
+    if not is_unicode(encoding) and terminal_width("あ") != 2:  # a terminal of UTF-8 with a wrong locale is as good
+        raise UsageError(
+            f"the app needs a UTF-8 terminal, and the locale's encoding is {encoding.lower()}: export LC_ALL=C.UTF-8"
+        )
 
 
 def _asked(pictures: str) -> Terminal:

@@ -12,6 +12,7 @@ import os
 import re
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 
@@ -147,6 +148,50 @@ def asking(environment: Mapping[str, str], limit: float = LIMIT) -> Iterator[Que
         with contextlib.suppress(OSError, termios.error):
             # Flushing drops a late answer, which would otherwise count as typed.
             termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
+
+
+def terminal_width(text: str) -> int | None:
+    """Return the columns the terminal takes for the text: print it, ask for the cursor (DSR 6), clear the line.
+
+    None if standard input and output are not one terminal in the foreground, or if it does not answer.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        return None
+    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
+    try:
+        # The system would stop a background process for changing the terminal's settings.
+        if os.tcgetpgrp(stdin) != os.getpgrp():
+            return None
+        before = termios.tcgetattr(stdin)
+    except (OSError, termios.error):
+        return None
+    try:
+        tty.setcbreak(stdin, termios.TCSADRAIN)
+        sys.stdout.flush()
+        os.write(stdout, f"\r{text}\x1b[6n".encode())
+        column = _cursor_column(stdin)
+        os.write(stdout, b"\r\x1b[K")
+    finally:
+        # Flushing drops a late reply, which the shell would otherwise take for typing.
+        termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
+    return None if column is None else column - 1
+
+
+def _cursor_column(stdin: int) -> int | None:
+    import select
+
+    reply, until = b"", time.monotonic() + LIMIT
+    while (left := until - time.monotonic()) > 0 and select.select([stdin], [], [], left)[0]:
+        reply += os.read(stdin, 64)
+        found = re.search(rb"\x1b\[\d+;(\d+)R", reply)
+        if found:
+            return int(found[1])
+    return None
 
 
 def understood(environment: Mapping[str, str], reply: bytes = b"") -> Terminal:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from kanatui.cli import checks
 from kanatui.cli.checks import Check
 from kanatui.cli.doctor import doctor_command
+from kanatui.core.errors import ImageMagickError
 from kanatui.fonts import imagemagick
 from kanatui.fonts.faces import load_faces
 
@@ -85,7 +86,7 @@ def test_a_policy_that_is_too_tight_fails_until_its_remedy_is_typed(
     assert found.state == "fail"
     assert "width 1KP, needs 2KP, height 512P, needs 2KP, memory 64MiB, needs 128MiB" in found.detail
     # The system's own policy is named first; what is typed is tried on the one that is at fault here.
-    subprocess.run(["sh", "-c", found.remedy.replace(imagemagick.find().policy_file(), str(policy))], check=True)
+    subprocess.run(["sh", "-c", found.remedy.replace(imagemagick.find().policy_files()[0], str(policy))], check=True)
     mended = checks.check_policy()
     assert (mended.state, mended.remedy) == ("ok", "")
 
@@ -95,6 +96,37 @@ def test_little_memory_is_a_warning_and_a_limit_from_the_environment_is_unset(mo
     found = checks.check_policy()
     assert (found.state, found.remedy) == ("warning", "unset MAGICK_MEMORY_LIMIT")
     assert "memory 32MiB, needs 128MiB" in found.detail
+
+
+WEBSAFE = """<policymap>
+  <policy domain="delegate" rights="none" pattern="*"/>
+  <policy domain="filter" rights="none" pattern="*"/>
+  <policy domain="coder" rights="none" pattern="*"/>
+  <policy domain="coder" rights="read | write" pattern="{GIF,JPEG,PNG,WEBP}"/>
+</policymap>
+"""
+"""What ImageMagick's own "websafe" policy says of formats."""
+
+
+@pytest.mark.parametrize("coder", ["XC", "R", "NULL", ""])
+def test_a_policy_that_forbids_a_format_fails_until_its_remedy_is_typed(
+    coder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.xml"
+    one = f'<policymap>\n<policy domain="coder" rights="none" pattern="{coder}"/>\n</policymap>\n'
+    policy.write_text(one if coder else WEBSAFE)
+    monkeypatch.setenv("MAGICK_CONFIGURE_PATH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found, fonts = checks.check_policy(), checks.check_fonts()
+    assert found.state == fonts.state == "fail"
+    assert f"its security policy forbids {coder or 'XC'}" in found.detail
+    assert f"its security policy forbids {coder or 'XC'}" in fonts.detail
+    with pytest.raises(ImageMagickError, match=f"forbids {coder or 'XC'}.* kanatui doctor"):
+        imagemagick.find().glyphs("Helvetica", "a", 32)
+    assert str(policy) in found.remedy
+    subprocess.run(["sh", "-c", found.remedy], check=True)
+    mended = checks.check_policy()
+    assert (mended.state, mended.remedy) == ("ok", "")
 
 
 # --- Fonts

@@ -1,6 +1,8 @@
 """Processes in the background."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,93 @@ def test_a_background_job_is_as_nice_as_asked(monkeypatch, tmp_path):
     assert process.wait() == 0
     assert nice == 7
     assert (tmp_path / "log").read_text().startswith("kanatui ")
+
+
+# ── cores ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def groups(tmp_path):
+    """Write control groups as Linux shows them: of which this process is, and files by their paths."""
+
+    def write(listed, files):
+        (tmp_path / "cgroup").write_text(listed)
+        for path, text in files.items():
+            file = tmp_path / "sys" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return processes.cpu_quota(tmp_path / "cgroup", tmp_path / "sys")
+
+    return write
+
+
+V1 = "cpu.cfs_quota_us", "cpu.cfs_period_us"
+
+
+@pytest.mark.parametrize(
+    ("listed", "files", "quota"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {}, None),
+        ("0::/a/b\n", {"a/cpu.max": "200000 100000\n", "a/b/cpu.max": "max 100000\n"}, 2.0),
+        ("0::/a/b\n", {"a/cpu.max": "200000 100000\n", "a/b/cpu.max": "50000 100000\n"}, 0.5),
+        ("0::/docker/0a1b\n", {"cpu.max": "300000 100000\n"}, 3.0),  # the path is the host's, the files the container's
+        ("1:cpu,cpuacct:/\n0::/\n", {f"cpu,cpuacct/{V1[0]}": "-1\n", f"cpu,cpuacct/{V1[1]}": "100000\n"}, None),
+        ("1:cpuacct,cpu:/x\n", {f"cpu/x/{V1[0]}": "400000\n", f"cpu/x/{V1[1]}": "100000\n"}, 4.0),
+        ("2:memory:/\n", {f"cpu/{V1[0]}": "400000\n", f"cpu/{V1[1]}": "100000\n"}, None),
+        ("1:cpu:/\n", {f"cpu/{V1[0]}": "lots\n", f"cpu/{V1[1]}": "0\n"}, None),
+        ("nonsense\n", {"cpu.max": "100000 100000\n"}, None),
+    ],
+)
+def test_the_quota_of_a_container_is_read(groups, listed, files, quota):
+    assert groups(listed, files) == quota
+
+
+def test_without_control_groups_there_is_no_quota(tmp_path):
+    assert processes.cpu_quota(tmp_path / "none", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("affinity", "quota", "openmp", "used"),
+    [
+        (8, None, "", 8),
+        (8, 1.5, "", 2),
+        (8, 0.2, "", 1),
+        (2, 6.0, "", 2),
+        (8, None, "3", 3),
+        (8, None, "4,2", 4),
+        (8, 2.0, "6", 2),
+        (8, None, "many", 8),
+        (8, None, "0", 8),
+    ],
+)
+def test_affinity_quota_and_openmp_limit_what_is_used_by_default(affinity, quota, openmp, used, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(affinity)))
+    monkeypatch.setattr(processes, "cpu_quota", lambda: quota)
+    monkeypatch.setenv("OMP_NUM_THREADS", openmp)
+    assert processes.usable_cores() == used
+
+
+def test_torch_is_told_of_a_quota_and_a_user_is_not_overruled(monkeypatch):
+    monkeypatch.setattr(processes, "allowed_cores", lambda: 3)
+    monkeypatch.setattr(processes, "cpu_quota", lambda: 2.5)
+    for said, told in (("", "3"), ("1", "1")):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        processes.obey_quota()
+        assert os.environ["OMP_NUM_THREADS"] == told
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux")
+def test_doctor_and_training_obey_affinity_and_openmp():
+    script = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "import torch\n"
+        "from kanatui.core.machine import describe_machine\n"
+        "from kanatui.training.device import prepare_device\n"
+        "prepare_device(torch.device('cpu')); print(torch.get_num_threads(), describe_machine()['threads'])"
+    )
+    said = subprocess.check_output(
+        [sys.executable, "-P", "-c", script], text=True, env=os.environ | {"OMP_NUM_THREADS": "7"}
+    )
+    assert said == "1 1, one per core\n"

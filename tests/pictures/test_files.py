@@ -5,6 +5,7 @@ import gc
 import io
 import os
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from kanatui.core.errors import ImageError
-from kanatui.pictures.files import MOST_PIXELS, open_image, read_image
+from kanatui.pictures.files import MOST_PIXELS, open_image, read_image, size_of
 
 
 def test_a_picture_is_turned_upright(picture):
@@ -98,6 +99,42 @@ def test_pictures_with_megabytes_of_metadata_are_opened(picture, name):
     data = path.read_bytes()
     path.write_bytes(data[:33] + chunk(name, before + zlib.compress(b"<x/>" * 3_000_000)) + data[33:])
     assert open_image(path).size == (40, 40)
+
+
+def test_photos_as_phones_write_them_are_read(picture):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    path = picture("IMG_1.heic")
+    assert open_image(path).size == size_of(path) == (40, 40)
+    assert np.asarray(open_image(path).convert("L"))[6, 20] < 60
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ImageError, match=f"^{path}: .*damaged"):
+        open_image(path)
+
+
+def test_without_their_decoder_they_are_named_with_what_reads_them(picture, monkeypatch):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    path = picture("IMG_1.heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for read in (open_image, size_of):
+        with pytest.raises(ImageError, match=r"IMG_1.heic: .*HEIC.* pip install 'kanatui\[sheets\]'.* JPEG"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\0\0\0\x20ftypavif", "AVIF"),
+        (b"%PDF-1.7 ", "PDF"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"<svg xmlns=''>", "SVG"),
+    ],
+)
+def test_pictures_of_other_formats_are_named(tmp_path, content, kind):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ImageError, match=f"a.png: {kind} is not read; save it as PNG or JPEG"):
+        open_image(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=f"^it: {kind} is not read"):
+        open_image(io.BytesIO(content), "it")
 
 
 def test_a_name_that_is_not_utf8_can_be_printed(tmp_path):

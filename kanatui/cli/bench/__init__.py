@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kanatui.cli.console import err, out, print_json, stages
+from kanatui.cli.console import out, print_json, stages, status
 
 if TYPE_CHECKING:
     from kanatui.cli.bench.figures import Figure
@@ -258,8 +258,8 @@ def _sheets(
 def _tui() -> list[Figure]:
     from kanatui.cli.bench.tui import measure_tui
 
-    with err.status("bench tui") as status:
-        return measure_tui(lambda text: status.update(f"bench tui: {text}"))
+    with status("bench tui") as shown:
+        return measure_tui(lambda text: shown.update(f"bench tui: {text}"))
 
 
 _stages = functools.partial(stages, {})

@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -186,7 +185,7 @@ def _pool(stream: GlyphStream, folder: Path) -> Iterator[Callable[[int], Way]]:
     manifest = dataclasses.replace(write.plan_manifest(stream), shard_images=_SHARD_IMAGES)
     pool = concurrent.futures.ProcessPoolExecutor(
         2,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=processes.spawning(),
         initializer=write.open_in_worker,
         initargs=(stream.spec(), str(folder), manifest),
     )

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from kanatui.core import paths
+from kanatui.core import paths, processes
 from kanatui.core.errors import KanatuiError
 
 _LOOK_EVERY = 0.05  # seconds; shorter peaks may be missed
@@ -51,7 +50,7 @@ def run_kanatui(arguments: Sequence[str], home: Path) -> Done:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         started, clock = time.time(), time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "kanatui", *arguments],
+            processes.python("-m", "kanatui", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

@@ -10,7 +10,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import threading
 import time
@@ -18,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from kanatui.core import processes
 from kanatui.core.errors import KanatuiError
 
 _QUERIES = {
@@ -87,7 +87,7 @@ class Terminal:
         cls, *arguments: str, columns: int = 120, lines: int = 40, environment: Mapping[str, str] | None = None
     ) -> Self:
         """Start ``kanatui ARGUMENTS…``."""
-        return cls([sys.executable, "-m", "kanatui", *arguments], columns, lines, environment)
+        return cls(processes.python("-m", "kanatui", *arguments), columns, lines, environment)
 
     def __enter__(self) -> Self:
         return self

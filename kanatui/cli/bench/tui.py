@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -95,7 +94,7 @@ def _modules_at_first_paint() -> set[str]:
         "    print(*{name.partition('.')[0] for name in sys.modules})\n"
         "asyncio.run(main())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(processes.python("-c", code), capture_output=True, text=True, check=False)
     return set(done.stdout.split())
 
 

@@ -16,7 +16,6 @@ from kanatui.pictures.sheets.printing import INSTALL
 from kanatui.pictures.sheets.surface import Photo
 
 _PDF_DPI = 300
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def open_photos(file: Path) -> Iterator[tuple[str, Photo]]:
@@ -34,8 +33,6 @@ def open_photos(file: Path) -> Iterator[tuple[str, Photo]]:
     head = picture_bytes(file)[:16]
     if head.startswith(b"%PDF"):
         yield from _pdf_pages(file, name)
-    elif head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
-        yield name, _pixels(_heif(file, name))
     else:
         yield name, _pixels(open_image(file))
 
@@ -47,20 +44,6 @@ def _pixels(image: Image.Image) -> Photo:
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8))
     return np.asarray(image.convert("RGB"))
-
-
-def _heif(file: Path, name: str) -> Image.Image:
-    try:
-        import pillow_heif
-    except ImportError:
-        raise SheetError(f"{name}: HEIC needs more packages ({INSTALL}), or export the photo as JPEG") from None
-    try:
-        opened = pillow_heif.open_heif(file, convert_hdr_to_8bit=True)
-        if opened.size[0] * opened.size[1] > MOST_PIXELS:
-            raise ImageError(f"{name}: more than {MOST_PIXELS // 1_000_000} megapixels; scale it down first")
-        return opened.to_pillow()
-    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError) as error:
-        raise ImageError(f"{name}: damaged ({error})".splitlines()[0]) from None
 
 
 def _pdf_pages(file: Path, name: str) -> Iterator[tuple[str, Photo]]:

@@ -7,8 +7,6 @@ a photo it is as bright as the paper, while black and blue ink are dark (the "dr
 from __future__ import annotations
 
 import io
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanatui.core.errors import SheetError
+from kanatui.core.machine import extra_command
 from kanatui.pictures.sheets.layout import BOX, CODE, LABEL, MARGIN, TICK, Page, Rectangle, encode
 
 Outlines = Mapping[str, tuple[Sequence[tuple[str, Sequence[tuple[float, float]]]], float]]
@@ -46,8 +45,7 @@ _BOTTOM = (
     "書き終えたら、四隅が入るように、平らに置いて明るい所で撮影してください。",
 )
 
-INSTALL = f"{shlex.quote(sys.executable)} -m pip install 'kanatui[sheets]'"
-"""Installs them where kanatui is, whatever pip comes first on the path."""
+INSTALL = extra_command("sheets")
 
 
 def texts(characters: str) -> str:
