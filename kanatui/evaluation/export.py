@@ -20,7 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from kanatui.core import storage
-from kanatui.core.errors import RunError, StorageError, WeightsError
+from kanatui.core.errors import FontError, RunError, StorageError, WeightsError
 from kanatui.dataset.recipe import Recipe
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, list_evaluations
@@ -87,12 +87,15 @@ def training_of(run: Run) -> dict[str, Any]:
 
 
 def _faces(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the recipe's faces that are known on this machine, sorted by style."""
+    """Return the recipe's faces that are known on this machine, sorted by style; [] of imported pictures."""
     from kanatui.fonts.faces import select_faces
     from kanatui.plugins.registry import load
 
     known = [face for source in load().glyph_sources.values() for face in source().faces()]
-    chosen = select_faces(known, Recipe.from_dict(recipe).faces)
+    try:
+        chosen = select_faces(known, Recipe.from_dict(recipe).faces)
+    except FontError:
+        return []
     return [
         {"id": face.id, "style": face.style, "licence": face.licence}
         for face in sorted(chosen, key=lambda face: (face.style, face.id))
