@@ -51,6 +51,18 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     weights = run.checkpoint("last") if last else run.weights()
     if not weights.is_file():
         raise RunError(f"run {run.id} has no weights yet; wait for its first checkpoint")
+    card = complete_card(run, weights)
+    try:
+        tensors = safetensors.numpy.load_file(weights)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{weights}: damaged ({one_line(error)})") from None
+    text = json.dumps(card, ensure_ascii=False, default=str)
+    storage.write_bytes(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
+    return card
+
+
+def complete_card(run: Run, weights: Path) -> dict[str, Any]:
+    """Return the card of a run's weights with all that the run tells. WeightsError if they are damaged."""
     card = read_card(weights)
     origin = provenance_of(weights)
     config, recipe = origin.config, origin.recipe().to_dict()
@@ -63,12 +75,6 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     }
     if "adapt" in config:
         card["adapt"] = {name: config["adapt"][name] for name in ("from", "samples", "held_back")}
-    try:
-        tensors = safetensors.numpy.load_file(weights)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{weights}: damaged ({one_line(error)})") from None
-    text = json.dumps(card, ensure_ascii=False, default=str)
-    storage.write_bytes(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
     return card
 
 
