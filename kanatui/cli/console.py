@@ -220,6 +220,13 @@ def stages(units: Mapping[str, str]) -> Iterator[Callable[[int, int, str], None]
 
 
 @contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal that something is being done whose progress is not known."""
+    with err.status(what) if err.is_terminal else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
 def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kanatui.cli.console import out, print_json, print_text, stages
+from kanatui.cli.export import export_own
 from kanatui.cli.options import chosen_weights
 from kanatui.core.units import bytes_text
 from kanatui.model.metrics import VALIDATED
@@ -108,13 +109,7 @@ def models_calibrate(model: str | None) -> None:
 def models_export(run: str, file: Path, last: bool, force: bool) -> None:
     """Export a run's model to a file, with a card of its scores, faces and licences.
 
-    Evaluate the run first (kanatui evaluate RUN, also --images and -c): the file includes the scores.
+    Evaluate the run first (kanatui evaluate RUN, also --images and -c): the file includes the scores. The same as
+    kanatui export model RUN kanatui -o FILE; kanatui export has formats for other programs.
     """
-    from kanatui.evaluation.export import export
-    from kanatui.training.runs import find_run
-
-    card = export(find_run(run), file, last=last, force=force)
-    scored = len(card["evaluations"])
-    size = bytes_text(file.stat().st_size)
-    out.print(f"wrote {file}: {size}, the scores of {scored} evaluations in its card", soft_wrap=True)
-    out.print(f"look at it: kanatui models show {file}", soft_wrap=True)
+    export_own(run, file, last, force)

@@ -148,6 +148,31 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+def require_new(out: Path) -> None:
+    """Raise StorageError if there is such a file or folder already."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise StorageError(f"{out}: exists already; name another file or folder (-o)")
+
+
+@contextlib.contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``out``, and rename it to ``out`` once the work in it is done.
+
+    If that fails or is interrupted, nothing is left of it. StorageError if ``out`` exists already.
+    """
+    require_new(out)
+    make_folder(out.absolute().parent)
+    working = out.absolute().with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        with storing(working):
+            working.mkdir()
+        yield working
+        with storing(out):
+            working.replace(out)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
 def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write a whole file by atomic rename (see :func:`replacing`). StorageError if that fails."""
     with replacing(path, lasting=lasting) as file:

@@ -20,7 +20,7 @@ from typing import Any
 import safetensors
 import safetensors.numpy
 
-from kanatui.core.errors import RunError, StorageError, WeightsError
+from kanatui.core.errors import FontError, RunError, StorageError, WeightsError
 from kanatui.dataset.recipe import Recipe
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, list_evaluations
@@ -52,6 +52,19 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     weights = run.checkpoint("last") if last else run.weights()
     if not weights.is_file():
         raise RunError(f"run {run.id} has no weights yet; wait for its first checkpoint")
+    card = complete_card(run, weights)
+    try:
+        seal.check(weights)
+        tensors = safetensors.numpy.load_file(weights)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{weights}: damaged ({one_line(error)})") from None
+    text = json.dumps(card, ensure_ascii=False, default=str)
+    seal.write(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
+    return card
+
+
+def complete_card(run: Run, weights: Path) -> dict[str, Any]:
+    """Return the card of a run's weights with all that the run tells. WeightsError if they are damaged."""
     card = read_card(weights)
     origin = provenance_of(weights)
     config, recipe = origin.config, origin.recipe().to_dict()
@@ -64,13 +77,6 @@ def export(run: Run, target: Path, *, last: bool = False, force: bool = False) -
     }
     if "adapt" in config:
         card["adapt"] = {name: config["adapt"][name] for name in ("from", "samples", "held_back")}
-    try:
-        seal.check(weights)
-        tensors = safetensors.numpy.load_file(weights)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{weights}: damaged ({one_line(error)})") from None
-    text = json.dumps(card, ensure_ascii=False, default=str)
-    seal.write(target, safetensors.numpy.save(tensors, metadata={KEY: text}))
     return card
 
 
@@ -89,12 +95,15 @@ def training_of(run: Run) -> dict[str, Any]:
 
 
 def _faces(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the recipe's faces that are known on this machine, sorted by style."""
+    """Return the recipe's faces that are known on this machine, sorted by style; [] of imported pictures."""
     from kanatui.fonts.faces import select_faces
     from kanatui.plugins.registry import load
 
     known = [face for source in load().glyph_sources.values() for face in source().faces()]
-    chosen = select_faces(known, Recipe.from_dict(recipe).faces)
+    try:
+        chosen = select_faces(known, Recipe.from_dict(recipe).faces)
+    except FontError:
+        return []
     return [
         {"id": face.id, "style": face.style, "licence": face.licence}
         for face in sorted(chosen, key=lambda face: (face.style, face.id))

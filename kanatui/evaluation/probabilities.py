@@ -78,7 +78,7 @@ def classify_hypotheses(
     """
     logits = mean_logits(classifier, np.concatenate([picture.images for picture in pictures]))
     allowed = candidates(classifier.characters, characters)
-    among_all = _softmax(logits)
+    among_all = softmax(logits)
     alike = fold_probabilities(np.where(allowed, among_all, 0.0), classifier.characters).max(axis=1)
     surety = np.log(np.maximum(alike, 1e-9)) + np.concatenate([picture.log_odds for picture in pictures])
     starts = np.cumsum([0, *(len(picture.images) for picture in pictures[:-1])])
@@ -91,10 +91,11 @@ def _classified(classifier: Classifier, logits: npt.NDArray[np.float32], charact
     """Turn logits [n, C] into calibrated probabilities: the one place where the temperature counts."""
     scaled = logits / np.float32(classifier.calibration.temperature)
     allowed = np.where(candidates(classifier.characters, characters), scaled, -np.inf)
-    return Classified(_softmax(allowed), certainty(logits), np.zeros(len(logits), dtype=np.uint8))
+    return Classified(softmax(allowed), certainty(logits), np.zeros(len(logits), dtype=np.uint8))
 
 
-def _softmax(logits: npt.NDArray[np.floating]) -> Probabilities:
+def softmax(logits: npt.NDArray[np.floating]) -> Probabilities:
+    """Return the softmax of logits [n, C]; -inf gives 0."""
     likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True), dtype=np.float32)
 

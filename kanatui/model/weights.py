@@ -67,7 +67,7 @@ class Classifier:
         with torch.inference_mode():
             for start in range(0, len(images), at_once):
                 part = torch.from_numpy(np.ascontiguousarray(images[start : start + at_once])).to(self.device)
-                parts.append(self._network(part.unsqueeze(1).float().div_(255.0)).float().cpu())
+                parts.append(self.network(part.unsqueeze(1).float().div_(255.0)).float().cpu())
         return torch.cat(parts)
 
     @property
@@ -77,7 +77,7 @@ class Classifier:
         return max(1, _PIXELS_ON_DEVICE // self.image_size**2)
 
     @functools.cached_property
-    def _network(self) -> nn.Module:
+    def network(self) -> nn.Module:
         """The module in the form that classifies fastest; its logits differ from the module's by rounding, 1e-5."""
         lighter = _without_batch_norm(self.module)
         probe = torch.rand(2, 1, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0))

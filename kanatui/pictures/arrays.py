@@ -1,4 +1,4 @@
-"""Pictures in array files, as MNIST and KMNIST ship them: IDX, plain or gzipped, and NumPy's ``.npz``.
+"""Pictures in files of many: IDX and ``.npz`` as MNIST and KMNIST ship, Parquet, and records of the ETL databases.
 
 A picture in such a file has a path like any other: ``kmnist-test-imgs.npz#17``, or ``mnist.npz#x_test:17`` where a file
 holds several arrays. So whatever reads picture files reads these too.
@@ -12,6 +12,7 @@ import gzip
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from kanatui.core.errors import ImageError
+from kanatui.pictures import etl, parquet
 
-_SUFFIX = re.compile(r"(\.npz|[-.]idx[13]-ubyte(\.gz)?)$")
+_SUFFIX = re.compile(r"(\.npz|\.parquet|[-.]idx[13]-ubyte(\.gz)?)$")
 _MEMBER = re.compile(r"(?P<file>.+(?:\.npz|\.gz|idx3-ubyte))#(?:(?P<key>\w+):)?(?P<index>\d+)")
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_CHARACTERS = "characters"
+"""The array of an .npz file that says what its class numbers stand for."""
+
 _PAIRS = (("x_train", "y_train"), ("x_test", "y_test"), ("images", "labels"), ("imgs", "labels"), ("x", "y"))
 _MOST_BYTES = 4 << 30  # unpacked; the largest such set, the training part of Kuzushiji-49, takes 182 MB
 _DAMAGED = (ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
@@ -32,13 +37,15 @@ Array = npt.NDArray[np.generic]
 
 @dataclasses.dataclass(frozen=True)
 class LabelledArray:
-    """The pictures of one array, and a whole number for each."""
+    """The pictures of one array or file, and a label for each."""
 
     file: Path
     key: str
     """Which array of the file, "" if it is the only one."""
-    classes: npt.NDArray[np.int64]
-    """[n]"""
+    names: Sequence[str]
+    """The label of each: a class number, or what the file says in its place."""
+    notation: str = "auto"
+    """How its labels are written, where the format says so (:data:`kanatui.kana.labels.NOTATIONS`)."""
 
     def path(self, index: int) -> Path:
         """Return the path of a picture."""
@@ -48,7 +55,7 @@ class LabelledArray:
 
 def is_array_file(path: Path) -> bool:
     """Say whether a file is, by its name, one of arrays."""
-    return _SUFFIX.search(path.name.lower()) is not None
+    return _SUFFIX.search(path.name.lower()) is not None or etl.layout_of(path) is not None
 
 
 def array_files(folder: Path) -> list[Path]:
@@ -58,7 +65,12 @@ def array_files(folder: Path) -> list[Path]:
 
 
 def open_member(path: Path) -> Image.Image | None:
-    """Open a picture in an array file; None if the path does not name one. ImageError if it cannot be read."""
+    """Open a picture in an array file; None if the path does not name one. ImageError if it cannot be read.
+
+    Those in Parquet files are whole picture files (:func:`kanatui.pictures.parquet.member_bytes`).
+    """
+    if (record := etl.open_member(path)) is not None:
+        return record
     match = _MEMBER.fullmatch(path.name)
     if match is None:
         return None
@@ -74,9 +86,14 @@ def labelled_arrays(file: Path) -> list[LabelledArray]:
 
     Raises:
         ImageError: the file, or that of its labels, is missing or damaged, or holds no pictures.
+        UsageError: it is a Parquet file, and pyarrow is missing.
     """
+    if etl.layout_of(file):
+        return [LabelledArray(file, "", etl.codes(file), "jis")]
+    if file.name.lower().endswith(".parquet"):
+        return [LabelledArray(file, "", parquet.labels(file))]
     if file.name.lower().endswith(".npz"):
-        keys = list(_keys(file))
+        keys = [key for key in _keys(file) if key != _CHARACTERS]
         pairs = [pair for pair in _PAIRS if set(pair) <= set(keys)]
         if pairs:
             return [_labelled(file, x, file, y) for x, y in pairs]
@@ -91,7 +108,17 @@ def _labelled(file: Path, key: str, labels: Path, labels_key: str) -> LabelledAr
         raise ImageError(f"{labels}: not a list of whole numbers, but {numbers.dtype} of shape {numbers.shape}")
     if len(numbers) != len(pictures):
         raise ImageError(f"{labels}: {len(numbers):,} labels for the {len(pictures):,} pictures in {file.name}")
-    return LabelledArray(file, key, numbers.astype(np.int64))
+    return LabelledArray(file, key, _named(file, numbers.astype(np.int64)))
+
+
+def _named(file: Path, numbers: npt.NDArray[np.int64]) -> list[str]:
+    """Return what class numbers stand for if the file says it, as those that kanatui exports do; else the numbers."""
+    if not file.name.lower().endswith(".npz") or _CHARACTERS not in _keys(file):
+        return [str(number) for number in numbers.tolist()]
+    characters = [str(name) for name in _load(file, _CHARACTERS).tolist()]
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(characters):
+        raise ImageError(f"{file}: class {numbers.max()} is none of its {len(characters):,} characters")
+    return [characters[number] for number in numbers.tolist()]
 
 
 def _partner(file: Path) -> Path:

@@ -15,6 +15,7 @@ from kanatui.core.errors import ImageError
 from kanatui.core.harmless import harmless
 from kanatui.core.machine import extra_command
 from kanatui.pictures.arrays import open_member
+from kanatui.pictures.parquet import member_bytes
 from kanatui.pictures.prepare import Hypotheses, hypotheses
 
 MOST_PIXELS = 64_000_000
@@ -55,6 +56,8 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
         ImageError: it is missing, a folder, empty, not a picture, truncated, or larger than :data:`MOST_PIXELS`.
     """
     name = name or harmless(str(file))
+    if isinstance(file, Path) and (data := member_bytes(file)) is not None:
+        return open_image(io.BytesIO(data), name)
     if isinstance(file, Path) and (member := open_member(file)):
         return member
     try:
@@ -139,6 +142,8 @@ def read_image(file: Path | IO[bytes], size: int, name: str = "") -> Hypotheses:
 
 def picture_bytes(file: Path) -> bytes:
     """Return a picture's file as it is; of one in an array file, a PNG's. ImageError if it cannot be read."""
+    if (packed := member_bytes(file)) is not None:
+        return packed
     member = open_member(file)
     if member is None:
         try:

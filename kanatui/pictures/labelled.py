@@ -2,7 +2,7 @@
 
 - ``LABEL/*.png``, also below folders such as ``train`` and ``test``; :mod:`kanatui.kana.labels` says what LABEL may be.
 - A CSV or TSV file of two columns: file and label; or folder's name (class number) and label.
-- IDX and ``.npz`` files (:mod:`kanatui.pictures.arrays`), whose labels are class numbers.
+- IDX, ``.npz`` and Parquet files, and the ETL databases' (:mod:`kanatui.pictures.arrays`).
 """
 
 from __future__ import annotations
@@ -74,25 +74,27 @@ class LabelledFolder:
         return dataclasses.replace(self, files=tuple(self.files[place] for place in chosen))
 
 
-def find_labelled(place: Path, labels: str = "auto") -> LabelledFolder:
+def find_labelled(place: Path, labels: str = "auto", every: bool = False) -> LabelledFolder:
     """Look for labelled pictures.
 
     Args:
         place: a folder, or a file of arrays.
         labels: how labels are written (:data:`kanatui.kana.labels.NOTATIONS` or ``index:SPEC``), or the path of a CSV
             or TSV file that says it of each file, folder or class number.
+        every: take all files of arrays in a folder: those to train on and those to test on.
 
     Raises:
-        ImageError: there is no such folder or file, it cannot be read, or it holds no labelled picture.
-        UsageError: ``labels`` is neither a notation nor a file.
+        ImageError: there is no such folder or file, it cannot be read, or it holds no labelled picture; or there are
+            several files of arrays, and not every one is to be taken.
+        UsageError: ``labels`` is neither a notation nor a file; or a package is missing.
     """
     if not os.path.exists(place):
         raise ImageError(f"{place}: no such folder or file")
     if not place.is_dir() and not is_array_file(place):
-        raise ImageError(f"{place}: not a folder, and no IDX or .npz file")
+        raise ImageError(f"{place}: not a folder, and no IDX, .npz, Parquet or ETL file")
     reading = _Reading.of(labels)
     try:
-        return _in_arrays(place, reading) if place.is_file() else _in_folder(place, reading)
+        return _in_arrays(place, [place], reading) if place.is_file() else _in_folder(place, reading, every)
     except OSError as error:
         raise ImageError(f"{error.filename or place}: {(error.strerror or str(error)).lower()}") from None
 
@@ -130,15 +132,15 @@ class _Reading:
 # --- Folders
 
 
-def _in_folder(folder: Path, reading: _Reading) -> LabelledFolder:
+def _in_folder(folder: Path, reading: _Reading, every: bool) -> LabelledFolder:
     if reading.file and (listed := _listed(folder, reading)):
         return listed
     found: list[_Inner] = []
     ignored = _look_into(folder, "", 0, found)
     if not found and (arrays := array_files(folder)):
-        if len(arrays) > 1:
+        if len(arrays) > 1 and not every:
             raise ImageError(f"{folder}: name one of these files: {', '.join(path.name for path in arrays)}")
-        return _in_arrays(arrays[0], reading)
+        return _in_arrays(folder, arrays, reading)
     character, how = reading.labels([inner.path.name for inner in found])
     files, left_out = [], []
     for inner in found:
@@ -267,24 +269,25 @@ def _listed(folder: Path, reading: _Reading) -> LabelledFolder | None:
 # --- Arrays
 
 
-def _in_arrays(file: Path, reading: _Reading) -> LabelledFolder:
-    arrays = labelled_arrays(file)
+def _in_arrays(place: Path, files: Sequence[Path], reading: _Reading) -> LabelledFolder:
+    """Find the pictures in files of arrays; ``place`` is what was asked for."""
+    arrays = [array for file in files for array in labelled_arrays(file)]
     if reading == _Reading("auto"):
-        reading = _class_map(file)
-    names = sorted({str(number) for array in arrays for number in array.classes.tolist()}, key=int)
+        reading = _Reading(arrays[0].notation) if arrays[0].notation != "auto" else _class_map(files[0])
+    names = sorted({name for array in arrays for name in array.names}, key=lambda name: (len(name), name))
     character, how = reading.labels(names)
     meaning = {name: character(name, "") for name in names}
     left_out = tuple(f"class {name}" for name, label in meaning.items() if label is None)
-    files = [entry for array in arrays for entry in _members(array, meaning)]
-    if not files:
-        raise ImageError(f"{file}: {how}")
+    found = [entry for array in arrays for entry in _members(array, meaning)]
+    if not found:
+        raise ImageError(f"{place}: {how}")
     if reading == _Reading("auto") and set(names) <= set("0123456789"):
         how += "; --labels index:CHARACTERS if the class numbers are no digits"
-    return LabelledFolder(file, tuple(sorted(files, key=lambda entry: entry[1])), 0, left_out, how)
+    return LabelledFolder(place, tuple(sorted(found, key=lambda entry: entry[1])), 0, left_out, how)
 
 
 def _members(array: LabelledArray, meaning: Mapping[str, str | None]) -> list[tuple[Path, str]]:
-    labels = (meaning[str(number)] for number in array.classes.tolist())
+    labels = (meaning[name] for name in array.names)
     return [(array.path(index), label) for index, label in enumerate(labels) if label is not None]
 
 

@@ -23,7 +23,7 @@ def test_an_exported_model_is_the_same_and_tells_all_that_its_run_did(base, tmp_
     done = evaluate("1", {"kind": "held_out"}, None, None, silent)
     target = tmp_path / "given.safetensors"
     assert run(["models", "export", "1", str(target)]) == 0
-    assert "scores of 1 evaluations" in capsys.readouterr().out
+    assert "scores of 1 evaluation in" in capsys.readouterr().out
     card = read_card(target)
     own = read_card(base.weights())
     assert {key: card[key] for key in own} == own

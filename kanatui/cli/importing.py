@@ -1,0 +1,126 @@
+"""The command `import`: make a data set of labelled pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kanatui.cli.console import counting, err, out, print_json, warn
+from kanatui.cli.options import LABELS_HELP, chosen_characters
+from kanatui.core.errors import ImageError
+from kanatui.core.units import bytes_text, counted
+
+if TYPE_CHECKING:
+    from kanatui.dataset.imported import Imported, Picture
+    from kanatui.pictures.labelled import LabelledFolder
+
+_SHOWN = 5
+_LIGHT = 127
+
+
+@click.command("import")
+@click.argument("place", metavar="FOLDER|FILE", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="Name of the data set (default: that of the folder or file).")
+@click.option("--labels", metavar="NOTATION|FILE", default="auto", help=f"How labels are written: {LABELS_HELP}.")
+@click.option("--characters", "-c", "spec", metavar="SPEC", help="Take these characters only, e.g. hiragana.")
+@click.option("--image-size", type=click.IntRange(16, 512), default=64, show_default=True, metavar="PX")
+@click.option("--as-is", is_flag=True, help="Keep the pixels: white on black, scaled to the size if necessary.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Most pictures, evenly over the characters.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def import_command(
+    place: Path,
+    name: str | None,
+    labels: str,
+    spec: str | None,
+    image_size: int,
+    as_is: bool,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Make a data set of labelled pictures; train on it with kanatui train --data NAME.
+
+    It takes folders named by character (ImageFolder, also with train and test), the article's PNG tree, IDX, .npz and
+    Parquet files, folders of these, and the files of the databases ETL8 and ETL9. Each picture is prepared as for
+    recognition: its ink is found, scaled and centred, white on black. --as-is takes pictures as they are, as those
+    that kanatui exported.
+    """
+    from kanatui.dataset.imported import require_free_name, write_imported
+    from kanatui.pictures.labelled import find_labelled
+
+    name = name or place.resolve().name.partition(".")[0]
+    require_free_name(name)
+    found = find_labelled(place.expanduser(), labels, every=True)
+    if (wanted := chosen_characters(spec)) is not None:
+        found = found.only(wanted)
+    if not found.files:
+        raise ImageError(f"{place}: no picture of these characters ({found.understood})")
+    found = found if limit is None else found.at_most(limit)
+    with counting("importing", "pictures") as report:
+        done = write_imported(
+            name, _pictures(found, name, image_size, as_is), len(found.files), image_size, _about(place), report
+        )
+    _say(done, found, as_is, as_json)
+
+
+def _about(place: Path) -> str:
+    return f"imported from {place.resolve().name}"
+
+
+def _pictures(found: LabelledFolder, name: str, size: int, as_is: bool) -> Iterator[Picture]:
+    from kanatui.dataset.imported import Picture
+    from kanatui.pictures.etl import sheet_of
+    from kanatui.pictures.pool import Preparation
+    from kanatui.pictures.whole import whole_image
+
+    def face(file: Path) -> str:
+        sheet = sheet_of(file)
+        return name if sheet is None else f"{name}-{sheet:04d}"
+
+    if as_is:
+        for file, character in found.files:
+            try:
+                yield Picture(character, face(file), whole_image(file, size))
+            except ImageError as error:
+                yield Picture(character, face(file), error)
+        return
+    with Preparation([file for file, _ in found.files], size) as prepared:
+        for (file, character), ready in zip(found.files, prepared, strict=True):
+            image = ready if isinstance(ready, ImageError) else ready.likeliest
+            yield Picture(character, face(file), image)
+
+
+def _say(done: Imported, found: LabelledFolder, as_is: bool, as_json: bool) -> None:
+    manifest = done.manifest
+    size = manifest.images * manifest.image_size**2
+    for message in done.unreadable[:_SHOWN]:
+        warn(f"left out: {message}")
+    if len(done.unreadable) > _SHOWN:
+        warn(f"left out: {len(done.unreadable) - _SHOWN:,} more pictures that cannot be read")
+    if found.left_out:
+        more = f" and {len(found.left_out) - _SHOWN:,} more" if len(found.left_out) > _SHOWN else ""
+        warn(f"left out: {', '.join(found.left_out[:_SHOWN])}{more}")
+    if as_is and (light := _light_share(done)) > 0.5:
+        warn(f"{light:.0%} of the images are light: if ink is dark on light in them, import without --as-is")
+    if as_json:
+        about = {"name": done.folder.name, "images": manifest.images, "characters": manifest.characters}
+        print_json(about | {"image_size": manifest.image_size, "faces": len(manifest.faces)}
+                   | {"labels": found.understood, "unreadable": list(done.unreadable)})  # fmt: skip
+        return
+    err.print(found.understood, markup=False, soft_wrap=True)
+    what = f"{counted(manifest.images, 'image')} of {counted(len(manifest.characters), 'character')}"
+    out.print(f"wrote {done.folder}: {what}, {bytes_text(size)}", markup=False, soft_wrap=True)
+    out.print(f"train on it: kanatui train --data {done.folder.name}", markup=False, soft_wrap=True)
+
+
+def _light_share(done: Imported) -> float:
+    """Return the share of images, among some, that are rather light than dark."""
+    import numpy as np
+
+    from kanatui.dataset.read import open_dataset
+
+    source = open_dataset(done.folder)
+    some = source.images(np.linspace(0, len(source) - 1, min(256, len(source)), dtype=np.int64))
+    return float((some.mean(axis=(1, 2)) > _LIGHT).mean())

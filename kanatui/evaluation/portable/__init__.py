@@ -1,0 +1,1 @@
+"""Models for other programs: as graphs (ONNX, torch.export), as a folder with its own reader, as a web page."""
