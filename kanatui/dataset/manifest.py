@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kanatui import __version__
 from kanatui.core import storage
 from kanatui.core.errors import DatasetError
+from kanatui.core.version import __version__
 from kanatui.dataset.recipe import Recipe
 from kanatui.plugins.registry import Registry
 

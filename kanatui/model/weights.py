@@ -22,9 +22,9 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from kanatui import __version__
 from kanatui.core import storage
 from kanatui.core.errors import KanatuiError, WeightsError
+from kanatui.core.version import __version__
 from kanatui.model.calibration import Calibration
 from kanatui.model.card import FORMAT, KEY, one_line, read_card
 from kanatui.plugins.registry import Registry, load
