@@ -106,4 +106,4 @@ class GlyphTable:
 
 def _check_placed(name: str) -> None:
     if name not in PLACED:
-        raise KeyError(f"{name!r} is not a placement column ({', '.join(PLACED)})")
+        raise ValueError(f"{name!r} is not a placement column ({', '.join(PLACED)})")
