@@ -79,6 +79,7 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     adapted = card.get("adapt", {})
     rows = {
         "recipe": f"`{card.get('recipe')}`, seed {card.get('seed', 0)}",
+        "model's plugin": str(card.get("plugin", "")),
         "adapted": f"from {adapted['from']} to {adapted['samples']} samples" if adapted else "",
         "trained": f"{duration(training.get('seconds', card.get('seconds', 0.0)))}{seen}",
         "time budget": f"{train['minutes']:g} min" if train.get("minutes") else "",

@@ -71,11 +71,21 @@ class PluginModule:
     """``shipped``, ``entry point`` or ``folder`` (a file in a folder that the user named)."""
     location: str
     version: str = ""
+    package: str = ""
+    """The name of the installed package that an entry point is of."""
     state: str = "found"
     """``loaded``, ``failed`` or ``untrusted``."""
     error: str = ""
     traceback: str = ""
     provides: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        """Where others get it: ``package NAME VERSION``, ``file NAME.py``; "" if it ships with kanatui."""
+        if self.found_as == "shipped":
+            return ""
+        name = f"package {self.package}" if self.package else f"file {Path(self.location).name}"
+        return f"{name} {self.version}".strip()
 
     def fail(self, error: BaseException) -> None:
         """Mark the module as failed, and keep the error as one line and as a traceback."""
@@ -113,6 +123,10 @@ class Registry:
     def guests(self) -> frozenset[str]:
         """The glyph sources that do not ship with kanatui: a recipe has their faces only if it names them."""
         return frozenset(id for id in self.glyph_sources if self.module_of[id].found_as != "shipped")
+
+    def origin(self, id: str) -> str:
+        """Return where others get what provides a class (:attr:`PluginModule.origin`)."""
+        return self.module_of[id].origin if id in self.module_of else ""
 
     def watchers(self) -> list[tuple[str, Any]]:
         """Return the modules that watch runs with functions: each one's name and its module."""
@@ -331,8 +345,8 @@ def _load_file(registry: Registry, path: Path, found_as: str) -> None:
 def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryPoint) -> None:
     # pluggy's load_setuptools_entrypoints stops at the first one that fails, so each is loaded on its own.
     distribution = entry_point.dist
-    version = distribution.version if distribution else ""
-    module = PluginModule(entry_point.name, "entry point", entry_point.value, version)
+    version, package = (distribution.version, distribution.name) if distribution else ("", "")
+    module = PluginModule(entry_point.name, "entry point", entry_point.value, version, package)
     registry.modules.append(module)
     _guarded(registry, module, entry_point.load)
 

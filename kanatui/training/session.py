@@ -189,20 +189,24 @@ def _train(
     model, parameters = build_model(
         load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
     )
-    machine = describe_machine()
+    machine, origin = describe_machine(), load().origin(options.model)
     adapts = config.get("adapt", {})
     if adapts:
         _take_weights(model, source, Path(adapts["weights"]))
-    card = {
-        "model": {"id": options.model, "parameters": parameters},
-        "characters": source.characters,
-        "image_size": source.image_size,
-        "recipe": str(config.get("recipe", "")),
-        "seed": options.seed,
-        "run": run.id,
-        "torch": torch.__version__,
-        "machine": f"{machine['processor']}, {machine['cores']} cores",
-    } | ({"from": str(adapts["from"])} if adapts else {})
+    card = (
+        {
+            "model": {"id": options.model, "parameters": parameters},
+            "characters": source.characters,
+            "image_size": source.image_size,
+            "recipe": str(config.get("recipe", "")),
+            "seed": options.seed,
+            "run": run.id,
+            "torch": torch.__version__,
+            "machine": f"{machine['processor']}, {machine['cores']} cores",
+        }
+        | ({"plugin": origin} if origin else {})
+        | ({"from": str(adapts["from"])} if adapts else {})
+    )
     split = _split(source, options)
     trainer = Trainer(
         model,
