@@ -184,6 +184,14 @@ def _next_steps(kind: str, name: str, package: bool, source: Path, folder: Path)
     }[kind]
 
 
+@plugins_command.command("guide")
+def plugins_guide() -> None:
+    """Show how plugins are written, with examples and the reference of every hook."""
+    from kanatui.core import paths
+
+    click.echo_via_pager(paths.packaged("docs/PLUGINS.md").read_text(encoding="utf-8"))
+
+
 @plugins_command.command("check")
 @click.argument("plugins", nargs=-1, required=True, metavar="FILE|ID…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
