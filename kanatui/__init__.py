@@ -12,6 +12,7 @@ from kanatui.plugins.bases import Exporter, GlyphSource, Importer, Model, Observ
 from kanatui.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from kanatui.api import Glyphs, Read, Reader, evaluate, load, runs, stream, train
     from kanatui.fonts.faces import Face
     from kanatui.fonts.masters import Masters
     from kanatui.plugins.table import GlyphTable
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 _LATER = {
     "Face": "kanatui.fonts.faces",
     "GlyphTable": "kanatui.plugins.table",
+    "Glyphs": "kanatui.api",
     "Masters": "kanatui.fonts.masters",
+    "Read": "kanatui.api",
+    "Reader": "kanatui.api",
+    "evaluate": "kanatui.api",
+    "load": "kanatui.api",
+    "runs": "kanatui.api",
+    "stream": "kanatui.api",
+    "train": "kanatui.api",
 }
 """What is imported when it is first used, because it takes NumPy or torch."""
 
@@ -32,6 +41,7 @@ __all__ = [
     "Float",
     "GlyphSource",
     "GlyphTable",
+    "Glyphs",
     "Importer",
     "Int",
     "Masters",
@@ -43,10 +53,17 @@ __all__ = [
     "Pixel",
     "Placement",
     "Range",
+    "Read",
+    "Reader",
     "Text",
     "Words",
     "__version__",
+    "evaluate",
     "hookimpl",
+    "load",
+    "runs",
+    "stream",
+    "train",
 ]
 
 

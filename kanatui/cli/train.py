@@ -15,7 +15,7 @@ from kanatui.cli.runs import say_what_next
 from kanatui.cli.watch import display
 from kanatui.core.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.core.params import Choice, Parameter
-from kanatui.training.options import TrainingOptions
+from kanatui.training.options import TrainingOptions, merge
 
 if TYPE_CHECKING:
     from kanatui.dataset.recipe import Recipe
@@ -176,18 +176,12 @@ def settle(
     """
     from kanatui.plugins.registry import load
 
-    values = dict(recipe.train)
-    parameters = values.pop("parameters", {})
     typed = {
         name: _parse(name, options[name]) for name in TrainingOptions.parameters() if options.get(name) is not None
     }
-    if "model" in typed and typed["model"] != values.get("model", TrainingOptions.model.default):
-        parameters = {}
-    if typed.keys() & {"epochs", "minutes"}:
-        values = {key: value for key, value in values.items() if key not in ("epochs", "minutes")}
     if typed.get("epochs") and typed.get("minutes"):
         raise UsageError("--epochs and --minutes cannot be combined")
-    chosen = TrainingOptions(**values | typed)
+    chosen, parameters = merge(recipe.train, typed)
     model = load().model(chosen.model)
     try:
         for assignment in assignments:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kanatui.core.units import percent, printable
-from kanatui.model.metrics import METRICS, PER_CHARACTER, all_metrics
+from kanatui.model.metrics import PER_CHARACTER, all_metrics
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Scores
@@ -149,11 +149,9 @@ def summary(evaluation: Evaluation) -> str:
 def headline(loaded: LoadedEvaluation) -> str:
     """Return the scores, overall and by script, and any reservations about them."""
     evaluation, scores = loaded.evaluation, loaded.scores
-    figures = (f"{metric.heading} {text}" for metric, text in zip(METRICS, scores.total.texts(), strict=True))
+    metrics = all_metrics()
+    figures = (f"{metric.heading} {text}" for metric, text in zip(metrics, scores.total.texts(metrics), strict=True))
     lines = ["   ".join(figures)]  # of how many images, the list of evaluations says
-    if others := [metric for metric in all_metrics() if metric not in METRICS and metric.key in scores.total.values]:
-        texts = scores.total.texts(others)
-        lines.append("   ".join(f"{metric.heading} {text}" for metric, text in zip(others, texts, strict=True)))
     if len(scores.by_script) > 1:
         # No more than these fit into 80 columns; the command line prints all of them.
         scripts = (f"{name} {' '.join(score.texts(PER_CHARACTER))}" for name, score in scores.by_script.items())
