@@ -1,23 +1,77 @@
-"""kanatui makes handwriting recognisers for Japanese kana. This page is what a plugin imports."""
+"""kanatui makes handwriting recognisers for Japanese kana. This page is what plugins and programs import."""
 
-from kanatui.core.params import Bool, Choice, Float, Int, Numbers, Range
-from kanatui.plugins.bases import GlyphSource, Model, OutlierSource, Pixel, Placement
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kanatui.core.params import Bool, Choice, FilePath, Float, Int, Numbers, Range, Text, Words
+from kanatui.core.version import __version__
+from kanatui.model.metrics import Metric
+from kanatui.plugins.bases import Exporter, GlyphSource, Importer, Model, Observer, OutlierSource, Pixel, Placement
 from kanatui.plugins.hookspecs import hookimpl
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from kanatui.api import Glyphs, Read, Reader, evaluate, load, runs, stream, train
+    from kanatui.fonts.faces import Face
+    from kanatui.fonts.masters import Masters
+    from kanatui.plugins.table import GlyphTable
+
+_LATER = {
+    "Face": "kanatui.fonts.faces",
+    "GlyphTable": "kanatui.plugins.table",
+    "Glyphs": "kanatui.api",
+    "Masters": "kanatui.fonts.masters",
+    "Read": "kanatui.api",
+    "Reader": "kanatui.api",
+    "evaluate": "kanatui.api",
+    "load": "kanatui.api",
+    "runs": "kanatui.api",
+    "stream": "kanatui.api",
+    "train": "kanatui.api",
+}
+"""What is imported when it is first used, because it takes NumPy or torch."""
 
 __all__ = [
     "Bool",
     "Choice",
+    "Exporter",
+    "Face",
+    "FilePath",
     "Float",
     "GlyphSource",
+    "GlyphTable",
+    "Glyphs",
+    "Importer",
     "Int",
+    "Masters",
+    "Metric",
     "Model",
     "Numbers",
+    "Observer",
     "OutlierSource",
     "Pixel",
     "Placement",
     "Range",
+    "Read",
+    "Reader",
+    "Text",
+    "Words",
     "__version__",
+    "evaluate",
     "hookimpl",
+    "load",
+    "runs",
+    "stream",
+    "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'kanatui' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

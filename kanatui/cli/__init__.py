@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Sequence
 
 import click
+from typing_extensions import override
 
-from kanatui import __version__
 from kanatui.cli import (
     ablate,
     adapt,
@@ -34,14 +34,46 @@ from kanatui.cli import (
     train,
 )
 from kanatui.cli.console import complain, err, lines_of, print_in_any_encoding
-from kanatui.core.errors import KanatuiError
+from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.harmless import harmless
 from kanatui.core.processes import obey_quota
+from kanatui.core.version import __version__
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+class Commands(click.Group):
+    """kanatui's commands, and those of plugins, which are loaded only for a list or a name that is not kanatui's."""
+
+    @override
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [*super().list_commands(context), *self._added()]
+
+    @override
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return super().get_command(context, name) or self._added().get(name)
+
+    def _added(self) -> dict[str, click.Command]:
+        """Return the commands of plugins; one that cannot be added is complained about and left out."""
+        from kanatui.plugins.registry import command_modules
+
+        added: dict[str, click.Command] = {}
+        for where, module in command_modules():
+            new = click.Group()
+            try:
+                if isinstance(module, Exception):
+                    raise module
+                module.kanatui_commands(new)
+                if taken := next((name for name in new.commands if name in self.commands or name in added), ""):
+                    raise PluginError(f"there is a command {taken!r} already")
+            except Exception as error:  # noqa: BLE001  # a plugin may raise anything; kanatui's commands must go on
+                complain(f"{where}: no commands of it: {error}")
+                continue
+            added |= new.commands
+        return added
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, message="kanatui %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from DIR.")
@@ -98,6 +130,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False)
         return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
         _show(error)
         return error.exit_code

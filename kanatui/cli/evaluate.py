@@ -11,7 +11,7 @@ import click
 from kanatui.cli.console import complain, err, out, print_json, stages
 from kanatui.cli.options import LABELS_HELP, chosen_characters, chosen_weights
 from kanatui.evaluation import HELD_OUT_IMAGES
-from kanatui.model.metrics import METRICS, VALIDATED
+from kanatui.model.metrics import VALIDATED, all_metrics
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -155,10 +155,11 @@ def _table(*headings: str) -> Table:
 
 
 def _totals(scores: Scores) -> Table:
-    table = _table("", "images", *(metric.heading for metric in METRICS))
+    metrics = all_metrics()
+    table = _table("", "images", *(metric.heading for metric in metrics))
     rows = {"all": scores.total} | (dict(scores.by_script) if len(scores.by_script) > 1 else {})
     for name, score in rows.items():
-        table.add_row(name, f"{score.images:,}", *score.texts())
+        table.add_row(name, f"{score.images:,}", *score.texts(metrics))
     return table
 
 

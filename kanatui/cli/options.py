@@ -20,7 +20,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--recipe", "-r", metavar="NAME|FILE", help="A named recipe or a TOML file (default: handwriting)."),
     click.option("--set", "assignments", multiple=True, metavar="PLUGIN.PARAM=VALUE", help="e.g. rotate.degrees=-8..8"),
-    click.option("--with", "added", multiple=True, metavar="ID", help="Add an augmentation at the end."),
+    click.option(
+        "--with",
+        "added",
+        multiple=True,
+        metavar="ID[@PLACE]",
+        help="Add an augmentation: noise (last), blur@1, blur@noise (before).",
+    ),
     click.option("--without", "removed", multiple=True, metavar="ID", help="Leave an augmentation out."),
     click.option("--faces", metavar="PATTERN,…", help="klee-*, style:handwriting, handwriting, -noto-*"),
     click.option("--characters", "-c", metavar="SPEC", help=f"{', '.join(SETS)}, a-z, U+4E00-U+4E2F, a file, あいう"),
@@ -57,7 +63,7 @@ def build_recipe(
         RecipeError: a recipe file is broken.
     """
     from kanatui.core.errors import FontError, ParameterError, PluginError, UsageError
-    from kanatui.dataset.recipe import DEFAULT, Augment, find_recipe
+    from kanatui.dataset.recipe import DEFAULT, find_recipe
     from kanatui.fonts.faces import select_faces
     from kanatui.plugins.registry import load
 
@@ -75,9 +81,10 @@ def build_recipe(
     try:
         if faces is not None:
             select_faces([face for source in registry.glyph_sources.values() for face in source().faces()], found.faces)
-        for id in added:
+        for text in added:
+            id, _, place = text.partition("@")
             registry.augmentation(id)
-            found = found.but(augments=[*found.augments, Augment(id)])
+            found = found.added(id, place)
     except FontError as error:
         raise UsageError(f"--faces {faces}: {error}") from None
     except PluginError as error:

@@ -1,15 +1,20 @@
-"""The command `plugins`: lists plugins, and manages trust in those of the user's own folders."""
+"""The command `plugins`: lists, starts and checks plugins, and manages trust in those of the user's own folders."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kanatui.cli.console import out, print_json
+from kanatui.core.errors import UsageError
+from kanatui.plugins.starting import STARTERS
 
 if TYPE_CHECKING:
+    from kanatui.plugins.bases import Plugin
     from kanatui.plugins.registry import PluginModule, Registry
 
 
@@ -39,6 +44,36 @@ def plugins_command(context: click.Context, as_json: bool, failed: bool) -> None
 
 
 def _rows(registry: Registry) -> list[dict[str, Any]]:
+    return [*_class_rows(registry), *_object_rows(registry), *_watcher_rows(registry)]
+
+
+def _object_rows(registry: Registry) -> Iterator[dict[str, Any]]:
+    """Return what hooks give as objects: formats and metrics."""
+    tables: dict[str, dict[str, Any]] = {
+        "exporter": {**registry.exporters},
+        "importer": {**registry.importers},
+        "metric": registry.metrics,
+    }
+    for kind, table in tables.items():
+        for id, given in table.items():
+            module = next(module for module in registry.modules if id in module.provides)
+            yield _row(id, kind, module, getattr(given, "help", getattr(given, "heading", "")))
+
+
+def _watcher_rows(registry: Registry) -> Iterator[dict[str, Any]]:
+    """Return the modules that watch runs with functions instead of a class."""
+    modules = {module.location: module for module in registry.modules}
+    for location, watcher in registry.watchers():
+        lines = (watcher.__doc__ or "").strip().splitlines()
+        yield _row(modules[location].name, "observer", modules[location], lines[0] if lines else "")
+
+
+def _row(id: str, kind: str, module: PluginModule, about: str) -> dict[str, Any]:
+    where = {"source": module.found_as, "location": module.location, "state": module.state}
+    return {"id": id, "kind": kind, "version": module.version, **where, "description": about, "parameters": {}}
+
+
+def _class_rows(registry: Registry) -> list[dict[str, Any]]:
     from kanatui.plugins.registry import description
 
     return [
@@ -110,3 +145,102 @@ def plugins_distrust(files: tuple[Path, ...]) -> None:
     for file in files:
         known = trust.distrust(file)
         out.print(f"{'no longer trusted' if known else 'was not trusted'}: {file}", soft_wrap=True)
+
+
+@plugins_command.command("new")
+@click.argument("kind", type=click.Choice(list(STARTERS)))
+@click.argument("name")
+@click.option("--package", is_flag=True, help="Write a package that pip installs, with entry point and test.")
+@click.option("--dir", "folder", default=".", type=click.Path(file_okay=False, path_type=Path), help="Where (here).")
+def plugins_new(kind: str, name: str, package: bool, folder: Path) -> None:
+    r"""Write a working plugin to start from, and a test of it.
+
+    \b
+    kanatui plugins new augmentation ink_fade
+    kanatui plugins new model my_net --package --dir ~/code
+    """
+    from kanatui.plugins import starting
+
+    files = (starting.write_package if package else starting.write_plugin)(kind, name, folder)
+    for file in files:
+        out.print(f"wrote {file}", soft_wrap=True)
+    source = next(file for file in files if file.suffix == ".py")
+    out.print("\nnext:")
+    for arguments, why in _next_steps(kind, name, package, source, folder):
+        out.print(f"  {arguments:60}  {why}", soft_wrap=True)
+
+
+def _next_steps(kind: str, name: str, package: bool, source: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    file, given = shlex.quote(str(source)), "kanatui "
+    yield f"kanatui plugins check {file}", "whether it keeps the rules"
+    if package:
+        yield f"pip install -e {shlex.quote(str(source.parents[2]))}", "kanatui finds it from then on"
+    else:
+        yield f"kanatui plugins trust {file}", "allow it to run; again after each change"
+        given = f"kanatui --plugins-dir {shlex.quote(str(folder))} "
+    yield {
+        "augmentation": (f"{given}preview quick --with {name}", "look at it"),
+        "placement": (f"{given}preview quick --with {name}", "look at it"),
+        "model": (f"{given}train quick --model {name}", "train it"),
+        "source": (f"{given}preview quick --faces '{name}-*' -c しくへハ", "look at it"),
+        "observer": (f"{given}train quick", "watch a training"),
+    }[kind]
+
+
+@plugins_command.command("guide")
+def plugins_guide() -> None:
+    """Show how plugins are written, with examples and the reference of every hook."""
+    from kanatui.core import paths
+
+    click.echo_via_pager(paths.packaged("docs/PLUGINS.md").read_text(encoding="utf-8"))
+
+
+@plugins_command.command("check")
+@click.argument("plugins", nargs=-1, required=True, metavar="FILE|ID…")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plugins_check(plugins: tuple[str, ...], as_json: bool) -> None:
+    r"""Run plugin files, trusted or not, or plugins by id, and check that they keep the rules.
+
+    Shapes, types and ranges, the same pixels for the same keys in any batch, no random numbers but those of the keys,
+    input left alone, parameters; and how fast they are. Exit status 1 if a rule is broken.
+
+    \b
+    kanatui plugins check shade.py
+    kanatui plugins check blur noise
+    """
+    from kanatui.testing import Finding
+
+    found: list[Finding] = []
+    for plugin in plugins:
+        for finding in _findings(plugin):
+            found.append(finding)
+            if not as_json:
+                _print_finding(finding)
+    if as_json:
+        print_json([vars(finding) for finding in found])
+    broken = sum(not finding.ok for finding in found)
+    if not as_json:
+        out.print(f"{len(found)} checks, {broken} failed" if broken else f"{len(found)} checks, all good")
+    if broken:
+        raise click.exceptions.Exit(1)
+
+
+def _findings(plugin: str) -> Iterator[Any]:
+    from kanatui.plugins.registry import load
+    from kanatui.testing import check_file, check_plugin
+
+    if Path(plugin).suffix == ".py":
+        yield from check_file(Path(plugin))
+        return
+    classes: dict[str, type[Plugin]] = load().classes
+    if plugin not in classes:
+        raise UsageError(f"{plugin!r}: neither a .py file nor the id of a plugin (there are: {', '.join(classes)})")
+    yield from check_plugin(classes[plugin])
+
+
+def _print_finding(finding: Any) -> None:
+    from rich.text import Text
+
+    mark = ("✓ ", "green") if finding.ok else ("✗ ", "bold red")
+    detail = (f": {finding.detail}" if finding.detail else "", "" if finding.ok else "red")
+    out.print(Text.assemble(mark, (f"{finding.plugin}  ", "bold"), finding.check, detail), soft_wrap=True)

@@ -15,7 +15,7 @@ from kanatui.cli.runs import say_what_next
 from kanatui.cli.watch import display
 from kanatui.core.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.core.params import Choice, Parameter
-from kanatui.training.options import TrainingOptions
+from kanatui.training.options import TrainingOptions, merge
 
 if TYPE_CHECKING:
     from kanatui.dataset.recipe import Recipe
@@ -55,6 +55,7 @@ def _flag(name: str) -> str:
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
 @click.option("--name", "run_name", metavar="NAME", help="Name of the run (default: the recipe's).")
 @click.option("--model-set", "assignments_of_model", multiple=True, metavar="PARAM=VALUE", help="e.g. width=48")
+@click.option("--observer-set", "watching", multiple=True, metavar="ID.PARAM=VALUE", help="e.g. tensorboard.write=on")
 @training_options
 @recipe_options
 @click.option("--run-dir", type=click.Path(path_type=Path), hidden=True)
@@ -69,6 +70,7 @@ def train_command(
     detach: bool,
     run_name: str | None,
     assignments_of_model: tuple[str, ...],
+    watching: tuple[str, ...],
     run_dir: Path | None,
     **options: Any,
 ) -> None:
@@ -96,7 +98,8 @@ def train_command(
     if data:
         unfit = ("name", "recipe", *(key for key in recipe_keys(options) if key != "seed"))
         _refuse_with("--data", context, refused=unfit)
-    _train_new(data, run_name, assignments_of_model, options | {"recipe": name or options["recipe"]}, detach)
+    options |= {"recipe": name or options["recipe"]}
+    _train_new(data, run_name, assignments_of_model, options, detach, observer_settings(watching))
 
 
 def recipe_keys(options: Mapping[str, Any]) -> list[str]:
@@ -118,7 +121,12 @@ def _refuse_with(
 
 
 def _train_new(
-    data: str | None, name: str | None, assignments: tuple[str, ...], options: dict[str, Any], detach: bool
+    data: str | None,
+    name: str | None,
+    assignments: tuple[str, ...],
+    options: dict[str, Any],
+    detach: bool,
+    observers: Mapping[str, Mapping[str, Any]],
 ) -> None:
     from kanatui.training.config import make_config
     from kanatui.training.device import choose_device
@@ -129,7 +137,8 @@ def _train_new(
     chosen, parameters = settle(recipe, options, assignments)
     device = choose_device(chosen.device)
     source = _open(data, recipe)
-    config = make_config(source.spec(), source.characters, source.face_ids, chosen, parameters, recipe.name)
+    faces = source.face_ids
+    config = make_config(source.spec(), source.characters, faces, chosen, parameters, recipe.name, observers)
     name = name or plain_run_name(Path(data or recipe.name).stem)
     with join(device) as group:
         if detach and group.size > 1:
@@ -167,18 +176,12 @@ def settle(
     """
     from kanatui.plugins.registry import load
 
-    values = dict(recipe.train)
-    parameters = values.pop("parameters", {})
     typed = {
         name: _parse(name, options[name]) for name in TrainingOptions.parameters() if options.get(name) is not None
     }
-    if "model" in typed and typed["model"] != values.get("model", TrainingOptions.model.default):
-        parameters = {}
-    if typed.keys() & {"epochs", "minutes"}:
-        values = {key: value for key, value in values.items() if key not in ("epochs", "minutes")}
     if typed.get("epochs") and typed.get("minutes"):
         raise UsageError("--epochs and --minutes cannot be combined")
-    chosen = TrainingOptions(**values | typed)
+    chosen, parameters = merge(recipe.train, typed)
     model = load().model(chosen.model)
     try:
         for assignment in assignments:
@@ -190,6 +193,23 @@ def settle(
         raise UsageError(f"--model-set {assignment}: {error}") from None
     model(**parameters)
     return chosen, parameters
+
+
+def observer_settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the parameters given by ``--observer-set``, by observer. UsageError if one is unknown or out of range."""
+    from kanatui.plugins.registry import load
+
+    found: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        target, equals, text = assignment.partition("=")
+        id, dot, name = target.strip().partition(".")
+        try:
+            if not equals or not dot:
+                raise UsageError("not of the form id.param=value")
+            found.setdefault(id, {})[name] = load().observer(id).parse(name, text)
+        except KanatuiError as error:
+            raise UsageError(f"--observer-set {assignment}: {error}") from None
+    return found
 
 
 def _parse(name: str, typed: Any) -> Any:

@@ -16,6 +16,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from typing_extensions import override
@@ -281,6 +282,33 @@ class Text(Parameter[str]):
     @override
     def parse(self, text: str) -> str:
         return self.check(text)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePath(Text):
+    """A file or folder that exists, as an absolute path; "" for none. What is typed may be relative or begin with ~."""
+
+    kind: ClassVar[str] = "path"
+
+    @override
+    def check(self, value: Any) -> str:
+        text = super().check(value)
+        if not text:
+            return text
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            raise ValueError(f"{text!r} is relative, and so depends on where kanatui was started: give the whole path")
+        if not path.exists():
+            raise ValueError(f"{text}: no such file or folder")
+        return str(path)
+
+    @override
+    def parse(self, text: str) -> str:
+        return self.check(str(Path(text).expanduser().absolute()) if text else text)
+
+    @override
+    def allowed(self) -> str:
+        return "a file or folder"
 
 
 @dataclasses.dataclass(frozen=True)

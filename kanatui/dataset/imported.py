@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from kanatui import __version__
 from kanatui.core import paths, storage
 from kanatui.core.errors import DatasetError, ImageError
 from kanatui.core.rng import sample_keys
+from kanatui.core.version import __version__
 from kanatui.dataset.generation import new_name_problem
 from kanatui.dataset.manifest import Manifest, images_per_shard, shard_name
 from kanatui.dataset.recipe import Recipe

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 
-from kanatui import __version__
 from kanatui.core import checked, storage
 from kanatui.core.checked import Count, Positive
 from kanatui.core.errors import DatasetError
+from kanatui.core.version import __version__
 from kanatui.dataset.recipe import Recipe
 from kanatui.plugins.registry import Registry
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.rng import Keys, sample_keys
-from kanatui.plugins.table import GlyphTable
+from kanatui.plugins.table import PLACED, GlyphTable
 
 if TYPE_CHECKING:
     from kanatui.plugins.bases import Placement
@@ -76,7 +78,7 @@ class GlyphPlan:
         table = GlyphTable.blank(self.coverage.shape[1])
         table.rows["face"] = np.arange(len(table))
         for placement, _ in self.placements:
-            table = placement.grid(table)
+            table = _checked(placement, table, functools.partial(placement.grid, table), grows=True)
         table.rows["number"] = np.arange(len(table))
         if cap is not None and cap < len(table):
             order = np.random.Generator(np.random.Philox(self.seed)).permutation(len(table))
@@ -128,12 +130,39 @@ class GlyphPlan:
         table.rows["face"] = (self._cumulative_weights[labels] <= unit[:, None]).sum(axis=1)
         for place, (placement, probability) in enumerate(self.placements):
             keys = Keys(table["key"], f"{placement.id}#{place}")
-            drawn = placement.draw(table, keys)
+            drawn = _checked(placement, table, functools.partial(placement.draw, table, keys), grows=False)
             if probability < 1.0:
                 chance = Keys(table["key"], f"{placement.id}#{place}?").uniform()
                 drawn = table.where(chance < probability, drawn)
             table = drawn
         return table
+
+
+def _checked(placement: Placement, table: GlyphTable, place: Callable[[], GlyphTable], grows: bool) -> GlyphTable:
+    """Return what a placement made of a table. PluginError names it, if it fails or makes something that is no table.
+
+    Args:
+        placement: for the message.
+        table: what it was given.
+        place: calls it.
+        grows: whether it may return more rows.
+    """
+    try:
+        made = place()
+        if not isinstance(made, GlyphTable) or (len(made) != len(table) and not grows):
+            what = f"{len(made)} rows" if isinstance(made, GlyphTable) else type(made).__name__
+            raise ValueError(f"returned {what} for {len(table)}, not as many rows of a table")
+        for name in PLACED:
+            if not np.isfinite(made[name]).all():
+                raise ValueError(f"{name!r} is not a number everywhere")
+    except KanatuiError:
+        raise
+    except Exception as error:  # a plugin may raise anything; skipping its rows would falsify the data
+        row, others = table.rows[0], f" and {len(table) - 1} more" if len(table) > 1 else ""
+        sample = f"sample {chr(row['character'])} number {row['number']}{others}" if row["character"] else "the grid"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"placement {placement.id} {placement.values} failed on {sample}: {reason}") from error
+    return made
 
 
 def _cumulative(coverage: npt.NDArray[np.bool_], weights: npt.ArrayLike | None) -> npt.NDArray[np.float32]:

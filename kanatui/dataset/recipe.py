@@ -160,6 +160,24 @@ class Recipe(Configurable):
             self._require(id, "--without")
         return self.but(augments=[step for step in self.augments if step.plugin not in ids])
 
+    def added(self, id: str, place: str = "") -> Recipe:
+        """Add an augmentation: last, at a place (``1`` is the first), or before another one, by its id.
+
+        UsageError if there is no such place.
+        """
+        steps = [*self.augments, Augment(id)]
+        present = [step.plugin for step in self.augments]
+        if place in present:
+            steps.insert(present.index(place), steps.pop())
+        elif place.isdecimal() and 1 <= int(place) <= len(steps):
+            steps.insert(int(place) - 1, steps.pop())
+        elif place:
+            known = ", ".join(present) or "none"
+            raise UsageError(
+                f"--with {id}@{place}: neither a number from 1 to {len(steps)} nor a step (it has: {known})"
+            )
+        return self.but(augments=steps)
+
     def set(self, assignment: str, registry: Registry) -> Recipe:
         """Apply ``plugin.param=value`` or ``field=value`` as typed. UsageError, which names it, if it is invalid."""
         target, equals, text = assignment.partition("=")

@@ -9,7 +9,7 @@ from typing import Any
 from kanatui.core.units import duration
 from kanatui.evaluation.store import KINDS
 from kanatui.model.calibration import Calibration
-from kanatui.model.metrics import METRICS
+from kanatui.model.metrics import all_metrics
 
 _LIMITS = """\
 - It reads one character per picture; `kanatui read` finds the characters on a page and has it read each of them.
@@ -79,6 +79,7 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     adapted = card.get("adapt", {})
     rows = {
         "recipe": f"`{card.get('recipe')}`, seed {card.get('seed', 0)}",
+        "model's plugin": str(card.get("plugin", "")),
         "adapted": f"from {adapted['from']} to {adapted['samples']} samples" if adapted else "",
         "trained": f"{duration(training.get('seconds', card.get('seconds', 0.0)))}{seen}",
         "time budget": f"{train['minutes']:g} min" if train.get("minutes") else "",
@@ -94,7 +95,9 @@ def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _reads(card: Mapping[str, Any]) -> str:
     rows = []
     evaluations = card.get("evaluations", [])
-    metrics = [m for m in METRICS if all(m.key in score for each in evaluations for score in each["scores"].values())]
+    metrics = [
+        m for m in all_metrics() if all(m.key in score for each in evaluations for score in each["scores"].values())
+    ]
     for evaluation in evaluations:
         what = KINDS[evaluation["kind"]] + (f", {evaluation['of']}" if evaluation["kind"] == "folder" else "")
         scores = evaluation["scores"]

@@ -11,7 +11,7 @@ import numpy as np
 from kanatui.core.checked import Count
 from kanatui.kana.alphabet import script
 from kanatui.kana.folding import fold_groups
-from kanatui.model.metrics import METRICS, PER_CHARACTER, Bin, Metric, compute, reliability
+from kanatui.model.metrics import METRICS, PER_CHARACTER, Bin, Metric, all_metrics, compute, reliability
 from kanatui.model.predictions import UNREAD, Predictions
 
 
@@ -21,12 +21,12 @@ class Score:
 
     images: Count = 0
     values: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Shares (0 … 1) by the keys of :data:`~kanatui.model.metrics.METRICS`, if they were computed."""
+    """Shares (0 … 1) by the keys of :func:`~kanatui.model.metrics.all_metrics`, if they were computed."""
 
     @classmethod
-    def of(cls, predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> Score:
-        """Compute the metrics of some predictions."""
-        return cls(len(predictions), compute(predictions, metrics))
+    def of(cls, predictions: Predictions, metrics: tuple[Metric, ...] | None = None) -> Score:
+        """Compute the metrics of some predictions; all if none are given."""
+        return cls(len(predictions), compute(predictions, all_metrics() if metrics is None else metrics))
 
     def __getitem__(self, key: str) -> float:
         return self.values[key]

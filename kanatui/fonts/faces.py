@@ -36,6 +36,8 @@ WEIGHTS = ("thin", "extralight", "light", "regular", "medium", "semibold", "bold
 _PLACES = ("file", "glob", "name")
 _TEXTS = ("id", "file", "name", "instance", "style", "weight", "licence", "package")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+OWN_SOURCES = ("fonts", "pen")
+"""The glyph sources that ship with kanatui."""
 UNKNOWN = "unknown"
 """Style and weight of a face whose entry does not say them."""
 
@@ -66,6 +68,11 @@ class Face:
     """Of a variable font: the name of an instance, or values of axes (``wght=600``); "" is the default."""
     problem: str = ""
     """What is wrong with its entry in fonts.toml, "" if nothing; such a face has no ``path``."""
+
+    @property
+    def guest(self) -> bool:
+        """Whether another plugin than kanatui's own draws it; a recipe has it only if it names it."""
+        return self.source not in OWN_SOURCES
 
     @property
     def digest(self) -> str:
@@ -290,12 +297,14 @@ def select_faces(faces: Iterable[Face], patterns: Sequence[str]) -> list[Face]:
 
     A pattern is an id, an id with ``*`` and ``?``, a style (``handwriting`` or ``style:handwriting``); a leading ``-``
     removes faces. Patterns apply in order, starting from all faces if the first one removes or if there are none.
+    Faces of other people's glyph sources have to be named, at least by the beginning of their ids: a plugin that is
+    added must not change the images of recipes that say ``*`` or a style.
 
     Raises:
         FontError: a pattern matches no face, or no face is left.
     """
     known = list(faces)
-    chosen = {face.id for face in known} if not patterns or patterns[0].startswith("-") else set()
+    chosen = {face.id for face in known if not face.guest} if not patterns or patterns[0].startswith("-") else set()
     for pattern in patterns:
         matched = _matching(known, pattern.removeprefix("-"))
         chosen = chosen - matched if pattern.startswith("-") else chosen | matched
@@ -306,9 +315,11 @@ def select_faces(faces: Iterable[Face], patterns: Sequence[str]) -> list[Face]:
 
 def _matching(faces: Sequence[Face], pattern: str) -> set[str]:
     style = pattern.removeprefix("style:")
-    matched = {face.id for face in faces if face.style == style}
+    named = not pattern.startswith(("*", "?", "["))
+    matched = {face.id for face in faces if face.style == style and not face.guest}
     if not pattern.startswith("style:"):
-        matched |= {face.id for face in faces if fnmatch.fnmatchcase(face.id, pattern)}
+        asked = (face for face in faces if named or not face.guest)
+        matched |= {face.id for face in asked if fnmatch.fnmatchcase(face.id, pattern)}
     if not matched:
         near = difflib.get_close_matches(style, [*STYLES, *(face.id for face in faces)], n=1)
         hint = f"did you mean {near[0]}? " if near else ""

@@ -6,7 +6,8 @@ A safetensors file's metadata holds it as JSON under the key ``kanatui``::
      "kanatui": "0.1.0", "recipe": "handwriting", "scores": {…}, "seed": 0, "seconds": 480.0, "date": "2026-11-22",
      "calibration": {…}}
 
-:mod:`kanatui.model.calibration` says what the last one holds.
+:mod:`kanatui.model.calibration` says what the last one holds. If the model is a plugin of somebody else's, ``plugin``
+says where it comes from: ``package kanatui-timm 1.0`` or ``file my_net.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The metrics: their names and how they are computed, in one place for validation, evaluation, tables and charts.
 
-To add a metric, add an entry to :data:`METRICS`. This module imports neither NumPy nor torch, because the command line
-and the app's first paint need only the names.
+To add a metric, add an entry to :data:`METRICS`, or return it from a plugin's hook ``kanatui_metrics``. This module
+imports neither NumPy nor torch, because the command line and the app's first paint need only the names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kanatui.core.checked import Count, Finite
+from kanatui.core.errors import PluginError
 from kanatui.core.units import percent
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ METRICS = (
     Metric("ece", "ECE", _calibration_error, per_character=False),
     Metric("refused", "refused", _refused, per_character=False),
 )
-"""All metrics, in the order in which they are shown."""
+"""kanatui's own metrics, in the order in which they are shown."""
 
 PER_CHARACTER = tuple(metric for metric in METRICS if metric.per_character)
 VALIDATED = tuple(metric for metric in METRICS if metric.validated)
@@ -152,6 +153,24 @@ BEST = msgspec.defstruct(
 """What files may say of the best validation of a training; earlier versions left some out."""
 
 
+def all_metrics() -> tuple[Metric, ...]:
+    """Return kanatui's metrics and those of plugins, which are computed of whole evaluations and of scripts."""
+    from kanatui.plugins.registry import load
+
+    return (*METRICS, *load().metrics.values())
+
+
 def compute(predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> dict[str, float]:
-    """Return the metrics of some predictions by their keys (shares, 0 … 1); 0 where there are no images."""
-    return {metric.key: metric.compute(predictions) if len(predictions) else 0.0 for metric in metrics}
+    """Return the metrics of some predictions by their keys (shares, 0 … 1); 0 where there are no images.
+
+    PluginError, which names it, if a plugin's metric fails.
+    """
+    return {metric.key: _computed(metric, predictions) if len(predictions) else 0.0 for metric in metrics}
+
+
+def _computed(metric: Metric, predictions: Predictions) -> float:
+    try:
+        return float(metric.compute(predictions))
+    except Exception as error:  # a plugin may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"metric {metric.key!r} failed on {len(predictions):,} images: {reason}") from error

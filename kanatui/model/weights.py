@@ -22,8 +22,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from kanatui import __version__
-from kanatui.core.errors import KanatuiError, WeightsError
+from kanatui.core.errors import KanatuiError, PluginError, WeightsError
+from kanatui.core.version import __version__
 from kanatui.model import seal
 from kanatui.model.calibration import Calibration
 from kanatui.model.card import FORMAT, KEY, one_line, read_card
@@ -158,6 +158,9 @@ def load_weights(path: Path, device: str | torch.device = "cpu", registry: Regis
         module = plugin.build(card["image_size"], len(card["characters"]))
     except WeightsError:
         raise
+    except PluginError as error:
+        origin = f"; it was made with {card['plugin'][:200]}" if isinstance(card.get("plugin"), str) else ""
+        raise WeightsError(f"{path}: {error}{origin}") from None
     except KanatuiError as error:
         raise WeightsError(f"{path}: {error}") from None
     except Exception as error:  # a model plugin may raise anything when a hostile card asks for nonsense

@@ -1,4 +1,4 @@
-"""Base classes for what a plugin can provide: glyph sources, placement and pixel augmentations, models.
+"""Base classes for what a plugin can provide: glyph sources, augmentations, models, observers, formats.
 
 A plugin author subclasses one of these, declares parameters as class attributes, and returns the class from the
 hook of its kind. An instance holds the parameters of one use; it never changes.
@@ -6,13 +6,15 @@ hook of its kind. An instance holds the parameters of one use; it never changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from kanatui.core.errors import PluginError
 from kanatui.core.params import Configurable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
     import torch
@@ -113,3 +115,55 @@ class OutlierSource(GlyphSource):
     kind: ClassVar[str] = "outliers"
     shapes: ClassVar[str] = ""
     """The code points, U+E000 and following ones."""
+
+
+class Observer(Plugin):
+    """Watches one training run, in the process that trains; what it returns is ignored.
+
+    One that raises is named in the run's log and dropped, and the training goes on.
+    """
+
+    kind: ClassVar[str] = "observer"
+
+    def started(self, run: Mapping[str, Any]) -> None:
+        """Take the start: ``run`` has ``id``, ``path`` (of the run's folder) and ``config``."""
+
+    def event(self, run: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        """Take one line of ``events.jsonl``; ``event["event"]`` is its kind (:mod:`kanatui.training.events`)."""
+
+    def finished(self, run: Mapping[str, Any]) -> None:
+        """Take the end: ``run`` also has ``state`` (finished, stopped or failed) and ``reason``."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes a data set or a model in a format that other programs read."""
+
+    name: str
+    """What it is called on the command line, such as ``png``."""
+    kind: str
+    """``dataset`` or ``model``."""
+    help: str
+    """One line that says what is written, and what reads it."""
+
+    def export(self, subject: Any, out: Path, params: Mapping[str, Any]) -> None:
+        """Write ``subject`` to ``out``, which does not exist yet.
+
+        Args:
+            subject: an :class:`~kanatui.dataset.source.ImageSource`, or :class:`~kanatui.model.weights.Weights`.
+            out: the file or folder to make.
+            params: what the command line or the app passes on, by name.
+        """
+
+
+@runtime_checkable
+class Importer(Protocol):
+    """Reads labelled images from a format of another program."""
+
+    name: str
+    """What it is called on the command line, such as ``idx``."""
+    help: str
+    """One line that says what it reads."""
+
+    def read(self, path: Path, params: Mapping[str, Any]) -> Iterator[tuple[npt.NDArray[np.uint8], str]]:
+        """Yield each image, uint8 [H, W], white ink (255) on black, and the character that it shows."""

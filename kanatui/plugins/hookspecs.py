@@ -7,7 +7,7 @@ from typing import Any
 
 import pluggy
 
-from kanatui.plugins.bases import GlyphSource, Model, Pixel, Placement
+from kanatui.plugins.bases import Exporter, GlyphSource, Importer, Model, Observer, Pixel, Placement
 
 NAMESPACE = "kanatui"
 
@@ -28,6 +28,31 @@ def kanatui_augmentations() -> Sequence[type[Placement] | type[Pixel]]:  # type:
 @hookspec
 def kanatui_models() -> Sequence[type[Model]]:  # type: ignore[empty-body]  # as above
     """Return the model classes."""
+
+
+@hookspec
+def kanatui_observers() -> Sequence[type[Observer]]:  # type: ignore[empty-body]  # as above
+    """Return the observer classes; each training makes one instance of each."""
+
+
+@hookspec
+def kanatui_exporters() -> Sequence[Exporter]:  # type: ignore[empty-body]  # as above
+    """Return objects that write data sets or models in other formats."""
+
+
+@hookspec
+def kanatui_importers() -> Sequence[Importer]:  # type: ignore[empty-body]  # as above
+    """Return objects that read labelled images of other formats."""
+
+
+@hookspec
+def kanatui_metrics() -> Sequence[Any]:  # type: ignore[empty-body]  # as above
+    """Return :class:`kanatui.Metric` objects, which evaluations compute and show beside kanatui's own."""
+
+
+@hookspec
+def kanatui_commands(group: Any) -> None:
+    """Add commands to `kanatui`, a ``click.Group``, with ``group.add_command``; a name that is taken is refused."""
 
 
 @hookspec

@@ -7,6 +7,7 @@ in the list with its traceback and does not affect the others.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -17,17 +18,29 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 import pluggy
+from typing_extensions import override
 
 from kanatui.core import paths
 from kanatui.core.errors import PluginError
 from kanatui.core.harmless import harmless
 from kanatui.plugins import hookspecs, trust
-from kanatui.plugins.bases import GlyphSource, Model, OutlierSource, Pixel, Placement, Plugin
+from kanatui.plugins.bases import (
+    Exporter,
+    GlyphSource,
+    Importer,
+    Model,
+    Observer,
+    OutlierSource,
+    Pixel,
+    Placement,
+    Plugin,
+)
 
 ENTRY_POINT_GROUP = "kanatui"
 
@@ -35,7 +48,17 @@ _COLLECTORS: dict[str, type[Plugin] | tuple[type[Plugin], ...]] = {
     "kanatui_glyph_sources": GlyphSource,
     "kanatui_augmentations": (Placement, Pixel),
     "kanatui_models": Model,
+    "kanatui_observers": Observer,
 }
+_OBJECTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "kanatui_exporters": ("exporters", ("name", "kind", "help", "export")),
+    "kanatui_importers": ("importers", ("name", "help", "read")),
+    "kanatui_metrics": ("metrics", ("key", "heading", "compute", "text")),
+}
+"""Hooks that return objects: the registry's table, and what each object must have, its name first."""
+
+RUN_HOOKS = "kanatui_run_"
+"""What the names of the hooks begin with that watch runs without a class."""
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 K = TypeVar("K", bound=type[Plugin])
 
@@ -49,11 +72,21 @@ class PluginModule:
     """``shipped``, ``entry point`` or ``folder`` (a file in a folder that the user named)."""
     location: str
     version: str = ""
+    package: str = ""
+    """The name of the installed package that an entry point is of."""
     state: str = "found"
     """``loaded``, ``failed`` or ``untrusted``."""
     error: str = ""
     traceback: str = ""
     provides: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        """Where others get it: ``package NAME VERSION``, ``file NAME.py``; "" if it ships with kanatui."""
+        if self.found_as == "shipped":
+            return ""
+        name = f"package {self.package}" if self.package else f"file {Path(self.location).name}"
+        return f"{name} {self.version}".strip()
 
     def fail(self, error: BaseException) -> None:
         """Mark the module as failed, and keep the error as one line and as a traceback."""
@@ -77,14 +110,38 @@ class Registry:
         self.outlier_sources: dict[str, type[OutlierSource]] = {}
         self.augmentations: dict[str, type[Placement] | type[Pixel]] = {}
         self.models: dict[str, type[Model]] = {}
+        self.observers: dict[str, type[Observer]] = {}
+        self.exporters: dict[str, Exporter] = {}
+        self.importers: dict[str, Importer] = {}
+        self.metrics: dict[str, Any] = {}
+        """Of :class:`kanatui.model.metrics.Metric`."""
         self.module_of: dict[str, PluginModule] = {}
-        """By the id of what it provides."""
+        """By the id of the class that it provides."""
         self.folders: tuple[str, ...] = ()
 
     @property
     def classes(self) -> dict[str, type[Plugin]]:
         """Everything by its id, kind after kind."""
-        return {**self.glyph_sources, **self.outlier_sources, **self.augmentations, **self.models}
+        return {**self.glyph_sources, **self.outlier_sources, **self.augmentations, **self.models, **self.observers}
+
+    @property
+    def guests(self) -> frozenset[str]:
+        """The glyph sources that do not ship with kanatui: a recipe has their faces only if it names them."""
+        return frozenset(id for id in self.glyph_sources if self.module_of[id].found_as != "shipped")
+
+    def origin(self, id: str) -> str:
+        """Return where others get what provides a class (:attr:`PluginModule.origin`)."""
+        return self.module_of[id].origin if id in self.module_of else ""
+
+    def watchers(self) -> list[tuple[str, Any]]:
+        """Return the modules that watch runs with functions: each one's name and its module."""
+        manager = self.manager
+        named = [(name, plugin) for name, plugin in manager.list_name_plugin() if plugin is not None]
+        return [
+            (name, plugin)
+            for name, plugin in named
+            if any(caller.name.startswith(RUN_HOOKS) for caller in manager.get_hookcallers(plugin) or ())
+        ]
 
     def augmentation(self, id: str) -> type[Placement] | type[Pixel]:
         """Return an augmentation class. PluginError, which lists those that exist, if there is no such id."""
@@ -93,6 +150,10 @@ class Registry:
     def model(self, id: str) -> type[Model]:
         """Return a model class. PluginError, which lists those that exist, if there is no such id."""
         return self._get(self.models, id, "model")
+
+    def observer(self, id: str) -> type[Observer]:
+        """Return an observer class. PluginError, which lists those that exist, if there is no such id."""
+        return self._get(self.observers, id, "observer")
 
     def _get(self, table: dict[str, K], id: str, what: str) -> K:
         if id in table:
@@ -110,6 +171,7 @@ class Registry:
             self.manager.check_pending()
             found = list(_collect(self.manager, imported))
             self._check_ids(module, found)
+            objects = list(_collect_objects(self, imported))
         except Exception as error:  # noqa: BLE001  # whatever a plugin raises is the failure of that plugin alone
             if self.manager.is_registered(imported):
                 self.manager.unregister(imported)
@@ -118,7 +180,9 @@ class Registry:
         for cls in found:
             _table_of(self, cls)[cls.id] = cls
             self.module_of[cls.id] = module
-        module.provides = [cls.id for cls in found]
+        for table, name, given in objects:
+            getattr(self, table)[name] = given
+        module.provides = [*(cls.id for cls in found), *(name for _, name, _ in objects)]
         module.state = "loaded"
 
     def _check_ids(self, module: PluginModule, found: Sequence[type[Plugin]]) -> None:
@@ -138,18 +202,38 @@ def _table_of(registry: Registry, cls: type[Plugin]) -> dict[str, Any]:
         return registry.outlier_sources
     if issubclass(cls, GlyphSource):
         return registry.glyph_sources
+    if issubclass(cls, Observer):
+        return registry.observers
     return registry.models if issubclass(cls, Model) else registry.augmentations
 
 
 def _collect(manager: pluggy.PluginManager, module: Any) -> Iterator[type[Plugin]]:
     """Call each collecting hook of one module and check what comes back."""
     for hook_name, base in _COLLECTORS.items():
-        caller = manager.subset_hook_caller(hook_name, [p for p in manager.get_plugins() if p is not module])
-        for result in caller():
-            for cls in result:
-                if not (isinstance(cls, type) and issubclass(cls, base)):
-                    raise PluginError(f"{hook_name} returned {cls!r}, which is not a class of its kind")
-                yield cls
+        for cls in _returned(manager, module, hook_name):
+            if not (isinstance(cls, type) and issubclass(cls, base)):
+                raise PluginError(f"{hook_name} returned {cls!r}, which is not a class of its kind")
+            yield cls
+
+
+def _collect_objects(registry: Registry, module: Any) -> Iterator[tuple[str, str, Any]]:
+    """Call each hook of one module that returns objects; yield the registry's table, the object's name, the object."""
+    for hook_name, (table, needed) in _OBJECTS.items():
+        for given in _returned(registry.manager, module, hook_name):
+            missing = [attribute for attribute in needed if not hasattr(given, attribute)]
+            if missing:
+                raise PluginError(f"{hook_name} returned {given!r}, which has no {missing[0]}")
+            name = str(getattr(given, needed[0]))
+            if name in getattr(registry, table):
+                raise PluginError(f"{hook_name}: there is another {name!r} already")
+            yield table, name, given
+
+
+def _returned(manager: pluggy.PluginManager, module: Any, hook_name: str) -> Iterator[Any]:
+    """Call a hook of one module alone."""
+    caller = manager.subset_hook_caller(hook_name, [p for p in manager.get_plugins() if p is not module])
+    for result in caller():
+        yield from result
 
 
 def load(folders: Iterable[str | os.PathLike[str]] = ()) -> Registry:
@@ -170,10 +254,8 @@ def _configured_folders() -> list[str]:
 
 @functools.lru_cache(maxsize=8)
 def _load(folders: tuple[str, ...]) -> Registry:
-    registry = Registry()
+    registry = _shipped()
     registry.folders = folders
-    for path in _python_files(paths.packaged("plugins")):
-        _load_file(registry, path, "shipped")
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         _load_entry_point(registry, entry_point)
     for folder in folders:
@@ -184,13 +266,75 @@ def _load(folders: tuple[str, ...]) -> Registry:
     return registry
 
 
+def _shipped() -> Registry:
+    registry = Registry()
+    for path in _python_files(paths.packaged("plugins")):
+        _load_file(registry, path, "shipped")
+    return registry
+
+
+def load_alone(path: Path) -> tuple[Registry, PluginModule]:
+    """Run one plugin file, trusted or not, beside the shipped plugins alone; for checking it.
+
+    Returns:
+        the registry, and the file's module, whose ``state`` says whether it could be loaded.
+
+    Raises:
+        PluginError: there is no such file.
+    """
+    if not path.is_file():
+        raise PluginError(f"{path}: no such file")
+    registry = _shipped()
+    for known in registry.modules:
+        if Path(known.location).resolve() == path.resolve():
+            return registry, known
+    module = PluginModule(path.stem, "folder", str(path.resolve()))
+    registry.modules.append(module)
+    _guarded(registry, module, lambda: import_file(path.resolve()))
+    return registry, module
+
+
+def stamps(folders: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return time and size of each plugin file in some folders: what differs once one is saved, added or deleted."""
+    found = {}
+    for folder in folders:
+        for path in _python_files(Path(folder)):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found[str(path)] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def command_modules() -> Iterator[tuple[str, ModuleType | Exception]]:
+    """Import the plugins that may add commands, and no others: where each lies, and its module or why it has none.
+
+    `kanatui --help` asks this. Only what mentions the hook is imported, because all plugins together take NumPy.
+    """
+    mentioned = b"kanatui_commands"
+    for path in _python_files(paths.packaged("plugins")):
+        if mentioned in path.read_bytes():
+            yield str(path), import_file(path, kept=True)
+    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        with contextlib.suppress(Exception):  # what cannot be found is listed as failed by `kanatui plugins`
+            found = importlib.util.find_spec(entry_point.module)
+            if found and found.origin and mentioned in Path(found.origin).read_bytes():
+                yield entry_point.value, entry_point.load()
+    for folder in _configured_folders():
+        for path in _python_files(Path(folder).expanduser()):
+            if mentioned in path.read_bytes() and trust.is_trusted(path):
+                try:
+                    yield str(path), import_file(path)
+                except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
+                    yield str(path), PluginError(f"{type(error).__name__}: {error}")
+
+
 def reload() -> None:
     """Forget what was loaded, so that the next :func:`load` looks again."""
     _load.cache_clear()
 
 
 def _python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", ".")))
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", ".", "test_")))
 
 
 def _load_file(registry: Registry, path: Path, found_as: str) -> None:
@@ -200,14 +344,14 @@ def _load_file(registry: Registry, path: Path, found_as: str) -> None:
         module.state = "untrusted"
         module.error = f"not trusted yet, or changed since: kanatui plugins trust {path}"
         return
-    _guarded(registry, module, lambda: import_file(path))
+    _guarded(registry, module, lambda: import_file(path, kept=found_as == "shipped"))
 
 
 def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryPoint) -> None:
     # pluggy's load_setuptools_entrypoints stops at the first one that fails, so each is loaded on its own.
     distribution = entry_point.dist
-    version = distribution.version if distribution else ""
-    module = PluginModule(entry_point.name, "entry point", entry_point.value, version)
+    version, package = (distribution.version, distribution.name) if distribution else ("", "")
+    module = PluginModule(entry_point.name, "entry point", entry_point.value, version, package)
     registry.modules.append(module)
     _guarded(registry, module, entry_point.load)
 
@@ -222,14 +366,28 @@ def _guarded(registry: Registry, module: PluginModule, import_module: Callable[[
     registry.add(module, imported)
 
 
-def import_file(path: Path) -> ModuleType:
+class _AsItIs(SourceFileLoader):
+    """Compiles a file each time: Python's cache knows a file by second and size, which two savings may share."""
+
+    @override
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
+def import_file(path: Path, kept: bool = False) -> ModuleType:
     """Import a plugin file under a flat unique name, placed in ``sys.modules`` before its code runs.
 
     Pickling a plugin's objects, and dataclasses and typing inside it, look the module up by that name.
+
+    Args:
+        path: the file.
+        kept: whether its compiled code may be taken from Python's cache.
     """
     digest = hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()
     name = f"kanatui_plugin_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = None if kept else _AsItIs(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise PluginError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)

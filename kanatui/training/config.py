@@ -18,6 +18,7 @@ def make_config(
     options: TrainingOptions,
     parameters: Mapping[str, Any],
     recipe: str = "",
+    observers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return a run's configuration for :meth:`.Run.create`.
 
@@ -31,6 +32,7 @@ def make_config(
         faces: ids of the source's faces.
         parameters: the model plugin's parameters that differ from their defaults.
         recipe: its name, for display.
+        observers: parameters of observers that differ from their defaults, by the observers' ids.
 
     Raises:
         ParameterError: the recipe in the spec is invalid.
@@ -43,7 +45,7 @@ def make_config(
         "train": _plain(options.values),
         "model": _plain(parameters),
         "source": dict(source),
-    }
+    } | ({"observers": {id: _plain(values) for id, values in observers.items()}} if observers else {})
 
 
 def config_of_layout(

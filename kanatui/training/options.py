@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kanatui.core.errors import ParameterError
@@ -56,3 +57,28 @@ class TrainingOptions(Configurable):
     def whole_epochs(self) -> int:
         """Number of epochs to train, 0 with a time budget."""
         return 0 if self.minutes else self.epochs or 1
+
+
+def merge(
+    defaults: Mapping[str, Any], chosen: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
+) -> tuple[TrainingOptions, dict[str, Any]]:
+    """Merge what was chosen with a recipe's ``[train]`` table: the first wins, then the table, then the defaults.
+
+    Args:
+        defaults: the table; its ``parameters`` are those of the model.
+        chosen: options by name.
+        parameters: of the model, chosen.
+
+    Returns:
+        the options and the model's parameters. Those of the table are of its model, and go with it.
+
+    Raises:
+        ParameterError: an option is unknown or out of range, or both budgets are chosen.
+    """
+    values = dict(defaults)
+    kept = dict(values.pop("parameters", {}))
+    if "model" in chosen and chosen["model"] != values.get("model", TrainingOptions.model.default):
+        kept = {}
+    if chosen.keys() & {"epochs", "minutes"}:
+        values = {key: value for key, value in values.items() if key not in ("epochs", "minutes")}
+    return TrainingOptions(**{**values, **chosen}), kept | dict(parameters or {})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kanatui.core import storage
-from kanatui.core.errors import StorageError
+from kanatui.core.errors import KanatuiError, StorageError
 from kanatui.training.control import Mailbox, is_watched
 from kanatui.training.events import Event, EventWriter
 from kanatui.training.previews import BatchPreview, write_batch
@@ -92,7 +92,7 @@ class Recorder:
             except Exception as error:  # noqa: BLE001  # may be a plugin; what it raises must not stop a training
                 self._observers.remove(observer)
                 self.log(traceback.format_exc())
-                reason = f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, KanatuiError) else f"{type(error).__name__}: {error}"
                 self._events.write("warning", message=f"an observer failed and was dropped: {reason}")
 
     def update(self, **fields: Any) -> None:

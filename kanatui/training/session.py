@@ -21,7 +21,7 @@ from kanatui.dataset.mixed import MixedStream
 from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.source import ImageSource, OnProgress, OnStage
 from kanatui.model.weights import load_weights
-from kanatui.plugins.registry import Registry, load
+from kanatui.plugins.registry import RUN_HOOKS, Registry, load
 from kanatui.training import control
 from kanatui.training.calibrate import calibrate_files
 from kanatui.training.commands import CommandHandler
@@ -40,7 +40,6 @@ from kanatui.training.trainer import Outcome, Trainer
 
 _TELL_EVERY = 0.5  # seconds between progress reports while preparing
 _BY_INTERRUPT = "by Ctrl-C"
-_RUN_HOOKS = "kanatui_run_"
 
 
 @runtime_checkable
@@ -101,26 +100,45 @@ def train_run(
 
 
 def plugin_observers(registry: Registry, run: Run) -> list[Observer]:
-    """Return one observer per plugin that watches runs, so that a failing one can be dropped alone."""
+    """Return one observer per plugin that watches runs, so that a failing one can be dropped alone.
+
+    Classes are made with the run's settings (``[observers.ID]`` in its configuration). ParameterError for wrong ones.
+    """
     about = {"id": run.id, "path": str(run.path), "config": run.config}
-    manager = registry.manager
-    hooks = {plugin: manager.get_hookcallers(plugin) or () for plugin in manager.get_plugins()}
-    watching = [plugin for plugin, callers in hooks.items() if any(c.name.startswith(_RUN_HOOKS) for c in callers)]
-    return [_observer(registry, plugin, about) for plugin in watching]
+    settings = run.config.get("observers", {})
+    made = {id: cls(**settings.get(id, {})) for id, cls in registry.observers.items()}
+    return [
+        *(_observer(id, (each.started, each.event, each.finished), about) for id, each in made.items()),
+        *(_observer(name, _functions(registry, plugin), about) for name, plugin in registry.watchers()),
+    ]
 
 
-def _observer(registry: Registry, plugin: Any, about: Mapping[str, Any]) -> Observer:
+_Calls = tuple[Callable[..., object], Callable[..., object], Callable[..., object]]
+"""What an observer does when a run starts (run), has an event (run, event) and ends (run)."""
+
+
+def _functions(registry: Registry, plugin: Any) -> _Calls:
+    """Return what the functions of one module do."""
     others = [other for other in registry.manager.get_plugins() if other is not plugin]
     started, event_, finished = (
-        registry.manager.subset_hook_caller(_RUN_HOOKS + name, others) for name in ("started", "event", "finished")
+        registry.manager.subset_hook_caller(RUN_HOOKS + name, others) for name in ("started", "event", "finished")
     )
+    return lambda run: started(run=run), lambda run, event: event_(run=run, event=event), lambda run: finished(run=run)
+
+
+def _observer(name: str, calls: _Calls, about: Mapping[str, Any]) -> Observer:
+    started, event_, finished = calls
 
     def observe(event: Event) -> None:
-        if event["event"] == "start":
-            started(run=about)
-        event_(run=about, event=event)
-        if event["event"] == "end":
-            finished(run={**about, "state": event["state"], "reason": event["reason"]})
+        try:
+            if event["event"] == "start":
+                started(about)
+            event_(about, event)
+            if event["event"] == "end":
+                finished({**about, "state": event["state"], "reason": event["reason"]})
+        except Exception as error:  # a plugin may raise anything
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise PluginError(f"observer {name} failed at the event {event['event']!r}: {reason}") from error
 
     return observe
 
@@ -171,20 +189,24 @@ def _train(
     model, parameters = build_model(
         load(), options.model, _table(config, "model"), source.image_size, len(source.characters), options.seed
     )
-    machine = describe_machine()
+    machine, origin = describe_machine(), load().origin(options.model)
     adapts = config.get("adapt", {})
     if adapts:
         _take_weights(model, source, Path(adapts["weights"]))
-    card = {
-        "model": {"id": options.model, "parameters": parameters},
-        "characters": source.characters,
-        "image_size": source.image_size,
-        "recipe": str(config.get("recipe", "")),
-        "seed": options.seed,
-        "run": run.id,
-        "torch": torch.__version__,
-        "machine": f"{machine['processor']}, {machine['cores']} cores",
-    } | ({"from": str(adapts["from"])} if adapts else {})
+    card = (
+        {
+            "model": {"id": options.model, "parameters": parameters},
+            "characters": source.characters,
+            "image_size": source.image_size,
+            "recipe": str(config.get("recipe", "")),
+            "seed": options.seed,
+            "run": run.id,
+            "torch": torch.__version__,
+            "machine": f"{machine['processor']}, {machine['cores']} cores",
+        }
+        | ({"plugin": origin} if origin else {})
+        | ({"from": str(adapts["from"])} if adapts else {})
+    )
     split = _split(source, options)
     trainer = Trainer(
         model,

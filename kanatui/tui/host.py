@@ -69,6 +69,12 @@ class Host(OrderedKeys):
         for engine in self._engines.values():
             await engine.close()
 
+    async def renew_engines(self) -> None:
+        """End the engines that only wait or draw previews: an engine keeps the plugins that it found at its start."""
+        for name, engine in self._engines.items():
+            if name == "preview" or not engine.busy:
+                await engine.close()
+
     # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @override

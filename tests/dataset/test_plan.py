@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanatui.core.errors import PluginError
 from kanatui.dataset.plan import GlyphPlan
 from kanatui.dataset.recipe import find_recipe
 from kanatui.kana.alphabet import KANA
+from kanatui.plugins.bases import Placement
 from kanatui.plugins.registry import load
 
 
@@ -110,3 +112,47 @@ def test_a_placement_applies_with_its_probability():
 def test_an_index_out_of_range_is_refused():
     with pytest.raises(IndexError, match="0 … 999"):
         random_plan().rows([1000])
+
+
+class Odd(Placement):
+    """A placement whose methods are given to it."""
+
+    id = "odd"
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+
+    def grid(self, table):
+        return self.place(table)
+
+    def draw(self, table, keys):
+        return self.place(table)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (lambda table: table.replace(dx=1.0)["nothing"], "no field of name nothing"),
+        (lambda table: table.replace(d_x=1.0), "'d_x' is not a placement column"),
+        (lambda table: table.replace(dx=np.nan), "'dx' is not a number everywhere"),
+        (lambda table: None, "returned NoneType"),
+        (lambda table: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_placement_that_fails_is_named_with_its_sample(place, words):
+    covered = np.ones((2, 1), bool)
+    plan = GlyphPlan("あい", covered, [(Odd(place), 1.0)], mode="random", seed=0, images_per_character=3)
+    with pytest.raises(PluginError, match=r"placement odd \{\} failed on sample あ number 0 and 2 more: ") as raised:
+        plan.rows([0, 1, 2])
+    assert words in str(raised.value)
+    with pytest.raises(PluginError, match=r"placement odd \{\} failed on the grid: ") as raised:
+        GlyphPlan("あい", covered, [(Odd(place), 1.0)], mode="grid", seed=0)
+    assert words in str(raised.value)
+
+
+def test_only_a_grid_multiplies_rows():
+    plan = GlyphPlan("あ", np.ones((1, 1), bool), [(Odd(lambda table: table.take(np.arange(2)[:1].repeat(4))), 1.0)],
+                     mode="random", seed=0, images_per_character=3)  # fmt: skip
+    with pytest.raises(PluginError, match="returned 4 rows for 2"):
+        plan.rows([0, 1])

@@ -177,3 +177,24 @@ def test_values_are_copied_not_shared():
     assert one.but(seed=2).seed == 2 and one.seed == 0
     assert recipe.DEFAULT in recipe_files()
     assert issubclass(RecipeError, KanatuiError)
+
+
+@pytest.mark.parametrize(
+    ("place", "ids"),
+    [
+        ("", ["size", "noise", "blur"]),
+        ("1", ["blur", "size", "noise"]),
+        ("3", ["size", "noise", "blur"]),
+        ("noise", ["size", "blur", "noise"]),
+    ],
+)
+def test_an_augmentation_is_added_at_a_place(place, ids):
+    recipe = Recipe("x", [Augment("size"), Augment("noise")], images_per_character=1)
+    assert [step.plugin for step in recipe.added("blur", place).augments] == ids
+
+
+@pytest.mark.parametrize("place", ["0", "4", "-1", "fade"])
+def test_a_place_that_there_is_not_is_told(place):
+    recipe = Recipe("x", [Augment("size"), Augment("noise")], images_per_character=1)
+    with pytest.raises(UsageError, match=f"--with blur@{place}: .*it has: size, noise"):
+        recipe.added("blur", place)

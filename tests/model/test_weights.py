@@ -215,3 +215,17 @@ def test_a_header_that_claims_to_be_huge_is_refused(tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(struct.pack("<Q", 1 << 62) + b"{}")
     refused(path, "not a weights file")
+
+
+def test_the_package_of_a_missing_model_is_told(tmp_path, module):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, module, CARD | {"plugin": "package kanatui-tiny 1.2"})
+    refused(path, r"unknown model 'tiny_cnn' .*; it was made with package kanatui-tiny 1.2$")
+
+
+def test_where_a_model_comes_from():
+    from kanatui.plugins.registry import PluginModule, load
+
+    assert load().origin("compact_cnn") == ""
+    assert PluginModule("x", "entry point", "x_y", "1.2", "kanatui-x").origin == "package kanatui-x 1.2"
+    assert PluginModule("x", "folder", "/home/me/x.py").origin == "file x.py"

@@ -238,6 +238,37 @@ def test_another_glyph_source_is_drawn_like_fonts_are(folder):
         GlyphStream(recipe.but(rendering="exact"), plugins.load([folder])).images([0])
 
 
+def test_faces_of_another_source_have_to_be_named(folder):
+    from kanatui.fonts.faces import OWN_SOURCES, select_faces
+
+    write(folder, "squares.py", SQUARES)
+    registry = plugins.load([folder])
+    assert registry.guests == {"squares"}
+    assert set(OWN_SOURCES) == set(registry.glyph_sources) - registry.guests
+    faces = [face for source in registry.glyph_sources.values() for face in source().faces()]
+
+    def chosen(*patterns):
+        return {face.id for face in select_faces(faces, patterns)}
+
+    for patterns in ((), ("*",), ("-klee-*",), ("style:gothic",), ("gothic",), ("[a-z]*",)):
+        assert chosen(*patterns) and "squares-plain" not in chosen(*patterns)
+    assert chosen("squares-plain") == chosen("squares-*") == {"squares-plain"}
+    assert chosen("*", "squares-*") == chosen("*") | {"squares-plain"}
+    with pytest.raises(FontError, match="no face matches"):
+        chosen("*-plain")
+
+
+def test_the_faces_tab_writes_patterns_that_mean_what_is_ticked(folder):
+    from kanatui.tui.dataset.draft import face_patterns, ticked_faces
+
+    write(folder, "squares.py", SQUARES)
+    sources = plugins.load([folder]).glyph_sources.values()
+    faces = [face for source in sources for face in source().faces()]
+    own = {face.id for face in faces if not face.guest}
+    for ticked in ({"squares-plain"}, own, own | {"squares-plain"}, {"squares-plain", "klee-regular"}):
+        assert ticked_faces(faces, face_patterns(faces, ticked)) == ticked
+
+
 def test_a_plugin_used_in_a_way_it_has_no_method_for_is_named(folder):
     import numpy as np
 

@@ -11,7 +11,7 @@ from kanatui.tui.dataset.faces import FacesPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import ParameterForm
-from tests.helpers.app import line_of, make_app, screen_text, until
+from tests.helpers.app import line_of, make_app, screen_text, tells, until
 from tests.helpers.dataset_screen import TINY, answer, go
 from tests.helpers.own_fonts import ENTRY, write_list
 
@@ -262,6 +262,51 @@ async def test_plugins_that_failed_or_are_not_trusted_are_shown(open_app, tmp_pa
         await until(pilot, lambda: "negative" in screen.one(StepsPanel).registry.augmentations)
         screen.app.screen_stack[0].edit(screen.draft.added("negative", 2))
         await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128)
+    plugins.reload()
+
+
+async def test_a_plugin_that_is_saved_is_loaded_again_once_it_is_trusted(open_app, tmp_path, monkeypatch):
+    from kanatui.plugins import registry as plugins
+
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    file = folder / "negative.py"
+    file.write_text(PLUGIN)
+    plugins.trust.trust(file)
+    monkeypatch.setenv("KANATUI_PLUGINS", str(folder))
+    plugins.reload()
+    async with open_app() as (pilot, screen):
+        screen.app.screen_stack[0].edit(screen.draft.added("negative", 2))
+        await until(pilot, lambda: screen.images is not None and np.median(screen.images) > 128)
+        await go(pilot, "steps")
+        listed = screen.one("#steps")
+        listed.highlighted = line_of(listed, "negative")
+        await until(pilot, lambda: screen.one(StepsPanel).form is not None)
+
+        grey = PLUGIN.replace("1 - images", "images * 0 + self.grey").replace("import Pixel", "import Float, Pixel")
+        file.write_text(
+            grey.replace(
+                '    id = "negative"',
+                '    id = "negative"\n    grey = Float(0.25, min=0.0, max=1.0, help="all pixels")',
+            )
+        )
+        await until(pilot, tells(screen.app, "negative.py has changed"))
+        await until(pilot, lambda: "✗ no such plugin" in screen.text())
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
+        adding = screen.app.screen.query_one(OptionList)
+        adding.highlighted = line_of(adding, "negative")
+        await pilot.press("t")
+        await answer(pilot, Confirm, "t")
+        await until(pilot, lambda: screen.images is not None and np.unique(screen.images).tolist() == [64])
+        await until(pilot, lambda: "grey" in screen.text())
+
+        plugins.trust.trust(file)
+        file.write_text("raise ValueError('out of sorts')")
+        plugins.trust.trust(file)
+        await until(pilot, tells(screen.app, "out of sorts"))
+        file.unlink()
+        await until(pilot, tells(screen.app, "negative.py is gone"))
     plugins.reload()
 
 

@@ -20,8 +20,8 @@ def faces(context: Context, arguments: Mapping[str, Any], report: Reporter) -> A
     """List all faces, looked up again, with how many of ``characters`` (default: all kana) each draws.
 
     Returns:
-        ``faces``: id, style, weight, licence, package, installed, covered, of and problem of each; ``install``: a
-        command that installs the missing ones, or "".
+        ``faces``: id, style, weight, licence, package, source, installed, covered, of and problem of each; ``install``:
+        a command that installs the missing ones, or "".
     """
     characters = parse_characters(arguments.get("characters", DEFAULT_SET))
     context.look_again()
@@ -40,7 +40,7 @@ def _described(source: GlyphSource, face: Face, characters: str) -> dict[str, An
             covered = int(source.coverage(face, characters).sum())
         except FontError as error:  # one broken file must not hide the others
             problem = str(error)
-    fields = {name: getattr(face, name) for name in ("id", "style", "weight", "licence", "package")}
+    fields = {name: getattr(face, name) for name in ("id", "style", "weight", "licence", "package", "source")}
     there = face.path is not None
     return {**fields, "installed": there, "covered": covered, "of": len(characters), "problem": problem}
 

@@ -217,7 +217,9 @@ def face_patterns(known: Sequence[Face], ticked: Iterable[str]) -> tuple[str, ..
         return ()
     styles: dict[str, list[str]] = {}
     for face in known:
-        styles.setdefault(face.style, []).append(face.id)
+        if not face.guest:
+            styles.setdefault(face.style, []).append(face.id)
+    guests = [face.id for face in known if face.guest and face.id in chosen]  # no pattern but their ids has them
     some: list[str] = []
     all_but = ["*"]
     for style, ids in styles.items():
@@ -226,4 +228,4 @@ def face_patterns(known: Sequence[Face], ticked: Iterable[str]) -> tuple[str, ..
         by_style, but_style = [f"style:{style}", *off], [f"-style:{style}", *on]
         some += by_style if len(by_style) <= len(on) else on
         all_but += but_style if len(but_style) < len(off) else off
-    return tuple(all_but if len(all_but) <= len(some) else some)
+    return (*(all_but if len(all_but) <= len(some) and styles else some), *guests)

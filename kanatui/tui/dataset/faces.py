@@ -110,7 +110,9 @@ class FacesPanel(Vertical, Filterable):
         styles = (*STYLES, UNKNOWN)
         self._faces = sorted(faces, key=lambda face: styles.index(face["style"]))
         self._known = [
-            Face(face["id"], face["style"], face["weight"], face["licence"], face["package"], None, 0, "")
+            Face(
+                face["id"], face["style"], face["weight"], face["licence"], face["package"], None, 0, "", face["source"]
+            )
             for face in self._faces
         ]
         self._install = install

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -23,7 +22,6 @@ from kanatui.core.units import bytes_text, counted
 from kanatui.dataset import generation
 from kanatui.dataset.catalogue import Entry
 from kanatui.dataset.recipe import Recipe, find_recipe, recipe_files, save_recipe
-from kanatui.plugins import registry, trust
 from kanatui.tui.dataset.adding import AddStep
 from kanatui.tui.dataset.browse import Browser, stored
 from kanatui.tui.dataset.datasets import DatasetsPanel
@@ -33,6 +31,7 @@ from kanatui.tui.dataset.fields import RecipePanel
 from kanatui.tui.dataset.generations import Generations
 from kanatui.tui.dataset.messages import Edited
 from kanatui.tui.dataset.plan import PlanLine
+from kanatui.tui.dataset.plugins import Plugins
 from kanatui.tui.dataset.preview import PreviewPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.host import host
@@ -43,7 +42,6 @@ from kanatui.tui.widgets.form import Field, FieldHelp, ParameterForm
 
 if TYPE_CHECKING:
     from kanatui.dataset.read import Dataset
-    from kanatui.plugins.registry import Registry
 
 _KEEP_AFTER = 0.2
 """Seconds from a change until the draft is written, so that typing counts as one change."""
@@ -86,7 +84,6 @@ class DatasetScreen(KanatuiScreen):
     def __init__(self) -> None:
         super().__init__()
         self.draft = Draft.kept()
-        self._registry: Registry | None = None
         self._offered: list[bool | None] = []
 
     @override
@@ -105,12 +102,12 @@ class DatasetScreen(KanatuiScreen):
         with pane(Vertical(id="dataset-lines"), "Plan"):
             yield Generations()
             yield PlanLine(id="plan")
+            yield Plugins()
         yield FieldHelp("Press tab for the fields: the range, default and meaning of each are shown here.")
 
     def on_mount(self) -> None:
         """Start everything that takes time."""
         self._mark()
-        self._load_plugins()
         self.query_one(PlanLine).follow(self.draft)
         self.query_one(FacesPanel).look()
 
@@ -190,37 +187,32 @@ class DatasetScreen(KanatuiScreen):
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @work(exclusive=True, group="plugins")
-    async def _load_plugins(self) -> None:
+    @on(Plugins.Loaded)
+    def _use_plugins(self, event: Plugins.Loaded) -> None:
+        """Show what the plugins declare now, and if they were loaded before, what they draw now."""
         steps = self.query_one(StepsPanel)
-        try:
-            self._registry = await asyncio.to_thread(_imported)
-        except KanatuiError as error:
-            host(self).tell_problem(error)
-            return
-        steps.use(self._registry)
+        if event.again:
+            self._settle()
+        steps.use(event.registry)
+        if event.again:
+            self.query_one(PreviewPanel).draw()
+            self._plan()
 
     @on(StepsPanel.Adding)
     @asks
     @work
     async def _add_step(self, event: StepsPanel.Adding) -> None:
-        if self._registry is None:
+        plugins = self.query_one(Plugins)
+        if plugins.registry is None:
             return
-        chosen = await self.app.push_screen_wait(AddStep(self._registry))
+        chosen = await self.app.push_screen_wait(AddStep(plugins.registry))
         if isinstance(chosen, str):
             self.edit(self.draft.added(chosen, event.after), event.after + 1)
         elif chosen is not None:
             try:
-                await asyncio.to_thread(trust.trust, chosen)
+                await plugins.trust(chosen)
             except KanatuiError as error:
                 host(self).tell_problem(error)
-                return
-            registry.reload()
-            # An engine keeps the plugins that it found at its start; the next request starts a new engine.
-            await host(self).engine("preview").close()
-            self._load_plugins()
-            self.edit(self.draft, reset=True)
-            self.notify(f"{chosen.name} is trusted: press a to see what it adds")
 
     @on(StepsPanel.Moved)
     def _move(self) -> None:
@@ -431,10 +423,3 @@ def _opened(folder: Path) -> Dataset:
     from kanatui.dataset.read import open_dataset
 
     return open_dataset(folder)
-
-
-def _imported() -> Registry:
-    """Load the plugins. Import NumPy and Pillow here too; later they would block the event loop."""
-    for module in ("kanatui.core.mosaic", "kanatui.fonts.faces"):
-        importlib.import_module(module)
-    return registry.load()

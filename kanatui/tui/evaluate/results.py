@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kanatui.core.harmless import harmless
 from kanatui.core.units import percent
-from kanatui.model.metrics import METRICS, PER_CHARACTER
+from kanatui.model.metrics import PER_CHARACTER, all_metrics
 
 if TYPE_CHECKING:
     from kanatui.evaluation.scores import Scores
@@ -150,7 +150,8 @@ def summary(evaluation: Evaluation) -> str:
 def headline(loaded: LoadedEvaluation) -> str:
     """Return the scores, overall and by script, and any reservations about them."""
     evaluation, scores = loaded.evaluation, loaded.scores
-    figures = (f"{metric.heading} {text}" for metric, text in zip(METRICS, scores.total.texts(), strict=True))
+    metrics = all_metrics()
+    figures = (f"{metric.heading} {text}" for metric, text in zip(metrics, scores.total.texts(metrics), strict=True))
     lines = ["   ".join(figures)]  # of how many images, the list of evaluations says
     if len(scores.by_script) > 1:
         # No more than these fit into 80 columns; the command line prints all of them.

@@ -121,9 +121,13 @@ class NewRun(Vertical):
 
     @work(group="new-load")
     async def _look_again(self) -> None:
-        """Look for new data sets and recipes."""
+        """Look for new data sets and recipes, and at plugins that were loaded again."""
         if self._loaded.is_set():
             await self._fill_sources("")
+            registry = await asyncio.to_thread(_load_registry)
+            if registry is not self._registry:
+                self._registry, self._models, self._form_of = registry, [], None
+                self._fill_models(self._model)
 
     async def _fill_sources(self, wanted: str) -> None:
         """Offer what exists now, and choose ``wanted`` or what was chosen before."""
@@ -164,8 +168,9 @@ class NewRun(Vertical):
             form.reset(defaults.options, keep=self.screen.focused)
         self._fill_models()
 
-    def _fill_models(self) -> None:
-        registry = self._registry
+    def _fill_models(self, chosen: str = "") -> None:
+        """Offer the models that there are, with ``chosen`` or the source's own chosen."""
+        registry, wanted = self._registry, chosen or self._defaults.model
         if registry is None:
             return
         select = self.query_one("#new-model", Select)
@@ -174,11 +179,11 @@ class NewRun(Vertical):
             if self._models != ids:
                 self._models = ids
                 select.set_options([(id, id) for id in ids])
-            if self._defaults.model in ids:
-                select.value = self._defaults.model
+            if wanted in ids:
+                select.value = wanted
         self._show_parameters()
-        if self._defaults.model not in ids:
-            self._say(f"the recipe's model {self._defaults.model} is not there: choose another", wrong=True)
+        if wanted not in ids:
+            self._say(f"the model {wanted} is not there: choose another", wrong=True)
 
     @on(Select.Changed, "#new-model")
     def _other_model(self, event: Select.Changed) -> None:
