@@ -12,7 +12,7 @@ import datetime
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class Evaluation:
     """What was said of how labels are written, "" if they were judged by themselves."""
     labels: str = ""
     """How the labels of pictures were understood, in one line."""
-    outliers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    outliers: Mapping[str, Finite] = dataclasses.field(default_factory=dict)
     """Of a folder's pictures of other characters: ``images``, and the shares ``refused`` and ``auroc``."""
     note: str = ""
     """A warning about the scores, "" if there is none."""
@@ -240,6 +240,11 @@ def _free(folder: Path, name: str) -> Path:
     return path
 
 
+class _Outliers(TypedDict):
+    images: Finite
+    refused: Finite
+
+
 @dataclasses.dataclass(frozen=True)
 class _Stored:
     """The fields of an evaluation's JSON file that depend on its format."""
@@ -260,6 +265,8 @@ def read_evaluation(path: Path) -> Evaluation:
             "total": _score(stored.total, stored.format),
             "by_script": {script: _score(score, stored.format) for script, score in stored.by_script.items()},
         }
+        if data.get("outliers"):
+            checked.check(data["outliers"], _Outliers)
         plain = {name: value for name, value in data.items() if name not in _NOT_WRITTEN}
         return dataclasses.replace(checked.check(plain | scores, Evaluation), path=path)
     except (OSError, ValueError) as error:

@@ -269,6 +269,7 @@ class Evaluations(Reader):
     def read(self, folder):
         list_evaluations(folder)
         found = read_evaluation(self.path)
+        found.total.texts()
         assert isinstance(found.of_outliers + found.skipped.in_words() + found.source, str)
         return found.load()
 
