@@ -159,11 +159,14 @@ class Evaluation:
         try:
             records, packed = arrayfiles.read_arrays(file, ("records", "files"))
             records, names = _completed(records), packed.tobytes().decode("utf-8", "surrogateescape")
+            files = names.split("\0") if names else []
             if records.dtype != RECORD or records.ndim != 1 or not _within(records, len(self.characters)):
                 raise ValueError("its records are invalid")
+            if self.kind == "folder" and len(records) and records["image"].max() >= len(files):
+                raise ValueError("it lacks names of pictures")
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: missing or damaged ({error}); evaluate again") from None
-        return Predictions(self.characters, records), names.split("\0") if names else []
+        return Predictions(self.characters, records), files
 
     def delete(self) -> None:
         """Delete its files. StorageError if that fails."""
