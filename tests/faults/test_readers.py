@@ -410,14 +410,17 @@ class TablesOfLabels(Reader):
 
 
 class Fonts(Reader):
-    each = 15
-
     def make(self, folder):
-        build_design(folder / "a.ttf", "one", "A")
-        build_variable(folder / "b.ttf", "two", "B")
+        build_design(folder / "a.ttf", "one", "A", characters="あい")
+        build_variable(folder / "b.ttf", "two", "B", characters="あい")
+
+    def damage(self, folder, rng):
+        self.file = rng.choice(self.files(folder))
+        self.file.write_bytes(damaged(self.sound[self.file], rng))
 
     def read(self, folder):
-        return candidates(font_files(folder, folder, self._said), "あい", lambda: None, self._said)
+        given = getattr(self, "file", folder)
+        return candidates(font_files(given, folder, self._said), "あい", lambda: None, self._said)
 
     def _said(self, name, reason):
         assert isinstance(reason, str) and "\n" not in reason
