@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import struct
 import tokenize
@@ -22,7 +23,7 @@ _MOST_BYTES = 1 << 30
 
 _DAMAGED = (
     ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, SyntaxError, MemoryError, RuntimeError,
-    NotImplementedError, struct.error, tokenize.TokenError, zlib.error, zipfile.BadZipFile,
+    NotImplementedError, struct.error, tokenize.TokenError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 )  # fmt: skip
 """What NumPy and zipfile raise on damaged files, found by mutating them."""
 
@@ -39,7 +40,7 @@ def read_arrays(path: str | os.PathLike[str], names: Sequence[str], most: int = 
         OSError: it cannot be opened, or is no regular file.
         ValueError: it is damaged, too large, or lacks an array.
     """
-    with _declared(), storage.open_to_read(path) as file:
+    with declared(), storage.open_to_read(path) as file:
         with zipfile.ZipFile(file) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > most:
                 raise ValueError(f"more than {most >> 20:,} MB when unpacked")
@@ -51,7 +52,7 @@ def read_arrays(path: str | os.PathLike[str], names: Sequence[str], most: int = 
 
 def map_array(path: str | os.PathLike[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Map an .npy file into memory, read-only. Raises as :func:`read_arrays`, also if it holds another array."""
-    with _declared():
+    with declared():
         storage.open_to_read(path).close()
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
@@ -61,7 +62,7 @@ def map_array(path: str | os.PathLike[str], shape: tuple[int, ...], dtype: np.dt
 
 
 @contextlib.contextmanager
-def _declared() -> Iterator[None]:
+def declared() -> Iterator[None]:
     """Let only OSError and ValueError out, and no warnings, which NumPy gives for damage that looks like Python 2's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

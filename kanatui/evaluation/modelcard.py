@@ -75,7 +75,7 @@ def _summary(card: Mapping[str, Any]) -> str:
 def _making(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     training, train = card.get("training", {}), card.get("config", {}).get("train", {})
     images = training.get("images")
-    seen = f" on {images:,} images, {training['steps']:,} steps" if images else ""
+    seen = f" on {images:,} images, {training.get('steps', 0):,} steps" if images else ""
     adapted = card.get("adapt", {})
     rows = {
         "recipe": f"`{card.get('recipe')}`, seed {card.get('seed', 0)}",
@@ -99,7 +99,7 @@ def _reads(card: Mapping[str, Any]) -> str:
         m for m in all_metrics() if all(m.key in score for each in evaluations for score in each["scores"].values())
     ]
     for evaluation in evaluations:
-        what = KINDS[evaluation["kind"]] + (f", {evaluation['of']}" if evaluation["kind"] == "folder" else "")
+        what = KINDS[evaluation["kind"]] + (f", {evaluation.get('of')}" if evaluation["kind"] == "folder" else "")
         scores = evaluation["scores"]
         for script, score in scores.items():
             if len(scores) == 2 and script != "all":  # only one script: the figures are those of all
@@ -116,7 +116,7 @@ def _confuses(card: Mapping[str, Any]) -> str:
     lines = []
     for evaluation in found:
         pairs = ", ".join(f"{truth} as {read or 'nothing'} {count}" for truth, read, count in evaluation["confusions"])
-        of = f" in {evaluation['of']}" if evaluation["kind"] == "folder" else ""
+        of = f" in {evaluation.get('of')}" if evaluation["kind"] == "folder" else ""
         what = f"{KINDS[evaluation['kind']]}{of}"
         lines.append(f"Most frequent confusions on {what}, apart from look-alikes: {pairs}.")
     return "\n\n".join(lines)

@@ -20,12 +20,13 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from PIL import Image, PngImagePlugin
 from typing_extensions import override
 
-from kanatui.core import paths, storage
+from kanatui.core import checked, paths, storage
+from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import ImageError, StorageError
 from kanatui.core.harmless import harmless
 from kanatui.kana.alphabet import FOLD
@@ -67,9 +68,9 @@ class Origin:
 
     sheet: str
     """Its number."""
-    page: int
+    page: Count
     """From 1."""
-    box: int
+    box: Count
     """On the page, from 1."""
     photo: str
     """SHA-256 of the photo's pixels, 64 hex digits."""
@@ -401,18 +402,20 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _parse_origin(data: Mapping[str, Any]) -> Origin:
-    return Origin(
-        str(data["sheet"]), int(data["page"]), int(data["box"]), str(data["photo"]), str(data.get("file", ""))
-    )
+class _Notes(TypedDict):
+    """What a picture's chunk of text says."""
+
+    readings: list[tuple[str, Finite]]
+    model: str
+    strokes: NotRequired[list[dict[str, Any]]]
+    origin: NotRequired[Origin]
+    doubt: NotRequired[str]
 
 
 def _parse_notes(text: Any) -> Notes:
     try:
-        data: Mapping[str, Any] = json.loads(text)
-        readings = tuple((str(character), float(probability)) for character, probability in data["readings"])
+        data = checked.parse(text, _Notes)
         drawing = Drawing.from_data(data["strokes"]) if "strokes" in data else None
-        origin = _parse_origin(data["origin"]) if "origin" in data else None
-        return Notes(drawing, readings, str(data["model"]), origin, str(data.get("doubt", "")))
-    except (TypeError, ValueError, KeyError, ImageError, RecursionError):
+    except (TypeError, ValueError, ImageError):  # a TypeError if there is no text
         return Notes()
+    return Notes(drawing, tuple(data["readings"]), data["model"], data.get("origin"), data.get("doubt", ""))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kanatui.core.checked import Count
+from kanatui.core.checked import Count, Finite
 from kanatui.kana.alphabet import script
 from kanatui.kana.folding import fold_groups
 from kanatui.model.metrics import METRICS, PER_CHARACTER, Bin, Metric, all_metrics, compute, reliability
@@ -20,7 +20,7 @@ class Score:
     """How well some images were read."""
 
     images: Count = 0
-    values: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    values: Mapping[str, Finite] = dataclasses.field(default_factory=dict)
     """Shares (0 … 1) by the keys of :func:`~kanatui.model.metrics.all_metrics`, if they were computed."""
 
     @classmethod

@@ -12,7 +12,7 @@ import datetime
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class Evaluation:
     """What was said of how labels are written, "" if they were judged by themselves."""
     labels: str = ""
     """How the labels of pictures were understood, in one line."""
-    outliers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    outliers: Mapping[str, Finite] = dataclasses.field(default_factory=dict)
     """Of a folder's pictures of other characters: ``images``, and the shares ``refused`` and ``auroc``."""
     note: str = ""
     """A warning about the scores, "" if there is none."""
@@ -159,11 +159,14 @@ class Evaluation:
         try:
             records, packed = arrayfiles.read_arrays(file, ("records", "files"))
             records, names = _completed(records), packed.tobytes().decode("utf-8", "surrogateescape")
+            files = names.split("\0") if names else []
             if records.dtype != RECORD or records.ndim != 1 or not _within(records, len(self.characters)):
                 raise ValueError("its records are invalid")
+            if self.kind == "folder" and len(records) and records["image"].max() >= len(files):
+                raise ValueError("it lacks names of pictures")
         except (OSError, ValueError) as error:
             raise RunError(f"{file}: missing or damaged ({error}); evaluate again") from None
-        return Predictions(self.characters, records), names.split("\0") if names else []
+        return Predictions(self.characters, records), files
 
     def delete(self) -> None:
         """Delete its files. StorageError if that fails."""
@@ -240,6 +243,11 @@ def _free(folder: Path, name: str) -> Path:
     return path
 
 
+class _Outliers(TypedDict):
+    images: Finite
+    refused: Finite
+
+
 @dataclasses.dataclass(frozen=True)
 class _Stored:
     """The fields of an evaluation's JSON file that depend on its format."""
@@ -260,6 +268,8 @@ def read_evaluation(path: Path) -> Evaluation:
             "total": _score(stored.total, stored.format),
             "by_script": {script: _score(score, stored.format) for script, score in stored.by_script.items()},
         }
+        if data.get("outliers"):
+            checked.check(data["outliers"], _Outliers)
         plain = {name: value for name, value in data.items() if name not in _NOT_WRITTEN}
         return dataclasses.replace(checked.check(plain | scores, Evaluation), path=path)
     except (OSError, ValueError) as error:

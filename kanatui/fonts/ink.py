@@ -94,8 +94,8 @@ def opened(path: Path, index: int) -> Iterator[TTFont]:
 @contextlib.contextmanager
 def font_errors() -> Iterator[None]:
     """Turn any error of fontTools into a FontError, and keep its warnings to itself."""
-    # It warns about time stamps and glyph names that do not matter here, several times per font.
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    # It warns about time stamps and glyph names that do not matter here, and reports each of a thousand broken records.
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     try:
         yield
     except KanatuiError:

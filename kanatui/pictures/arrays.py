@@ -6,19 +6,20 @@ holds several arrays. So whatever reads picture files reads these too.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gzip
 import re
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from kanatui.core import arrayfiles
 from kanatui.core.errors import ImageError
 from kanatui.pictures import etl, parquet
 
@@ -30,7 +31,6 @@ _CHARACTERS = "characters"
 
 _PAIRS = (("x_train", "y_train"), ("x_test", "y_test"), ("images", "labels"), ("imgs", "labels"), ("x", "y"))
 _MOST_BYTES = 4 << 30  # unpacked; the largest such set, the training part of Kuzushiji-49, takes 182 MB
-_DAMAGED = (ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)
 
 Array = npt.NDArray[np.generic]
 
@@ -155,29 +155,34 @@ def _pictures_at(file: Path, key: str, stamp: int) -> npt.NDArray[np.uint8]:
 
 
 def _load(file: Path, key: str) -> Array:
-    try:
+    with _damage_named(file):
         if not file.name.lower().endswith(".npz"):
             return _read_idx(file)
-        if sum(entry.file_size for entry in zipfile.ZipFile(file).infolist()) > _MOST_BYTES:
-            raise ImageError(f"{file}: more than {_MOST_BYTES >> 30} GB when unpacked")
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
+                raise ImageError(f"{file}: more than {_MOST_BYTES >> 30} GB when unpacked")
         with np.load(file, allow_pickle=False) as arrays:
             values: Array = arrays[key or arrays.files[0]]
             return values
-    except OSError as error:
-        reason = error.strerror.lower() if error.strerror else f"damaged ({error})"
-        raise ImageError(f"{file}: {reason}") from None
-    except _DAMAGED as error:
-        raise ImageError(f"{file}: damaged, or not arrays of numbers ({error})") from None
+    raise AssertionError("unreachable: it returns or raises")
 
 
 def _keys(file: Path) -> list[str]:
+    with _damage_named(file), np.load(file, allow_pickle=False) as arrays:
+        return list(arrays.files)
+    raise AssertionError("unreachable: it returns or raises")
+
+
+@contextlib.contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return list(arrays.files)
+        with arrayfiles.declared():
+            yield
     except OSError as error:
-        raise ImageError(f"{file}: {(error.strerror or 'damaged').lower()}") from None
-    except _DAMAGED as error:
-        raise ImageError(f"{file}: damaged ({error})") from None
+        reason = error.strerror.lower() if error.strerror else f"damaged ({error})"
+        raise ImageError(f"{file}: {reason}") from None
+    except ValueError as error:
+        raise ImageError(f"{file}: damaged, or not arrays of numbers ({error})") from None
 
 
 def _read_idx(file: Path) -> Array:

@@ -9,7 +9,8 @@
         train.log        the output of the process, and tracebacks
         lock             held by the training process for as long as it lives
         control/         commands to it (:mod:`kanatui.training.control`)
-        checkpoints/     best.safetensors, last.safetensors (weights), state.safetensors (to continue from)
+        checkpoints/     best.safetensors, last.safetensors (weights); state.safetensors (to continue from), and
+                         before.safetensors, the one before it, in case it is damaged
         previews/        images of the current batch, while someone watches
         about.toml       title and note given by the user
         replay.json      the course to repeat, in a run that repeats another (:mod:`kanatui.training.replay`)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kanatui.core.errors import RunError
 from kanatui.evaluation.compare import Comparison, Share
 from kanatui.evaluation.scores import Score, Scores
-from kanatui.evaluation.store import Evaluation, list_evaluations, read_evaluation, save
+from kanatui.evaluation.store import Evaluation, Skipped, list_evaluations, read_evaluation, save
 from kanatui.model.predictions import RECORD, Predictions
 
 CHARACTERS = "かつっカヘへ漢"
@@ -111,7 +111,7 @@ def stored(folder, predictions, files=(), **changes):
 
 
 def test_an_evaluation_comes_back_as_it_was_saved(tmp_path, predictions):
-    skipped = {"unknown": 2, "unreadable": ["a.png: empty"]}
+    skipped = Skipped(unknown=2, unreadable=("a.png: empty",))
     made = stored(tmp_path / "new", predictions, faces=("klee",), skipped=skipped, note="mind", candidates="かカ")
     found = read_evaluation(made.path)
     assert found == made
@@ -151,8 +151,10 @@ def test_the_share_refused_is_counted(predictions):
 
 
 def test_names_of_files_survive_whatever_they_are(tmp_path, predictions):
-    names = ["か/い ろ.png", "b\udcff.jpg", *"cdefg"]
+    names = ["か/い ろ.png", "b\udcff.jpg", *map(str, range(39))]
     assert stored(tmp_path, predictions, names, kind="folder").load()[1] == names
+    with pytest.raises(RunError, match="lacks names of pictures"):
+        stored(tmp_path, predictions, names[:40], kind="folder").load()
 
 
 def test_evaluations_are_listed_newest_first_and_damaged_ones_left_out(tmp_path, predictions):

@@ -156,7 +156,7 @@ async def test_a_torn_line_is_read_once_it_is_whole(recorded):
     follower = await caught_up(recorded)
     assert follower.history.step["step"] == 277
     with open(recorded.path / "events.jsonl", "a") as file:
-        file.write('9,"epoch":6,"loss":0.5}\n')
+        file.write('9,"epoch":6,"loss":0.5,"progress":1.0,"rate":0.1,"images_per_second":9.0}\n')
     assert await follower.advance()
     assert follower.history.step["step"] == 279
     assert not await follower.advance()
