@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from kanatui.core import storage
 from kanatui.core.errors import UsageError
@@ -152,6 +153,27 @@ def _be_nice(pid: int, nice: int) -> None:
     # Where Linux groups processes by session, the group's niceness counts: sched(7), "The autogroup feature".
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start processes that never get Ctrl-C: until :func:`begin_worker` has run, they would die of it, loudly."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by whatever this thread starts
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_now(status: int) -> NoReturn:
+    """End this process with all its children, whatever any of its threads is doing."""
+    import psutil
+
+    for _ in range(3):  # a thread may start another child meanwhile
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+    os._exit(status)
 
 
 def begin_worker() -> None:
