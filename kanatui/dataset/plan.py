@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.rng import Keys, sample_keys
-from kanatui.plugins.table import GlyphTable
+from kanatui.plugins.table import PLACED, ROW, GlyphTable
 
 if TYPE_CHECKING:
     from kanatui.plugins.bases import Placement
@@ -76,7 +77,7 @@ class GlyphPlan:
         table = GlyphTable.blank(self.coverage.shape[1])
         table.rows["face"] = np.arange(len(table))
         for placement, _ in self.placements:
-            table = placement.grid(table)
+            table = placed_by(placement, table)
         table.rows["number"] = np.arange(len(table))
         if cap is not None and cap < len(table):
             order = np.random.Generator(np.random.Philox(self.seed)).permutation(len(table))
@@ -128,12 +129,47 @@ class GlyphPlan:
         table.rows["face"] = (self._cumulative_weights[labels] <= unit[:, None]).sum(axis=1)
         for place, (placement, probability) in enumerate(self.placements):
             keys = Keys(table["key"], f"{placement.id}#{place}")
-            drawn = placement.draw(table, keys)
+            drawn = placed_by(placement, table, keys)
             if probability < 1.0:
                 chance = Keys(table["key"], f"{placement.id}#{place}?").uniform()
                 drawn = table.where(chance < probability, drawn)
             table = drawn
         return table
+
+
+def placed_by(placement: Placement, table: GlyphTable, keys: Keys | None = None) -> GlyphTable:
+    """Apply a placement to rows, and check what comes back: to a grid, or with ``keys`` at random.
+
+    Raises:
+        PluginError: the plugin failed, changed the rows that it was given, or did not return such rows.
+    """
+    given = table.rows.view()
+    given.flags.writeable = False
+    try:
+        placed = placement.grid(GlyphTable(given)) if keys is None else placement.draw(GlyphTable(given), keys)
+        if wrong := _what_is_wrong(placed, table, random=keys is not None):
+            raise ValueError(wrong)
+    except KanatuiError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; leaving it out would falsify the data
+        reason = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+        called = f"augmentation {placement.id} {placement.values}"
+        raise PluginError(f"{called} failed on {len(table)} rows: {reason}") from error
+    return placed if placed.rows.flags.writeable else GlyphTable(placed.rows.copy())
+
+
+def _what_is_wrong(placed: object, given: GlyphTable, random: bool) -> str:
+    """Return what is wrong with the rows that a placement returned, "" if nothing is."""
+    if not isinstance(placed, GlyphTable) or placed.rows.dtype != ROW or placed.rows.ndim != 1:
+        return f"returned a {type(placed).__name__}, not a table of rows"
+    if random and len(placed) != len(given):
+        return f"returned {len(placed)} rows for {len(given)}"
+    if not all(np.isfinite(placed[column]).all() for column in PLACED):
+        return "returned rows with NaN or infinity"
+    kept = [column for column in ROW.names or () if column not in PLACED]
+    if random and not all((placed[column] == given[column]).all() for column in kept):
+        return "changed more than the placement of its rows"
+    return ""
 
 
 def _cumulative(coverage: npt.NDArray[np.bool_], weights: npt.ArrayLike | None) -> npt.NDArray[np.float32]:

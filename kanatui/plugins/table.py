@@ -29,7 +29,7 @@ ROW = np.dtype(
     ]
 )
 
-_PLACED = ("point_size", "dx", "dy", "rotation", "shear", "aspect")
+PLACED = ("point_size", "dx", "dy", "rotation", "shear", "aspect")
 DEFAULT_POINT_SIZE = 192.0
 
 
@@ -104,5 +104,5 @@ class GlyphTable:
 
 
 def _check_placed(name: str) -> None:
-    if name not in _PLACED:
-        raise KeyError(f"{name!r} is not a placement column ({', '.join(_PLACED)})")
+    if name not in PLACED:
+        raise KeyError(f"{name!r} is not a placement column ({', '.join(PLACED)})")
