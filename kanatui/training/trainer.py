@@ -155,6 +155,10 @@ class Trainer:
                     batch = self._feed.next(self._wait)
                 except _LeftError:
                     break
+                except RunError:  # a signal to all processes of a group also ends those that make batches
+                    if self._keep_validating():
+                        raise
+                    break
                 self._learn(batch)
                 self._look_around()
                 if self.handler.paused:

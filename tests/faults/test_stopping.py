@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a training at every stage, whatever it waits for: what blocks here would block forever."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from kanatui import cli
 from kanatui.plugins.registry import load
 from kanatui.training import session
 from kanatui.training.config import make_config
@@ -115,6 +117,27 @@ def test_while_other_processes_make_the_first_batch(ends, number):
     threading.Thread(target=watch, daemon=True).start()
     reason = "by Ctrl-C" if number == signal.SIGINT else "by SIGTERM"
     ends(reason, opener=open_never, workers=1, precision="float32")
+
+
+def test_a_signal_to_all_processes_of_a_group_is_no_lack_of_memory(ends):
+    def watch():
+        wait_until(lambda: multiprocessing.active_children())
+        wait_until(lambda: find_run("1").status().state == "running")
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    ends("by SIGTERM", opener=open_never, workers=2, precision="float32")
+
+
+def test_ctrl_c_before_the_first_step_leaves_no_run(home, capfd, monkeypatch):
+    monkeypatch.setitem(load().models, "tiny_cnn", Unbuilt)
+    arguments = ("quick", "--characters", "あ", "--faces", "klee-regular", "--image-size", "16", "-n", "40")
+    assert cli.run(["train", *arguments, "--model", "tiny_cnn"]) == 130
+    said = capfd.readouterr()
+    assert "stopped by Ctrl-C" in said.err and "--resume" not in said.out
+    assert list_runs() == []
 
 
 def test_while_the_finished_weights_are_calibrated(monkeypatch):
