@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
-import multiprocessing.context
 import os
 import signal
 import subprocess
@@ -13,10 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kanatui.core import storage
 from kanatui.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnContext
 
 NICENESS = 10
 """Niceness of background processes unless ``$KANATUI_NICENESS`` says otherwise. On an idle machine it costs nothing;
@@ -105,11 +106,13 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-P", *arguments]
 
 
-def spawning() -> multiprocessing.context.SpawnContext:
+def spawning() -> SpawnContext:
     """Return the context in which workers are started: from scratch, as a fork would inherit torch's threads and locks.
 
     They take over this process's import path, and like :func:`python` do not add the current folder.
     """
+    import multiprocessing  # here, because every command imports this module at its start
+
     os.environ["PYTHONSAFEPATH"] = "1"  # multiprocessing passes -P on, but this process may have been started without
     return multiprocessing.get_context("spawn")
 
@@ -184,6 +187,8 @@ def begin_worker() -> None:
 
 def _end_with_parent() -> None:
     """End this process when its parent has ended; a pool's workers would wait for work forever."""
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

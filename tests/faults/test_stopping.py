@@ -187,11 +187,15 @@ train_run(new_run(precision="float32"), source=Unprepared() if sys.argv[1] == "p
 )
 def test_a_process_that_cannot_be_interrupted_is_ended(home, stage, signals, status, reason):
     process = subprocess.Popen([sys.executable, "-c", STUCK, stage], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "stuck\n"
-    for number in signals:
-        process.send_signal(number)
-        time.sleep(0.1)  # two signals of one kind at once are one
-    assert process.wait(LONGEST) == status
+    try:
+        assert process.stdout.readline() == "stuck\n"
+        for number in signals:
+            process.send_signal(number)
+            time.sleep(0.1)  # two signals of one kind at once are one
+        assert process.wait(LONGEST) == status
+    finally:
+        process.kill()  # it would compute for an hour
+        process.wait()
     run = find_run("1")
     assert (run.status().state, run.status().reason) == ("stopped", reason)
     assert not run.alive()
