@@ -277,7 +277,8 @@ def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> No
         ended = train_run(run, [shown.show], source=source, group=group)
     if group is None or group.first:
         _say_whether_same(run)
-        say_what_next(run, ended.state)
+        if not ended.interrupted or run.checkpoint("state").exists():  # without one, the run is discarded
+            say_what_next(run, ended.state)
     if ended.interrupted:
         raise KeyboardInterrupt
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
-import multiprocessing.context
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from kanatui.core import storage
 from kanatui.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnContext
 
 NICENESS = 10
 """Niceness of background processes unless ``$KANATUI_NICENESS`` says otherwise. On an idle machine it costs nothing;
@@ -104,11 +106,13 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-P", *arguments]
 
 
-def spawning() -> multiprocessing.context.SpawnContext:
+def spawning() -> SpawnContext:
     """Return the context in which workers are started: from scratch, as a fork would inherit torch's threads and locks.
 
     They take over this process's import path, and like :func:`python` do not add the current folder.
     """
+    import multiprocessing  # here, because every command imports this module at its start
+
     os.environ["PYTHONSAFEPATH"] = "1"  # multiprocessing passes -P on, but this process may have been started without
     return multiprocessing.get_context("spawn")
 
@@ -154,6 +158,27 @@ def _be_nice(pid: int, nice: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start processes that never get Ctrl-C: until :func:`begin_worker` has run, they would die of it, loudly."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by whatever this thread starts
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_now(status: int) -> NoReturn:
+    """End this process with all its children, whatever any of its threads is doing."""
+    import psutil
+
+    for _ in range(3):  # a thread may start another child meanwhile
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+    os._exit(status)
+
+
 def begin_worker() -> None:
     """Set up a worker process of a pool: it leaves Ctrl-C to its parent process and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -162,6 +187,8 @@ def begin_worker() -> None:
 
 def _end_with_parent() -> None:
     """End this process when its parent has ended; a pool's workers would wait for work forever."""
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -21,6 +21,8 @@ from kanatui.core.units import bytes_text
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space or set KANATUI_HOME to another disk",
     errno.EDQUOT: "your disk quota is used up; free some space or set KANATUI_HOME to another disk",
+    errno.EFBIG: "larger than this process may write (ulimit -f); raise that limit",
+    errno.ENOENT: "there is no such folder, or no longer",
     errno.EROFS: "the disk is read-only; set KANATUI_HOME to a folder that can be written",
     errno.EACCES: "no permission to write there; set KANATUI_HOME to a folder of your own",
     errno.EPERM: "no permission to write there; set KANATUI_HOME to a folder of your own",

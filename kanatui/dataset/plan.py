@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.rng import Keys, sample_keys
-from kanatui.plugins.table import PLACED, GlyphTable
+from kanatui.plugins.table import PLACED, ROW, GlyphTable
 
 if TYPE_CHECKING:
     from kanatui.plugins.bases import Placement
@@ -78,7 +77,7 @@ class GlyphPlan:
         table = GlyphTable.blank(self.coverage.shape[1])
         table.rows["face"] = np.arange(len(table))
         for placement, _ in self.placements:
-            table = _checked(placement, table, functools.partial(placement.grid, table), grows=True)
+            table = placed_by(placement, table)
         table.rows["number"] = np.arange(len(table))
         if cap is not None and cap < len(table):
             order = np.random.Generator(np.random.Philox(self.seed)).permutation(len(table))
@@ -130,7 +129,7 @@ class GlyphPlan:
         table.rows["face"] = (self._cumulative_weights[labels] <= unit[:, None]).sum(axis=1)
         for place, (placement, probability) in enumerate(self.placements):
             keys = Keys(table["key"], f"{placement.id}#{place}")
-            drawn = _checked(placement, table, functools.partial(placement.draw, table, keys), grows=False)
+            drawn = placed_by(placement, table, keys)
             if probability < 1.0:
                 chance = Keys(table["key"], f"{placement.id}#{place}?").uniform()
                 drawn = table.where(chance < probability, drawn)
@@ -138,31 +137,40 @@ class GlyphPlan:
         return table
 
 
-def _checked(placement: Placement, table: GlyphTable, place: Callable[[], GlyphTable], grows: bool) -> GlyphTable:
-    """Return what a placement made of a table. PluginError names it, if it fails or makes something that is no table.
+def placed_by(placement: Placement, table: GlyphTable, keys: Keys | None = None) -> GlyphTable:
+    """Apply a placement to rows, and check what comes back: to a grid, or with ``keys`` at random.
 
-    Args:
-        placement: for the message.
-        table: what it was given.
-        place: calls it.
-        grows: whether it may return more rows.
+    Raises:
+        PluginError: the plugin failed, changed the rows that it was given, or did not return such rows.
     """
+    given = table.rows.view()
+    given.flags.writeable = False
     try:
-        made = place()
-        if not isinstance(made, GlyphTable) or (len(made) != len(table) and not grows):
-            what = f"{len(made)} rows" if isinstance(made, GlyphTable) else type(made).__name__
-            raise ValueError(f"returned {what} for {len(table)}, not as many rows of a table")
-        for name in PLACED:
-            if not np.isfinite(made[name]).all():
-                raise ValueError(f"{name!r} is not a number everywhere")
+        placed = placement.grid(GlyphTable(given)) if keys is None else placement.draw(GlyphTable(given), keys)
+        if wrong := _what_is_wrong(placed, table, random=keys is not None):
+            raise ValueError(wrong)
     except KanatuiError:
         raise
-    except Exception as error:  # a plugin may raise anything; skipping its rows would falsify the data
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; leaving it out would falsify the data
+        reason = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
         row, others = table.rows[0], f" and {len(table) - 1} more" if len(table) > 1 else ""
-        sample = f"sample {chr(row['character'])} number {row['number']}{others}" if row["character"] else "the grid"
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"placement {placement.id} {placement.values} failed on {sample}: {reason}") from error
-    return made
+        sample = "the grid" if keys is None else f"sample {chr(row['character'])} number {row['number']}{others}"
+        raise PluginError(f"augmentation {placement.id} {placement.values} failed on {sample}: {reason}") from error
+    return placed if placed.rows.flags.writeable else GlyphTable(placed.rows.copy())
+
+
+def _what_is_wrong(placed: object, given: GlyphTable, random: bool) -> str:
+    """Return what is wrong with the rows that a placement returned, "" if nothing is."""
+    if not isinstance(placed, GlyphTable) or placed.rows.dtype != ROW or placed.rows.ndim != 1:
+        return f"returned a {type(placed).__name__}, not a table of rows"
+    if random and len(placed) != len(given):
+        return f"returned {len(placed)} rows for {len(given)}"
+    if not all(np.isfinite(placed[column]).all() for column in PLACED):
+        return "returned rows with NaN or infinity"
+    kept = [column for column in ROW.names or () if column not in PLACED]
+    if random and not all((placed[column] == given[column]).all() for column in kept):
+        return "changed more than the placement of its rows"
+    return ""
 
 
 def _cumulative(coverage: npt.NDArray[np.bool_], weights: npt.ArrayLike | None) -> npt.NDArray[np.float32]:

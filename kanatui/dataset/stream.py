@@ -150,7 +150,9 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
         changed = augmentation.apply(part, tensors).clamp_(0.0, 1.0)
         if changed.shape != part.shape or changed.dtype != part.dtype:
             raise ValueError(f"returned {changed.dtype} {list(changed.shape)}, not {part.dtype} {list(part.shape)}")
-    except Exception as error:  # a plugin may raise anything; skipping its samples would falsify the data
+        if bool(changed.sum().isnan()):
+            raise ValueError("returned NaN")
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; skipping its samples would falsify the data
         row = table.rows[chosen[0]]
         sample = f"sample {chr(row['character'])} number {row['number']} and {len(chosen) - 1} more"
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

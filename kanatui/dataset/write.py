@@ -191,7 +191,8 @@ def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Jo
         while todo or waiting:
             while todo and len(waiting) < _AHEAD * others:
                 shard = todo.popleft()
-                waiting[pool.submit(make_in_worker, shard)] = shard
+                with processes.uninterrupted():
+                    waiting[pool.submit(make_in_worker, shard)] = shard
             if todo:
                 shard = todo.popleft()
                 yield shard, make_shard(job.stream, job.folder, job.manifest, shard)

@@ -15,8 +15,6 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-import psutil
-
 from kanatui.core import processes
 from kanatui.core.errors import KanatuiError
 from kanatui.engine import jobs, wire
@@ -62,7 +60,7 @@ class Server:
                     self._inbox.put(request)
         finally:
             self._ending.set()
-            _end()  # the app has ended; nobody would read the answers
+            processes.end_now(0)  # the app has ended; nobody would read the answers
 
     def _do(self, request: Mapping[str, Any]) -> None:
         report = _Reporter(self, request["id"])
@@ -94,7 +92,7 @@ class Server:
                 self._answers.write(part)
             self._answers.flush()
         except OSError:
-            _end()
+            processes.end_now(0)
 
 
 class _Reporter:
@@ -122,15 +120,6 @@ def _described(error: BaseException) -> dict[str, str]:
         return {"error": str(error), "details": trace if error.__cause__ else ""}
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
     return {"error": f"internal error: {reason}", "details": trace}
-
-
-def _end() -> None:
-    """End at once, even during a job, with all children; ImageMagick's processes would continue otherwise."""
-    for _ in range(3):  # a running job may start another meanwhile
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-    os._exit(0)
 
 
 def main() -> None:

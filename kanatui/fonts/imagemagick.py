@@ -293,6 +293,8 @@ def _run(command: str, arguments: Iterable[str | bytes], seconds: float) -> byte
     forbidden = _FORBIDDEN.search(said)
     if forbidden:
         raise ImageMagickError(f"{command}: its security policy forbids {forbidden[1]}, which is needed{HINT}")
+    if child.returncode < 0:
+        raise ImageMagickError(f"{command}: was killed by signal {-child.returncode}: {said or 'no output'}")
     if child.returncode:
         raise ImageMagickError(f"{command}: failed with exit status {child.returncode}: {said or 'no output'}")
     # It replaces or leaves out an unreadable font with exit status 0; fontconfig's warnings are not failures.

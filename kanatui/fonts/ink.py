@@ -103,7 +103,7 @@ def font_errors() -> Iterator[None]:
     except ImportError:
         raise FontError("WOFF2 needs the package brotli: pip install brotli") from None
     except OSError as error:
-        raise FontError(f"cannot be read ({error.strerror})") from None
+        raise FontError(f"cannot be read ({error.strerror or error})") from None
     except Exception as error:  # noqa: BLE001  # fontTools raises nearly anything for damaged fonts
         raise FontError(
             f"not a readable font ({type(error).__name__}: {error})".replace("\n", " ")[:_LONGEST]

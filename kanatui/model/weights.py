@@ -25,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from kanatui.core.errors import KanatuiError, PluginError, WeightsError
 from kanatui.core.version import __version__
 from kanatui.model import seal
+from kanatui.model.building import blaming
 from kanatui.model.calibration import Calibration
 from kanatui.model.card import FORMAT, KEY, one_line, read_card
 from kanatui.plugins.registry import Registry, load
@@ -64,7 +65,7 @@ class Classifier:
         """Classify images of the model's size, white on black: uint8 [n, H, W] in, float32 [n, C] on the CPU out."""
         at_once = self._at_once
         parts = [torch.empty(0, len(self.characters))]
-        with torch.inference_mode():
+        with blaming(str(self.card.get("model", {}).get("id")), "in reading"), torch.inference_mode():
             for start in range(0, len(images), at_once):
                 part = torch.from_numpy(np.ascontiguousarray(images[start : start + at_once])).to(self.device)
                 parts.append(self.network(part.unsqueeze(1).float().div_(255.0)).float().cpu())
@@ -163,7 +164,7 @@ def load_weights(path: Path, device: str | torch.device = "cpu", registry: Regis
         raise WeightsError(f"{path}: {error}{origin}") from None
     except KanatuiError as error:
         raise WeightsError(f"{path}: {error}") from None
-    except Exception as error:  # a model plugin may raise anything when a hostile card asks for nonsense
+    except (Exception, SystemExit) as error:  # a model plugin may raise anything when a hostile card asks for nonsense
         raise WeightsError(f"{path}: model {model['id']} cannot be built ({one_line(error)})") from error
     module.load_state_dict(tensors)
     module = module.to(device).eval()

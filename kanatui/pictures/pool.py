@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from kanatui.core.errors import ImageError
-from kanatui.core.processes import begin_worker, spawning, usable_cores
+from kanatui.core.processes import begin_worker, spawning, uninterrupted, usable_cores
 from kanatui.pictures.files import read_image
 from kanatui.pictures.prepare import Hypotheses
 
@@ -46,7 +46,8 @@ class Preparation:
         self._pool: ProcessPoolExecutor | None = None
         if self.processes:
             self._pool = ProcessPoolExecutor(self.processes, mp_context=spawning(), initializer=begin_worker)
-            self._fill()
+            with uninterrupted():
+                self._fill()
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,9 @@ in the list with its traceback and does not affect the others.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
+import ctypes
 import dataclasses
 import functools
 import hashlib
@@ -16,6 +18,7 @@ import importlib.util
 import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import SourceFileLoader
@@ -43,6 +46,12 @@ from kanatui.plugins.bases import (
 )
 
 ENTRY_POINT_GROUP = "kanatui"
+
+IMPORT_SECONDS = 60.0
+"""Seconds in which a plugin must be imported: one that brings torch along takes ten on a busy machine."""
+
+_LONGEST = 400
+"""Characters of an error in one line; pluggy says in its third line what is wrong."""
 
 _COLLECTORS: dict[str, type[Plugin] | tuple[type[Plugin], ...]] = {
     "kanatui_glyph_sources": GlyphSource,
@@ -91,7 +100,7 @@ class PluginModule:
     def fail(self, error: BaseException) -> None:
         """Mark the module as failed, and keep the error as one line and as a traceback."""
         self.state = "failed"
-        self.error = harmless(f"{type(error).__name__}: {error}".splitlines()[0])
+        self.error = harmless(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST)
         self.traceback = "".join(traceback.format_exception(error))
 
 
@@ -358,7 +367,8 @@ def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryP
 
 def _guarded(registry: Registry, module: PluginModule, import_module: Callable[[], Any]) -> None:
     try:
-        imported = import_module()
+        with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not stand in a command's output
+            imported = import_module() if module.found_as == "shipped" else _in_time(import_module)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
         module.fail(error)
         return
@@ -373,6 +383,28 @@ class _AsItIs(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
         return code
+
+
+def _in_time(import_module: Callable[[], Any]) -> Any:
+    """Import a module in another thread and return it. PluginError if that takes longer than :data:`IMPORT_SECONDS`."""
+    outcome: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(import_module())
+        except BaseException as error:  # noqa: BLE001  # raised again by result()
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="import of a plugin", daemon=True)
+    thread.start()
+    try:
+        return outcome.result(IMPORT_SECONDS)
+    except TimeoutError:
+        if outcome.done():  # the plugin's own
+            raise
+        # Ends endless Python code; what waits in C keeps its thread, which does not keep this process from ending.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        raise PluginError(f"its import took longer than {IMPORT_SECONDS:g} s") from None
 
 
 def import_file(path: Path, kept: bool = False) -> ModuleType:

@@ -105,6 +105,8 @@ class Control:
     def __init__(self, mailbox: Mailbox | None = None) -> None:
         self._mailbox = mailbox
         self._requests: list[Command] = []
+        self.at_once = False
+        """Whether a signal may end what is done at any moment: before the first step, there is nothing to save."""
 
     def request(self, command: str, reason: str) -> None:
         """Queue a command from within the process; safe to call in a signal handler."""

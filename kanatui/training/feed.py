@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from kanatui.core.errors import RunError
-from kanatui.core.processes import begin_worker, spawning
+from kanatui.core.processes import begin_worker, spawning, uninterrupted
 from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices
@@ -65,7 +65,7 @@ class Feed(Protocol):
         """
 
     def close(self) -> None:
-        """Stop, after the batches in progress are finished."""
+        """Stop; batches in progress are not finished: a process that starts would take seconds to come to its first."""
 
 
 def open_feed(
@@ -153,7 +153,8 @@ class _Ahead:
 
     def _begin(self, first: int) -> None:
         self._positions = itertools.count(first, self._stride)
-        self._coming = deque(self._begin_one() for _ in range(_AHEAD * self._workers))
+        with uninterrupted():
+            self._coming = deque(self._begin_one() for _ in range(_AHEAD * self._workers))
 
     def _begin_one(self) -> Future[Made]:
         return self._pool.submit(_make_in_worker, next(self._positions), self._augments)
@@ -181,6 +182,8 @@ class _Ahead:
         self._begin(first)
 
     def close(self) -> None:
+        for process in (self._pool._processes or {}).values():  # Python 3.14 has terminate_workers for it
+            process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
 

@@ -10,7 +10,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel
 
+from kanatui.core.errors import PluginError
 from kanatui.core.rng import mix64, word_key
+from kanatui.model.building import blaming
 from kanatui.model.predictions import UNREAD
 from kanatui.training.distributed import Alone
 from kanatui.training.options import TrainingOptions
@@ -57,11 +59,14 @@ class Learner:
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
         truths = labels.to(self.device, non_blocking=True)
-        with self.autocast():
-            logits = self._trained(self.to_device(images))
-        loss = self._loss(logits.float(), truths)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
+        with blaming(self.options.model, "in training"):
+            with self.autocast():
+                logits = self._trained(self.to_device(images))
+            if len(logits) != len(truths):
+                raise PluginError(f"model {self.options.model}: returned {len(logits)} logits for {len(truths)} images")
+            loss = self._loss(logits.float(), truths)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
@@ -89,7 +94,8 @@ class Learner:
 
     def probe(self, images: torch.Tensor, labels: torch.Tensor, between: Callable[[], None] = lambda: None) -> Probe:
         """Measure which number format is faster, with a batch as for :meth:`learn`; ``between`` two steps is called."""
-        return probe_precision(self.model, self.to_device(images), labels.to(self.device), between)
+        with blaming(self.options.model, "in training"):
+            return probe_precision(self.model, self.to_device(images), labels.to(self.device), between)
 
 
 def _dropout_seed(seed: int, count: int) -> int:

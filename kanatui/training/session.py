@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import signal
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +18,7 @@ from kanatui.core.machine import describe_machine
 from kanatui.dataset.mixed import MixedStream
 from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.source import ImageSource, OnProgress, OnStage
+from kanatui.model.building import build_model
 from kanatui.model.weights import load_weights
 from kanatui.plugins.registry import RUN_HOOKS, Registry, load
 from kanatui.training import control
@@ -35,11 +34,11 @@ from kanatui.training.provenance import config_of
 from kanatui.training.recorder import Observer, Recorder, Silence, Sink
 from kanatui.training.replay import read_replay
 from kanatui.training.runs import Run
+from kanatui.training.signals import BY_INTERRUPT, BY_SECOND_INTERRUPT, StoppedEarlyError, signals_to
 from kanatui.training.splits import Split, split_mixed, split_source
 from kanatui.training.trainer import Outcome, Trainer
 
 _TELL_EVERY = 0.5  # seconds between progress reports while preparing
-_BY_INTERRUPT = "by Ctrl-C"
 
 
 @runtime_checkable
@@ -80,18 +79,18 @@ def train_run(
     """
     group = group or Alone()
     if not group.first:
-        with _signals(Control(), detached):
+        with signals_to(Control(), detached):
             return _train(run, group, Silence(), Control(), source, opener)
     recorder = Recorder(run, [*observers, *plugin_observers(load(), run)])
     commands = Control(Mailbox(run.control))
     try:
-        with _signals(commands, detached):
+        with signals_to(commands, detached, recorder):
             try:
                 outcome = _train(run, group, recorder, commands, source, opener)
-            except _StoppedEarlyError as stopped:
+            except StoppedEarlyError as stopped:
                 outcome = Outcome("stopped", str(stopped))
         recorder.finish(outcome.state, outcome.reason)
-        return dataclasses.replace(outcome, interrupted=outcome.reason == _BY_INTERRUPT)
+        return dataclasses.replace(outcome, interrupted=outcome.reason == BY_INTERRUPT)
     except BaseException as error:
         _record_failure(recorder, error)
         raise
@@ -143,31 +142,6 @@ def _observer(name: str, calls: _Calls, about: Mapping[str, Any]) -> Observer:
     return observe
 
 
-def build_model(
-    registry: Registry, id: str, parameters: Mapping[str, Any], image_size: int, num_classes: int, seed: int = 0
-) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Build a model with seeded weights, try it on a small batch, and return it with the values of all parameters.
-
-    Raises:
-        PluginError: there is no such model, it failed, or it does not return logits [n, C].
-        ParameterError: a parameter is unknown or out of range.
-    """
-    plugin = registry.model(id)(**parameters)
-    torch.manual_seed(seed)
-    try:
-        module = plugin.build(image_size, num_classes)
-        with torch.inference_mode():
-            shape = list(module.eval()(torch.zeros(2, 1, image_size, image_size)).shape)
-    except Exception as error:  # a plugin may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"model {id} {plugin.values} failed at {image_size} px: {reason}") from error
-    if shape != [2, num_classes]:
-        raise PluginError(
-            f"model {id}: returned {shape} for 2 images of {num_classes} characters, not [2, {num_classes}]"
-        )
-    return module, plugin.values
-
-
 def _train(
     run: Run, group: Alone, sink: Sink, commands: Control, source: ImageSource | None, opener: Opener
 ) -> Outcome:
@@ -177,6 +151,7 @@ def _train(
     prepare_device(device, options.threads)
     handler = CommandHandler(sink)
     alone = group.size == 1  # in a group, the others would wait for this process forever
+    commands.at_once = alone
     stage = _teller(sink, functools.partial(_obey_early, handler, commands, run.status().step) if alone else _nothing)
     if source is None:
         source = open_source(_table(config, "source"), _counting(stage, "looking at the faces"))
@@ -228,6 +203,7 @@ def _train(
     )
     outcome = trainer.train()
     if group.first:
+        commands.at_once = alone
         _calibrate(run, source, split, options, sink, commands)
     group.wait()
     return outcome
@@ -242,14 +218,16 @@ def _calibrate(
     def go_on() -> None:
         sink.update()
         if any(command.command == control.STOP for command in commands.take()):
-            raise _StoppedEarlyError
+            raise StoppedEarlyError
 
     try:
         files = [run.checkpoint(name) for name in ("best", "last")]
         calibrate_files(files, source, split, options.validation_images, go_on)
-    except _StoppedEarlyError:
+    except StoppedEarlyError:
         advice = f"kanatui models calibrate {run.number} does it"
         sink.event("warning", message=f"stopped before the probabilities were calibrated; {advice}")
+    finally:
+        commands.at_once = False
     sink.update(doing="")
 
 
@@ -282,15 +260,11 @@ def _split(source: ImageSource, options: TrainingOptions) -> Split:
     return split_source(source, options.hold_out, options.hold_out_faces, options.split_seed)
 
 
-class _StoppedEarlyError(Exception):
-    """The training was told to stop before the first step."""
-
-
 def _obey_early(handler: CommandHandler, commands: Control, step: int) -> None:
     """Handle commands while preparing: drawing the masters of forty faces takes a minute, too long to wait."""
     handler.obey(commands.take(), step)
     if handler.ending is not None:
-        raise _StoppedEarlyError(handler.ending)
+        raise StoppedEarlyError(handler.ending)
 
 
 def _nothing() -> None:
@@ -316,41 +290,10 @@ def _counting(stage: OnStage, text: str) -> OnProgress:
     return lambda done, total: stage(done, total, text)
 
 
-@contextlib.contextmanager
-def _signals(commands: Control, detached: bool) -> Iterator[None]:
-    """Turn signals into commands. Only the main thread may set signal handlers; in others nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupted = False
-
-    def interrupt(number: int, frame: object) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        interrupted = True
-        commands.request(control.STOP, _BY_INTERRUPT)
-
-    def terminate(number: int, frame: object) -> None:
-        commands.request(control.STOP, f"by {signal.Signals(number).name}")
-
-    wanted = {
-        signal.SIGINT: interrupt,
-        signal.SIGTERM: terminate,
-        signal.SIGHUP: signal.SIG_IGN if detached else terminate,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _record_failure(recorder: Recorder, error: BaseException) -> None:
     state, reason = "failed", str(error)
     if isinstance(error, KeyboardInterrupt):
-        state, reason = "stopped", "by a second Ctrl-C, without another checkpoint"
+        state, reason = "stopped", BY_SECOND_INTERRUPT
     elif not isinstance(error, KanatuiError):
         reason = f"{type(error).__name__}: {error}"
         with contextlib.suppress(StorageError):

@@ -15,6 +15,7 @@ from kanatui.core.errors import RunError
 from kanatui.dataset.open import open_source
 from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, ImageSource, OnStage
+from kanatui.model.building import require_memory_left
 from kanatui.model.metrics import VALIDATED
 from kanatui.training.budget import choose_budget
 from kanatui.training.checkpoints import Keeper, Progress, signature
@@ -51,6 +52,10 @@ class Outcome:
     reason: str = ""
     interrupted: bool = False
     """Whether Ctrl-C stopped it."""
+
+
+class _LeftError(Exception):
+    """Told to stop while waiting for a batch."""
 
 
 class Trainer:
@@ -121,7 +126,7 @@ class Trainer:
         self._stage = stage
         tell = functools.partial(_tell, stage, "making held-out images")
         self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most, tell))}
-        self._judge = Judge(source.characters, device, self.learner.autocast)
+        self._judge = Judge(source.characters, device, self.learner.autocast, options.model)
 
         self._clock = Stopwatch()
         self._meter = Meter()
@@ -142,16 +147,25 @@ class Trainer:
             StorageError: a file cannot be written.
         """
         self._begin()
+        self._control.at_once = False
         try:
             while self._share < 1.0 and self.handler.ending is None:
                 self._repeat_changes()
-                batch = self._feed.next(self._beat)
+                try:
+                    batch = self._feed.next(self._wait)
+                except _LeftError:
+                    break
+                except RunError:  # a signal to all processes of a group also ends those that make batches
+                    if self._keep_validating():
+                        raise
+                    break
                 self._learn(batch)
                 self._look_around()
                 if self.handler.paused:
                     self._rest()
-        except torch.OutOfMemoryError as error:
-            raise RunError("out of memory on the device; try a smaller --batch-size or --image-size") from error
+        except (RuntimeError, MemoryError) as error:
+            require_memory_left(error)
+            raise
         finally:
             self._feed.close()
         return self._end()
@@ -308,6 +322,11 @@ class Trainer:
             self._keeper.save_weights("best", self.learner.inference_model, self._clock.seconds, found)
         self._sink.event("validation", step=self.progress.step, epoch=self.epoch, best=best, **scores)
         self._sink.update(best=self.progress.best)
+
+    def _wait(self) -> None:
+        """Handle commands while waiting for a batch: the first one takes as long as other processes take to start."""
+        if not self._keep_validating():
+            raise _LeftError
 
     def _keep_validating(self) -> bool:
         """Handle commands during a long validation; returns whether to continue it."""

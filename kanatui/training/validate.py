@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from kanatui.dataset.source import ImageSource, OnProgress
+from kanatui.model.building import blaming
 from kanatui.model.metrics import VALIDATED, compute
 from kanatui.model.predictions import Predictions
 from kanatui.training.splits import ImageSet
@@ -47,10 +48,13 @@ def hold_out(source: ImageSource, images: ImageSet, most: int, on_progress: OnPr
 class Judge:
     """Scores models on held-out images."""
 
-    def __init__(self, characters: str, device: torch.device, autocast: Callable[[], torch.autocast]) -> None:
+    def __init__(
+        self, characters: str, device: torch.device, autocast: Callable[[], torch.autocast], model: str = ""
+    ) -> None:
         self._characters = characters
         self._device = device
         self._autocast = autocast
+        self._name = model
 
     @torch.inference_mode()
     def score(self, model: torch.nn.Module, held: HeldOut, go_on: Callable[[], bool]) -> dict[str, float] | None:
@@ -64,7 +68,7 @@ class Judge:
         for start in range(0, len(held.labels), at_once):
             images, labels = held.images[start : start + at_once], held.labels[start : start + at_once]
             truth = labels.to(self._device)
-            with self._autocast():
+            with blaming(self._name, "in validation"), self._autocast():
                 logits = model(images.to(self._device).unsqueeze(1).float().div_(255.0))
             logits = logits.float()
             loss += float(cross_entropy(logits, truth, reduction="sum"))

@@ -147,8 +147,8 @@ def test_unknown_measures_what_a_model_refuses(tmp_path, monkeypatch, picture):
     monkeypatch.setattr(unknown, "SHAPES", 5)
     monkeypatch.setattr(unknown, "EACH", {"kana": 2, "digits": 1, "letters": 1, "kanji": 1})
     from kanatui.dataset.recipe import find_recipe
+    from kanatui.model.building import build_model
     from kanatui.plugins.registry import load
-    from kanatui.training.session import build_model
 
     recipe = find_recipe("quick").but(faces=["klee-regular", "noto-sans-cjk-jp-regular"], characters="あかが")
     module, parameters = build_model(load(), "compact_cnn", {}, 32, 3)

@@ -121,3 +121,12 @@ def test_doctor_and_training_obey_affinity_and_openmp():
         [sys.executable, "-P", "-c", script], text=True, env=os.environ | {"OMP_NUM_THREADS": "7"}
     )
     assert said == "1 1, one per core\n"
+
+
+def test_an_engine_gives_torch_fewer_threads_than_it_uses_itself(monkeypatch):
+    monkeypatch.setattr(processes, "allowed_cores", lambda: 8)
+    monkeypatch.setattr(processes, "_kept_threads", None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    processes.keep_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert processes.usable_cores() == 4

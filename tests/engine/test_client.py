@@ -65,9 +65,16 @@ class Leaving(Chatty):
         raise SystemExit(3)
 
 
+class Gone(Chatty):
+    id = "gone"
+
+    def draw(self, keys, size):
+        os._exit(7)
+
+
 @hookimpl
 def kanatui_augmentations():
-    return [Chatty, Slow, Broken, Leaving]
+    return [Chatty, Slow, Broken, Leaving, Gone]
 '''
 
 
@@ -201,13 +208,20 @@ async def test_errors_are_one_line_with_the_traceback_apart(plugin):
         with pytest.raises(EngineError, match="augmentation broken .* failed on sample") as error:
             await made.ask("sheet", recipe=recipe(("broken", {})), count=2)
         assert "\n" not in str(error.value) and "a plugin's mistake" in error.value.details
-        with pytest.raises(EngineError, match="internal error: SystemExit: 3"):
+        with pytest.raises(EngineError, match="augmentation leaving .* failed on sample .*: SystemExit: 3"):
             await made.ask("sheet", recipe=recipe(("leaving", {})), count=2)
         with pytest.raises(EngineError, match="internal error: KeyError: 'no such job'") as error:
             await made.ask("no such job")
         assert "Traceback" in error.value.details
         with pytest.raises(EngineError, match="internal error: KeyError: 'count'"):
             await made.ask("sheet", recipe=recipe())
+        assert (await made.ask("sheet", recipe=recipe(), count=2)).arrays
+
+
+async def test_a_plugin_that_ends_its_process_ends_the_engine_alone(plugin):
+    async with engine() as made:
+        with pytest.raises(EngineError, match=r"the preview engine ended \(exit status 7\); it restarts"):
+            await made.ask("sheet", recipe=recipe(("gone", {})), count=2)
         assert (await made.ask("sheet", recipe=recipe(), count=2)).arrays
 
 

@@ -13,12 +13,12 @@ from kanatui.core.errors import ImageError, RunError, UsageError, WeightsError
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.scoring import choose_pictures, open_held_out, read_folder, read_source
 from kanatui.kana.folding import fold_groups
+from kanatui.model.building import build_model
 from kanatui.model.predictions import Predictions
 from kanatui.model.weights import Classifier, save_weights
 from kanatui.pictures.labelled import find_labelled
 from kanatui.plugins.registry import load
 from kanatui.training.provenance import find_provenance, provenance_of
-from kanatui.training.session import build_model
 from tests.helpers.tiny import CHARACTERS, TinySource
 
 # --- metrics ---

@@ -12,6 +12,7 @@ import torch
 
 from kanatui import hookimpl
 from kanatui.core.errors import ParameterError, PluginError, RunError, StorageError
+from kanatui.model.building import build_model
 from kanatui.model.calibration import Calibration
 from kanatui.model.weights import load_weights, read_card
 from kanatui.plugins.registry import load
@@ -20,7 +21,7 @@ from kanatui.training.control import Mailbox
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.runs import Run, find_weights
-from kanatui.training.session import build_model, open_split, train_run
+from kanatui.training.session import open_split, train_run
 from kanatui.training.splits import split_source
 from tests.helpers.tiny import TinyModel, TinySource
 

@@ -78,6 +78,17 @@ class At(Control):
         return [Command(self.asked, name) for name in self.commands.get(self.asked, ())]
 
 
+class Behind(Control):
+    """Stops a training once its sink knows of a step: while it waits for a batch, it asks any number of times."""
+
+    def __init__(self, sink, step):
+        super().__init__()
+        self.sink, self.step = sink, step
+
+    def take(self):
+        return [Command(1, "stop")] if self.sink.status.get("step", 0) >= self.step else []
+
+
 def train(folder, chosen, *, source=None, control=None, sink=None, model=None, **more):
     source = source or TinySource(RAGGED)
     folder.mkdir(exist_ok=True)
@@ -126,12 +137,16 @@ def test_it_learns_and_says_how(tmp_path):
 def test_a_stopped_training_continues_exactly(tmp_path, workers, stop_at):
     chosen = options(epochs=2, hold_out=0.1, workers=workers)
     train(tmp_path / "whole", options(epochs=2, hold_out=0.1))
-    _, outcome, _ = train(tmp_path / "parts", chosen, control=At({stop_at: ["stop"]}))
+    sink = Events()
+    control = Behind(sink, stop_at) if workers else At({stop_at: ["stop"]})
+    _, outcome, _ = train(tmp_path / "parts", chosen, control=control, sink=sink)
     assert outcome.state == "stopped"
+    stopped_at = sink.status["step"]
+    assert stopped_at in ((stop_at, stop_at + 1) if workers else (stop_at,))
     assert not same(tmp_path / "whole", tmp_path / "parts")
     torch.manual_seed(99)  # another process has another random state
     _, outcome, events = train(tmp_path / "parts", chosen)
-    assert events.of("start")[0]["step"] == stop_at
+    assert events.of("start")[0]["step"] == stopped_at
     assert outcome.state == "finished"
     assert same(tmp_path / "whole", tmp_path / "parts")
     assert same(tmp_path / "whole", tmp_path / "parts", "last")

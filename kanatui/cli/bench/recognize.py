@@ -19,11 +19,11 @@ from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
 from kanatui.evaluation.files import read_prepared
 from kanatui.evaluation.recognize import rank
+from kanatui.model.building import build_model
 from kanatui.model.weights import Classifier, load_weights, save_weights
 from kanatui.pictures.prepare import hypotheses
 from kanatui.plugins.registry import load
 from kanatui.training.options import TrainingOptions
-from kanatui.training.session import build_model
 
 ROUNDS = 5
 

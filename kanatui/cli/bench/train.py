@@ -21,6 +21,7 @@ from kanatui.cli.bench.watching import measure_watching
 from kanatui.dataset.recipe import DEFAULT, Recipe, find_recipe
 from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
+from kanatui.model.building import build_model
 from kanatui.plugins.registry import load
 from kanatui.training.device import prepare_device
 from kanatui.training.distributed import Alone
@@ -28,7 +29,6 @@ from kanatui.training.feed import Batch, open_feed
 from kanatui.training.learner import Learner
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
-from kanatui.training.session import build_model
 from kanatui.training.splits import split_source
 
 ROUNDS = 3

@@ -15,6 +15,7 @@ from kanatui.core.blocks import shrink
 from kanatui.core.processes import usable_cores
 from kanatui.core.units import counted
 from kanatui.dataset.layout import Layout
+from kanatui.dataset.plan import placed_by
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import master_em
 from kanatui.dataset.source import Images, Indices
@@ -85,14 +86,14 @@ def origins(before: Layout, after: Layout) -> npt.NDArray[np.integer[Any]]:
 
     A placement multiplies rows and does not change their other columns, so the number identifies each row's origin.
     """
-    return after.plan.placements[-1][0].grid(_grid(before))["number"]
+    return placed_by(after.plan.placements[-1][0], _grid(before))["number"]
 
 
 def _grid(layout: Layout) -> GlyphTable:
     grid = GlyphTable.blank(len(layout.faces))
     grid.rows["face"] = np.arange(len(grid))
     for placement, _ in layout.plan.placements:
-        grid = placement.grid(grid)
+        grid = placed_by(placement, grid)
     grid.rows["number"] = np.arange(len(grid))
     return grid
 
