@@ -142,6 +142,40 @@ def export_model(
     say_written(written)
 
 
+@export_command.command("web")
+@click.argument("model", metavar="RUN")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--runtime",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="ONNX Runtime Web: the .tgz of npm pack onnxruntime-web, its folder, or node_modules.",
+)
+@check_options
+def export_web(model: str, folder: Path, runtime: Path | None, **checks: Any) -> None:
+    """Write a web page on which people draw characters and have them read; the model runs in their browser.
+
+    RUN is a run, latest, a weights file, or default. The page needs ONNX Runtime Web, which kanatui does not fetch:
+
+    \b
+      npm pack onnxruntime-web
+      kanatui export web RUN DIR --runtime onnxruntime-web-*.tgz
+      python -m http.server -d DIR
+    """  # noqa: D301  # as above
+    from kanatui.evaluation.portable.web import find_runtime, runtime_files, write_web
+
+    storage.require_new(folder)
+    place = find_runtime(runtime)
+    runtime_files(place)  # what is wrong with it is said before the model is opened
+    subject = open_checked(chosen_weights(model), **checks)
+    with waiting("writing and checking it"):
+        written, version = write_web(subject, folder, place)
+    say_written([written])
+    out.print(
+        f"with ONNX Runtime Web {version}; show it: python -m http.server -d {folder}", markup=False, soft_wrap=True
+    )
+
+
 def _weights(model: str, last: bool) -> Path:
     from kanatui.core.errors import RunError
     from kanatui.training.runs import find_run
