@@ -78,7 +78,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
 def require_new(out: Path) -> None:
     """Raise StorageError if there is such a file or folder already."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise StorageError(f"{out}: exists already; name another file or folder (-o)")
+        raise StorageError(f"{out}: exists already; name another file or folder")
 
 
 @contextlib.contextmanager
