@@ -148,7 +148,7 @@ def test_what_is_exported_can_be_imported_pixel_for_pixel(written, tmp_path, nam
     out = tmp_path / f"out{FORMATS[name].suffix}"
     assert run(["export", "dataset", "tiny", name, "-o", str(out), "--hold-out", "0.25"]) == 0
     assert f"wrote {out}: 108 images" in capsys.readouterr().out.replace("\n", " ")
-    assert run(["import", str(out), "--name", "back", "--as-is", "--image-size", "16"]) == 0
+    assert run(["import", str(out), "--name", "back", "--as-is"]) == 0
     back = open_dataset(find_dataset("back"))
     labels = back.labels(np.arange(len(back)))
     assert sorted(back.characters) == sorted(SOURCE.characters) and back.counts.tolist() == [12] * 9
