@@ -14,6 +14,7 @@ from kanatui.cli.options import LABELS_HELP, chosen_weights
 from kanatui.core import storage
 from kanatui.core.errors import UsageError
 from kanatui.core.units import bytes_text, counted
+from kanatui.model.shipped import DEFAULT
 
 if TYPE_CHECKING:
     from kanatui.dataset.source import ImageSource, Indices
@@ -37,7 +38,9 @@ _CHECKS = (
         help="Check with labelled pictures instead of images held out of training.",
     ),
     click.option("--labels", metavar="NOTATION|FILE", default="auto", help=f"How they are labelled: {LABELS_HELP}."),
-    click.option("--check", type=click.IntRange(1), default=1000, show_default=True, metavar="N", help="How many."),
+    click.option(
+        "--check", type=click.IntRange(1), default=1000, show_default=True, metavar="N", help="How many images."
+    ),
 )
 
 
@@ -63,17 +66,17 @@ def export_command() -> None:
     metavar="SHARE",
     help="The share of the image numbers that becomes the test part, as in training; 0 for one part.",
 )
-@click.option("--hold-out-faces", metavar="PATTERN,…", help="Faces whose images are in no part but the test part.")
+@click.option("--hold-out-faces", metavar="PATTERN,…", help="Faces whose images are for testing only.")
 def export_dataset(name: str, format: str, output: Path | None, hold_out: float, hold_out_faces: str | None) -> None:
     """Write a data set in another format. NAME is one of kanatui datasets, or its folder.
 
     \b
     FORMAT is one of
-      article      PNG files with the names that the article's programs use: images/12354_あ/あ_1.png
-      imagefolder  PNG files in a folder for each character, train/U+3042/: torchvision, Keras, datasets
+      article      PNG files as the article names them: images/12354_あ/あ_1.png
+      imagefolder  PNG files in folders train/U+3042/: torchvision, Keras, datasets
       npz          one file of NumPy arrays: x_train, y_train, x_test, y_test
       idx          IDX files with the names of MNIST and KMNIST, and a class map
-      parquet      Parquet files for Hugging Face datasets: load_dataset(FOLDER)
+      parquet      Parquet files for Hugging Face datasets: load_dataset(OUT)
       webdataset   tar shards of shuffled samples for WebDataset
     """  # noqa: D301  # \b keeps click from joining the lines
     from kanatui.dataset.formats import find_format
@@ -119,17 +122,22 @@ def export_model(
       onnx     an ONNX file: ONNX Runtime, OpenCV, browsers, phones
       torch    a program of torch.export: PyTorch without kanatui
       folder   ONNX file, labels, and a reader of 30 lines that needs no kanatui
-      kanatui  kanatui's own weights file, with a card of scores, faces and licences
+      kanatui  kanatui's own weights file, with scores, faces and licences
     """  # noqa: D301  # as above
     if format == OWN:
+        if model == DEFAULT or model.endswith(".safetensors"):
+            raise UsageError(f"{model}: is in kanatui's own format already ({chosen_weights(model)})")
         export_own(model, output or Path(f"{_name(model)}.safetensors"), last, force)
         return
+    from kanatui.evaluation.portable.graph import require_onnx
     from kanatui.evaluation.portable.write import FORMATS, write_onnx
 
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; models can be exported as: {', '.join([*FORMATS, OWN])}")
     if int8 and format != "onnx":
         raise UsageError(f"--int8: cannot be combined with {format}; it belongs to onnx")
+    if format != "torch":
+        require_onnx()
     chosen = FORMATS[format]
     target = output or Path(f"{_name(model)}{chosen.suffix or f'-{format}'}")
     small = target.with_name(f"{target.stem}.int8{target.suffix}") if int8 else None
@@ -140,6 +148,42 @@ def export_model(
     with waiting("writing and checking it"):
         written = write_onnx(subject, target, small) if small else chosen.write(subject, target)
     say_written(written)
+
+
+@export_command.command("web")
+@click.argument("model", metavar="RUN")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--runtime",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="ONNX Runtime Web: the .tgz of npm pack onnxruntime-web, its folder, or node_modules.",
+)
+@check_options
+def export_web(model: str, folder: Path, runtime: Path | None, **checks: Any) -> None:
+    """Write a web page on which people draw characters and have them read; the model runs in their browser.
+
+    RUN is a run, latest, a weights file, or default. The page needs ONNX Runtime Web, which kanatui does not fetch:
+
+    \b
+      npm pack onnxruntime-web
+      kanatui export web RUN DIR --runtime onnxruntime-web-*.tgz
+      python -m http.server -d DIR
+    """  # noqa: D301  # as above
+    from kanatui.evaluation.portable.graph import require_onnx
+    from kanatui.evaluation.portable.web import find_runtime, runtime_files, write_web
+
+    require_onnx()
+    storage.require_new(folder)
+    place = find_runtime(runtime)
+    runtime_files(place)  # what is wrong with it is said before the model is opened
+    subject = open_checked(chosen_weights(model), **checks)
+    with waiting("writing and checking it"):
+        written, version = write_web(subject, folder, place)
+    say_written([written])
+    out.print(
+        f"with ONNX Runtime Web {version}; show it: python -m http.server -d {folder}", markup=False, soft_wrap=True
+    )
 
 
 def _weights(model: str, last: bool) -> Path:
@@ -156,7 +200,6 @@ def _weights(model: str, last: bool) -> Path:
 
 def _name(model: str) -> str:
     """Return what a model's files are called if no other name is given."""
-    from kanatui.model.shipped import DEFAULT
     from kanatui.training.runs import find_run
 
     return DEFAULT if model == DEFAULT else Path(model).stem if model.endswith(".safetensors") else find_run(model).id
@@ -164,10 +207,8 @@ def _name(model: str) -> str:
 
 def open_checked(weights: Path, images: Path | None, labels: str, check: int, calibrating: bool = False) -> Subject:
     """Open a model and the images to check it with, as the options of :func:`check_options` say."""
-    from kanatui.evaluation.portable.graph import require_onnx
     from kanatui.evaluation.portable.write import open_subject
 
-    require_onnx()
     with stages({"preparing pictures": "pictures", "drawing the faces": "glyphs"}) as report:
         return open_subject(weights, report, images, labels, check, calibrating)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _LIGHT = 127
+_SMALLEST, _USUAL, _LARGEST = 16, 64, 512  # px, as in recipes
 
 
 @click.command("import")
@@ -26,7 +27,12 @@ _LIGHT = 127
 @click.option("--name", metavar="NAME", help="Name of the data set (default: that of the folder or file).")
 @click.option("--labels", metavar="NOTATION|FILE", default="auto", help=f"How labels are written: {LABELS_HELP}.")
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Take these characters only, e.g. hiragana.")
-@click.option("--image-size", type=click.IntRange(16, 512), default=64, show_default=True, metavar="PX")
+@click.option(
+    "--image-size",
+    type=click.IntRange(_SMALLEST, _LARGEST),
+    metavar="PX",
+    help=f"Width and height of the images (default: {_USUAL}; with --as-is that of the first picture).",
+)
 @click.option("--as-is", is_flag=True, help="Keep the pixels: white on black, scaled to the size if necessary.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Most pictures, evenly over the characters.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -35,7 +41,7 @@ def import_command(
     name: str | None,
     labels: str,
     spec: str | None,
-    image_size: int,
+    image_size: int | None,
     as_is: bool,
     limit: int | None,
     as_json: bool,
@@ -58,11 +64,17 @@ def import_command(
     if not found.files:
         raise ImageError(f"{place}: no picture of these characters ({found.understood})")
     found = found if limit is None else found.at_most(limit)
+    size = image_size or (_own_size(found) if as_is else _USUAL)
     with counting("importing", "pictures") as report:
-        done = write_imported(
-            name, _pictures(found, name, image_size, as_is), len(found.files), image_size, _about(place), report
-        )
+        done = write_imported(name, _pictures(found, name, size, as_is), len(found.files), size, _about(place), report)
     _say(done, found, as_is, as_json)
+
+
+def _own_size(found: LabelledFolder) -> int:
+    """Return the size of the first picture, within what data sets allow. ImageError if it cannot be opened."""
+    from kanatui.pictures.files import open_image
+
+    return min(max(_SMALLEST, *open_image(found.files[0][0]).size), _LARGEST)
 
 
 def _about(place: Path) -> str:
@@ -111,6 +123,7 @@ def _say(done: Imported, found: LabelledFolder, as_is: bool, as_json: bool) -> N
         return
     err.print(found.understood, markup=False, soft_wrap=True)
     what = f"{counted(manifest.images, 'image')} of {counted(len(manifest.characters), 'character')}"
+    what += f" at {manifest.image_size} px"
     out.print(f"wrote {done.folder}: {what}, {bytes_text(size)}", markup=False, soft_wrap=True)
     out.print(f"train on it: kanatui train --data {done.folder.name}", markup=False, soft_wrap=True)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kanatui.training.columns import Facts
     from kanatui.training.difference import Setting
     from kanatui.training.runs import Run, Status
+    from kanatui.tui.train.curves import ChartedRun
 
 CHARTS = ("loss", "scores", "rate", "speed", "memory")
 """The charts of the app (:data:`kanatui.tui.train.curves.KINDS`), named here so that help needs no Textual."""
@@ -128,17 +129,27 @@ def plot_command(
     """
     from kanatui.evaluation.figures import check_file, save_curves
     from kanatui.training.runs import find_run
-    from kanatui.tui.train.curves import KINDS, ChartedRun, View, choose_tints, panels
-    from kanatui.tui.train.follow import History
+    from kanatui.tui.train.curves import KINDS, View, panels
 
     check_file(output)
     kinds = [kind for kind in KINDS if kind.id in (charts or CHARTS[:2])]
     known = [curve for kind in kinds for curve in kind.curves]
     if metric and metric not in known:
         raise UsageError(f"--metric {metric}: these charts have {', '.join(known)}")
-    runs = []
-    found = {run.id: run for run in map(find_run, references)}
+    runs = charted(list(map(find_run, references)))
+    view = View(axis, smoothing / 100, log, inliers, metric or "")
+    save_curves(output, panels(runs, kinds, view))
+    out.print(f"wrote {output}", markup=False, soft_wrap=True)
+
+
+def charted(chosen: Sequence[Run]) -> list[ChartedRun]:
+    """Return the curves of some runs. RunError if one of them has no steps yet."""
+    from kanatui.tui.train.curves import ChartedRun, choose_tints
+    from kanatui.tui.train.follow import History
+
+    found = {run.id: run for run in chosen}
     tints = choose_tints(list(found), {})
+    runs = []
     for run in found.values():
         history = History()
         reader = run.events()
@@ -147,9 +158,7 @@ def plot_command(
         if not history.last_step:
             raise RunError(f"run {run.id} has no steps to draw yet; wait for its first")
         runs.append(ChartedRun(run.title, history, tints[run.id]))
-    view = View(axis, smoothing / 100, log, inliers, metric or "")
-    save_curves(output, panels(runs, kinds, view))
-    out.print(f"wrote {output}", soft_wrap=True)
+    return runs
 
 
 def _delete(run: Run, yes: bool) -> None:

@@ -153,7 +153,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
 def require_new(out: Path) -> None:
     """Raise StorageError if there is such a file or folder already."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise StorageError(f"{out}: exists already; name another file or folder (-o)")
+        raise StorageError(f"{out}: exists already; name another file or folder")
 
 
 @contextlib.contextmanager
@@ -163,14 +163,15 @@ def new_folder(out: Path) -> Iterator[Path]:
     If that fails or is interrupted, nothing is left of it. StorageError if ``out`` exists already.
     """
     require_new(out)
-    make_folder(out.absolute().parent)
-    working = out.absolute().with_name(f".{out.name}.{os.getpid()}.tmp")
+    target = out.absolute()
+    make_folder(target.parent)
+    working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with storing(working):
             working.mkdir()
         yield working
         with storing(out):
-            working.replace(out)
+            working.replace(target)
     finally:
         shutil.rmtree(working, ignore_errors=True)
 

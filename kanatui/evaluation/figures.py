@@ -63,8 +63,7 @@ def check_file(path: Path) -> None:
     """Raise UsageError if a figure cannot be written to a file of this name, or matplotlib is missing."""
     if path.suffix[1:].lower() not in FORMATS:
         raise UsageError(f"{path}: a figure's file ends in .{', .'.join(FORMATS)}")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("figures need matplotlib: pip install matplotlib (or install kanatui with its extra, figures)")
+    require_matplotlib()
 
 
 def save_curves(path: Path, panels: Sequence[Panel]) -> None:
@@ -74,18 +73,36 @@ def save_curves(path: Path, panels: Sequence[Panel]) -> None:
         UsageError: the file's name, or matplotlib is missing.
         StorageError: it cannot be written.
     """
-    columns = min(2, len(panels))
-    _save(path, [lambda axes, panel=panel: _draw_panel(axes, panel) for panel in panels], columns)  # type: ignore[misc]
+    check_file(path)
+    storage.write_bytes(path, curves(panels, path.suffix[1:].lower()))
 
 
 def save_scores(path: Path, scores: Scores, parts: Sequence[str] = ("confusions", "reliability")) -> None:
     """Write a confusion map of the most confused characters, a reliability diagram, or both; raises like the others."""
-    drawers = {"confusions": _draw_confusions, "reliability": _draw_reliability}
-    _save(path, [lambda axes, draw=drawers[part]: draw(axes, scores) for part in parts], len(parts), square=True)  # type: ignore[misc]
-
-
-def _save(path: Path, drawers: Sequence[Callable[[Axes], None]], columns: int, square: bool = False) -> None:
     check_file(path)
+    storage.write_bytes(path, of_scores(scores, parts, path.suffix[1:].lower()))
+
+
+def curves(panels: Sequence[Panel], format: str) -> bytes:
+    """Return panels side by side, two in a row, as a file of one of :data:`FORMATS`."""
+    drawers = [lambda axes, panel=panel: _draw_panel(axes, panel) for panel in panels]
+    return _drawn(drawers, min(2, len(panels)), format)
+
+
+def of_scores(scores: Scores, parts: Sequence[str], format: str) -> bytes:
+    """Return the figures of scores named in ``parts``, ``confusions`` or ``reliability``, as :func:`curves` does."""
+    known = {"confusions": _draw_confusions, "reliability": _draw_reliability}
+    drawers = [lambda axes, draw=known[part]: draw(axes, scores) for part in parts]
+    return _drawn(drawers, len(parts), format, square=True)
+
+
+def require_matplotlib() -> None:
+    """Raise UsageError if matplotlib is missing."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("figures need matplotlib: pip install matplotlib (or install kanatui with its extra, figures)")
+
+
+def _drawn(drawers: Sequence[Callable[[Axes], None]], columns: int, format: str, square: bool = False) -> bytes:
     from matplotlib import rc_context
 
     rows = -(-len(drawers) // columns)
@@ -95,8 +112,8 @@ def _save(path: Path, drawers: Sequence[Callable[[Axes], None]], columns: int, s
         for place, draw in enumerate(drawers, start=1):
             draw(figure.add_subplot(rows, columns, place))
         data = io.BytesIO()
-        figure.savefig(data, format=path.suffix[1:].lower(), dpi=_DPI)
-    storage.write_bytes(path, data.getvalue())
+        figure.savefig(data, format=format, dpi=_DPI)
+    return data.getvalue()
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -105,7 +122,7 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _style() -> dict[str, Any]:
+def _style() -> Any:
     """Return matplotlib's settings: a font that has kana, if there is one."""
     from matplotlib import font_manager
 

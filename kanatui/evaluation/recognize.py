@@ -32,7 +32,8 @@ SERIOUS = 0.2
 BOARD = 192
 """Side in pixels at which a drawing is rasterised for reading: :mod:`kanatui.pictures.prepare` uses no more."""
 
-_SMALL_SIDE, _SMALL_CENTRE, _SMALL_STEEPNESS = 0.54, 0.56, 25.0
+SMALL_SIDE, SMALL_CENTRE, SMALL_STEEPNESS = 0.54, 0.56, 25.0
+"""What :func:`smallness` computes with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +120,8 @@ def smallness(board: npt.NDArray[np.uint8]) -> float:
         return 0.5
     longer = max(np.ptp(rows), np.ptp(columns)) + 1
     centre = (rows[0] + rows[-1] + 1) / 2
-    score = (_SMALL_SIDE - longer / len(board)) + (centre / len(board) - _SMALL_CENTRE)
-    return float(1.0 / (1.0 + np.exp(-_SMALL_STEEPNESS * score)))
+    score = (SMALL_SIDE - longer / len(board)) + (centre / len(board) - SMALL_CENTRE)
+    return float(1.0 / (1.0 + np.exp(-SMALL_STEEPNESS * score)))
 
 
 def judge_size(

@@ -60,7 +60,8 @@ def is_array_file(path: Path) -> bool:
 
 def array_files(folder: Path) -> list[Path]:
     """Return the array files in a folder that hold pictures, by name. OSError if it cannot be read."""
-    found = [path for path in sorted(folder.iterdir()) if is_array_file(path) and not path.name.startswith(".")]
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    found = [path for path in files if is_array_file(path)]
     return [path for path in found if not re.search(r"labels|idx1-ubyte", path.name)]
 
 

@@ -56,7 +56,7 @@ def test_bad_requests_are_one_line_and_leave_nothing(folder, tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["ETL8G_01", "ETL9G_01", "ETL8B2C1", "ETL9B_1"])
 def test_etl_records_become_a_data_set_whose_faces_are_sheets(tmp_path, kind, capsys):
     file, pictures = write_etl(tmp_path / kind)
-    assert run(["import", str(file), "--as-is", "--image-size", str(pictures[0][2].shape[1])]) == 0
+    assert run(["import", str(file), "--as-is"]) == 0
     assert "JIS X 0208 codes" in capsys.readouterr().err
     source = open_dataset(find_dataset(kind))
     assert source.characters == "あか" and source.counts.tolist() == [3, 3]
@@ -66,6 +66,21 @@ def test_etl_records_become_a_data_set_whose_faces_are_sheets(tmp_path, kind, ca
         (expected,) = (p for s, c, p in pictures if s == sheet and c == source.characters[source.labels([index])[0]])
         shown = source.images([index])[0]
         assert (shown[: expected.shape[0]] == expected).all(), "and a row of black below"
+
+
+def test_a_folder_of_etl_files_is_taken_whole_and_damage_is_named(tmp_path, capsys):
+    folder = tmp_path / "ETL9G"
+    folder.mkdir()
+    write_etl(folder / "ETL9G_01")
+    write_etl(folder / "ETL9G_02")
+    (folder / "ETL9INFO").write_text("about")
+    (folder / "ETL8G").mkdir()
+    assert run(["import", str(folder), "--limit", "10", "-c", "か"]) == 0
+    assert "6 images of 1 character at 64 px" in " ".join(capsys.readouterr().out.split())
+    with (folder / "ETL9G_02").open("ab") as file:
+        file.write(b"more")
+    assert run(["import", str(folder), "--name", "again"]) == 1
+    assert "are not whole records of 8,199; it is damaged" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_model_trained_on_pictures_can_be_evaluated_and_exported(tmp_path, capsys):

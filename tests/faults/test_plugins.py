@@ -186,8 +186,6 @@ def test_a_wrong_placement_is_named(name):
     )
     message = r"^augmentation wrong \{\} failed on sample . number \d+ and \d more: "
     with pytest.raises(PluginError, match=message) as caught:
-        PluginError, match=r"^augmentation wrong \{\} failed on sample . number \d+ and \d more: "
-    ) as caught:
         plan.table()
     assert words in str(caught.value)
 

@@ -61,18 +61,18 @@ FORMATS: dict[str, Format] = {
     for each in (
         Format(
             "article",
-            "PNG files with the names that the article's programs use: images/12354_あ/あ_1.png",
+            "PNG files as the article names them: images/12354_あ/あ_1.png",
             trees.write_article,
             split=False,
         ),
         Format(
             "imagefolder",
-            "PNG files in a folder for each character, train/U+3042/: torchvision, Keras, datasets",
+            "PNG files in folders train/U+3042/: torchvision, Keras, datasets",
             trees.write_imagefolder,
         ),
         Format("npz", "one file of NumPy arrays: x_train, y_train, x_test, y_test", arrays.write_npz, ".npz"),
         Format("idx", "IDX files with the names of MNIST and KMNIST, and a class map", arrays.write_idx),
-        Format("parquet", "Parquet files for Hugging Face datasets: load_dataset(FOLDER)", rows.write_parquet),
+        Format("parquet", "Parquet files for Hugging Face datasets: load_dataset(OUT)", rows.write_parquet),
         Format("webdataset", "tar shards of shuffled samples for WebDataset", rows.write_webdataset),
     )
 }

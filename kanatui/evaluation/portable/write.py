@@ -127,7 +127,7 @@ def write_onnx(subject: Subject, out: Path, int8: Path | None = None) -> list[Wr
         WeightsError: the network cannot be written as ONNX, or what was written reads otherwise.
         StorageError: a file cannot be written.
     """
-    data, comparison = _checked_onnx(subject)
+    data, comparison = checked_onnx(subject)
     written = [Written(out, comparison, comparison.in_words())]
     small = None
     if int8:
@@ -154,7 +154,7 @@ def write_torch(subject: Subject, out: Path) -> list[Written]:
 def write_folder(subject: Subject, out: Path) -> list[Written]:
     """Write a folder with the model, its labels, and a reader that needs no kanatui; raises as :func:`write_onnx`."""
     storage.require_new(out)
-    data, comparison = _checked_onnx(subject)
+    data, comparison = checked_onnx(subject)
     with storage.new_folder(out) as folder:
         storage.write_bytes(folder / "model.onnx", data)
         write_labels(subject, folder)
@@ -170,7 +170,8 @@ def write_labels(subject: Subject, folder: Path) -> None:
     storage.write_json(folder / "model.json", json.loads(json.dumps(subject.about, default=str)))
 
 
-def _checked_onnx(subject: Subject) -> tuple[bytes, Comparison]:
+def checked_onnx(subject: Subject) -> tuple[bytes, Comparison]:
+    """Return a model as an ONNX file that was checked; raises as :func:`write_onnx` does."""
     require_onnx()
     data = onnx_bytes(subject.classifier, subject.about)
     comparison = compare(subject.classifier, run_onnx(data), subject.checked)
