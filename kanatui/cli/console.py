@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+quiet = False
+"""Whether only results and errors are printed: no progress and no remarks."""
 
 _PLAIN_EVERY = 5.0  # seconds between lines without a terminal, to keep logs readable
 
@@ -69,15 +74,41 @@ def complain(message: str) -> None:
     err.print(f"kanatui: {message}", style="red", markup=False, soft_wrap=True)
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def with_json(command: F) -> F:
+    """Give a command the option `--json`: what it returns is printed as JSON, what people read on standard error."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON; what people read goes to standard error.")
+    @functools.wraps(command)
+    def run(*arguments: Any, as_json: bool = False, **options: Any) -> None:
+        if not as_json:
+            command(*arguments, **options)
+            return
+        out.stderr = True
+        try:
+            found = command(*arguments, **options)
+        finally:
+            out.stderr = False
+        print_json(found)
+
+    return cast(F, run)
+
+
 def warn(message: str) -> None:
-    """Print a remark on standard error: something worth knowing, but no error."""
+    """Print a remark on standard error, unless quiet: something worth knowing, but no error."""
+    if quiet:
+        return
     err.print(f"kanatui: {message}", style="yellow", markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
 def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Advance]:
     """Show progress, rate and time left on standard error: a bar on a terminal, plain lines elsewhere."""
-    if err.is_terminal:
+    if quiet:
+        yield lambda count=1, note="": None
+    elif err.is_terminal:
         with _bar(title, total, unit, done) as advance:
             yield advance
     else:
