@@ -4,6 +4,7 @@ timm (Ross Wightman, https://github.com/huggingface/pytorch-image-models, Apache
 installed with it where torch has no such release. Without timm there is no such model.
 """
 
+import difflib
 import importlib.util
 
 from kanatui import Bool, Float, Model, Text, hookimpl
@@ -20,8 +21,8 @@ class Timm(Model):
         timm = _imported()
         options = {"in_chans": 1, "num_classes": num_classes, "drop_rate": self.dropout, "pretrained": self.pretrained}
         if self.name not in timm.list_models():
-            near = ", ".join(timm.list_models(f"*{self.name[:6]}*")[:5])
-            raise ParameterError(f"timm.name: timm has no model {self.name!r}{f'; there are {near} …' if near else ''}")
+            near = ", ".join(difflib.get_close_matches(self.name, timm.list_models())) or "timm.list_models() has all"
+            raise ParameterError(f"timm.name: timm has no model {self.name!r} (near: {near})")
         try:
             return timm.create_model(self.name, img_size=image_size, **options)  # those with a fixed size, as ViTs
         except TypeError:
