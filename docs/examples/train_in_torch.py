@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 import kanatui
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-glyphs = kanatui.stream("quick", characters="あいうえお", image_size=32, images_per_character=400)
+glyphs = kanatui.stream("quick", characters="あいうえお", faces=["klee-*"], image_size=32, images_per_character=400)
 batches = DataLoader(glyphs, batch_size=64, shuffle=True)  # num_workers=4 gives the same images
 
 network = nn.Sequential(

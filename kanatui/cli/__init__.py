@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from typing_extensions import override
@@ -15,9 +18,13 @@ from kanatui.cli import (
     ablate,
     adapt,
     bench,
+    completion,
+    console,
     datasets,
+    defaults,
     doctor,
     evaluate,
+    examples,
     export,
     fonts,
     generate,
@@ -40,11 +47,21 @@ from kanatui.core.harmless import harmless
 from kanatui.core.processes import obey_quota
 from kanatui.core.version import __version__
 
+_debugging: contextvars.ContextVar[bool] = contextvars.ContextVar("debugging", default=False)
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 
 class Commands(click.Group):
     """kanatui's commands, and those of plugins, which are loaded only for a list or a name that is not kanatui's."""
+
+    @override
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Take the user's own defaults, and prepare names for a shell that asks how to go on."""
+        if completion.VARIABLE in os.environ:
+            completion.add_names(self)
+        return super().make_context(info_name, args, parent, default_map=defaults.read(self), **extra)
 
     @override
     def list_commands(self, context: click.Context) -> list[str]:
@@ -74,26 +91,57 @@ class Commands(click.Group):
         return added
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    epilog=examples.EXIT_CODES,
+)
 @click.version_option(__version__, message="kanatui %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, envvar="KANATUI_DEBUG", help="Show the traceback of an error.")
+@click.option("--quiet", "-q", is_flag=True, envvar="KANATUI_QUIET", help="Print results and errors only.")
+@click.option("--verbose", "-v", is_flag=True, envvar="KANATUI_VERBOSE", help="Also print where things are, and times.")
 @click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from DIR.")
-@click.option("--ascii", "plain", is_flag=True, help="Draw pictures in the app with plain characters.")
+@click.option("--ascii", "plain", is_flag=True, envvar="KANATUI_ASCII", help="Draw pictures with plain characters.")
 @click.option("--pictures", metavar="WAY", help="Show pictures in the app this way: auto, sextants … (see doctor).")
 @click.pass_context
-def group(context: click.Context, debug: bool, folders: tuple[str, ...], plain: bool, pictures: str | None) -> None:
+def group(
+    context: click.Context,
+    debug: bool,
+    quiet: bool,
+    verbose: bool,
+    folders: tuple[str, ...],
+    plain: bool,
+    pictures: str | None,
+) -> None:
     """Make a handwriting recogniser for Japanese kana: generate, train, evaluate, recognise.
 
     Without a command, opens the app. `kanatui quickstart` runs all steps once, `kanatui doctor` checks the machine.
     """
+    _debugging.set(debug)
+    console.quiet = quiet
     if folders:
         # Passed through the environment so that workers and detached runs load the same plugins.
         present = [part for part in os.environ.get("KANATUI_PLUGINS", "").split(os.pathsep) if part]
         os.environ["KANATUI_PLUGINS"] = os.pathsep.join([*(os.path.abspath(f) for f in folders), *present])
+    if verbose:
+        _say_where(context)
     if context.invoked_subcommand is None:
         from kanatui.tui.launch import run_app
 
         run_app("ascii" if plain else pictures or "")
+
+
+def _say_where(context: click.Context) -> None:
+    """Print what decides how a command behaves, and at its end how long it took."""
+    from kanatui.core import paths
+
+    started = time.monotonic()
+    options = defaults.file() if defaults.file().exists() else f"none ({defaults.file()})"
+    told = {"home": paths.home(), "settings": paths.config(), "options": options, "cache": paths.cache()}
+    for name, place in (told | {"plugins": os.environ.get("KANATUI_PLUGINS") or "none of your own"}).items():
+        err.print(f"{name:9} {place}", markup=False, soft_wrap=True, style="dim")
+    context.call_on_close(lambda: err.print(f"took      {time.monotonic() - started:.2f} s", style="dim"))
 
 
 for command in (
@@ -122,13 +170,26 @@ for command in (
     fonts.fonts_command,
     doctor.doctor_command,
     bench.bench_command,
+    completion.completion_command,
+    examples.help_command,
 ):
     group.add_command(command)
 
 
+def _show_examples(command: click.Command, path: str) -> None:
+    command.epilog = examples.epilog(path) or command.epilog
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            _show_examples(inner, f"{path} {name}")
+
+
+for name, command in group.commands.items():
+    _show_examples(command, name)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status; errors become one line on standard error."""
-    debug = "--debug" in arguments
+    _debugging.set("--debug" in arguments)
     try:
         result = group.main(list(arguments), prog_name="kanatui", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -145,14 +206,14 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KanatuiError as error:
-        return _report(error, str(error), error.exit_status, debug)
+        return _report(error, str(error), error.exit_status)
     except UnicodeEncodeError as error:  # a file's name, in a locale other than UTF-8
         lacking = ascii(error.object[error.start : error.end])
         text = f"{lacking} cannot be written in {error.encoding}, the encoding of this locale: export LC_ALL=C.UTF-8"
-        return _report(error, text, 1, debug)
+        return _report(error, text, 1)
     except Exception as error:  # noqa: BLE001  # last resort: a bug in kanatui also ends in one line
         text = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1, debug)
+        return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1)
 
 
 def _show(error: click.ClickException) -> None:
@@ -165,8 +226,8 @@ def _show(error: click.ClickException) -> None:
         click.ClickException(harmless(error.format_message())).show()
 
 
-def _report(error: Exception, text: str, status: int, debug: bool) -> int:
-    if debug:
+def _report(error: Exception, text: str, status: int) -> int:
+    if _debugging.get():
         click.echo(lines_of("".join(traceback.format_exception(error))), err=True)
     complain(harmless(text))
     return status

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import complain, counting, out
+from kanatui.cli.console import complain, counting, out, with_json
 from kanatui.cli.options import LABELS_HELP
+from kanatui.cli.runs import told_of
 from kanatui.cli.train import start_run
 from kanatui.model.metrics import VALIDATED
 
@@ -32,6 +33,7 @@ _CALLED = {"samples": "your samples, held back", "held_out": "generated images, 
 @click.option("--learning-rate", type=float, default=0.001, show_default=True, metavar="RATE", help="Peak rate.")
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
 @click.option("--name", metavar="NAME", help="Name of the run (default: adapted).")
+@with_json
 def adapt_command(
     model: str | None,
     minutes: float,
@@ -40,13 +42,13 @@ def adapt_command(
     learning_rate: float,
     detach: bool,
     name: str | None,
-) -> None:
+) -> dict[str, Any]:
     """Adapt a model to your handwriting: a short training on your drawings, mixed with generated images.
 
     MODEL is a run, latest, a weights file or default (used if none is given). It does not change: the result is a
     new run. One sample in five is held back to measure the effect.
     """
-    from kanatui.evaluation.adapt import create
+    from kanatui.evaluation.adapt import changes, create
     from kanatui.pictures.labelled import find_labelled
 
     if samples:
@@ -66,6 +68,9 @@ def adapt_command(
     if not detach:
         show_changes(run)
         _say_if_short(run, minutes)
+    changed = {} if detach else changes(run)
+    scores = {kind: {"before": change.before, "after": change.after} for kind, change in changed.items()}
+    return told_of(run) | {"from": adapts["from"], "samples": adapts["samples"], "changes": scores}
 
 
 def show_changes(run: Run) -> None:

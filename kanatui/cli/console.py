@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import io
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -62,6 +63,9 @@ def lines_of(text: str) -> str:
 
 out = HarmlessConsole()
 err = HarmlessConsole(stderr=True)
+
+quiet = False
+"""Whether only results and errors are printed: no progress and no remarks."""
 
 _PLAIN_EVERY = 5.0  # seconds between lines without a terminal, to keep logs readable
 
@@ -158,8 +162,32 @@ def complain(message: str) -> None:
     err.print(f"kanatui: {message}", style="red", soft_wrap=True)
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def with_json(command: F) -> F:
+    """Give a command the option `--json`: what it returns is printed as JSON, what people read on standard error."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON; what people read goes to standard error.")
+    @functools.wraps(command)
+    def run(*arguments: Any, as_json: bool = False, **options: Any) -> None:
+        if not as_json:
+            command(*arguments, **options)
+            return
+        out.stderr = True
+        try:
+            found = command(*arguments, **options)
+        finally:
+            out.stderr = False
+        print_json(found)
+
+    return cast(F, run)
+
+
 def warn(message: str) -> None:
-    """Print a remark on standard error: something worth knowing, but no error."""
+    """Print a remark on standard error, unless quiet: something worth knowing, but no error."""
+    if quiet:
+        return
     err.print(f"kanatui: {message}", style="yellow", soft_wrap=True)
 
 
@@ -171,7 +199,9 @@ def status(text: str) -> Status:
 @contextlib.contextmanager
 def progress(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Advance]:
     """Show progress, rate and time left on standard error: a bar on a terminal, plain lines elsewhere."""
-    if err.is_terminal:
+    if quiet:
+        yield lambda count=1, note="": None
+    elif err.is_terminal:
         with _bar(title, total, unit, done) as advance:
             yield advance
     else:

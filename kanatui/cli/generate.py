@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import err, out, progress
+from kanatui.cli.console import err, out, progress, with_json
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
 from kanatui.core.units import bytes_text, counted, duration
 
@@ -29,6 +29,7 @@ _LEFT_OUT_SHOWN = 6
 @click.option("--dry-run", is_flag=True, help="Print the plan only.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted generation.")
 @click.option("--detach", is_flag=True, help="Generate in the background; `kanatui datasets` shows the progress.")
+@with_json
 def generate_command(
     name: str | None,
     dataset: str | None,
@@ -37,7 +38,7 @@ def generate_command(
     resume: bool,
     detach: bool,
     **options: Any,
-) -> None:
+) -> dict[str, Any]:
     """Write a data set: images, labels and a manifest. You can interrupt it at any time; --resume continues."""
     from kanatui.core import paths, processes
     from kanatui.dataset import write
@@ -50,15 +51,32 @@ def generate_command(
     cores = workers or processes.usable_cores()
     if dry_run:
         draw_masters(stream)
-        _print_plan(stream, cores, write.measure_rate(stream))
-        return
+        rate = write.measure_rate(stream)
+        _print_plan(stream, cores, rate)
+        return _planned(stream) | {"seconds": len(stream) / (rate * cores)}
     job = write.start(stream, paths.datasets() / called, resume)
     if detach:
-        _detach(recipe, called, workers)
-        return
+        return _planned(stream) | {"name": called, "path": str(job.folder), "process": _detach(recipe, called, workers)}
     draw_masters(stream)
     _print_plan(stream, cores, None)
-    _write(job, cores)
+    return _planned(stream) | {"name": called, "path": str(job.folder), "written": _write(job, cores)}
+
+
+def _planned(stream: GlyphStream) -> dict[str, Any]:
+    """Return the plan for `--json`; ``bytes`` on disk, ``least`` and ``most`` images of a character."""
+    from kanatui.dataset.write import bytes_needed, plan_manifest
+
+    counts, layout = stream.counts, stream.layout
+    return {
+        "recipe": layout.recipe.name,
+        "characters": stream.characters,
+        "images": len(stream),
+        "least": int(counts.min()),
+        "most": int(counts.max()),
+        "faces": list(stream.face_ids),
+        "missing_faces": [face.id for face in layout.missing_faces],
+        "bytes": bytes_needed(plan_manifest(stream)),
+    }
 
 
 def _resumable(options: dict[str, Any], dataset: str | None, resume: bool) -> dict[str, Any]:
@@ -108,7 +126,8 @@ def _left_out(stream: GlyphStream) -> str:
     return f"{counted(len(glyphs), 'glyph')} that a face cannot draw ({shown}){none}"
 
 
-def _write(job: Job, workers: int) -> None:
+def _write(job: Job, workers: int) -> int:
+    """Write what is missing; return the bytes written."""
     from kanatui.dataset import write
 
     total = job.manifest.images
@@ -134,6 +153,7 @@ def _write(job: Job, workers: int) -> None:
         f"wrote {job.folder}: {counted(total, 'image')}, {bytes_text(written)} in this run",
         soft_wrap=True,
     )
+    return written
 
 
 @contextlib.contextmanager
@@ -146,7 +166,8 @@ def _ending_on_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _detach(recipe: Recipe, name: str, workers: int | None) -> None:
+def _detach(recipe: Recipe, name: str, workers: int | None) -> int:
+    """Generate in the background; return the id of the process."""
     from kanatui.core import paths
     from kanatui.dataset import generation
 
@@ -154,3 +175,4 @@ def _detach(recipe: Recipe, name: str, workers: int | None) -> None:
     process = generation.resume(name, workers) if begun else generation.generate(recipe, name, workers)
     out.print(f"generating {name} in the background (process {process.pid})")
     out.print(f"see its progress: kanatui datasets    stop it: kanatui datasets --stop {name}")
+    return process.pid

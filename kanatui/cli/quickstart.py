@@ -6,11 +6,12 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import out
+from kanatui.cli.console import out, with_json
+from kanatui.cli.runs import told_of
 from kanatui.core.units import duration
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ _SAMPLE = "き"
 
 
 @click.command("quickstart")
+@with_json
 @click.pass_context
-def quickstart_command(context: click.Context) -> None:
+def quickstart_command(context: click.Context) -> dict[str, Any]:
     """Make a recogniser from scratch: check the machine, generate, train, evaluate, recognise a sample."""
     started = time.monotonic()
     _step(context, "check the machine", ["doctor"])
@@ -32,7 +34,9 @@ def quickstart_command(context: click.Context) -> None:
     _step(context, "evaluate on images it has not seen", ["evaluate", run.id])
     sample = _draw_sample(run)
     _step(context, f"recognise a sample, {_SAMPLE}", ["recognize", str(sample), "--model", run.id])
-    _say_what_next(run, sample, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    _say_what_next(run, sample, seconds)
+    return told_of(run) | {"dataset": _DATASET, "sample": str(sample), "seconds": seconds}
 
 
 def _step(context: click.Context, title: str, arguments: Sequence[str]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kanatui.cli.console import HarmlessConsole, confirm, err, out, print_json
+from kanatui.cli.console import HarmlessConsole, confirm, err, out, print_json, with_json
 from kanatui.cli.watch import display
 from kanatui.core.errors import RunError, UsageError
 from kanatui.training.event_text import metrics_text, outcome
@@ -31,6 +31,13 @@ _WIDEST = 1000
 
 _ANSWER_WITHIN = 10.0  # seconds; a training reads its commands between two batches
 _LOOK_EVERY = 0.2
+
+
+def told_of(run: Run) -> dict[str, Any]:
+    """Return what `--json` tells of a run: id, folder, state and why, step, seconds, best scores."""
+    status = run.status()
+    fields = ("state", "reason", "step", "epoch", "elapsed", "best")
+    return {"run": run.id, "path": str(run.path), **{name: getattr(status, name) for name in fields}}
 
 
 def say_what_next(run: Run, state: str) -> None:
@@ -249,7 +256,8 @@ def _print_settings(ids: Sequence[str], settings: Sequence[Setting]) -> None:
 
 @click.command("attach")
 @click.argument("reference", metavar="RUN", default="latest")
-def attach_command(reference: str) -> None:
+@with_json
+def attach_command(reference: str) -> dict[str, Any]:
     """Watch a training until it ends. Ctrl-C stops watching; the training continues."""
     from kanatui.training.runs import find_run
 
@@ -258,17 +266,18 @@ def attach_command(reference: str) -> None:
     if not status.active:
         out.print(f"run {run.id}: {outcome(status.state, status.reason)}", soft_wrap=True)
         say_what_next(run, status.state)
-        return
+        return told_of(run)
     try:
         status = _watch(run)
     except KeyboardInterrupt:
         err.print(f"run {run.id} continues; stop it: kanatui stop {run.number}")
-        return
+        return told_of(run)
     if status.state in ("crashed", "failed"):
         raise RunError(
             f"run {run.id} {status.state}: {status.reason}; continue with: kanatui train --resume {run.number}"
         )
     say_what_next(run, status.state)
+    return told_of(run)
 
 
 def _watch(run: Run) -> Status:
@@ -287,38 +296,48 @@ def _watch(run: Run) -> Status:
 @click.command("stop")
 @click.argument("reference", metavar="RUN", default="latest")
 @click.option("--after-epoch", is_flag=True, help="Finish the current epoch first.")
-def stop_command(reference: str, after_epoch: bool) -> None:
+@with_json
+def stop_command(reference: str, after_epoch: bool) -> dict[str, Any]:
     """Stop a training with a checkpoint, so that it can be continued."""
     from kanatui.training.control import STOP, STOP_AFTER_EPOCH
 
-    run = _steer(reference, STOP_AFTER_EPOCH if after_epoch else STOP)
-    if run is None or after_epoch:
-        return
+    run, answer = _steer(reference, STOP_AFTER_EPOCH if after_epoch else STOP)
+    if answer is None or after_epoch:
+        return _answered(run, answer)
     deadline = time.monotonic() + _ANSWER_WITHIN
     while run.alive() and time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY)
     out.print(f"continue with: kanatui train --resume {run.number}")
+    return _answered(run, answer)
 
 
 @click.command("pause")
 @click.argument("reference", metavar="RUN", default="latest")
-def pause_command(reference: str) -> None:
+@with_json
+def pause_command(reference: str) -> dict[str, Any]:
     """Pause a training until `kanatui resume`. It keeps its memory and frees the processor."""
     from kanatui.training.control import PAUSE
 
-    _steer(reference, PAUSE)
+    return _answered(*_steer(reference, PAUSE))
 
 
 @click.command("resume")
 @click.argument("reference", metavar="RUN", default="latest")
-def resume_command(reference: str) -> None:
+@with_json
+def resume_command(reference: str) -> dict[str, Any]:
     """Resume a paused training. (For a stopped one: `kanatui train --resume RUN`.)"""
     from kanatui.training.control import RESUME
 
-    _steer(reference, RESUME)
+    return _answered(*_steer(reference, RESUME))
 
 
-def _steer(reference: str, command: str) -> Run | None:
+def _answered(run: Run, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what `--json` tells of a command to a run; ``accepted`` is null if the training has not answered yet."""
+    told = answer or {}
+    return told_of(run) | {"accepted": told.get("accepted"), "note": told.get("note", "")}
+
+
+def _steer(reference: str, command: str) -> tuple[Run, Mapping[str, Any] | None]:
     """Send a command and print the answer; None if there was none in time. RunError if the run is not running."""
     from kanatui.training.control import send_and_wait
     from kanatui.training.runs import find_run
@@ -332,7 +351,7 @@ def _steer(reference: str, command: str) -> Run | None:
     answer = send_and_wait(run.path, command, _ANSWER_WITHIN, run.alive)
     if answer is None:
         out.print(f"run {run.id} has not answered within {_ANSWER_WITHIN:.0f} s; it will {words} at its next step")
-        return None
+        return run, None
     note = f" ({answer['note']})" if answer.get("note") else ""
     out.print(f"run {run.id}: {words} at step {answer['step']:,}{note}")
-    return run
+    return run, answer

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kanatui.cli.console import out
-from kanatui.cli.options import build_recipe, open_stream, recipe_options
-from kanatui.cli.runs import say_what_next
+from kanatui.cli.console import complain, counting, out, with_json
+from kanatui.cli.options import LABELS_HELP, build_recipe, chosen_characters, open_stream, recipe_options
+from kanatui.cli.runs import say_what_next, told_of
 from kanatui.cli.watch import display
 from kanatui.core.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.core.params import Choice, Parameter
@@ -49,7 +49,8 @@ def _flag(name: str) -> str:
 
 @click.command("train")
 @click.argument("name", required=False, metavar="[RECIPE]")
-@click.option("--data", metavar="DATASET", help="Train on a data set instead of a recipe.")
+@click.option("--data", metavar="DATASET|DIR", help="Train on a data set, or on labelled pictures, not on a recipe.")
+@click.option("--labels", metavar="NOTATION|FILE", help=f"How the labels of pictures are written: {LABELS_HELP}.")
 @click.option("--resume", metavar="RUN", help="Continue a stopped or crashed run exactly.")
 @click.option("--replay", metavar="RUN", help="Repeat a run exactly, including changes made while it trained.")
 @click.option("--detach", is_flag=True, help="Train in the background; `kanatui attach` shows it.")
@@ -59,12 +60,14 @@ def _flag(name: str) -> str:
 @training_options
 @recipe_options
 @click.option("--run-dir", type=click.Path(path_type=Path), hidden=True)
+@with_json
 @click.pass_context
 def train_command(
     context: click.Context,
     /,
     name: str | None,
     data: str | None,
+    labels: str | None,
     resume: str | None,
     replay: str | None,
     detach: bool,
@@ -73,7 +76,7 @@ def train_command(
     watching: tuple[str, ...],
     run_dir: Path | None,
     **options: Any,
-) -> None:
+) -> dict[str, Any] | None:
     """Train a model on images generated on the fly, or on a data set.
 
     Defaults come from the recipe's [train] table. Ctrl-C stops with a checkpoint; --resume continues from it.
@@ -82,24 +85,42 @@ def train_command(
 
     if run_dir:
         _train_in_background(Run(run_dir))
-        return
+        return None
     if resume:
-        _refuse_with("--resume", context, allowed=("resume", "detach"))
-        start_run(_resumable(resume), detach)
-        return
+        _refuse_with("--resume", context, allowed=("resume", "detach", "as_json"))
+        return told_of(start_run(_resumable(resume), detach))
     if replay:
-        _refuse_with("--replay", context, allowed=("replay", "detach", "run_name"))
-        start_run(_repeating(replay, run_name), detach, fresh=True)
-        return
+        _refuse_with("--replay", context, allowed=("replay", "detach", "run_name", "as_json"))
+        return told_of(start_run(_repeating(replay, run_name), detach, fresh=True))
+    _let_defaults_yield(context, options, bool(name or data))
     if name and options["recipe"]:
         raise UsageError("give the recipe once: as an argument or as --recipe")
-    if data and (name or options["recipe"]):
-        raise UsageError("give a recipe or --data, not both")
-    if data:
+    pictures = Path(data) if data and _holds_pictures(data) else None
+    if labels and not pictures:
+        raise UsageError("--labels: only with --data and labelled pictures; a data set knows its labels")
+    if data and not pictures:
+        if name or options["recipe"]:
+            raise UsageError("give a recipe or --data, not both")
         unfit = ("name", "recipe", *(key for key in recipe_keys(options) if key != "seed"))
         _refuse_with("--data", context, refused=unfit)
     options |= {"recipe": name or options["recipe"]}
-    _train_new(data, run_name, assignments_of_model, options, detach, observer_settings(watching))
+    observers = observer_settings(watching)
+    if pictures:
+        return told_of(_train_on(pictures, labels, run_name, assignments_of_model, options, detach, observers))
+    return told_of(_train_new(data, run_name, assignments_of_model, options, detach, observers))
+
+
+def _let_defaults_yield(context: click.Context, options: dict[str, Any], source_given: bool) -> None:
+    """Drop defaults of the user's file that what was typed excludes: the other budget, another recipe."""
+
+    def typed(name: str) -> bool:
+        return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+    for one, other in (("epochs", "minutes"), ("minutes", "epochs")):
+        if typed(one) and not typed(other):
+            options[other] = None
+    if source_given and not typed("recipe"):
+        options["recipe"] = None
 
 
 def recipe_keys(options: Mapping[str, Any]) -> list[str]:
@@ -127,7 +148,7 @@ def _train_new(
     options: dict[str, Any],
     detach: bool,
     observers: Mapping[str, Mapping[str, Any]],
-) -> None:
+) -> Run:
     from kanatui.training.config import make_config
     from kanatui.training.device import choose_device
     from kanatui.training.distributed import join
@@ -144,7 +165,47 @@ def _train_new(
         if detach and group.size > 1:
             raise UsageError("--detach: cannot be given under torchrun")
         run = Run(group.share(Run.create(name, config).path if group.first else Path()))
-        start_run(run, detach, source, group, fresh=True)
+        return start_run(run, detach, source, group, fresh=True)
+
+
+def _holds_pictures(data: str) -> bool:
+    """Return whether ``--data`` names a place of labelled pictures instead of a data set."""
+    from kanatui.core import paths
+
+    known = any((folder / "manifest.json").is_file() for folder in (paths.datasets() / data, Path(data)))
+    return Path(data).exists() and not known
+
+
+def _train_on(
+    place: Path,
+    labels: str | None,
+    name: str | None,
+    assignments: tuple[str, ...],
+    options: dict[str, Any],
+    detach: bool,
+    observers: Mapping[str, Mapping[str, Any]],
+) -> Run:
+    """Train on labelled pictures, which are kept in the run's folder as they were prepared."""
+    from kanatui.evaluation.adapt import train_on_pictures
+    from kanatui.training.config import make_config
+    from kanatui.training.runs import Run, plain_run_name
+
+    recipe = build_recipe(**{key: options[key] for key in recipe_keys(options)})
+    chosen, parameters = settle(recipe, options, assignments)
+    characters = chosen_characters(options["characters"])
+    with counting("preparing pictures", "pictures") as report:
+        source, pictures, left_out = train_on_pictures(place, labels or "auto", recipe, report, characters)
+    for reason in left_out:
+        complain(reason)
+    held = int(source.held.sum())
+    out.print(f"{len(pictures.keys) - held:,} pictures of {len(source.characters)} characters; {held:,} are held out")
+    run = Run.create(name or plain_run_name(place.stem), {})
+    file = run.path / "samples.npz"
+    pictures.save(file)
+    spec = source.spec() | {"samples": str(file)}
+    config = make_config(spec, source.characters, source.stream.face_ids, chosen, parameters, recipe.name, observers)
+    run.configure(config)
+    return start_run(run, detach, fresh=True)
 
 
 def _recipe_of_data(data: str) -> Recipe:
@@ -243,8 +304,10 @@ def _repeating(reference: str, name: str | None) -> Run:
 
 def start_run(
     run: Run, detach: bool, source: ImageSource | None = None, group: Alone | None = None, fresh: bool = False
-) -> None:
-    """Train a run, here or in the background; a fresh one that fails before its first checkpoint is deleted.
+) -> Run:
+    """Train a run, here or in the background, and return it.
+
+    A fresh one that fails before its first checkpoint is deleted.
 
     Raises:
         KanatuiError: it could not start or continue.
@@ -260,6 +323,7 @@ def start_run(
         if fresh and first:
             run.discard()
         raise
+    return run
 
 
 def _train_detached(run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from typing_extensions import override
 
+from kanatui.cli import console
 from kanatui.cli.console import err
 from kanatui.training.event_text import describe, figures, preparing
 
@@ -29,7 +30,9 @@ class Display(Protocol):
 
 
 def display(title: str) -> Display:
-    """Return a progress bar for a terminal, plain lines elsewhere; both on standard error."""
+    """Return a progress bar for a terminal, plain lines elsewhere, both on standard error; nothing if quiet."""
+    if console.quiet:
+        return Nothing(title)
     return Bar(title) if err.is_terminal else Lines(title)
 
 
@@ -63,6 +66,14 @@ class Lines:
 
     def _print(self, text: str) -> None:
         err.print(f"{self.title}: {text}", soft_wrap=True)
+
+
+class Nothing(Lines):
+    """Prints nothing."""
+
+    @override
+    def show(self, event: dict[str, Any]) -> None:
+        """Ignore it."""
 
 
 class Bar(Lines):

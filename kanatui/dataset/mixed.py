@@ -81,8 +81,10 @@ class MixedStream:
     For each character it has generated images, then variants of pictures, then the pictures that are held back.
     """
 
-    def __init__(self, stream: GlyphStream, pictures: Pictures, file: Path) -> None:
+    def __init__(self, stream: GlyphStream, pictures: Pictures, file: Path, alone: bool = False) -> None:
         """Combine a recipe's images with pictures; ``file`` is where the pictures are kept.
+
+        If they stand ``alone``, nothing is generated: there are as many variants as the recipe has images.
 
         DatasetError if the pictures are of another size, or of characters that the recipe lacks.
         """
@@ -98,7 +100,8 @@ class MixedStream:
         labels = range(len(stream.characters))
         self._varied = [np.flatnonzero((shown == label) & ~held) for label in labels]
         self._held = [np.flatnonzero((shown == label) & held) for label in labels]
-        self.generated: Indices = stream.counts
+        self.alone = alone
+        self.generated: Indices = np.zeros_like(stream.counts) if alone else stream.counts
         """Generated images of each character, [C]."""
         self.variants: Indices = np.where([len(own) > 0 for own in self._varied], stream.counts, 0)
         """Variants of each character's pictures, [C]."""
@@ -116,7 +119,8 @@ class MixedStream:
 
     def numbers(self, label: int) -> Indices:
         variants = _FIRST_VARIANT + np.arange(self.variants[label])
-        return np.concatenate([self.stream.numbers(label), variants, _FIRST_HELD + np.arange(self.held[label])])
+        generated = self.stream.numbers(label)[: self.generated[label]]
+        return np.concatenate([generated, variants, _FIRST_HELD + np.arange(self.held[label])])
 
     def faces(self, indices: npt.ArrayLike) -> Indices:
         labels, ranks = self._places(indices)
@@ -126,11 +130,12 @@ class MixedStream:
         return faces
 
     def spec(self) -> dict[str, Any]:
-        return self.stream.spec() | {"samples": str(self._file)}
+        return self.stream.spec() | {"samples": str(self._file)} | ({"alone": True} if self.alone else {})
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Draw or load every master now rather than at the first image."""
-        self.stream.prepare(on_progress)
+        if not self.alone:
+            self.stream.prepare(on_progress)
 
     @property
     def augments(self) -> list[dict[str, Any]]:

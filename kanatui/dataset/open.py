@@ -16,7 +16,7 @@ def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) 
     """Open a source again from its ``spec()``.
 
     A spec is ``{"dataset": folder}`` or ``{"recipe": …, "plugins": [folders]}``, the latter with ``"samples": file``
-    for a :class:`~kanatui.dataset.mixed.MixedStream`.
+    for a :class:`~kanatui.dataset.mixed.MixedStream`, and ``"alone": true`` if it has no generated images.
 
     Raises:
         DatasetError: the data set or the file of samples is missing or damaged.
@@ -36,7 +36,7 @@ def open_source(spec: Mapping[str, Any], on_progress: OnProgress | None = None) 
     from kanatui.dataset.mixed import MixedStream, Pictures
 
     file = Path(spec["samples"])
-    return MixedStream(stream, Pictures.load(file), file)
+    return MixedStream(stream, Pictures.load(file), file, bool(spec.get("alone")))
 
 
 def outliers_of(source: ImageSource, on_progress: OnProgress | None = None) -> OutlierStream | None:

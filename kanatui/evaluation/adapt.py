@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kanatui.core import storage
+from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError, KanatuiError, RunError
 from kanatui.core.units import percent
 from kanatui.evaluation.samples import Sample
 from kanatui.evaluation.samples import samples as find_samples
+from kanatui.kana.sets import spell_characters
 from kanatui.model.card import read_card
 from kanatui.training.config import make_config
 from kanatui.training.options import TrainingOptions
@@ -28,7 +29,8 @@ from kanatui.training.provenance import Provenance, provenance_of
 from kanatui.training.runs import Run, find_weights, usual_weights
 
 if TYPE_CHECKING:
-    from kanatui.dataset.mixed import Pictures
+    from kanatui.dataset.mixed import MixedStream, Pictures
+    from kanatui.dataset.recipe import Recipe
     from kanatui.training.events import Event
 
 MINUTES = 1.0
@@ -90,6 +92,50 @@ def create(
         run.discard()
         raise
     return run, left_out
+
+
+def train_on_pictures(
+    place: Path,
+    labels: str,
+    recipe: Recipe,
+    on_progress: OnProgress,
+    characters: str | None = None,
+) -> tuple[MixedStream, Pictures, list[str]]:
+    """Open labelled pictures as what a model is trained on: variants of them, by a recipe's steps, and nothing else.
+
+    Args:
+        place: a folder or array file of labelled pictures.
+        labels: how their labels are written (:func:`kanatui.pictures.labelled.find_labelled`).
+        recipe: what its images are: size, how many of each character, pixel augmentations.
+        on_progress: counts pictures.
+        characters: those to learn; all that there are pictures of if not given.
+
+    Returns:
+        the source, its pictures (to be saved where its ``spec()`` says), and a message for each picture left out.
+
+    Raises:
+        RunError: too few pictures, or a character whose pictures are all held back.
+        KanatuiError: the pictures cannot be found, or no installed face has their characters.
+    """
+    from kanatui.dataset.mixed import MixedStream
+    from kanatui.dataset.stream import GlyphStream
+    from kanatui.plugins.registry import load
+
+    found = find_samples(place, labels)
+    shown = "".join(dict.fromkeys(sample.character for sample in found))
+    wanted = "".join(character for character in shown if characters is None or character in characters)
+    if not wanted:
+        raise RunError(f"{place}: no picture shows any of {characters or 'the characters that a model can learn'}")
+    stream = GlyphStream(recipe.but(characters=spell_characters(wanted)), load())
+    kept = [sample for sample in found if sample.character in stream.characters]
+    pictures, left_out = collect(kept, stream.characters, recipe.image_size, on_progress)
+    learnt = {c for c, held in zip(pictures.characters, pictures.held_back.tolist(), strict=True) if not held}
+    if missing := [character for character in stream.characters if character not in learnt]:
+        raise RunError(
+            f"{place}: one picture in five is held back for scoring, and none is left of {' '.join(missing[:12])}; add "
+            "pictures of these, or leave them out with --characters"
+        )
+    return MixedStream(stream, pictures, paths.runs() / "samples.npz", alone=True), pictures, left_out
 
 
 def collect(

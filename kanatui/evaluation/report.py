@@ -15,9 +15,9 @@ import numpy.typing as npt
 import tomlkit
 from PIL import Image
 
-from kanatui import __version__
 from kanatui.core.errors import KanatuiError
 from kanatui.core.units import counted, duration, percent
+from kanatui.core.version import __version__
 from kanatui.dataset.open import open_source
 from kanatui.evaluation import figures
 from kanatui.evaluation.evaluate import open_pictures

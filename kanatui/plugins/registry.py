@@ -83,6 +83,8 @@ class PluginModule:
     version: str = ""
     package: str = ""
     """The name of the installed package that an entry point is of."""
+    about: str = ""
+    """The first line of its docstring."""
     state: str = "found"
     """``loaded``, ``failed`` or ``untrusted``."""
     error: str = ""
@@ -171,6 +173,8 @@ class Registry:
             if module.state != "loaded" and module.name == id:
                 advice = "kanatui plugins trust" if module.state == "untrusted" else "kanatui plugins --failed"
                 raise PluginError(f"{what} {id!r}: {module.location} is {module.state} ({module.error or advice})")
+            if module.name == id and not module.provides:
+                raise PluginError(f"{what} {id!r}: {module.location} provides nothing here. {module.about}")
         raise PluginError(f"unknown {what} {id!r} (there are: {', '.join(sorted(table)) or 'none'})")
 
     def add(self, module: PluginModule, imported: Any) -> None:
@@ -373,6 +377,7 @@ def _guarded(registry: Registry, module: PluginModule, import_module: Callable[[
         module.fail(error)
         return
     module.version = module.version or str(getattr(imported, "__version__", ""))
+    module.about = (getattr(imported, "__doc__", "") or "").strip().partition("\n")[0]
     registry.add(module, imported)
 
 

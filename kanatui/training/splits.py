@@ -117,8 +117,11 @@ def split_mixed(
     """Split generated images like :func:`split_source`; sample variants are trained on, held-back pictures are not.
 
     The held-out images are thus the same as in a training on the generated images alone. Held-out faces are not trained
-    on either, but the held-back pictures are validated on in their place.
+    on either, but the held-back pictures are validated on in their place. If there are only pictures, they are what is
+    held out.
     """
+    if source.alone:
+        return _split_pictures(source)
     drawn = split_source(source.stream, hold_out, hold_out_faces, seed)
     ends = source.generated + source.variants
     train = [
@@ -128,6 +131,13 @@ def split_mixed(
     held = [np.arange(end, count) for end, count in zip(ends, source.counts, strict=True)]
     held_out = dataclasses.replace(drawn.held_out, offsets=source.offsets)
     return Split(_image_set(source, train), held_out, _image_set(source, held), (FACE,), kind=FACE)
+
+
+def _split_pictures(source: MixedStream) -> Split:
+    train = _image_set(source, [np.arange(end) for end in source.variants])
+    _require_images(source.characters, train)
+    held = [np.arange(end, count) for end, count in zip(source.variants, source.counts, strict=True)]
+    return Split(train, _image_set(source, held), _image_set(source, [np.arange(0)] * len(held)), ())
 
 
 def _image_set(source: ImageSource, ranks: Sequence[npt.NDArray[np.integer[Any]]]) -> ImageSet:

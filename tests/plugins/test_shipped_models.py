@@ -1,16 +1,18 @@
 """The shipped networks: their shapes, what the article published, and that they learn."""
 
 import copy
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from kanatui.core.errors import ParameterError
+from kanatui.core import paths
+from kanatui.core.errors import ParameterError, PluginError
 from kanatui.plugins import registry as plugins
 
 REGISTRY = plugins.load()
-SHIPPED = sorted(id for id in REGISTRY.models if REGISTRY.module_of[id].found_as == "shipped")
+SHIPPED = sorted(id for id in REGISTRY.models if REGISTRY.module_of[id].found_as == "shipped" and id != "timm")
 
 
 def build(id, image_size=32, num_classes=10, **values):
@@ -126,3 +128,31 @@ def test_out_of_range_parameters_are_refused():
     for values in ({"width": 2}, {"dropout": 1.0}, {"depth": 3}):
         with pytest.raises(ParameterError, match="compact_cnn\\."):
             build("compact_cnn", **values)
+
+
+def test_timm_is_an_extra_that_is_told_how_to_get():
+    if "timm" in REGISTRY.models:
+        pytest.skip("timm is installed")
+    with pytest.raises(PluginError, match=r"model 'timm': .*timm\.py provides nothing here\. .*pip install"):
+        REGISTRY.model("timm")
+
+
+def test_a_model_of_timm_is_built_for_one_channel_and_an_unknown_one_is_told():
+    try:
+        import timm  # noqa: F401
+    except (ImportError, RuntimeError) as error:  # the latter from a torchvision that does not fit
+        pytest.skip(f"timm cannot be imported here: {error}")
+    assert build("timm", 32, 5, name="resnet18").eval()(torch.zeros(2, 1, 32, 32)).shape == (2, 5)
+    assert build("timm", 48, 5, name="vit_tiny_patch16_224").eval()(torch.zeros(2, 1, 48, 48)).shape == (2, 5)
+    with pytest.raises(ParameterError, match="timm has no model 'resnet19'.*resnet18"):
+        build("timm", 32, 5, name="resnet19")
+
+
+def test_timm_beside_a_torch_without_torchvision_says_so(monkeypatch, tmp_path):
+    (tmp_path / "timm.py").write_text("import torchvision")  # all that matters of it here
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    (model,) = plugins.import_file(paths.packaged("plugins") / "timm.py").kanatui_models()
+    with pytest.raises(PluginError, match="timm: cannot be imported .*torchvision.*needs torchvision"):
+        model().build(32, 5)

@@ -291,7 +291,7 @@ async def test_a_plugin_that_is_saved_is_loaded_again_once_it_is_trusted(open_ap
             )
         )
         await until(pilot, tells(screen.app, "negative.py has changed"))
-        await until(pilot, lambda: "✗ no such plugin" in screen.text())
+        await until(pilot, lambda: "✗ not trusted: a, t" in screen.text())
         await pilot.press("a")
         await until(pilot, lambda: isinstance(screen.app.screen, AddStep))
         adding = screen.app.screen.query_one(OptionList)

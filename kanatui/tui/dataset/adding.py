@@ -61,7 +61,7 @@ class AddStep(ModalScreen[str | Path | None], Filterable):
     def _module_line(self, module: PluginModule) -> Content:
         hint = "t trusts it" if module.state == "untrusted" else f"{module.error} (enter: traceback)"
         return _line(
-            module.name, f"✗ {module.state}", hint if module.state == "failed" else f"{module.location} · {hint}"
+            module.name, f"✗ {module.state}", hint if module.state == "failed" else f"{hint} · {module.location}"
         )
 
     @on(FilterLine.Changed)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SETTLE = 0.04
 """Seconds that the cursor must rest before a form is built, which costs more than moving on."""
 
+_ABSENT = {"untrusted": "✗ not trusted: a, t", "failed": "✗ failed: a tells"}
+"""What stands beside a step whose plugin is not there, by the state of the file of that name."""
+
 
 class StepsPanel(Vertical):
     """The augmentations to tick and order, and the parameters of one."""
@@ -132,7 +135,8 @@ class StepsPanel(Vertical):
         plugin = step.augment.plugin
         tick = TICKED if step.on else OPEN
         if self.registry and plugin not in self.registry.augmentations:
-            return line(f"{tick} {plugin}", "✗ no such plugin", width, "$text-error")
+            state = next((module.state for module in self.registry.modules if module.name == plugin), "")
+            return line(f"{tick} {plugin}", _ABSENT.get(state, "✗ no such plugin"), width, "$text-error")
         chance = "" if step.augment.p == 1.0 else f"{100 * step.augment.p:g} % of images"
         return line(f"{tick} {plugin}", chance, width, "" if step.on else "$text-muted", "$text-muted")
 
