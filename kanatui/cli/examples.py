@@ -13,6 +13,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "recipes save": ("recipes save mine --recipe handwriting --image-size 48 --without noise",),
     "preview": ("preview quick", "preview handwriting --with blur@1 --count 100 --png sheet.png"),
     "generate": ("generate article --dry-run", "generate quick --name small -c hiragana -n 100"),
+    "import": ("import pictures --name mine", "import ETL9G --name etl9g"),
+    "export": ("export dataset small npz",),
+    "export dataset": ("export dataset small parquet -o small-parquet",),
+    "export model": ("export model latest onnx --int8", "export model default folder -o reader"),
+    "export web": ("export web latest page --runtime onnxruntime-web-1.27.0.tgz",),
+    "report": ("report latest -o report.html --figures figures",),
     "datasets": ("datasets", "datasets --delete small"),
     "train": (
         "train handwriting --minutes 20 --detach",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -172,8 +173,8 @@ def _holds_pictures(data: str) -> bool:
     """Return whether ``--data`` names a place of labelled pictures instead of a data set."""
     from kanatui.core import paths
 
-    known = any((folder / "manifest.json").is_file() for folder in (paths.datasets() / data, Path(data)))
-    return Path(data).exists() and not known
+    known = any(os.path.isfile(folder / "manifest.json") for folder in (paths.datasets() / data, Path(data)))
+    return os.path.exists(data) and not known
 
 
 def _train_on(

@@ -165,8 +165,8 @@ def _what_is_wrong(placed: object, given: GlyphTable, random: bool) -> str:
         return f"returned a {type(placed).__name__}, not a table of rows"
     if random and len(placed) != len(given):
         return f"returned {len(placed)} rows for {len(given)}"
-    if not all(np.isfinite(placed[column]).all() for column in PLACED):
-        return "returned rows with NaN or infinity"
+    if wrong := [column for column in PLACED if not np.isfinite(placed[column]).all()]:
+        return f"returned NaN or infinity in {wrong[0]!r}"
     kept = [column for column in ROW.names or () if column not in PLACED]
     if random and not all((placed[column] == given[column]).all() for column in kept):
         return "changed more than the placement of its rows"

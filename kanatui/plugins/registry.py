@@ -50,9 +50,6 @@ ENTRY_POINT_GROUP = "kanatui"
 IMPORT_SECONDS = 60.0
 """Seconds in which a plugin must be imported: one that brings torch along takes ten on a busy machine."""
 
-_LONGEST = 400
-"""Characters of an error in one line; pluggy says in its third line what is wrong."""
-
 _COLLECTORS: dict[str, type[Plugin] | tuple[type[Plugin], ...]] = {
     "kanatui_glyph_sources": GlyphSource,
     "kanatui_augmentations": (Placement, Pixel),
@@ -102,7 +99,7 @@ class PluginModule:
     def fail(self, error: BaseException) -> None:
         """Mark the module as failed, and keep the error as one line and as a traceback."""
         self.state = "failed"
-        self.error = harmless(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST)
+        self.error = harmless(" ".join(f"{type(error).__name__}: {error}".split()))
         self.traceback = "".join(traceback.format_exception(error))
 
 

@@ -55,4 +55,4 @@ def test_the_wheel_carries_the_styles_of_all_screens(installed):
 
 def test_the_wheel_draws(installed, home):
     shown = kanatui(installed, home, "preview", "quick", "--faces", "klee-regular", "--count", "2", "--ascii")
-    assert sum(len(line.strip()) > 0 for line in shown.splitlines()) >= 8
+    assert sum(len(line.strip()) > 0 for line in shown.splitlines()) >= 4  # half as many lines as pixels of ink

@@ -135,8 +135,8 @@ class Odd(Placement):
     [
         (lambda table: table.replace(dx=1.0)["nothing"], "no field of name nothing"),
         (lambda table: table.replace(d_x=1.0), "'d_x' is not a placement column"),
-        (lambda table: table.replace(dx=np.nan), "'dx' is not a number everywhere"),
-        (lambda table: None, "returned NoneType"),
+        (lambda table: table.replace(dx=np.nan), "returned NaN or infinity in 'dx'"),
+        (lambda table: None, "returned a NoneType"),
         (lambda table: 1 / 0, "ZeroDivisionError"),
     ],
 )

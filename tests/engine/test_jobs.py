@@ -254,6 +254,7 @@ def test_faces_are_listed_with_what_they_draw(ask, some_fonts):
         "style": "handwriting",
         "weight": "regular",
         "licence": "OFL-1.1",
+        "source": "fonts",
         "package": "fonts-klee",
         "installed": True,
         "covered": 2,

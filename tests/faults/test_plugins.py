@@ -157,7 +157,7 @@ PLACEMENTS = {
     "raises": (fail, "KeyError: 'of its own'"),
     "leaves": (leave, "SystemExit: 3"),
     "changes its input": (shifted, "read-only"),
-    "NaN": (lambda table, keys: table.replace(dx=np.nan), "returned rows with NaN or infinity"),
+    "NaN": (lambda table, keys: table.replace(dx=np.nan), "returned NaN or infinity in 'dx'"),
     "fewer": (lambda table, keys: table.take(np.arange(2)), "returned 2 rows for 6"),
     "nothing": (lambda table, keys: None, "returned a NoneType, not a table of rows"),
     "other characters": (renamed, "changed more than the placement of its rows"),

@@ -28,5 +28,5 @@ def test_cross_is_a_nested_loop_and_skips_what_is_not_offered():
     assert list(zip(table["dx"].tolist(), table["rotation"].tolist(), strict=True)) == [
         (1, 5), (1, 6), (2, 5), (2, 6), (3, 5), (3, 6),
     ]  # fmt: skip
-    with pytest.raises(KeyError, match="colour"):
+    with pytest.raises(ValueError, match="colour"):
         table.replace(colour=1)
