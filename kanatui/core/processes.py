@@ -27,6 +27,8 @@ _HIGHEST_NICENESS = 19
 
 _kept_threads: int | None = None
 
+_SAFE_PATH = "PYTHONSAFEPATH"
+
 
 def allowed_cores() -> int:
     """Return the number of processor cores that the system lets this process use.
@@ -107,14 +109,33 @@ def python(*arguments: str) -> list[str]:
 
 
 def spawning() -> SpawnContext:
-    """Return the context in which workers are started: from scratch, as a fork would inherit torch's threads and locks.
+    """Return the context of workers that start from scratch, as a fork would inherit torch's threads and locks.
 
-    They take over this process's import path, and like :func:`python` do not add the current folder.
+    Whatever starts a process in it belongs into :func:`starting_workers`.
     """
     import multiprocessing  # here, because every command imports this module at its start
 
-    os.environ["PYTHONSAFEPATH"] = "1"  # multiprocessing passes -P on, but this process may have been started without
     return multiprocessing.get_context("spawn")
+
+
+@contextlib.contextmanager
+def starting_workers() -> Iterator[None]:
+    """Start processes of :func:`spawning`: make a pool, or hand work to one, which may start some.
+
+    They take over this process's import path, and like :func:`python` do not add the current folder. They never get
+    Ctrl-C: until :func:`begin_worker` has run, they would die of it, loudly.
+    """
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by whatever this thread starts
+    path = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"  # multiprocessing passes -P on, but this process may have been started without it
+    try:
+        yield
+    finally:
+        if path is None:
+            os.environ.pop(_SAFE_PATH, None)
+        else:
+            os.environ[_SAFE_PATH] = path
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -156,16 +177,6 @@ def _be_nice(pid: int, nice: int) -> None:
     # Where Linux groups processes by session, the group's niceness counts: sched(7), "The autogroup feature".
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Start processes that never get Ctrl-C: until :func:`begin_worker` has run, they would die of it, loudly."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by whatever this thread starts
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_now(status: int) -> NoReturn:

@@ -165,13 +165,14 @@ def _shard_maker(job: Job, workers: int) -> Iterator[Iterator[tuple[int, str]]]:
         yield ((shard, make_shard(job.stream, job.folder, job.manifest, shard)) for shard in job.todo)
         return
     context = processes.spawning()
-    ending = context.Event()
-    pool = concurrent.futures.ProcessPoolExecutor(
-        min(workers, len(job.todo)) - 1,
-        mp_context=context,
-        initializer=open_in_worker,
-        initargs=(job.stream.spec(), str(job.folder), job.manifest, ending),
-    )
+    with processes.starting_workers():  # the event and the pool start a process of multiprocessing's own
+        ending = context.Event()
+        pool = concurrent.futures.ProcessPoolExecutor(
+            min(workers, len(job.todo)) - 1,
+            mp_context=context,
+            initializer=open_in_worker,
+            initargs=(job.stream.spec(), str(job.folder), job.manifest, ending),
+        )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -191,7 +192,7 @@ def _together(pool: concurrent.futures.ProcessPoolExecutor, others: int, job: Jo
         while todo or waiting:
             while todo and len(waiting) < _AHEAD * others:
                 shard = todo.popleft()
-                with processes.uninterrupted():
+                with processes.starting_workers():
                     waiting[pool.submit(make_in_worker, shard)] = shard
             if todo:
                 shard = todo.popleft()

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from kanatui.core.errors import ImageError
-from kanatui.core.processes import begin_worker, spawning, uninterrupted, usable_cores
+from kanatui.core.processes import begin_worker, spawning, starting_workers, usable_cores
 from kanatui.pictures.files import read_image
 from kanatui.pictures.prepare import Hypotheses
 
@@ -45,9 +45,9 @@ class Preparation:
         self._coming: deque[Future[list[Prepared]]] = deque()
         self._pool: ProcessPoolExecutor | None = None
         if self.processes:
-            self._pool = ProcessPoolExecutor(self.processes, mp_context=spawning(), initializer=begin_worker)
-            with uninterrupted():
-                self._fill()
+            with starting_workers():
+                self._pool = ProcessPoolExecutor(self.processes, mp_context=spawning(), initializer=begin_worker)
+            self._fill()
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +71,8 @@ class Preparation:
     def _fill(self) -> None:
         assert self._pool
         for files in itertools.islice(self._tasks, _AHEAD * self.processes - len(self._coming)):
-            self._coming.append(self._pool.submit(_prepare_all, files, self._size))
+            with starting_workers():
+                self._coming.append(self._pool.submit(_prepare_all, files, self._size))
 
 
 def _prepare_all(files: Sequence[Path], size: int) -> list[Prepared]:

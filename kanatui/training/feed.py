@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from kanatui.core.errors import RunError
-from kanatui.core.processes import begin_worker, spawning, uninterrupted
+from kanatui.core.processes import begin_worker, spawning, starting_workers
 from kanatui.dataset.open import open_source, outliers_of
 from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, Images, ImageSource, Indices
@@ -143,21 +143,22 @@ class _Ahead:
     ) -> None:
         self._stride, self._workers = stride, workers
         self._augments: Augments | None = None
-        self._pool = ProcessPoolExecutor(
-            workers,
-            mp_context=spawning(),
-            initializer=_start_worker,
-            initargs=(opener, source.spec(), order),
-        )
+        with starting_workers():
+            self._pool = ProcessPoolExecutor(
+                workers,
+                mp_context=spawning(),
+                initializer=_start_worker,
+                initargs=(opener, source.spec(), order),
+            )
         self._begin(first)
 
     def _begin(self, first: int) -> None:
         self._positions = itertools.count(first, self._stride)
-        with uninterrupted():
-            self._coming = deque(self._begin_one() for _ in range(_AHEAD * self._workers))
+        self._coming = deque(self._begin_one() for _ in range(_AHEAD * self._workers))
 
     def _begin_one(self) -> Future[Made]:
-        return self._pool.submit(_make_in_worker, next(self._positions), self._augments)
+        with starting_workers():
+            return self._pool.submit(_make_in_worker, next(self._positions), self._augments)
 
     def next(self, still_waiting: Callable[[], None]) -> Batch:
         """As in :class:`Feed`. RunError if a worker process died."""

@@ -39,6 +39,7 @@ def shadows(tmp_path, monkeypatch):
     folder, log = tmp_path / "shadows", tmp_path / "shadows.log"
     folder.mkdir()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     for name in {*sys.stdlib_module_names, *OTHERS}:
         (folder / f"{name}.py").write_text(SHADOW.format(log=str(log)))
     return folder, lambda: log.read_text().split() if log.exists() else []

@@ -170,10 +170,10 @@ def test_a_crashed_training_continues_exactly(tmp_path):
     class Crash(Events):
         def update(self, **fields):
             if fields.get("step") == 17:
-                raise MemoryError
+                raise ZeroDivisionError
 
     train(tmp_path / "whole", chosen)
-    with pytest.raises(MemoryError):
+    with pytest.raises(ZeroDivisionError):
         # A pause writes a checkpoint.
         train(tmp_path / "parts", chosen, sink=Crash(), control=At({12: ["pause"], 13: ["resume"]}))
     _, _, events = train(tmp_path / "parts", chosen)

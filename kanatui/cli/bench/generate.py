@@ -183,16 +183,19 @@ def _workers(stream: GlyphStream, rounds: int, on_stage: OnStage) -> list[Figure
 def _pool(stream: GlyphStream, folder: Path) -> Iterator[Callable[[int], Way]]:
     """Yield a function that returns the way in which a given number (1 or 2) of two workers make shards."""
     manifest = dataclasses.replace(write.plan_manifest(stream), shard_images=_SHARD_IMAGES)
-    pool = concurrent.futures.ProcessPoolExecutor(
-        2,
-        mp_context=processes.spawning(),
-        initializer=write.open_in_worker,
-        initargs=(stream.spec(), str(folder), manifest),
-    )
+    with processes.starting_workers():
+        pool = concurrent.futures.ProcessPoolExecutor(
+            2,
+            mp_context=processes.spawning(),
+            initializer=write.open_in_worker,
+            initargs=(stream.spec(), str(folder), manifest),
+        )
 
     def lane(number: int) -> None:
         for _ in range(_SHARDS):
-            pool.submit(write.make_in_worker, number).result()
+            with processes.starting_workers():
+                made = pool.submit(write.make_in_worker, number)
+            made.result()
 
     def making(count: int) -> Way:
         return rate(count * _SHARDS * _SHARD_IMAGES, lambda: list(lanes.map(lane, range(count))))
