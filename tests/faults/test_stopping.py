@@ -173,7 +173,8 @@ class Unprepared(TinySource):
         compute()
 
 load().models["tiny_cnn"] = Stuck
-train_run(new_run(precision="float32"), source=Unprepared() if sys.argv[1] == "preparing" else TinySource())
+source = Unprepared() if sys.argv[1] == "preparing" else TinySource()
+sys.exit(130 if train_run(new_run(precision="float32"), source=source).interrupted else 0)
 """
 
 
@@ -190,8 +191,8 @@ def test_a_process_that_cannot_be_interrupted_is_ended(home, stage, signals, sta
     try:
         assert process.stdout.readline() == "stuck\n"
         for number in signals:
-            process.send_signal(number)
             time.sleep(0.1)  # two signals of one kind at once are one
+            process.send_signal(number)
         assert process.wait(LONGEST) == status
     finally:
         process.kill()  # it would compute for an hour
