@@ -78,19 +78,22 @@ def export_dataset(name: str, format: str, output: Path | None, hold_out: float,
       idx          IDX files with the names of MNIST and KMNIST, and a class map
       parquet      Parquet files for Hugging Face datasets: load_dataset(OUT)
       webdataset   tar shards of shuffled samples for WebDataset
+    or what a plugin brings (kanatui plugins).
     """  # noqa: D301  # \b keeps click from joining the lines
-    from kanatui.dataset.formats import find_format
+    from kanatui.dataset.formats import Format, export_by, find_format
     from kanatui.dataset.read import find_dataset, open_dataset
 
     chosen = find_format(format)
     source = open_dataset(find_dataset(name))
-    target = output or Path(f"{source.folder.name}{chosen.suffix or f'-{chosen.name}'}")
+    own = chosen if isinstance(chosen, Format) else None
+    target = output or Path(f"{source.folder.name}{(own and own.suffix) or f'-{chosen.name}'}")
+    storage.require_new(target)
     parts: dict[str, Indices] = {}
-    if chosen.split and (hold_out or hold_out_faces):
+    if (own is None or own.split) and (hold_out or hold_out_faces):
         faces = [pattern.strip() for pattern in (hold_out_faces or "").split(",") if pattern.strip()]
         parts = _split(source, hold_out, faces)
     with counting("writing", "images") as report:
-        chosen.export(source, target, {"parts": parts, "progress": report})
+        export_by(chosen, source, target, {"parts": parts, "progress": report})
     sizes = " and ".join(f"{len(indices):,} in {part}" for part, indices in parts.items())
     written = counted(len(source), "image") + (f", {sizes}" if sizes else "")
     out.print(f"wrote {target}: {written}", markup=False, soft_wrap=True)
@@ -123,19 +126,30 @@ def export_model(
       torch    a program of torch.export: PyTorch without kanatui
       folder   ONNX file, labels, and a reader of 30 lines that needs no kanatui
       kanatui  kanatui's own weights file, with scores, faces and licences
+    or what a plugin brings (kanatui plugins).
     """  # noqa: D301  # as above
     if format == OWN:
         if model == DEFAULT or model.endswith(".safetensors"):
             raise UsageError(f"{model}: is in kanatui's own format already ({chosen_weights(model)})")
         export_own(model, output or Path(f"{_name(model)}.safetensors"), last, force)
         return
+    from kanatui.dataset.formats import export_by, plugin_exporters
     from kanatui.evaluation.portable.graph import require_onnx
     from kanatui.evaluation.portable.write import FORMATS, write_onnx
+    from kanatui.model.weights import load_weights
 
-    if format not in FORMATS:
-        raise UsageError(f"unknown format {format!r}; models can be exported as: {', '.join([*FORMATS, OWN])}")
+    plugins = plugin_exporters("model")
+    if format not in (*FORMATS, *plugins):
+        known = ", ".join([*FORMATS, OWN, *plugins])
+        raise UsageError(f"unknown format {format!r}; models can be exported as: {known}")
     if int8 and format != "onnx":
         raise UsageError(f"--int8: cannot be combined with {format}; it belongs to onnx")
+    if format in plugins:
+        target = output or Path(f"{_name(model)}-{format}")
+        storage.require_new(target)
+        export_by(plugins[format], load_weights(_weights(model, last)), target, {})
+        out.print(f"wrote {target}", soft_wrap=True)
+        return
     if format != "torch":
         require_onnx()
     chosen = FORMATS[format]

@@ -10,7 +10,7 @@ import click
 
 from kanatui.cli.console import counting, err, out, print_json, warn
 from kanatui.cli.options import LABELS_HELP, chosen_characters
-from kanatui.core.errors import ImageError
+from kanatui.core.errors import ImageError, KanatuiError, PluginError, UsageError
 from kanatui.core.units import bytes_text, counted
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _SMALLEST, _USUAL, _LARGEST = 16, 64, 512  # px, as in recipes
 @click.command("import")
 @click.argument("place", metavar="FOLDER|FILE", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="Name of the data set (default: that of the folder or file).")
+@click.option("--format", metavar="NAME", help="Read it with an importer that a plugin brings (kanatui plugins).")
 @click.option("--labels", metavar="NOTATION|FILE", default="auto", help=f"How labels are written: {LABELS_HELP}.")
 @click.option("--characters", "-c", "spec", metavar="SPEC", help="Take these characters only, e.g. hiragana.")
 @click.option(
@@ -39,6 +40,7 @@ _SMALLEST, _USUAL, _LARGEST = 16, 64, 512  # px, as in recipes
 def import_command(
     place: Path,
     name: str | None,
+    format: str | None,
     labels: str,
     spec: str | None,
     image_size: int | None,
@@ -58,6 +60,9 @@ def import_command(
 
     name = name or place.resolve().name.partition(".")[0]
     require_free_name(name)
+    if format is not None:
+        _import_by_plugin(format, place, name, image_size or _USUAL)
+        return
     found = find_labelled(place.expanduser(), labels, every=True)
     if (wanted := chosen_characters(spec)) is not None:
         found = found.only(wanted)
@@ -68,6 +73,29 @@ def import_command(
     with counting("importing", "pictures") as report:
         done = write_imported(name, _pictures(found, name, size, as_is), len(found.files), size, _about(place), report)
     _say(done, found, as_is, as_json)
+
+
+def _import_by_plugin(format: str, place: Path, name: str, size: int) -> None:
+    """Import what an importer of a plugin reads, as it is. PluginError, which names it, if it fails."""
+    from PIL import Image
+
+    from kanatui.dataset.imported import Picture, write_imported
+    from kanatui.pictures.whole import fit
+    from kanatui.plugins.registry import load
+
+    importers = load().importers
+    if format not in importers:
+        raise UsageError(f"--format: no importer {format!r} (there are: {', '.join(importers) or 'none'})")
+    try:
+        read = list(importers[format].read(place, {}))
+        pictures = [Picture(character, name, fit(Image.fromarray(image), size)) for image, character in read]
+    except KanatuiError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"importer {format}: {place}: {type(error).__name__}: {error}") from error
+    with counting("importing", "pictures") as report:
+        done = write_imported(name, pictures, len(pictures), size, _about(place), report)
+    out.print(f"wrote {done.folder}: {counted(done.manifest.images, 'image')}", soft_wrap=True)
 
 
 def _own_size(found: LabelledFolder) -> int:

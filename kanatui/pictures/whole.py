@@ -19,7 +19,11 @@ def whole_image(file: Path, size: int) -> npt.NDArray[np.uint8]:
     Raises:
         ImageError: it cannot be opened.
     """
-    image = open_image(file).convert("L")
+    return fit(open_image(file).convert("L"), size)
+
+
+def fit(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Return a picture in shades of grey, scaled until it fits and centred on black: uint8 [size, size]."""
     if image.size == (size, size):
         return np.asarray(image, dtype=np.uint8)
     scale = size / max(image.size)

@@ -150,7 +150,7 @@ class Exporter(Protocol):
         """Write ``subject`` to ``out``, which does not exist yet.
 
         Args:
-            subject: an :class:`~kanatui.dataset.source.ImageSource`, or :class:`~kanatui.model.weights.Weights`.
+            subject: an :class:`~kanatui.dataset.source.ImageSource`, or :class:`~kanatui.model.weights.Classifier`.
             out: the file or folder to make.
             params: what the command line or the app passes on, by name.
         """

@@ -133,7 +133,7 @@ def test_wrong_options_and_models_are_one_line_and_leave_nothing(base, tmp_path,
         ([str(lone)], "not known which images"),
         (["none.safetensors"], "no such file"),
         (["1", "--samples", str(tmp_path / "nowhere")], "no such folder"),
-        (["1", "--name", "a b"], "run name"),
+        (["1", "--name", "a/b"], "not a plain name"),
     ):
         assert run(["adapt", *arguments]) in (1, 2)
         assert words in capsys.readouterr().err.strip().splitlines()[-1]

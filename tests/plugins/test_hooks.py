@@ -246,6 +246,21 @@ def test_a_command_whose_name_is_taken_or_that_is_not_trusted_is_not_added(use, 
     assert run_command(["greet", "kana"]) == 2
 
 
+def test_formats_of_plugins_are_used_by_the_command_line(use, tmp_path, capsys):
+    use(formats=FORMATS)
+    lines = tmp_path / "lines.txt"
+    lines.write_text("か\nが\nか\n")
+    assert run_command(["import", str(lines), "--format", "bars", "--name", "barred", "--image-size", "16"]) == 0
+    assert run_command(["export", "dataset", "barred", "rows", "-o", str(tmp_path / "rows.txt")]) == 0
+    assert sorted((tmp_path / "rows.txt").read_text().splitlines()) == ["か", "か", "が"]
+    assert run_command(["export", "dataset", "barred", "rows", "-o", str(tmp_path / "rows.txt")]) == 1
+    assert run_command(["import", str(lines), "--format", "lines"]) == 2
+    assert "no importer 'lines' (there are: bars)" in capsys.readouterr().err
+    lines.unlink()
+    assert run_command(["import", str(lines), "--format", "bars", "--name", "other"]) == 1
+    assert "importer bars: " in capsys.readouterr().err
+
+
 def test_formats_are_collected_and_an_incomplete_one_is_refused(use, tmp_path):
     registry = use(formats=FORMATS, lacks=FORMATS.replace('name = "rows"', 'called = "rows"'))
     registry.exporters["rows"].export(TinySource(counts=1, characters="かが"), tmp_path / "rows.txt", {})

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kanatui.core import storage
-from kanatui.core.errors import UsageError
+from kanatui.core.errors import KanatuiError, PluginError, UsageError
 from kanatui.dataset.formats import arrays, rows, trees
 from kanatui.dataset.formats.parts import ALL, Parts, Writer
 from kanatui.dataset.source import ImageSource
+from kanatui.plugins.bases import Exporter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +79,28 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def find_format(name: str) -> Format:
-    """Return a format by its name. UsageError, which lists them, if there is none."""
+def find_format(name: str) -> Format | Exporter:
+    """Return a format by its name, one of these or a plugin's. UsageError, which lists them, if there is none."""
     if name in FORMATS:
         return FORMATS[name]
-    raise UsageError(f"unknown format {name!r}; data sets can be exported as: {', '.join(FORMATS)}")
+    others = plugin_exporters("dataset")
+    if name in others:
+        return others[name]
+    raise UsageError(f"unknown format {name!r}; data sets can be exported as: {', '.join([*FORMATS, *others])}")
+
+
+def plugin_exporters(kind: str) -> dict[str, Exporter]:
+    """Return the exporters of plugins for a kind, ``dataset`` or ``model``, by name."""
+    from kanatui.plugins.registry import load
+
+    return {name: exporter for name, exporter in load().exporters.items() if exporter.kind == kind}
+
+
+def export_by(exporter: Format | Exporter, subject: Any, out: Path, params: Mapping[str, Any]) -> None:
+    """Let an exporter write something. PluginError, which names it, if it is a plugin's and fails."""
+    try:
+        exporter.export(subject, out, params)
+    except KanatuiError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"exporter {exporter.name}: {type(error).__name__}: {error}") from error
