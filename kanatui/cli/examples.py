@@ -71,7 +71,7 @@ def epilog(path: str) -> str:
     return f"\b\nExamples:\n{lines}" if lines else ""
 
 
-@click.command("help", add_help_option=False)
+@click.command("help")
 @click.argument("names", nargs=-1, metavar="[COMMAND]…")
 @click.pass_context
 def help_command(context: click.Context, names: tuple[str, ...]) -> None:
