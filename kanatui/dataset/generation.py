@@ -32,7 +32,7 @@ class _Process:
     pid: Count
     created: Finite
     """When it began, seconds since 1970."""
-    log: Count
+    log: Count = 0
     """Bytes that the log had before."""
 
 

@@ -73,7 +73,6 @@ def test_a_card_keeps_it_and_an_older_card_means_nothing_by_it(tmp_path):
         {"temperature": "1"},
         {"temperature": math.nan},
         {"threshold": 2.0},
-        {"else": 1},
         [1.0],
         "x",
     ],

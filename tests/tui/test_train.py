@@ -382,7 +382,7 @@ async def test_any_size():
     async with opened() as (app, pilot):
         for size in ((1, 1), (0, 0), (300, 100), (80, 24)):
             await pilot.resize_terminal(*size)
-            for key in ("enter", "a", "n", "escape"):
+            for key in ("enter", "a", "n", "escape", "escape"):
                 await pilot.press(key)
         await until(pilot, lambda: "recorded" in screen_text(app))
 
