@@ -120,6 +120,7 @@ async def test_each_key_of_a_chart(tmp_path, monkeypatch):
     async with opened() as (app, pilot):
         charts = app.screen.live.charts
         app.screen.live.watch_run(app.screen.runs.row("001-recorded"))
+        app.screen.part = "live"
         await until(pilot, lambda: "smoothed" in charts.charts[0].title)
         loss, scores = charts.charts[:2]
         loss.plot.focus()
@@ -139,14 +140,14 @@ async def test_each_key_of_a_chart(tmp_path, monkeypatch):
         await pilot.press("escape", "y")
         assert "┬" in app.clipboard and "not smoothed" in app.clipboard
         await pilot.press("f")
-        await until(pilot, lambda: not scores.display and not app.screen.query_one("#train-runs").display)
+        await until(pilot, lambda: not scores.display and not app.screen.query_one("#train-parts").display)
         assert loss.size.width > 110 and "[Charts]" not in screen_text(app)
         for size in ((80, 12), (20, 5)):
             await pilot.resize_terminal(*size)
             await until(pilot, lambda: any(0x2800 < ord(letter) < 0x2900 for letter in screen_text(app)))
         await pilot.resize_terminal(120, 40)
         await pilot.press("escape")
-        await until(pilot, lambda: scores.display and app.screen.query_one("#train-runs").display)
+        await until(pilot, lambda: scores.display and app.screen.query_one("#train-parts").display)
         await pilot.press("S")
         await until(pilot, lambda: "Save this screen as" in screen_text(app))
         app.screen.query_one(Input).value = "kanatui-train.txt"

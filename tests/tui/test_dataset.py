@@ -331,7 +331,7 @@ async def test_every_tab_and_the_preview_are_there_in_every_size(open_app):
                 ("recipe", "rendering"),
                 ("faces", "ticked"),
                 ("steps", "noise"),
-                ("datasets", "no data"),
+                ("datasets", "No data sets"),
             ]:
                 await go(pilot, tab)
                 await until(pilot, lambda word=word: word in screen.text() and "あ" in screen.text())

@@ -25,7 +25,7 @@ from kanatui.tui.widgets.ticks import line
 from kanatui.tui.words import in_the_app
 
 _NONE_YET = """No data sets yet: g writes one from this recipe.
-A training can do without, it makes its images as it goes: ctrl+t"""
+A training needs none: it makes its images as it goes (ctrl+t)."""
 _LOG_SHOWN = 16 * 1024
 
 
