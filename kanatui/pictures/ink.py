@@ -15,6 +15,7 @@ from scipy import ndimage
 from kanatui.core.errors import ImageError, NoInkError
 
 _COARSE = 48  # px: enough for polarity and background, and large filters are cheap at this size
+_MARGIN = 2  # px
 _FAINT = 0.65  # of the threshold: lower limit where ink is faint; ruled lines behind it stay below
 _PAPER = 15  # px of the coarse picture: squares of this size fit between strokes, not into them
 _SPIKE = 0.2  # share of the picture's range
@@ -130,8 +131,6 @@ class Contrast:
     """Contrast above which a pixel is certainly ink."""
     level: float
     """The typical contrast of ink."""
-    assumed_even: bool
-    """Whether the light was taken to be even although it seems not to be."""
 
     def ink(self, kept: Mask) -> Grey:
         """Return the ``kept`` part of the ink with its soft edges: float32 [H, W], 0 paper to 1 ink."""
@@ -169,9 +168,8 @@ def find_contrasts(work: Grey, paper: Paper, dark: bool) -> Iterator[Contrast]:
         smooth = Image.fromarray(ndimage.gaussian_filter(coarse, 1.5))
         behinds = [np.asarray(smooth.resize(work.shape[::-1], Image.Resampling.BILINEAR))]
     for behind in behinds:
-        contrast = _contrast(work, behind, dark, span)
-        if contrast:
-            yield dataclasses.replace(contrast, assumed_even=len(behinds) > 1 and behind is behinds[0])
+        if contrast := _contrast(work, behind, dark, span):
+            yield contrast
 
 
 def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | None:
@@ -179,14 +177,15 @@ def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | N
     low = min(float(work.min()), 0.0)
     contrast = 1.0 - (work - low) / np.maximum(behind - low, 1e-3 * span) if dark else (work - behind) / span
     contrast = (contrast / max(float(contrast.max()), 1e-12)).astype(np.float32, copy=False)
-    if _noise(contrast) > 0.02:
+    # A crop of few pixels, in which all paper borders on ink, is measured with some of the paper around it.
+    if _noise(np.pad(contrast, _MARGIN)) > 0.02:
         contrast = ndimage.gaussian_filter(contrast, 0.8, truncate=2.5)
-    threshold, floor = _thresholds(contrast)
+    threshold, floor = _thresholds(np.pad(contrast, _MARGIN))
     sure = contrast > threshold
     if not sure.any():
         return None
     mask, level = _inked(contrast, sure, threshold, floor)
-    return Contrast(contrast, mask, threshold, level, assumed_even=False)
+    return Contrast(contrast, mask, threshold, level)
 
 
 def _reduced(work: Grey, most: int) -> Grey:

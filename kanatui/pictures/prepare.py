@@ -52,9 +52,8 @@ _DEEPEST = 3  # crops within crops, around a small character on a large page
 _DOUBTFUL = 0.5  # of Paper.dark_ink: nearer to 0 both polarities are tried
 
 # Logarithms of odds, fitted as those in kanatui.pictures.parts.
-_NEGATIVE = -0.5
-_EVEN = -0.2
-_MUCH = 0.25
+_NEGATIVE = -0.2
+_MUCH = 3.0  # more than a ロ cropped to its ink has against it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ class Hypotheses:
     images: npt.NDArray[np.uint8]
     """uint8 [K, S, S], white on black."""
     log_odds: npt.NDArray[np.float32]
-    """How much likelier than all of the ink each is before it is read, [K], natural logarithm."""
+    """Natural logarithm of how likely each is before it is read, up to a constant, [K]."""
 
     @property
     def likeliest(self) -> npt.NDArray[np.uint8]:
@@ -167,10 +166,11 @@ def find_inks(work: Grey) -> Iterator[Ink]:
     for negative in (False, True) if abs(paper.dark_ink) < _DOUBTFUL else (False,):
         for source in (work, smooth) if spiky else (work,):
             for contrast in find_contrasts(source, paper, dark != negative):
-                odds = _NEGATIVE * negative + _EVEN * contrast.assumed_even
-                for keeping in islice(keepings(contrast.mask), 1 if spiky and source is work else None):
+                for keeping in islice(
+                    keepings(contrast.mask, contrast.values), 1 if spiky and source is work else None
+                ):
                     kept = keeping.mask
-                    yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), odds + keeping.log_odds)
+                    yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), _NEGATIVE * negative + keeping.log_odds)
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:
