@@ -1,5 +1,6 @@
 """The training loop, on a tiny source."""
 
+import itertools
 import json
 import math
 import multiprocessing
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from kanatui.core.errors import RunError
+from kanatui.training.budget import Minutes
 from kanatui.training.control import Command, Control
 from kanatui.training.options import TrainingOptions
 from kanatui.training.splits import split_source
@@ -341,8 +343,16 @@ def test_whoever_watches_sees_the_very_images_of_the_step(tmp_path):
 
 
 def test_in_a_time_budget_the_rate_follows_the_clock_however_short_it_is(tmp_path):
-    _, _, events = train(tmp_path / "run", options(minutes=0.02, hold_out=0.0))
-    rates = [event["rate"] for event in events.of("step")]
-    assert len(set(rates)) > 10
-    assert max(rates) > 0.9 * 0.01
-    assert rates[-1] < 0.1 * 0.01
+    wanted = options(minutes=0.02, hold_out=0.0)
+    budget = Minutes(wanted)
+
+    def rate_at(share):
+        budget.adjust(share)
+        return budget.rate(0)
+
+    assert rate_at(0.0) < 0.1 * 0.01 and rate_at(wanted.warm_up) > 0.9 * 0.01 and rate_at(1.0) < 0.1 * 0.01
+    _, _, events = train(tmp_path / "run", wanted)
+    reports = events.of("step")
+    assert reports[-1]["progress"] >= 1.0, "however few steps a busy machine makes"
+    for before, after in itertools.pairwise(reports):
+        assert after["rate"] == pytest.approx(rate_at(before["progress"]), rel=0.01, abs=1e-6)
