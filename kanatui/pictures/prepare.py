@@ -165,10 +165,9 @@ def find_inks(work: Grey) -> Iterator[Ink]:
     dark = paper.dark_ink > 0
     for negative in (False, True) if abs(paper.dark_ink) < _DOUBTFUL else (False,):
         for source in (work, smooth) if spiky else (work,):
+            most = 1 if spiky and source is work else None
             for contrast in find_contrasts(source, paper, dark != negative):
-                for keeping in islice(
-                    keepings(contrast.mask, contrast.values), 1 if spiky and source is work else None
-                ):
+                for keeping in islice(keepings(contrast.mask, contrast.values), most):
                     kept = keeping.mask
                     yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), _NEGATIVE * negative + keeping.log_odds)
 
