@@ -78,7 +78,9 @@ class ImagesPanel(Vertical):
         if not selection.images:
             self._say(selection.about, "none" if selection.about else "")
             return
-        slow = self.set_timer(_PATIENCE, lambda: self._say(selection.about, "fetching …"))
+        # Not a timer of Textual's: its call waits in the widget's queue once it is due, where stopping it is too late,
+        # and the note would cover the images.
+        slow = asyncio.get_running_loop().call_later(_PATIENCE, self._say, selection.about, "fetching …")
         try:
             images, origins = await fetch([image.record for image in selection.images])
         except Superseded:
@@ -88,7 +90,7 @@ class ImagesPanel(Vertical):
                 self._say(selection.about, in_the_app(error))
             return
         finally:
-            slow.stop()
+            slow.cancel()
         self._show(selection, images, origins)
 
     def _show(self, selection: Selection, images: Images, origins: Sequence[str]) -> None:
