@@ -15,6 +15,7 @@ from kanatui.cli.console import out, print_json, status
 from kanatui.cli.options import build_recipe, recipe_options
 from kanatui.cli.train import recipe_keys, settle, training_options
 from kanatui.cli.watch import display
+from kanatui.core import processes
 from kanatui.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def ablate_command(
     names = [variant.name for variant in variants]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"--variant {twice}: the name is used twice")
+    processes.be_nice()
     first = options["seed"] or 0
     trials: dict[str, list[Trial]] = {name: [] for name in names}
     # Seed by seed, so that an interrupted comparison is usable as far as it got.

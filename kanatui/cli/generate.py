@@ -57,6 +57,7 @@ def generate_command(
     job = write.start(stream, paths.datasets() / called, resume)
     if detach:
         return _planned(stream) | {"name": called, "path": str(job.folder), "process": _detach(recipe, called, workers)}
+    processes.be_nice()
     draw_masters(stream)
     _print_plan(stream, cores, None)
     return _planned(stream) | {"name": called, "path": str(job.folder), "written": _write(job, cores)}

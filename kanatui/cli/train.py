@@ -14,6 +14,7 @@ from kanatui.cli.console import complain, counting, out, with_json
 from kanatui.cli.options import LABELS_HELP, build_recipe, chosen_characters, open_stream, recipe_options
 from kanatui.cli.runs import say_what_next, told_of
 from kanatui.cli.watch import display
+from kanatui.core import processes
 from kanatui.core.errors import KanatuiError, ParameterError, RunError, UsageError
 from kanatui.core.params import Choice, Parameter
 from kanatui.training.options import TrainingOptions, merge
@@ -338,6 +339,7 @@ def _train_detached(run: Run) -> None:
 def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> None:
     from kanatui.training.session import train_run
 
+    processes.be_nice()
     with display(run.id) as shown:
         ended = train_run(run, [shown.show], source=source, group=group)
     if group is None or group.first:

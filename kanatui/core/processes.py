@@ -171,6 +171,15 @@ def niceness() -> int:
     return int(text)
 
 
+def be_nice() -> None:
+    """Run this process at :func:`niceness`, as background processes do, and with it all that it starts.
+
+    The niceness of a session's group is left alone: the user's shell belongs to it, too.
+    """
+    with contextlib.suppress(OSError):  # it is nicer than that
+        os.setpriority(os.PRIO_PROCESS, 0, niceness())
+
+
 def _be_nice(pid: int, nice: int) -> None:
     with contextlib.suppress(OSError):  # it has ended already, or is nicer than that
         os.setpriority(os.PRIO_PROCESS, pid, nice)

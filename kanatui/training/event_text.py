@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kanatui.core.harmless import harmless
-from kanatui.core.units import duration
+from kanatui.core.units import counted, duration
 from kanatui.model.metrics import VALIDATED
 
 IMAGE_SETS = {
@@ -40,6 +40,10 @@ def _describe(event: Mapping[str, Any]) -> str:
         return _answer(event)
     if kind == "augment":
         return f"new augmentations from step {event['step']:,}"
+    if kind == "threads":
+        threads = counted(event["threads"], "thread")
+        others = "" if event.get("busy") is None else f"; other processes use {event['busy']:.1f} cores"
+        return f"{threads} from step {event['step']:,}{others}"
     if kind in ("paused", "resumed"):
         return f"{kind} at step {event['step']:,}"
     if kind == "warning":

@@ -12,15 +12,16 @@ epoch           ``epoch`` (how many are complete) and ``step``
 validation      ``step``; ``held_out`` and/or ``faces``: ``images``, ``loss`` and the metrics; ``best`` so far or not
 checkpoint      ``step``
 augment         ``step`` (the first that uses them) and ``augments``, all of them, as ``[[augment]]`` of a recipe
+threads         ``step`` (the first with so many), ``threads``, and ``busy``: cores that other processes use
 command         ``sequence command accepted note``: the answer to a file in `control/`
 paused resumed  ``step``
 warning         ``message``
 end             ``state reason step elapsed``
 ==============  ===============================================================================================
 
-Steps are counted from 1: ``step`` is the last one taken, except in ``augment``. ``rate`` is the learning rate of that
-step, and in a time budget of all steps since the previous ``step`` event; it is exact, so that the run can be
-repeated (:mod:`kanatui.training.replay`).
+Steps are counted from 1: ``step`` is the last one taken, except in ``augment`` and ``threads``. ``rate`` is the
+learning rate of that step, and in a time budget of all steps since the previous ``step`` event; it is exact, so that
+the run can be repeated (:mod:`kanatui.training.replay`).
 
 A run that crashed and is continued repeats the steps after its last checkpoint; its ``start`` has the step after
 which it continues; earlier events of later steps are void. Augmentations changed before that checkpoint are repeated
@@ -55,6 +56,7 @@ class _Start(TypedDict):
     processes: NotRequired[Count]
     batches: NotRequired[Count]
     weights: Count
+    threads: NotRequired[Count]
 
 
 class _Preparing(TypedDict):
@@ -101,6 +103,12 @@ class _Augment(TypedDict):
     augments: list[dict[str, Any]]
 
 
+class _Threads(TypedDict):
+    step: Count
+    threads: Count
+    busy: NotRequired[Finite | None]
+
+
 class _Command(TypedDict):
     command: str
     accepted: bool
@@ -126,6 +134,7 @@ _FIELDS: Mapping[str, type] = {
     "validation": _Validation,
     "checkpoint": _AtStep,
     "augment": _Augment,
+    "threads": _Threads,
     "command": _Command,
     "paused": _AtStep,
     "resumed": _AtStep,

@@ -1,8 +1,9 @@
 """Repeats a run exactly: reads from its events what its configuration does not contain.
 
-Batches, dropout and initial weights follow from the seeds. Three things were decided while it trained: which number
-format was faster, which augmentations were changed and when, and, in a time budget, how the learning rate followed the
-clock. On the same processor, with as many threads and the same torch, the tensors are the same, bit for bit. A GPU's
+Batches, dropout and initial weights follow from the seeds. Four things were decided while it trained: which number
+format was faster, which augmentations were changed and when, how many threads left room for other processes, and, in a
+time budget, how the learning rate followed the clock. On the same processor with the same torch, the tensors are the
+same, bit for bit. A GPU's
 libraries choose among algorithms that round differently, so there they are only close.
 """
 
@@ -12,9 +13,9 @@ import bisect
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ from kanatui.model.card import read_card
 from kanatui.training.events import Event
 from kanatui.training.provenance import config_of
 from kanatui.training.runs import Run
+
+T = TypeVar("T")
 
 _FILE = "replay.json"
 
@@ -49,6 +52,8 @@ class Replay:
     """Augmentations in order, each with the first step that used them."""
     validations: list[Count]
     """The steps after which it was validated."""
+    threads: list[tuple[Count, Count]] = dataclasses.field(default_factory=list)
+    """Numbers of threads in order, each with the first step that used them; empty if that is not known."""
 
     def rate(self, step: int) -> float:
         """Return the learning rate after ``step`` steps."""
@@ -57,8 +62,11 @@ class Replay:
 
     def augments_at(self, step: int) -> list[dict[str, Any]] | None:
         """Return the augmentations of a step, None for those of the recipe."""
-        place = bisect.bisect_right([first for first, _ in self.augments], step)
-        return self.augments[place - 1][1] if place else None
+        return _at(self.augments, step)
+
+    def threads_at(self, step: int) -> int | None:
+        """Return the number of threads of a step, None if that is not known."""
+        return _at(self.threads, step)
 
     @functools.cached_property
     def _ends(self) -> list[int]:
@@ -67,6 +75,12 @@ class Replay:
     def save(self, run: Run) -> None:
         """Write this into a new run, which will repeat it. StorageError if it cannot be written."""
         storage.write_bytes(run.path / _FILE, json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode())
+
+
+def _at(changes: Sequence[tuple[int, T]], step: int) -> T | None:
+    """Return what was in force at a step, None before the first change."""
+    place = bisect.bisect_right([first for first, _ in changes], step)
+    return changes[place - 1][1] if place else None
 
 
 def replay_of(run: Run) -> Replay:
@@ -88,7 +102,7 @@ def replay_of(run: Run) -> Replay:
     repeated = read_replay(run.path)
     if repeated:  # its own events have the rates only at its reports, which fall between the changes
         done.rates = repeated.rates
-    return Replay(run.id, done.step, done.precision, done.rates, done.augments, done.validations)
+    return Replay(run.id, done.step, done.precision, done.rates, done.augments, done.validations, done.threads)
 
 
 def create_replay(run: Run, name: str | None = None) -> Run:
@@ -151,6 +165,7 @@ class _Done:
         self.rates: list[tuple[int, float]] = []
         self.augments: list[tuple[int, list[dict[str, Any]]]] = []
         self.validations: list[int] = []
+        self.threads: list[tuple[int, int]] = []
 
     def add(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -164,6 +179,8 @@ class _Done:
                 self.validations.append(int(event["step"]))
             elif kind == "augment":
                 self.augments.append((int(event["step"]), list(event["augments"])))
+            elif kind == "threads":
+                self.threads.append((int(event["step"]), int(event["threads"])))
 
     def _begin(self, event: Event) -> None:
         """Drop the steps after the checkpoint from which a run was continued."""
@@ -174,6 +191,9 @@ class _Done:
         self.rates = self.rates[:before] + [(self.step, rate) for _, rate in cut if self.step]
         self.augments = [(step, steps) for step, steps in self.augments if step <= self.step]
         self.validations = [step for step in self.validations if step <= self.step]
+        self.threads = [(step, threads) for step, threads in self.threads if step <= self.step]
+        if "threads" in event:
+            self.threads.append((self.step + 1, int(event["threads"])))
 
     def _extend(self, step: int, rate: float) -> None:
         if self.rates and self.rates[-1][1] == rate:

@@ -27,6 +27,7 @@ from kanatui.training.event_text import ranking
 from kanatui.training.feed import Batch, Opener, open_feed
 from kanatui.training.learner import Learner
 from kanatui.training.meter import Meter, Stopwatch
+from kanatui.training.neighbours import Neighbours
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.precision import has_bfloat16
@@ -131,6 +132,8 @@ class Trainer:
         self._clock = Stopwatch()
         self._meter = Meter()
         self._usage = Usage(device)
+        shares = device.type == "cpu" and not options.threads and not replay and self.group.size == 1
+        self._neighbours = Neighbours(torch.get_num_threads()) if shares else None
         self._validates_first = validate_first and not self.progress.step
         self._late: list[Command] = []
         self._validation_seconds = 0.0
@@ -187,6 +190,7 @@ class Trainer:
         if report_is_due:
             self._report()
             self._budget.adjust(self._share)
+            self._share_cores()
         if epoch_ends:
             self._sink.event("epoch", epoch=self.epoch, step=self.progress.step)
             if self.handler.after_epoch:
@@ -218,6 +222,7 @@ class Trainer:
             precision=self.progress.precision,
             processes=self.group.size,
             workers=self._workers,
+            threads=torch.get_num_threads(),
             batches=self.steps_per_epoch,
             weights=sum(parameter.numel() for parameter in self.learner.model.parameters()),
             held_out={name: len(held.labels) for name, held in self._held.items()},
@@ -284,10 +289,24 @@ class Trainer:
         self._sink.event("augment", step=self.progress.step + 1, augments=self.progress.augments)
 
     def _repeat_changes(self) -> None:
-        """Change the augmentations at the steps where the repeated run did."""
-        augments = self._replay.augments_at(self.progress.step + 1) if self._replay else None
+        """Change augmentations and threads at the steps where the repeated run did."""
+        if not self._replay:
+            return
+        augments = self._replay.augments_at(self.progress.step + 1)
         if augments is not None and augments != self.progress.augments:
             self._augment(augments)
+        self._use_threads(self._replay.threads_at(self.progress.step + 1))
+
+    def _share_cores(self) -> None:
+        """Leave cores to other processes that keep them busy."""
+        if self._neighbours:
+            self._use_threads(self._neighbours.look(self._usage.spent), round(self._neighbours.busy, 2))
+
+    def _use_threads(self, threads: int | None, busy: float | None = None) -> None:
+        """Compute with so many threads from the next step on; ``busy`` cores are used by others."""
+        if threads and threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
+            self._sink.event("threads", step=self.progress.step + 1, threads=threads, busy=busy)
 
     # ── validating and saving ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -37,6 +37,11 @@ class Usage:
             found["gpu_memory"] = torch.cuda.memory_reserved(self._device)
         return found
 
+    @property
+    def spent(self) -> float:
+        """Processor seconds of this process and its workers, as of the last :meth:`read`."""
+        return sum(self._spent.values())
+
     def _measure(self) -> int:
         """Record the processor seconds of each process, and return the resident bytes of all of them."""
         memory = 0

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from kanatui import cli
 from kanatui.core import processes
 from kanatui.core.errors import UsageError
 
@@ -31,6 +32,28 @@ def test_a_background_job_is_as_nice_as_asked(monkeypatch, tmp_path):
     assert process.wait() == 0
     assert nice == 7
     assert (tmp_path / "log").read_text().startswith("kanatui ")
+
+
+def test_this_process_can_be_as_nice_as_background_jobs():
+    """In a process of its own, as nobody gets a lower niceness back."""
+    code = "import os; from kanatui.core.processes import be_nice; be_nice(); print(os.getpriority(os.PRIO_PROCESS, 0))"
+    for said, niceness in (("7", "7"), ("0", "0")):
+        environment = os.environ | {"KANATUI_NICENESS": said}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == niceness
+
+
+SMALL = ["quick", "--characters", "あい", "--faces", "klee-regular", "--images-per-character", "20"]
+
+
+@pytest.mark.parametrize("command", ["train", "generate", "ablate"])
+def test_work_in_the_foreground_yields_as_background_jobs_do(command, monkeypatch, home, capsys):
+    def refuse():
+        raise UsageError("nice before anything is made")
+
+    monkeypatch.setattr(processes, "be_nice", refuse)
+    assert cli.run([command, *SMALL]) == 2
+    assert "nice before anything is made" in capsys.readouterr().err
 
 
 # ── cores ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

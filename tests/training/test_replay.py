@@ -14,6 +14,7 @@ from kanatui.plugins.registry import load
 from kanatui.training.config import make_config
 from kanatui.training.control import Mailbox
 from kanatui.training.feed import BatchMaker, open_feed
+from kanatui.training.neighbours import Neighbours
 from kanatui.training.options import TrainingOptions
 from kanatui.training.order import EpochOrder
 from kanatui.training.replay import Replay, create_replay, read_replay, replay_of
@@ -220,6 +221,23 @@ def test_a_time_budget_with_changes_and_a_pause_is_repeated_to_the_bit():
     third = create_replay(again)
     train(third)
     assert same(run, third)
+
+
+def test_threads_that_made_room_for_others_are_repeated_at_the_same_steps(monkeypatch):
+    counts = iter([2, 2, 2, *[1] * 12])
+
+    def look(self, own):
+        return next(counts, 2)
+
+    monkeypatch.setattr(Neighbours, "look", look)
+    run = new_run(minutes=2.5 / 60, threads=0)
+    _, told = train(run)
+    changes = [(event["step"], event["threads"]) for event in told.of("threads")]
+    assert [threads for _, threads in changes][-2:] == [1, 2]
+    again = create_replay(run)
+    _, repeated = train(again)
+    assert [(event["step"], event["threads"]) for event in repeated.of("threads")] == changes
+    assert same(run, again)
 
 
 def test_a_run_that_was_stopped_continued_and_killed_is_repeated():

@@ -48,11 +48,12 @@ def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
 
 
 @bench_command.command("train")
+@click.option("--beside", type=click.IntRange(1), metavar="N", help="Only train alone and beside N busy processes.")
 @_rounds
 @_json
-def bench_train(rounds: int | None, as_json: bool) -> None:
+def bench_train(beside: int | None, rounds: int | None, as_json: bool) -> None:
     """Train: images per second, the cost of making the images, time to the article's score. Takes 3 minutes."""
-    _measure([functools.partial(_train, rounds)], as_json)
+    _measure([functools.partial(_beside, beside, rounds) if beside else functools.partial(_train, rounds)], as_json)
 
 
 @bench_command.command("recognize")
@@ -187,6 +188,13 @@ def _train(rounds: int | None = None) -> list[Figure]:
 
     with _stages() as on_stage:
         return train.measure_train(rounds or train.ROUNDS, on_stage)
+
+
+def _beside(neighbours: int, rounds: int | None) -> list[Figure]:
+    from kanatui.cli.bench.beside import ROUNDS, measure_beside
+
+    with _stages() as on_stage:
+        return measure_beside(neighbours, rounds or ROUNDS, on_stage)
 
 
 def _recognize(rounds: int | None = None) -> list[Figure]:

@@ -41,8 +41,8 @@ def own_home(cached: bool = True) -> Iterator[Path]:
         yield Path(folder)
 
 
-def run_kanatui(arguments: Sequence[str], home: Path) -> Done:
-    """Run ``kanatui ARGUMENTS…`` to its end with ``home`` as its home, and watch its memory.
+def run_kanatui(arguments: Sequence[str], home: Path, **environment: str) -> Done:
+    """Run ``kanatui ARGUMENTS…`` to its end with ``home`` as its home and in this environment, and watch its memory.
 
     Raises:
         KanatuiError: it failed; the message has the end of its output.
@@ -54,7 +54,7 @@ def run_kanatui(arguments: Sequence[str], home: Path) -> Done:
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            env={**os.environ, "KANATUI_HOME": str(home)},
+            env={**os.environ, "KANATUI_HOME": str(home), **environment},
         )
         peak = 0.0
         try:
