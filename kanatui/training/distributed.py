@@ -1,18 +1,19 @@
-"""Training of one model in several processes started by ``torchrun``, which take turns at the batches."""
+"""Several processes started by ``torchrun`` that train one model in turns, or write one data set together."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from typing_extensions import override
 
+from kanatui.core.errors import KanatuiError, RunError
 from kanatui.training.control import Command
+from kanatui.training.torchrun import processes_together
 
 T = TypeVar("T")
 
@@ -40,6 +41,23 @@ class Alone:
         """Return the first process's values of the share done, of whether a report is due, and of the commands."""
         return share, due, commands
 
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the mean of the processes' values, float [] on their devices."""
+        return value
+
+    def gather(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank."""
+        return [value]
+
+    def first_result(self, make: Callable[[], T]) -> T:
+        """Return what ``make`` returns in the first process, the only one that calls it.
+
+        Raises:
+            KanatuiError: raised by ``make``, in the first process.
+            SystemExit: in the others, for which the first one has said what is wrong.
+        """
+        return make()
+
     def wait(self) -> None:
         """Wait until every process has made this call."""
 
@@ -54,7 +72,13 @@ class Together(Alone):
 
     @override
     def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
-        """Return the model wrapped so that its gradients are averaged over the processes at every step."""
+        """Return the model wrapped so that its gradients are averaged over the processes at every step.
+
+        On GPUs batch normalisation uses the batches of all processes. torch cannot do that on CPUs: there each process
+        normalises by its own batch, and the first one's running means are used when the model reads.
+        """
+        if next(model.parameters()).is_cuda:
+            model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # torch's
         return torch.nn.parallel.DistributedDataParallel(model)
 
     @override
@@ -72,6 +96,33 @@ class Together(Alone):
         return float(view[0]), bool(view[1]), self.share(commands) if view[2] else []
 
     @override
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total / self.size
+
+    @override
+    def gather(self, value: T) -> list[T]:
+        values: list[T] = [value] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    @override
+    def first_result(self, make: Callable[[], T]) -> T:
+        if not self.first:
+            failed, value = self.share((True, None))
+            if failed:
+                raise SystemExit(1)
+            return value  # type: ignore[return-value]  # the first process's, which is no placeholder
+        try:
+            made = make()
+        except KanatuiError:
+            self.share((True, None))
+            raise
+        self.share((False, made))
+        return made
+
+    @override
     def wait(self) -> None:
         """Wait until every process has made this call."""
         self.share(None)
@@ -80,13 +131,22 @@ class Together(Alone):
 @contextlib.contextmanager
 def join(device: torch.device) -> Iterator[Alone]:
     """Join the other processes if ``torchrun`` started this one, and leave the group at the end."""
-    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+    if processes_together() == 1:
         yield Alone()
         return
     group = Together(device)
     try:
         yield group
+    except RuntimeError as error:
+        raise_if_left(error)
+        raise
     finally:
         # A wrapped model still in memory when Gloo is shut down aborted one process in four at its exit.
         gc.collect()
         dist.destroy_process_group()
+
+
+def raise_if_left(error: RuntimeError) -> None:
+    """Raise RunError if an error says that another process of the group has ended or cannot be reached."""
+    if isinstance(error, dist.DistError) or any(word in str(error) for word in ("gloo", "NCCL", "Connection closed")):
+        raise RunError("another process of the group ended or cannot be reached; its own output says why") from error
