@@ -257,7 +257,7 @@ def test_a_detached_run_is_paused_resumed_stopped_killed_and_continued(ok, type_
 
     ok("train", "--resume", "1", "--detach")
     assert "run 001-quick: stop after epoch at step" in ok("stop", "--after-epoch")
-    wait_until(lambda: run.status().state == "stopped")
+    wait_until(lambda: run.status().state == "stopped", lambda: f"{run.status()}\n{run.log.read_text()[-2000:]}")
     assert "finished" not in run.log.read_text()
     assert [event["state"] for event in run.events().read() if event["event"] == "end"] == ["stopped", "stopped"]
 

@@ -24,7 +24,7 @@ from kanatui.training.session import train_run
 from kanatui.tui.draw.board import Board
 from kanatui.tui.draw.canvas import Canvas
 from kanatui.tui.widgets.dialogs import Ask
-from tests.helpers.app import make_app, screen_text, tells, until
+from tests.helpers.app import make_app, screen_text, shows, tells, until
 from tests.helpers.drawings import FIVE
 
 
@@ -188,8 +188,7 @@ async def test_too_few_drawings_are_a_message_on_the_draw_screen(base):
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: app.current_mode == "draw" and list(app.screen.query(Canvas)))
         await until(pilot, lambda: app.screen.query_one(Board).model == base.id)
+        await until(pilot, lambda: app.screen.query_one(Board).kept == 3)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
-        await pilot.press("enter")
-        await until(pilot, tells(app, "draw about 37 more"))
+        await until(pilot, shows(app, f"{adapt.LEAST - 3} more"))
     assert len(list_runs()) == 1

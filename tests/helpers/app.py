@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class WatchedApp(shipped.KanatuiApp):
     async def run_test(self, **options):
         """End its workers first, as quitting does: Textual's own way takes the widgets from under them."""
         async with super().run_test(**options) as pilot:
+            # Textual's own limit is 30 s, which a busy machine has taken for one key.
+            pilot._wait_for_screen = functools.partial(pilot._wait_for_screen, LONGEST)
             try:
                 yield pilot
             finally:

@@ -51,7 +51,7 @@ def test_an_adapted_run_says_what_its_scores_are_of():
     run = make_run("one", best=BEST)
     run.configure({"adapt": {"held_back": 17}, "train": {"batch_size": 100}})
     facts = Facts.of(run)
-    assert facts.scored_on == "17 of your samples" and facts.images is None
+    assert facts.scored_on == "17 own samples" and facts.images is None
 
 
 def test_models_are_listed_once_and_ordered_by_who_shows_them():

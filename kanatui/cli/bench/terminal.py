@@ -187,7 +187,8 @@ class Terminal:
                 left = deadline - time.perf_counter()
                 if left <= 0 or not self._reader.is_alive():
                     last = _readable(bytes(self._output[-4000:]))[-200:]
-                    raise KanatuiError(f"the app never showed {' or '.join(texts)}; its last output: {last}")
+                    how = "" if self.process.poll() is None else f"ended with status {self.process.returncode}; "
+                    raise KanatuiError(f"the app never showed {' or '.join(texts)}; {how}its last output: {last}")
                 self._lock.wait(min(left, 0.5))
 
     def _when(self, place: int) -> float:
