@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import secrets
+import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -16,6 +18,11 @@ from kanatui.training.control import Command
 from kanatui.training.torchrun import processes_together
 
 T = TypeVar("T")
+
+_LONGEST_MEETING = 600.0
+"""Seconds in which all processes of a group have to start: on several machines a queue may start them one by one."""
+
+_POLL = 0.05
 
 
 class Alone:
@@ -66,9 +73,10 @@ class Together(Alone):
     """One of several processes. NCCL carries gradients on GPUs; Gloo carries all else, and everything on CPUs."""
 
     def __init__(self, device: torch.device) -> None:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-        self.rank = dist.get_rank()
-        self.size = dist.get_world_size()
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        store, self.rank, self.size = next(dist.rendezvous("env://"))
+        fresh = dist.PrefixStore(_meet(store, self.rank, self.size), store)
+        dist.init_process_group(backend, store=fresh, rank=self.rank, world_size=self.size)
 
     @override
     def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
@@ -128,6 +136,44 @@ class Together(Alone):
         self.share(None)
 
 
+def _meet(store: Any, rank: int, size: int) -> str:
+    """Return a name for this meeting of the processes, which no earlier one of the same launch had.
+
+    After a restart torchrun's store still holds the addresses of the processes before it, and a process that is quicker
+    than another would take that one's old address (torch 2.13). Restarts cannot be counted: on several machines each
+    counts its own. So every process says a number of its own, the first one calls out the numbers it has heard, and
+    once each of the others has answered the same call, all go ahead.
+
+    Raises:
+        RunError: the others did not come in time.
+    """
+    own = secrets.token_hex(4)
+    store.set(f"kanatui/here/{rank}", own)
+    deadline = time.monotonic() + _LONGEST_MEETING
+    while time.monotonic() < deadline:
+        if rank == 0:
+            heard = [_read(store, f"kanatui/here/{other}") for other in range(size)]
+            call = " ".join(heard)
+            if all(heard):
+                store.set("kanatui/call", call)
+                if all(_read(store, f"kanatui/answer/{call}/{other}") for other in range(1, size)):
+                    store.set(f"kanatui/go/{call}", "go")
+                    return call
+        else:
+            call = _read(store, "kanatui/call")
+            if call and call.split()[rank : rank + 1] == [own]:
+                store.set(f"kanatui/answer/{call}/{rank}", "here")
+                if _read(store, f"kanatui/go/{call}"):
+                    return call
+        time.sleep(_POLL)
+    raise RunError(f"only some of the {size} processes of the group came within {_LONGEST_MEETING / 60:.0f} minutes")
+
+
+def _read(store: Any, key: str) -> str:
+    """Return a value, "" if there is none yet."""
+    return store.get(key).decode() if store.check([key]) else ""
+
+
 @contextlib.contextmanager
 def join(device: torch.device) -> Iterator[Alone]:
     """Join the other processes if ``torchrun`` started this one, and leave the group at the end."""
@@ -148,5 +194,6 @@ def join(device: torch.device) -> Iterator[Alone]:
 
 def raise_if_left(error: RuntimeError) -> None:
     """Raise RunError if an error says that another process of the group has ended or cannot be reached."""
-    if isinstance(error, dist.DistError) or any(word in str(error) for word in ("gloo", "NCCL", "Connection closed")):
+    lost = ("gloo", "Gloo", "NCCL", "Connection closed")
+    if isinstance(error, dist.DistError) or any(word in str(error) for word in lost):
         raise RunError("another process of the group ended or cannot be reached; its own output says why") from error

@@ -124,7 +124,9 @@ def test_a_data_set_written_by_two_processes_is_that_of_one_byte_for_byte(togeth
     kanatui(*arguments, "--name", "one", check=0)
     launched = together(*arguments, "--name", "two")
     assert ended(launched) == 0, launched.said
-    one, two = ({path.name: path.read_bytes() for path in (home / "datasets" / name).iterdir()} for name in ("one", "two"))
+    one, two = (
+        {path.name: path.read_bytes() for path in (home / "datasets" / name).iterdir()} for name in ("one", "two")
+    )
     assert len([name for name in one if name.startswith("shard")]) > 2
     assert one == two
     assert launched.said.count("90,000 images") == 2, "in the plan and at the end, by one process"
