@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed import PrefixStore, rendezvous  # type: ignore[attr-defined]  # torch exports them unseen
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError, RunError
@@ -74,8 +75,8 @@ class Together(Alone):
 
     def __init__(self, device: torch.device) -> None:
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        store, self.rank, self.size = next(dist.rendezvous("env://"))
-        fresh = dist.PrefixStore(_meet(store, self.rank, self.size), store)
+        store, self.rank, self.size = next(rendezvous("env://"))
+        fresh = PrefixStore(_meet(store, self.rank, self.size), store)
         dist.init_process_group(backend, store=fresh, rank=self.rank, world_size=self.size)
 
     @override

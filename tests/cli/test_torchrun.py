@@ -75,7 +75,12 @@ def starts(run):
     return [event for event in run.events().read() if event["event"] == "start"]
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+def files(folder):
+    """What is in a data set, but for the lock, which names a process."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+
+
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_killed_process_is_replaced_and_the_run_continues_from_its_checkpoint(together, victim):
     launched = together(*TRAIN, "--epochs", "4000", "--checkpoint-seconds", "1", "--batch-size", "16")
     run = wait_until(lambda: (list_runs() or [None])[0], lambda: launched.said)
@@ -89,6 +94,7 @@ def test_a_killed_process_is_replaced_and_the_run_continues_from_its_checkpoint(
     assert not {one.pid for one in ranks(launched).values()} & {one.pid for one in before.values()}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_is_continued_by_two_processes(together, kanatui):
     kanatui(*TRAIN, "--epochs", "2", "--batch-size", "16", check=0)
     run = find_run("latest")
@@ -110,6 +116,7 @@ def test_a_stopped_run_is_continued_by_two_processes(together, kanatui):
     assert launched.said.count("continue with: kanatui train --resume 2") == 1
 
 
+@pytest.mark.slow
 def test_two_machines_find_each_other_by_an_address(together):
     """Two launchers, as on two machines, meet at an address on this one."""
     nodes = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-id", "job-7", "--rdzv-endpoint", "localhost:29617"]
@@ -124,9 +131,7 @@ def test_a_data_set_written_by_two_processes_is_that_of_one_byte_for_byte(togeth
     kanatui(*arguments, "--name", "one", check=0)
     launched = together(*arguments, "--name", "two")
     assert ended(launched) == 0, launched.said
-    one, two = (
-        {path.name: path.read_bytes() for path in (home / "datasets" / name).iterdir()} for name in ("one", "two")
-    )
+    one, two = (files(home / "datasets" / name) for name in ("one", "two"))
     assert len([name for name in one if name.startswith("shard")]) > 2
     assert one == two
     assert launched.said.count("90,000 images") == 2, "in the plan and at the end, by one process"
