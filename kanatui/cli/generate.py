@@ -139,12 +139,13 @@ def _write_together(stream: GlyphStream, folder: Path, resume: bool, workers: in
     from kanatui.dataset import write
     from kanatui.training.device import own_cores
     from kanatui.training.distributed import join
-    from kanatui.training.torchrun import restarted
+    from kanatui.training.torchrun import begun_before_restart, mark, unmark
 
     cores = workers or own_cores()
     with join(torch.device("cpu")) as group:
-        job = write.start(stream, folder, resume or restarted(), group)
+        job = write.start(stream, folder, resume or begun_before_restart(folder), group)
         if group.first:
+            mark(folder)
             draw_masters(stream)
             _print_plan(stream, cores, None)
         group.wait()  # the others find the masters drawn
@@ -152,7 +153,9 @@ def _write_together(stream: GlyphStream, folder: Path, resume: bool, workers: in
             stream.prepare()
             write.write(job, cores)
             click.get_current_context().exit()
-        return _planned(stream) | {"name": folder.name, "path": str(folder), "written": _write(job, cores)}
+        written = _write(job, cores)
+        unmark(folder)
+        return _planned(stream) | {"name": folder.name, "path": str(folder), "written": written}
 
 
 def _write(job: Job, workers: int) -> int:

@@ -1,10 +1,11 @@
-"""What torchrun tells the processes that it starts, and the run that they train; torch is not needed for it."""
+"""What torchrun tells the processes that it starts, and what they had begun before a restart; torch is not needed."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kanatui.core import storage
@@ -13,8 +14,8 @@ from kanatui.training.runs import Run, list_runs
 if TYPE_CHECKING:
     from kanatui.training.distributed import Alone
 
-_MARK = "launch.txt"
-"""The file in a run's folder that names the launch of torchrun that began it."""
+_MARK = ".launch"
+"""The file in a folder that names the launch of torchrun that began what is in it."""
 
 
 def processes_together() -> int:
@@ -22,9 +23,24 @@ def processes_together() -> int:
     return int(os.environ.get("WORLD_SIZE") or 1)
 
 
-def restarted() -> bool:
-    """Whether torchrun has started its processes again, after one of them ended early (``--max-restarts``)."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0) > 0
+def mark(folder: Path) -> None:
+    """Note in a folder that this launch of torchrun began what is in it."""
+    storage.write_bytes(folder / _MARK, _launch().encode())
+
+
+def unmark(folder: Path) -> None:
+    """Remove the note: what is in the folder is complete."""
+    (folder / _MARK).unlink(missing_ok=True)
+
+
+def begun_before_restart(folder: Path) -> bool:
+    """Whether torchrun has restarted its processes (``--max-restarts``), and this launch began what is in a folder."""
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0) == 0:
+        return False
+    try:
+        return (folder / _MARK).read_text("utf-8", "replace") == _launch()
+    except OSError:
+        return False
 
 
 def run_of_launch(group: Alone, make: Callable[[], Run]) -> Run:
@@ -41,14 +57,11 @@ def run_of_launch(group: Alone, make: Callable[[], Run]) -> Run:
     """
 
     def found() -> Run:
-        launch = _launch()
-        if launch and restarted():
-            begun = [run for run in list_runs() if _mark(run) == launch]
-            if begun:
-                return begun[-1]
+        if begun := [run for run in list_runs() if begun_before_restart(run.path)]:
+            return begun[-1]
         run = make()
-        if launch:
-            storage.write_bytes(run.path / _MARK, launch.encode())
+        if _launch():
+            mark(run.path)
         return run
 
     return Run(group.first_result(lambda: found().path))
@@ -62,10 +75,3 @@ def _launch() -> str:
     """
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
     return f"{name} of {socket.gethostname()}, process {os.getppid()}" if name == "none" else name
-
-
-def _mark(run: Run) -> str:
-    try:
-        return (run.path / _MARK).read_text("utf-8", "replace")
-    except OSError:
-        return ""
