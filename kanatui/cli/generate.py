@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,6 +43,7 @@ def generate_command(
     """Write a data set: images, labels and a manifest. You can interrupt it at any time; --resume continues."""
     from kanatui.core import paths, processes
     from kanatui.dataset import write
+    from kanatui.training.torchrun import processes_together
 
     recipe = build_recipe(**_resumable(with_recipe_argument(name, options), dataset, resume))
     called = dataset or recipe.name
@@ -54,6 +56,10 @@ def generate_command(
         rate = write.measure_rate(stream)
         _print_plan(stream, cores, rate)
         return _planned(stream) | {"seconds": len(stream) / (rate * cores)}
+    if processes_together() > 1:
+        if detach:
+            raise click.UsageError("--detach: cannot be given under torchrun")
+        return _write_together(stream, paths.datasets() / called, resume, workers)
     job = write.start(stream, paths.datasets() / called, resume)
     if detach:
         return _planned(stream) | {"name": called, "path": str(job.folder), "process": _detach(recipe, called, workers)}
@@ -125,6 +131,34 @@ def _left_out(stream: GlyphStream) -> str:
     shown = ", ".join(f"{face} lacks {chars[:12]}" for face, chars in list(by_face.items())[:_LEFT_OUT_SHOWN])
     none = f"; no face draws {stream.layout.undrawable}" if stream.layout.undrawable else ""
     return f"{counted(len(glyphs), 'glyph')} that a face cannot draw ({shown}){none}"
+
+
+def _write_together(stream: GlyphStream, folder: Path, resume: bool, workers: int | None) -> dict[str, Any]:
+    """Write a data set with the other processes that torchrun has started; after a restart, continue it."""
+    import torch
+
+    from kanatui.core import processes
+    from kanatui.dataset import write
+    from kanatui.training.device import own_cores
+    from kanatui.training.distributed import join
+    from kanatui.training.torchrun import begun_before_restart, mark, unmark
+
+    processes.be_nice()
+    cores = workers or own_cores()
+    with join(torch.device("cpu")) as group:
+        job = write.start(stream, folder, resume or begun_before_restart(folder), group)
+        if group.first:
+            mark(folder)
+            draw_masters(stream)
+            _print_plan(stream, cores, None)
+        group.wait()  # the others find the masters drawn
+        if not group.first:
+            stream.prepare()
+            write.write(job, cores)
+            click.get_current_context().exit()
+        written = _write(job, cores)
+        unmark(folder)
+        return _planned(stream) | {"name": folder.name, "path": str(folder), "written": written}
 
 
 def _write(job: Job, workers: int) -> int:

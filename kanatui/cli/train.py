@@ -90,10 +90,10 @@ def train_command(
         return None
     if resume:
         _refuse_with("--resume", context, allowed=("resume", "detach", "as_json"))
-        return told_of(start_run(_resumable(resume), detach))
+        return told_of(_begin(lambda: _resumable(resume), detach, _device_of(resume), fresh=False))
     if replay:
         _refuse_with("--replay", context, allowed=("replay", "detach", "run_name", "as_json"))
-        return told_of(start_run(_repeating(replay, run_name), detach, fresh=True))
+        return told_of(_begin(lambda: _repeating(replay, run_name), detach, _device_of(replay)))
     _let_defaults_yield(context, options, bool(name or data))
     if name and options["recipe"]:
         raise UsageError("give the recipe once: as an argument or as --recipe")
@@ -153,21 +153,16 @@ def _train_new(
 ) -> Run:
     from kanatui.training.config import make_config
     from kanatui.training.device import choose_device
-    from kanatui.training.distributed import join
     from kanatui.training.runs import Run, plain_run_name
 
     recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in recipe_keys(options)})
     chosen, parameters = settle(recipe, options, assignments)
-    device = choose_device(chosen.device)
+    choose_device(chosen.device)  # before the source is opened, which can take a minute
     source = _open(data, recipe)
     faces = source.face_ids
     config = make_config(source.spec(), source.characters, faces, chosen, parameters, recipe.name, observers)
     name = name or plain_run_name(Path(data or recipe.name).stem)
-    with join(device) as group:
-        if detach and group.size > 1:
-            raise UsageError("--detach: cannot be given under torchrun")
-        run = Run(group.share(Run.create(name, config).path if group.first else Path()))
-        return start_run(run, detach, source, group, fresh=True)
+    return _begin(lambda: Run.create(name, config), detach, chosen.device, source)
 
 
 def _holds_pictures(data: str) -> bool:
@@ -195,19 +190,24 @@ def _train_on(
     recipe = build_recipe(**{key: options[key] for key in recipe_keys(options)})
     chosen, parameters = settle(recipe, options, assignments)
     characters = chosen_characters(options["characters"])
-    with counting("preparing pictures", "pictures") as report:
-        source, pictures, left_out = train_on_pictures(place, labels or "auto", recipe, report, characters)
-    for reason in left_out:
-        complain(reason)
-    held = int(source.held.sum())
-    out.print(f"{len(pictures.keys) - held:,} pictures of {len(source.characters)} characters; {held:,} are held out")
-    run = Run.create(name or plain_run_name(place.stem), {})
-    file = run.path / "samples.npz"
-    pictures.save(file)
-    spec = source.spec() | {"samples": str(file)}
-    config = make_config(spec, source.characters, source.stream.face_ids, chosen, parameters, recipe.name, observers)
-    run.configure(config)
-    return start_run(run, detach, fresh=True)
+
+    def create() -> Run:
+        with counting("preparing pictures", "pictures") as report:
+            source, pictures, left_out = train_on_pictures(place, labels or "auto", recipe, report, characters)
+        for reason in left_out:
+            complain(reason)
+        held = int(source.held.sum())
+        learnt = f"{len(pictures.keys) - held:,} pictures of {len(source.characters)} characters"
+        out.print(f"{learnt}; {held:,} are held out")
+        run = Run.create(name or plain_run_name(place.stem), {})
+        file = run.path / "samples.npz"
+        pictures.save(file)
+        spec = source.spec() | {"samples": str(file)}
+        faces = source.stream.face_ids
+        run.configure(make_config(spec, source.characters, faces, chosen, parameters, recipe.name, observers))
+        return run
+
+    return _begin(create, detach, chosen.device)
 
 
 def _recipe_of_data(data: str) -> Recipe:
@@ -287,6 +287,34 @@ def _parse(name: str, typed: Any) -> Any:
 # ── running it ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _begin(
+    make: Callable[[], Run], detach: bool, device: str, source: ImageSource | None = None, fresh: bool = True
+) -> Run:
+    """Make or find a run and train it as :func:`start_run` does, with the other processes if torchrun started this."""
+    from kanatui.training.torchrun import processes_together, run_of_launch
+
+    if detach:
+        if processes_together() > 1:
+            raise UsageError("--detach: cannot be given under torchrun")
+        return start_run(make(), detach, fresh=fresh)
+    from kanatui.training.device import choose_device
+    from kanatui.training.distributed import join
+
+    with join(choose_device(device)) as group:
+        run = start_run(run_of_launch(group, make), detach, source, group, fresh)
+        if not group.first:
+            click.get_current_context().exit()  # the first process says what came of it
+    return run
+
+
+def _device_of(reference: str) -> str:
+    """Return the option ``device`` of a run."""
+    from kanatui.training.runs import find_run
+
+    table = find_run(reference).config.get("train", {})
+    return str(table.get("device", TrainingOptions.device.default))
+
+
 def _resumable(reference: str) -> Run:
     from kanatui.training.runs import find_run
 
@@ -340,12 +368,14 @@ def _train_here(run: Run, source: ImageSource | None, group: Alone | None) -> No
     from kanatui.training.session import train_run
 
     processes.be_nice()
+    if group and not group.first:
+        train_run(run, source=source, group=group)
+        return
     with display(run.id) as shown:
         ended = train_run(run, [shown.show], source=source, group=group)
-    if group is None or group.first:
-        _say_whether_same(run)
-        if not ended.interrupted or run.checkpoint("state").exists():  # without one, the run is discarded
-            say_what_next(run, ended.state)
+    _say_whether_same(run)
+    if not ended.interrupted or run.checkpoint("state").exists():  # without one, the run is discarded
+        say_what_next(run, ended.state)
     if ended.interrupted:
         raise KeyboardInterrupt
 

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,37 @@ _MORE_ROOM = "make room, ask for fewer or smaller images, or set KANATUI_HOME to
 _AHEAD = 2
 """Shards given to each other process at once, so that it can begin the next one without waiting."""
 
+T = TypeVar("T")
+
+
+class Group(Protocol):
+    """Processes, perhaps on several machines, that write one data set together."""
+
+    rank: int
+    """The number of this one, from 0."""
+    size: int
+
+    def gather(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank."""
+
+    def first_result(self, make: Callable[[], T]) -> T:
+        """Return what ``make`` returns in the first process."""
+
+
+class Alone:
+    """A single process."""
+
+    rank, size = 0, 1
+
+    def gather(self, value: T) -> list[T]:
+        """Return its value."""
+        return [value]
+
+    def first_result(self, make: Callable[[], T]) -> T:
+        """Return what ``make`` returns."""
+        return make()
+
+
 OnShard = Callable[[int, int], None]
 """Called with the images and bytes that a finished shard adds."""
 
@@ -48,7 +79,8 @@ class Job:
     folder: Path
     manifest: Manifest
     todo: list[int]
-    """Shards still to make."""
+    """Shards still to make, by all processes together."""
+    group: Group = Alone()  # noqa: RUF009  # it has no state
 
     @property
     def images_done(self) -> int:
@@ -78,14 +110,27 @@ def bytes_needed(manifest: Manifest) -> int:
     return size_on_disk(manifest.images, manifest.image_size)
 
 
-def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
+def start(stream: GlyphStream, folder: Path, resume: bool, group: Group | None = None) -> Job:
     """Begin a data set in ``folder``, or find out what an interrupted one lacks.
+
+    Args:
+        stream: its images.
+        folder: where it is written.
+        resume: whether an unfinished one may be there already.
+        group: the processes that write it together; each of them must call this.
 
     Raises:
         DatasetError: the folder holds another data set, or one made with other fonts, plugins or versions.
         StorageError: it cannot be written, or the disk has too little space.
     """
+    group = group or Alone()
     manifest = plan_manifest(stream)
+    manifest, todo = group.first_result(lambda: _begin(folder, manifest, resume))
+    return Job(stream, folder, manifest, todo, group)
+
+
+def _begin(folder: Path, manifest: Manifest, resume: bool) -> tuple[Manifest, list[int]]:
+    """Return the manifest of what is there, and the shards that it lacks."""
     if (folder / "manifest.json").exists():
         manifest = _continue(folder, manifest, resume)
     elif folder.exists() and any(path.name != LOG for path in folder.iterdir()):
@@ -95,7 +140,7 @@ def start(stream: GlyphStream, folder: Path, resume: bool) -> Job:
     storage.require_space(folder, needed, _MORE_ROOM)  # before anything is made, the folder included
     storage.make_folder(folder)
     storage.refuse_links(folder)
-    return Job(stream, folder, manifest, todo)
+    return manifest, todo
 
 
 def _continue(folder: Path, wanted: Manifest, resume: bool) -> Manifest:
@@ -119,30 +164,53 @@ def _is_there(folder: Path, manifest: Manifest, shard: int) -> bool:
 def write(job: Job, workers: int, on_shard: OnShard | None = None) -> None:
     """Make the shards that are missing, then mark the data set complete.
 
-    The result is the same, byte for byte, whatever ``workers`` is and however often this was interrupted before
-    (:func:`start` can continue what KeyboardInterrupt interrupted).
+    The result is the same, byte for byte, whatever ``workers`` is, however many processes write it together, and
+    however often this was interrupted before (:func:`start` can continue what KeyboardInterrupt interrupted).
+    Each process of a group makes every n-th shard; the first one names them in the manifest.
 
     Raises:
         DatasetError: a worker died.
         StorageError: writing failed, or another process is writing this data set.
         PluginError, ImageMagickError: making an image failed.
     """
-    busy = f"{job.folder}: another kanatui is writing this data set"
-    with storage.exclusive(job.folder / ".lock", busy):
-        storage.sweep(job.folder)
-        job.manifest.complete = False
-        storage.write_bytes(job.folder / "recipe.toml", job.stream.layout.recipe.to_toml().encode())
-        _write_table(job)
-        job.manifest.write(job.folder)
-        with _shard_maker(job, workers) as finished:
-            for shard, digest in finished:
-                job.manifest.shards[shard_name(shard)] = digest
-                job.manifest.write(job.folder)
-                first, end = job.manifest.shard_range(shard)
-                if on_shard:
-                    on_shard(end - first, (end - first) * job.manifest.image_size**2)
-        job.manifest.complete = True
-        job.manifest.write(job.folder)
+    group = job.group
+    with contextlib.ExitStack() as held:
+        group.first_result(lambda: _prepare(job, held))
+        own = dataclasses.replace(job, todo=job.todo[group.rank :: group.size])
+        rounds = -(-len(job.todo) // group.size)
+        with _shard_maker(own, workers) as finished:
+            for _ in range(rounds):
+                made = group.gather(next(finished, None))
+                if group.rank == 0:
+                    _take(job, [shard for shard in made if shard], on_shard)
+        group.first_result(lambda: _finish(job))
+
+
+def _prepare(job: Job, held: contextlib.ExitStack) -> None:
+    """Lock the data set, and write all but the shards."""
+    held.enter_context(
+        storage.exclusive(job.folder / ".lock", f"{job.folder}: another kanatui is writing this data set")
+    )
+    storage.sweep(job.folder)
+    job.manifest.complete = False
+    storage.write_bytes(job.folder / "recipe.toml", job.stream.layout.recipe.to_toml().encode())
+    _write_table(job)
+    job.manifest.write(job.folder)
+
+
+def _take(job: Job, made: list[tuple[int, str]], on_shard: OnShard | None) -> None:
+    """Name finished shards in the manifest."""
+    for shard, digest in made:
+        job.manifest.shards[shard_name(shard)] = digest
+    job.manifest.write(job.folder)
+    for first, end in (job.manifest.shard_range(shard) for shard, _ in made):
+        if on_shard:
+            on_shard(end - first, (end - first) * job.manifest.image_size**2)
+
+
+def _finish(job: Job) -> None:
+    job.manifest.complete = True
+    job.manifest.write(job.folder)
 
 
 def _write_table(job: Job) -> None:

@@ -135,6 +135,20 @@ def choose_budget(options: TrainingOptions, steps_per_epoch: int, replay: Replay
     return Minutes(options) if options.minutes else Epochs(options, steps_per_epoch)
 
 
+def scaled(options: TrainingOptions, processes: int) -> TrainingOptions:
+    """Return the options with the learning rate for so many processes, whose batches add up to one step's.
+
+    ``linear`` is the rule of Goyal and others ("Accurate, Large Minibatch SGD", 2017), meant for gradient descent with
+    momentum; ``sqrt`` is that of Krizhevsky ("One weird trick", 2014), which suits Adam better (Malladi and others, "On
+    the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022).
+
+    Raises:
+        ParameterError: the rate would be larger than any may be.
+    """
+    factor = {"none": 1.0, "linear": float(processes), "sqrt": math.sqrt(processes)}[options.rate_scaling]
+    return TrainingOptions(**options.values | {"learning_rate": options.learning_rate * factor})
+
+
 def _rate(options: TrainingOptions, share: float) -> float:
     return learning_rate(options.schedule, options.learning_rate, share, options.warm_up)
 

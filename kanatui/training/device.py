@@ -7,7 +7,7 @@ import os
 import torch
 
 from kanatui.core.errors import UsageError
-from kanatui.core.processes import allowed_cores, usable_cores
+from kanatui.core.processes import allowed_cores, openmp_threads, usable_cores
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -46,8 +46,8 @@ def describe_device(device: torch.device) -> str:
 
 
 def prepare_device(device: torch.device, threads: int = 0) -> None:
-    """Set up this process for training: number of CPU threads (0: :func:`.usable_cores`), fast modes of the GPU."""
-    torch.set_num_threads(threads or usable_cores())
+    """Set up this process for training: number of CPU threads (0: its share of the cores), fast modes of the GPU."""
+    torch.set_num_threads(threads or own_cores())
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True
@@ -62,7 +62,16 @@ def auto_workers(device: torch.device) -> int:
     """
     if device.type == "cpu":
         return 0
-    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    # torchrun sets OMP_NUM_THREADS to 1 for its processes, which is not the user's word on the number of workers.
-    cores = allowed_cores() // together if together > 1 else usable_cores()
-    return max(1, min(8, cores - 1))
+    return max(1, min(8, own_cores() - 1))
+
+
+def own_cores() -> int:
+    """Return how many cores this process should use: :func:`.usable_cores`, or its share among torchrun's processes.
+
+    torchrun sets ``OMP_NUM_THREADS`` to 1 if the user has not set it, so a 1 is not the user's word there.
+    """
+    together = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+    said = openmp_threads()
+    if together == 1 or (said and said > 1):
+        return usable_cores()
+    return max(1, allowed_cores() // together)

@@ -51,7 +51,8 @@ class Learner:
             count: the batch's number over all processes; seeds the dropout.
 
         Returns:
-            the loss, and the logits [n, C] from before the step, both on the device.
+            the loss, of all processes that train together, and this one's logits [n, C] from before the step, both on
+            the device.
         """
         if self._trained is None:  # only after the state of a continued training has been loaded
             self._trained = self._group.wrap(self.model)
@@ -70,7 +71,7 @@ class Learner:
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return loss.detach(), logits.detach()
+        return self._group.mean(loss.detach()), logits.detach()
 
     def _loss(self, logits: torch.Tensor, truths: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of the characters, and the outliers' mean cross entropy to equal probabilities.

@@ -23,6 +23,11 @@ class TrainingOptions(Configurable):
     batch_size = Int(128, min=2, max=65_536, unit="images", help="images per step")
     optimizer = Choice("adamw", choices=("adamw", "adam"), help="the article uses adam")
     learning_rate = Float(0.008, min=1e-7, max=10.0, help="peak learning rate")
+    rate_scaling = Choice(
+        "none",
+        choices=("none", "sqrt", "linear"),
+        help="how learning_rate grows with the number of torchrun's processes, whose batches add up",
+    )
     weight_decay = Float(0.02, min=0.0, max=10.0, help="decay of the weights towards 0 (adamw only)")
     schedule = Choice(
         "one_cycle", choices=("one_cycle", "constant"), help="how the learning rate changes during the training"

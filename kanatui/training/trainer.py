@@ -17,12 +17,12 @@ from kanatui.dataset.outliers import OutlierStream
 from kanatui.dataset.source import Augmentable, ImageSource, OnStage
 from kanatui.model.building import require_memory_left
 from kanatui.model.metrics import VALIDATED
-from kanatui.training.budget import choose_budget
+from kanatui.training.budget import choose_budget, scaled
 from kanatui.training.checkpoints import Keeper, Progress, signature
 from kanatui.training.commands import CommandHandler
 from kanatui.training.control import AUGMENT, Command, Control
 from kanatui.training.device import auto_workers, describe_device
-from kanatui.training.distributed import Alone
+from kanatui.training.distributed import Alone, raise_if_left
 from kanatui.training.event_text import ranking
 from kanatui.training.feed import Batch, Opener, open_feed
 from kanatui.training.learner import Learner
@@ -117,7 +117,7 @@ class Trainer:
             split.train, options.batch_size, options.seed, by_number=options.order == "numbers", ranks=self.group.size
         )
         self.steps_per_epoch = self.order.batches // self.group.size
-        self._budget = choose_budget(options, self.steps_per_epoch, replay)
+        self._budget = choose_budget(scaled(options, self.group.size), self.steps_per_epoch, replay)
         self.progress = Progress(source=signature(source), precision=replay.precision if replay else "")
         if self._keeper.state.exists():
             self._continue()
@@ -168,6 +168,8 @@ class Trainer:
                     self._rest()
         except (RuntimeError, MemoryError) as error:
             require_memory_left(error)
+            if isinstance(error, RuntimeError) and self.group.size > 1:
+                raise_if_left(error)
             raise
         finally:
             self._feed.close()
