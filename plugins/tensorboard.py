@@ -1,11 +1,15 @@
-"""Write a training's figures for TensorBoard: scalars, and the batch that is being shown. Needs `tensorboardX`."""
+"""Write a training's figures for TensorBoard: curves, images of batches, confusion matrices. Needs `tensorboardX`."""
 
+import contextlib
+import io
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from kanatui import Bool, Observer, Text, hookimpl
-from kanatui.core.errors import PluginError
+from kanatui.core.errors import PluginError, StorageError
+from kanatui.core.units import counted
 
 _STEP = ("loss", "rate", "images_per_second", "memory")
 FOLDER = "tensorboard"
@@ -20,11 +24,20 @@ class TensorBoard(Observer):
 
     def started(self, run):
         if self.write:
-            self._writer = open_writer(Path(run["path"]) / self.folder)
+            from kanatui.training.runs import Run
+
+            self._run = Run(Path(run["path"]))
+            self._writer = open_writer(self._run.path / self.folder)
 
     def event(self, run, event):
-        if self._writer:
-            write_event(self._writer, event)
+        if not self._writer:
+            return
+        write_event(self._writer, event)
+        if event["event"] == "step":
+            with contextlib.suppress(StorageError):
+                self._run.watch()  # so that there are images at the next validation
+        elif event["event"] == "validation":
+            write_batch(self._writer, self._run)
 
     def finished(self, run):
         if self._writer:
@@ -57,11 +70,34 @@ def write_event(writer, event):
         writer.add_text(kind, text, step, time)
 
 
+def write_batch(writer, run):
+    """Write the images of the last batch that was watched, if any, as one sheet."""
+    if batch := run.batch():
+        writer.add_images("training/batch", batch.images[:, None], batch.step)
+
+
+def write_confusions(writer, run):
+    """Write the confusion matrix of each kept evaluation, at its step; return how many. matplotlib draws them."""
+    import numpy as np
+    from PIL import Image
+
+    from kanatui.evaluation.figures import of_scores
+    from kanatui.evaluation.scores import Scores
+    from kanatui.evaluation.store import list_evaluations
+
+    evaluations = list_evaluations(run.path / "evaluations")
+    for evaluation in evaluations:
+        drawn = of_scores(Scores.of(evaluation.load()[0]), ["confusions"], "png")
+        picture = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB"))
+        writer.add_image(f"confusions/{evaluation.name}", picture, evaluation.step, dataformats="HWC")
+    return len(evaluations)
+
+
 @click.command("tensorboard")
 @click.argument("reference", default="latest", metavar="[RUN]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Another folder than the run's own.")
 def tensorboard_command(reference, out):
-    """Write a run's figures, so far, for TensorBoard."""
+    """Write a run's figures, so far, for TensorBoard: curves, the last batch shown, confusion matrices."""
     from kanatui.cli.console import out as console
     from kanatui.training.runs import find_run
 
@@ -72,8 +108,11 @@ def tensorboard_command(reference, out):
         for event in events:
             write_event(writer, event)
         count += len(events)
+    write_batch(writer, run)
+    matrices = write_confusions(writer, run) if find_spec("matplotlib") else 0
     writer.close()
-    console.print(f"{count:,} events written; show them: tensorboard --logdir {folder}", markup=False, soft_wrap=True)
+    written = f"{counted(count, 'event')} and the confusions of {counted(matrices, 'evaluation')} written"
+    console.print(f"{written}; show them: tensorboard --logdir {folder}", markup=False, soft_wrap=True)
 
 
 @hookimpl

@@ -1,10 +1,12 @@
 """Hooks beyond augmentations, models and glyph sources: observers, metrics, commands, other formats."""
 
+import io
 import json
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kanatui.cli import run as run_command
 from kanatui.core.errors import ParameterError, PluginError
@@ -15,8 +17,10 @@ from kanatui.plugins import trust
 from kanatui.testing import run_events, watch
 from kanatui.training.config import make_config
 from kanatui.training.options import TrainingOptions
+from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.runs import Run
 from kanatui.training.session import train_run
+from tests.helpers.evaluated import evaluated_run
 from tests.helpers.tiny import TinyModel, TinySource
 
 COUNTER = '''
@@ -190,21 +194,46 @@ def test_tensorboard_writes_nothing_unless_it_is_asked_to(tmp_path):
     assert not list((tmp_path / "run").iterdir())
 
 
-def test_tensorboard_gets_the_numbers_of_each_event(tmp_path):
-    pytest.importorskip("tensorboardX")
+def logged(folder):
+    """What TensorBoard's log in a folder holds, by tag: the step and the value."""
     from tensorboardX.proto.event_pb2 import Event
 
-    watch(plugins.load().observer("tensorboard")(write=True), tmp_path)
-    (file,) = (tmp_path / "tensorboard").iterdir()
+    (file,) = folder.iterdir()
     found = {}
     data = file.read_bytes()
     while data:  # TFRecord: the length, its checksum, the record, its checksum
         (length,) = struct.unpack("<Q", data[:8])
         event, data = Event.FromString(data[12 : 12 + length]), data[16 + length :]
-        found |= {value.tag: (event.step, value.simple_value) for value in event.summary.value}
+        found |= {value.tag: (event.step, value) for value in event.summary.value}
+    return found
+
+
+def test_tensorboard_gets_the_numbers_of_each_event(tmp_path):
+    pytest.importorskip("tensorboardX")
+    watch(plugins.load().observer("tensorboard")(write=True), tmp_path)
+    found = logged(tmp_path / "tensorboard")
     step = next(event for event in run_events() if event["event"] == "step")
-    assert found["training/loss"] == (step["step"], pytest.approx(step["loss"]))
-    assert found["held_out/strict"] == (5, pytest.approx(0.5))
+    assert found["training/loss"][0] == step["step"]
+    assert found["training/loss"][1].simple_value == pytest.approx(step["loss"])
+    assert found["held_out/strict"][0] == 5
+    assert found["held_out/strict"][1].simple_value == pytest.approx(0.5)
+
+
+def test_tensorboard_gets_images_of_batches_and_confusions(capsys):
+    pytest.importorskip("tensorboardX")
+    pytest.importorskip("matplotlib")
+    run = evaluated_run()
+    images = np.zeros((3, 16, 16), np.uint8)
+    run.previews.mkdir()
+    write_batch(run.previews, BatchPreview(7, images, "あいう", "あいえ", np.full(3, 0.9, np.float32)))
+    assert run_command(["tensorboard", run.id]) == 0
+    assert "confusions of 1 evaluation written" in " ".join(capsys.readouterr().out.split())
+    found = logged(run.path / "tensorboard")
+    step, batch = found["training/batch"]
+    assert step == 7
+    assert Image.open(io.BytesIO(batch.image.encoded_image_string)).size[0] >= 3 * 16
+    (confusions,) = (value for tag, (_, value) in found.items() if tag.startswith("confusions/"))
+    assert confusions.image.width > 100
 
 
 # ── metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────────
