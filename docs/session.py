@@ -4,8 +4,8 @@ Drives the app as a user does, by keys and mouse: looks at the default recipe, t
 it, looks at what it misreads, and draws a character. What is shown is computed while it is filmed; only the pen's path
 was recorded before. Writes ``docs/session.gif`` and the four screens in ``docs/screens``. Needs ``rsvg-convert``.
 
-Pictures are shown in octants, as in terminals that draw these characters themselves (foot, Ghostty, Kitty, WezTerm …). No
-font has them, so the SVG files have rectangles in their place.
+Pictures are shown in octants, as in terminals that draw these characters themselves. Hardly any font has them, so the
+SVG files have rectangles in their place.
 
 ``$KANATUI_HOME`` should be an empty folder: the run is left there, and its glyphs, which later calls use again.
 """
@@ -110,7 +110,9 @@ class Film:
         frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
         lengths = [int(1000 * seconds) for _, seconds in self.frames]
         frames[0].save(target, save_all=True, append_images=frames[1:], duration=lengths, loop=0, optimize=False)
-        print(f"wrote {target}: {len(frames)} frames, {sum(lengths) / 1000:.0f} s, {target.stat().st_size / 1e6:.2f} MB")
+        print(
+            f"wrote {target}: {len(frames)} frames, {sum(lengths) / 1000:.0f} s, {target.stat().st_size / 1e6:.2f} MB"
+        )
 
 
 def drawn(svg):
@@ -167,8 +169,10 @@ PARTS = _parts()
 
 
 def _png(path):
-    # rsvg-convert ignores textLength: a font size at which DejaVu Sans Mono is as wide as the cells keeps columns aligned.
-    svg = path.read_text(encoding="utf-8").replace("Fira Code, monospace", "DejaVu Sans Mono").replace("20px", "20.264px")
+    # rsvg-convert ignores textLength: at this size DejaVu Sans Mono is as wide as the cells.
+    svg = (
+        path.read_text(encoding="utf-8").replace("Fira Code, monospace", "DejaVu Sans Mono").replace("20px", "20.264px")
+    )
     command = ["rsvg-convert", "-w", str(WIDTH)]
     return subprocess.run(command, input=svg.encode(), check=True, capture_output=True).stdout
 

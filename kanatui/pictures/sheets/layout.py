@@ -17,7 +17,7 @@ from kanatui.kana.alphabet import KANA
 BOX = 18.0
 """Side of a box."""
 LABEL = 6.0
-"""Height of the strip above each box, which holds the printed model and the square that takes a box out."""
+"""Height of the strip above each box, which holds the printed character and the square that takes a box out."""
 PITCH = (21.0, 25.2)
 """From box to box, across and down."""
 CODE = 22.0
