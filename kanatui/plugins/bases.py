@@ -89,7 +89,7 @@ class Model(Plugin):
 
 
 class GlyphSource(Plugin):
-    """Where master glyphs come from. Installed fonts are one source, pen strokes another."""
+    """Where masters come from. Installed fonts are one source, pen strokes another."""
 
     kind: ClassVar[str] = "source"
 
