@@ -82,6 +82,7 @@ def test_the_readme_is_short_shows_each_screen_and_has_the_lines_of_setup_and_te
         assert f"docs/screens/{mode}.svg" in README
     assert "\nbash .ci/setup && .venv/bin/kanatui quickstart\n" in README
     tests = "bash .ci/setup dev && .venv/bin/pytest"
+    assert {"setup", "run", "test"} <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert f"\n{tests}\n" in README and f"\n{tests}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
