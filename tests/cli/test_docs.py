@@ -102,5 +102,5 @@ def test_the_page_of_commands_is_up_to_date():
 def test_the_newest_version_of_the_changelog_is_this_one():
     from kanatui.core.version import __version__
 
-    versions = re.findall(r"^## \[(\S+)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    versions = re.findall(r"^## (\S+) - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert versions[0] == __version__
