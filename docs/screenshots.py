@@ -1,11 +1,9 @@
-"""Take pictures of the app: ``python docs/screenshots.py [RUN]``, or ``python docs/screenshots.py --every FOLDER``.
+"""Take every screen and dialog of the app: ``python docs/screenshots.py FOLDER``.
 
-The first takes the README's pictures of the four screens. They show what is in ``$KANATUI_HOME``: the default recipe, a
-run (the latest finished one), its misread held-out images, and a drawing that it reads.
-
-The second takes every screen and dialog at three sizes, dark, light, with plain characters and without colour, to be
-looked at after a change of the layout. They show a home in FOLDER, which is made first: a data set, two trainings of a
-few seconds, an evaluation and samples. The app writes the SVG itself; ``rsvg-convert`` makes PNG files of them.
+They are taken at three sizes, dark, light, with plain characters and without colour, to be looked at after a change of
+the layout. They show a home in FOLDER, which is made first: a data set, two trainings of a few seconds, an evaluation
+and samples. The app writes the SVG itself; ``rsvg-convert`` makes PNG files of them. ``docs/session.py`` takes the
+README's pictures.
 """
 
 import argparse
@@ -21,10 +19,8 @@ from textual.pilot import WaitForScreenTimeout
 
 from kanatui.tui.theme import DARK, LIGHT
 
-SIZE = (120, 36)
 SIZES = ((80, 24), (120, 40), (200, 60))
 LOOKS = ("dark", "light", "ascii", "nocolor")
-FOLDER = Path(__file__).parent / "screens"
 STROKES = Path(__file__).parents[1] / "tests/data/strokes.json"
 DRAWING = "き"
 BUSY = ("drawing the first", "planning", "loading", "looking", "reading …", "come with the next")
@@ -42,20 +38,10 @@ COMMANDS = (
 )
 
 
-# ── the README's pictures ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
 async def settle(pilot, seconds):
     """Give the app time to finish its work."""
     await asyncio.sleep(seconds)
     await pilot.pause()
-
-
-async def take(app, pilot, name, seconds=3.0):
-    """Wait, then write the screen to a file."""
-    await settle(pilot, seconds)
-    (FOLDER / f"{name}.svg").write_text(app.export_screenshot(title=f"kanatui: {name}"), encoding="utf-8")
-    print(f"wrote docs/screens/{name}.svg")
 
 
 def drawing(character):
@@ -64,34 +50,6 @@ def drawing(character):
 
     strokes = json.loads(STROKES.read_text("utf-8"))[character]
     return Drawing(tuple(Stroke(smoothed([tuple(point) for point in points], 0.0)) for points in strokes))
-
-
-async def readme(reference):
-    """Walk through the screens."""
-    from kanatui.training.runs import find_run
-    from kanatui.tui.app import KanatuiApp
-    from kanatui.tui.draw.canvas import Canvas
-
-    run = find_run(reference)
-    FOLDER.mkdir(exist_ok=True)
-    app = KanatuiApp()
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot, 5.0)
-        await pilot.press("full_stop", "full_stop")  # the Augmentations tab
-        await take(app, pilot, "dataset", 8.0)
-        app.show_run(run.id)
-        await take(app, pilot, "train")
-        app.evaluate_run(run.id)
-        await settle(pilot, 2.0)
-        await pilot.press("e")
-        await take(app, pilot, "evaluate", 45.0)
-        app.action_go("draw")
-        await settle(pilot, 10.0)
-        app.screen.query_one(Canvas).put(drawing(DRAWING))
-        await take(app, pilot, "draw", 5.0)
-
-
-# ── every screen ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def make_home(home):
@@ -226,13 +184,9 @@ async def every(folder, looks, only):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", nargs="?", default="latest", help="whose pictures the README shows")
-    parser.add_argument("--every", type=Path, metavar="FOLDER", help="take every screen in every look instead")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to write them")
     parser.add_argument("--look", action="append", choices=LOOKS, help="only this look (can be repeated)")
     parser.add_argument("--only", action="append", metavar="WORD", help="only pictures whose name has this word")
     chosen = parser.parse_args()
-    if chosen.every:
-        chosen.every.mkdir(parents=True, exist_ok=True)
-        asyncio.run(every(chosen.every.absolute(), chosen.look or LOOKS, chosen.only))
-    else:
-        asyncio.run(readme(chosen.run))
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(every(chosen.folder.absolute(), chosen.look or LOOKS, chosen.only))

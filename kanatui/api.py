@@ -252,7 +252,7 @@ def evaluate(
 
     Returns:
         the evaluation: ``total["strict"]`` and the other metrics, 0 … 1, ``by_script``, and ``load()`` for each image's
-        prediction.
+        reading.
 
     Raises:
         KanatuiError: the model or the images cannot be opened, or do not fit each other.

@@ -83,12 +83,35 @@ class Commands(click.Group):
                     raise module
                 module.kanatui_commands(new)
                 if taken := next((name for name in new.commands if name in self.commands or name in added), ""):
-                    raise PluginError(f"there is a command {taken!r} already")
+                    raise PluginError(f"there is already a command {taken!r}")
             except Exception as error:  # noqa: BLE001  # a plugin may raise anything; kanatui's commands must go on
-                complain(f"{where}: no commands of it: {error}")
+                complain(f"{where}: its commands are left out: {error}")
                 continue
             added |= new.commands
         return added
+
+
+def _print_versions(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """Print the versions of kanatui, and of what decides pixels, training and screens; none of it is imported."""
+    if not wanted or context.resilient_parsing:
+        return
+    import importlib.metadata
+    import platform
+
+    from kanatui.fonts import imagemagick
+
+    def version_of(package: str) -> str:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return "not found"
+
+    click.echo(f"kanatui {__version__}")
+    click.echo(
+        f"Python {platform.python_version()}, torch {version_of('torch')}, Textual {version_of('textual')}, "
+        f"ImageMagick {imagemagick.version()}"
+    )
+    context.exit()
 
 
 @click.group(
@@ -97,7 +120,14 @@ class Commands(click.Group):
     invoke_without_command=True,
     epilog=examples.EXIT_CODES,
 )
-@click.version_option(__version__, message="kanatui %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Print the versions of kanatui, torch, Textual and ImageMagick.",
+)
 @click.option("--debug", is_flag=True, envvar="KANATUI_DEBUG", help="Show the traceback of an error.")
 @click.option("--quiet", "-q", is_flag=True, envvar="KANATUI_QUIET", help="Print results and errors only.")
 @click.option("--verbose", "-v", is_flag=True, envvar="KANATUI_VERBOSE", help="Also print where things are, and times.")

@@ -56,8 +56,8 @@ def evaluate_command(
 
     MODEL is a run's id, number or unique prefix, latest, a weights file, or default: the model that ships with kanatui,
     used if none is given. Strict scores tell all characters apart; folded scores treat look-alikes (small and normal
-    kana, へ and ヘ) as one. ECE, the expected calibration error, measures how far the probabilities are from the actual
-    accuracy: 0 is best. Refused are images about which the model is too unsure to say that they show any of its
+    kana, へ and ヘ) as one. ECE, the expected calibration error, measures how far the probabilities are from the share
+    that is read correctly: 0 is best. An image is refused if the model is too unsure to say that it shows any of its
     characters; pictures of other characters in the folder (--images) show how well it refuses those. The app's Evaluate
     screen shows every image with its reading.
     """

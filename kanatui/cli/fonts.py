@@ -47,8 +47,10 @@ class _Row:
 
 
 @click.group("fonts", invoke_without_command=True)
-@click.option("--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Count these.")
-@click.option("--missing", is_flag=True, help="Only the faces that are not installed.")
+@click.option(
+    "--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Count these characters."
+)
+@click.option("--missing", is_flag=True, help="List only the faces that are not installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def fonts_command(context: click.Context, characters: str, missing: bool, as_json: bool) -> None:
@@ -167,11 +169,13 @@ def _known(context: click.Context, option: click.Parameter, value: str | None) -
 
 @fonts_command.command("add")
 @click.argument("given", nargs=-1, required=True, metavar="FILE|FOLDER|TARBALL…", type=click.Path(path_type=Path))
-@click.option("--style", callback=_known, metavar="STYLE", help="Of all of them (default: guessed).")
-@click.option("--weight", callback=_known, metavar="WEIGHT", help="Of all of them (default: guessed).")
+@click.option("--style", callback=_known, metavar="STYLE", help="Style of all of them (default: guessed).")
+@click.option("--weight", callback=_known, metavar="WEIGHT", help="Weight of all of them (default: guessed).")
 @click.option("--link", is_flag=True, help="Leave font files where they are instead of copying them.")
-@click.option("--alike", is_flag=True, help="Also add near-duplicates of faces that are there.")
-@click.option("--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Check these.")
+@click.option("--alike", is_flag=True, help="Also add near-duplicates of faces that you have.")
+@click.option(
+    "--characters", "-c", default=DEFAULT_SET, show_default=True, metavar="SPEC", help="Check these characters."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def fonts_add(
@@ -190,8 +194,8 @@ def fonts_add(
     add fontsource-yomogi-*.tgz. Every instance of a variable font is a face.
 
     Each face is drawn to see what it covers. Style and weight are guessed, and the licence is read from the font;
-    correct them in your fonts.toml if they are wrong. Refused are faces that draw none of the characters, have the
-    shapes of one that is there, or are a weight between two that are there.
+    correct them in your fonts.toml if they are wrong. A face is refused if it draws none of
+    the characters, has the shapes of one that you already have, or is a weight between two that you have.
 
     Exit status 1 if a file is not a readable font, or if everything was refused.
     """

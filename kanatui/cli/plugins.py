@@ -151,14 +151,15 @@ def plugins_distrust(files: tuple[Path, ...]) -> None:
 @click.argument("kind", type=click.Choice(list(STARTERS)))
 @click.argument("name")
 @click.option("--package", is_flag=True, help="Write a package that pip installs, with entry point and test.")
-@click.option("--dir", "folder", default=".", type=click.Path(file_okay=False, path_type=Path), help="Where (here).")
+@click.option(
+    "--dir",
+    "folder",
+    default=".",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where (default: here).",
+)
 def plugins_new(kind: str, name: str, package: bool, folder: Path) -> None:
-    r"""Write a working plugin to start from, and a test of it.
-
-    \b
-    kanatui plugins new augmentation ink_fade
-    kanatui plugins new model my_net --package --dir ~/code
-    """
+    """Write a working plugin to start from, and a test of it."""
     from kanatui.plugins import starting
 
     files = (starting.write_package if package else starting.write_plugin)(kind, name, folder)
@@ -199,14 +200,11 @@ def plugins_guide() -> None:
 @click.argument("plugins", nargs=-1, required=True, metavar="FILE|ID…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plugins_check(plugins: tuple[str, ...], as_json: bool) -> None:
-    r"""Run plugin files, trusted or not, or plugins by id, and check that they keep the rules.
+    """Run plugin files, trusted or not, or plugins by id, and check that they keep the rules.
 
-    Shapes, types and ranges, the same pixels for the same keys in any batch, no random numbers but those of the keys,
-    input left alone, parameters; and how fast they are. Exit status 1 if a rule is broken.
-
-    \b
-    kanatui plugins check shade.py
-    kanatui plugins check blur noise
+    The rules are about shapes, types and ranges, the same pixels for the same keys in any batch, no random numbers but
+    those of the keys, input left alone, and parameters. The check also measures how fast they are. Exit status 1 if a
+    rule is broken.
     """
     from kanatui.testing import Finding
 

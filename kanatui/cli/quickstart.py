@@ -25,7 +25,7 @@ _SAMPLE = "き"
 @with_json
 @click.pass_context
 def quickstart_command(context: click.Context) -> dict[str, Any]:
-    """Make a recogniser from scratch: check the machine, generate, train, evaluate, recognise a sample."""
+    """Make a recogniser from scratch: check the machine, generate, train, evaluate, recognise a picture."""
     started = time.monotonic()
     _step(context, "check the machine", ["doctor"])
     _step(context, "generate a data set", ["generate", "quick", "--name", _DATASET, *_resume_if_begun()])
@@ -33,7 +33,7 @@ def quickstart_command(context: click.Context) -> dict[str, Any]:
     run = _latest_run()
     _step(context, "evaluate on images it has not seen", ["evaluate", run.id])
     sample = _draw_sample(run)
-    _step(context, f"recognise a sample, {_SAMPLE}", ["recognize", str(sample), "--model", run.id])
+    _step(context, f"recognise a picture, {_SAMPLE}", ["recognize", str(sample), "--model", run.id])
     seconds = time.monotonic() - started
     _say_what_next(run, sample, seconds)
     return told_of(run) | {"dataset": _DATASET, "sample": str(sample), "seconds": seconds}

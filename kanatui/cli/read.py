@@ -1,4 +1,4 @@
-"""The command `read`: read pictures of lines and sheets of handwriting."""
+"""The command `read`: read pictures of lines and pages of handwriting."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PATIENCE = 1.0  # seconds of reading after which progress is shown
     type=click.Choice(["auto", "horizontal", "vertical"]),
     default="auto",
     show_default=True,
-    help="Of the lines; vertical ones run from right to left.",
+    help="Direction of the lines; vertical ones run from right to left.",
 )
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Readings per character (--json)."
@@ -55,7 +55,7 @@ def read_command(
     as_json: bool,
     png: Path | None,
 ) -> int:
-    """Read pictures of lines or sheets of handwriting and print the text. FILE - is standard input.
+    """Read pictures of lines or pages of handwriting and print the text. FILE - is standard input.
 
     Pictures may be photos, scans or screenshots, a little crooked; printed lines are ignored. In the text, ? follows a
     character that is as likely another, or no kana.

@@ -119,7 +119,7 @@ def runs_command(
     help="The share of the curve that noisy values are averaged over.",
 )
 @click.option("--log", is_flag=True, help="Logarithmic axes; scores as errors.")
-@click.option("--inliers", is_flag=True, help="Let outliers run out of the picture.")
+@click.option("--inliers", is_flag=True, help="Let extreme values run out of the picture.")
 def plot_command(
     references: tuple[str, ...],
     output: Path,

@@ -40,7 +40,7 @@ def sheet_command() -> None:
     metavar="FILE", help="A .pdf, or .png pictures of the pages.",
 )  # fmt: skip
 def make_command(spec: str, copies: int, paper: str, practice: str | None, output: Path) -> None:
-    """Make a sheet to print: a box for each character, with a printed model above it.
+    """Make a sheet to print: a box for each character, which is printed above it.
 
     Fill it in with a dark pen, photograph it, and read the photo with `kanatui sheet read`.
     """
@@ -96,8 +96,8 @@ def _pictures(output: Path, document: bytes) -> list[tuple[Path, bytes]]:
 
 @sheet_command.command("read")
 @click.argument("files", nargs=-1, required=True, metavar="PHOTO…", type=click.Path(path_type=Path))
-@click.option("--model", "reference", metavar="MODEL", help="Reads what is kept: a run, latest, a file, or default.")
-@click.option("--again", is_flag=True, help="Also keep what another photo of the same page gave.")
+@click.option("--model", "reference", metavar="MODEL", help="A run, latest, a weights file, or default.")
+@click.option("--again", is_flag=True, help="Also keep boxes that another photo of the page has given.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: what became of each box.")
 @click.option("--ascii", "plain", is_flag=True, help="Use plain characters instead of half blocks.")
 def read_command(files: tuple[Path, ...], reference: str | None, again: bool, as_json: bool, plain: bool) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from kanatui.core.processes import allowed_cores, cpu_quota, usable_cores
+from kanatui.core.version import __version__
 
 _PACKAGES = ("torch", "numpy", "pillow", "textual")
 
@@ -26,7 +27,7 @@ def describe_machine() -> dict[str, str]:
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "threads": f"{usable_cores()}, {limit_of_threads()}",
-        "versions": f"kanatui {importlib.metadata.version('kanatui')}, {versions}",
+        "versions": f"kanatui {__version__}, {versions}",
         "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
     }
 

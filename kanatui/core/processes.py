@@ -167,7 +167,7 @@ def niceness() -> int:
     """Return the niceness of what runs in the background, 0 … 19. UsageError if ``$KANATUI_NICENESS`` is not one."""
     text = os.environ.get("KANATUI_NICENESS") or str(NICENESS)
     if not text.isdecimal() or int(text) > _HIGHEST_NICENESS:
-        raise UsageError(f"KANATUI_NICENESS={text}: use a whole number from 0 (as quick as all else) to 19")
+        raise UsageError(f"KANATUI_NICENESS={text}: use a whole number from 0 (no lower than other work) to 19")
     return int(text)
 
 

@@ -1,6 +1,6 @@
-"""Counter-based random numbers: a sample's numbers depend on its key alone.
+"""Counter-based random numbers: an image's numbers depend on its key alone.
 
-No state is kept between calls, so neither the number of workers nor the batch that a sample is in can change
+No state is kept between calls, so neither the number of workers nor the batch that an image is in can change
 what is drawn for it. The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
 pseudorandom number generators", OOPSLA 2014) with the constants of Stafford's variant 13.
 """
@@ -42,7 +42,7 @@ def word_key(text: str) -> np.uint64:
 
 
 def sample_keys(seed: int, codepoints: npt.ArrayLike, numbers: npt.ArrayLike) -> U64:
-    """Return the key of each sample, [n] uint64, from the recipe's seed, its character and its image number.
+    """Return the key of each image, [n] uint64, from the recipe's seed, its character and its number.
 
     The key uses the character's code point rather than its place in the set, so that leaving characters out of a
     recipe does not change the images of the others.
@@ -67,14 +67,14 @@ def _normal_table() -> Floats:
 
 
 class Keys:
-    """Random numbers for a batch of samples: every method returns one row per sample.
+    """Random numbers for a batch of images: every method returns one row per image.
 
     Each call draws fresh numbers, in the order of the calls, so a plugin that always draws in the same order always
-    gets the same numbers for the same sample.
+    gets the same numbers for the same image.
     """
 
     def __init__(self, keys: U64, stream: str = "") -> None:
-        """Take the samples' keys, [n] uint64, and the name of the stream (each name has its own numbers)."""
+        """Take the images' keys, [n] uint64, and the name of the stream (each name has its own numbers)."""
         self.keys = mix64(np.asarray(keys, dtype=np.uint64) ^ word_key(stream))
         self._calls = 0
 
@@ -111,7 +111,7 @@ class Keys:
         return ((words * bound) >> np.uint64(32)).astype(np.int64)
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Keys:
-        """Return the same generator for some of the samples, reset to its first draw."""
+        """Return the same generator for some of the images, reset to its first draw."""
         chosen = Keys.__new__(Keys)
         chosen.keys, chosen._calls = self.keys[which], 0
         return chosen

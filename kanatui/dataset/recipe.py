@@ -73,7 +73,7 @@ class Recipe(Configurable):
     faces = Words(("*",), help="ids with *, or style:gothic|mincho|handwriting|brush; a leading - leaves out")
     image_size = Int(64, min=16, max=512, step=8, unit="px", help="side of the square images")
     mode = Choice("random", choices=("grid", "random"), help="every combination, or drawn at random")
-    images_per_character = Int(0, min=0, max=10_000_000, help="how many at random; in a grid a cap, 0 for all")
+    images_per_character = Int(0, min=0, max=10_000_000, help="how many if random; in a grid the most, 0 for all")
     seed = Int(0, min=0, max=2**53, help="another seed gives other images")
     rendering = Choice("placed", choices=("placed", "exact"), help="resampled masters (fast), or each by ImageMagick")
     balance = Choice("face", choices=("face", "style"), help="what is equally frequent: faces, or their styles")

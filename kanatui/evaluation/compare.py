@@ -85,7 +85,7 @@ class Comparison:
         """Return the images that exactly one of the two reads correctly, as pairs of record numbers.
 
         Those that only the first reads correctly come before those that only the second does. Within each group the
-        most confident mistake comes first.
+        surest mistake comes first.
         """
         first, second = self.right(folded)
         wanted = first != second

@@ -184,7 +184,7 @@ def _evaluation(each: Shown) -> str:
     )
     note = f"<p>{_text(each.note)}</p>" if each.note else ""
     said = f"<p>{_text(each.evaluation.of_outliers)}</p>" if each.evaluation.of_outliers else ""
-    return f"<div class=figures>{drawn}</div>{said}<h3>Misread, most confident first</h3>{note}{each.gallery}"
+    return f"<div class=figures>{drawn}</div>{said}<h3>Misread, the surest first</h3>{note}{each.gallery}"
 
 
 def _faces(faces: Sequence[Mapping[str, str]]) -> str:

@@ -57,7 +57,7 @@ class Notes:
     """Why a person should look at it, "" if there is no reason."""
 
     @property
-    def whence(self) -> str:
+    def source(self) -> str:
         """Where it comes from, in words."""
         return str(self.origin) if self.origin else "the drawing board" if self.drawing else "a picture"
 

@@ -1,1 +1,1 @@
-"""Faces, what they can draw, master glyphs, and ImageMagick."""
+"""Faces, what they can draw, masters, and ImageMagick."""

@@ -324,6 +324,14 @@ def find() -> ImageMagick:
     raise ImageMagickError(f"ImageMagick is not installed (no {' or '.join(names)} {where}): {install}")
 
 
+def version() -> str:
+    """Return the version of the ImageMagick that is used, "not found" if there is none."""
+    try:
+        return find().version
+    except ImageMagickError:
+        return "not found"
+
+
 def _programs(names: Sequence[str]) -> Iterator[str]:
     """Yield every program of these names on the PATH: another `convert` may come before ImageMagick's."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)

@@ -99,7 +99,7 @@ def bins_of(predictions: Predictions) -> npt.NDArray[np.int64]:
 
 
 def reliability(predictions: Predictions) -> tuple[Bin, ...]:
-    """Return the reliability diagram: 15 bins of equal width by probability, the least confident first.
+    """Return the reliability diagram: 15 bins of equal width by probability, the least sure first.
 
     From Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 2; and see
     DeGroot and Fienberg, "The Comparison and Evaluation of Forecasters", 1983.

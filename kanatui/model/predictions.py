@@ -135,14 +135,14 @@ class Predictions:
         return records["classes"][:, 0], records["probabilities"][:, 0]
 
     def misread(self, truth: str = "", folded: bool = False) -> Places:
-        """Return which records are wrong, the most confident first: of the character ``truth``, or of all."""
+        """Return which records are wrong, the surest first: of the character ``truth``, or of all."""
         wrong = ~self.right(folded)
         if truth:
             wrong &= self.records["truth"] == self.characters.index(truth)
         return self._surest(np.flatnonzero(wrong), folded)
 
     def of(self, truth: str) -> Places:
-        """Return which records are of the character ``truth``: confident mistakes first, right readings last."""
+        """Return which records are of the character ``truth``: the surest mistakes first, right readings last."""
         found = np.flatnonzero(self.records["truth"] == self.characters.index(truth))
         right = self.right(folded=False)[found]
         return np.concatenate(
@@ -152,7 +152,7 @@ class Predictions:
     def cell(self, truth: str, read: str) -> Places:
         """Return which images of ``truth`` were read as ``read`` ("" for nothing), the most interesting first.
 
-        These are the most confident mistakes, or the least confident correct readings.
+        These are the surest mistakes, or the least sure correct readings.
         """
         records = self.records
         said = self.characters.index(read) if read else UNREAD

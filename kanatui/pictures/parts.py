@@ -33,7 +33,7 @@ class Keeping:
 def keepings(mask: Mask, strength: Grey) -> Iterator[Keeping]:
     """Give all of the ink, then each part of it that may be the character alone.
 
-    Left out are straight lines along the edges, parts at the edges or all around the others, and specks: each by
+    Straight lines along the edges, parts at the edges or all around the others, and specks are left out: each by
     itself and together.
     """
     for base, lines in ((mask, False), (_without_lines(mask), True)):

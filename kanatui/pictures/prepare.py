@@ -155,7 +155,7 @@ def find_inks(work: Grey) -> Iterator[Ink]:
     """Separate ink from paper in a grey picture float32 [H, W], in every way that may be right: all of the ink first.
 
     Raises:
-        NoInkError: the picture has only one colour but for single pixels, or is not finite.
+        NoInkError: the picture has only one colour, except single pixels, or is not finite.
     """
     require_contrast(work)
     smooth = without_spikes(work)

@@ -71,7 +71,7 @@ class Pixel(Plugin):
         """Return the changed images, float32 [n, 1, H, W] in and out, without using random numbers.
 
         ``drawn`` holds the arrays of ``draw`` as tensors on the images' device. Values outside 0 … 1 are clipped
-        afterwards. A sample's result must not depend on the other samples or on n: use only element-wise arithmetic,
+        afterwards. An image's result must not depend on the other images or on n: use only element-wise arithmetic,
         pooling, ``grid_sample`` and ``interpolate``; convolutions and matrix products choose their order of summation
         by batch size.
         """
@@ -89,7 +89,7 @@ class Model(Plugin):
 
 
 class GlyphSource(Plugin):
-    """Where master glyphs come from. Installed fonts are one source, pen strokes another."""
+    """Where masters come from. Installed fonts are one source, pen strokes another."""
 
     kind: ClassVar[str] = "source"
 

@@ -17,7 +17,7 @@ hookimpl = pluggy.HookimplMarker(NAMESPACE)
 
 @hookspec
 def kanatui_glyph_sources() -> Sequence[type[GlyphSource]]:  # type: ignore[empty-body]  # hooks have no body
-    """Return the classes that master glyphs come from."""
+    """Return the classes that masters come from."""
 
 
 @hookspec

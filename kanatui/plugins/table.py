@@ -40,7 +40,7 @@ _WORDS = {
     "dy": "{:+.1f} down",
     "rotation": "{:+.1f}° clockwise",
     "shear": "slant {:+.3f}",
-    "aspect": "{:.3f} as wide",
+    "aspect": "{:.3f} times as wide",
 }
 """How a glyph's placement is put in words; lengths are in 256ths of the image."""
 

@@ -45,7 +45,7 @@ def _pixel_draws(plugin: type[Pixel]) -> Iterator[str]:
         demand(np.isfinite(array).all(), f"{name}: not all numbers are finite")
         demand(np.array_equal(array, again[name]), f"{name}: the same keys gave other numbers")
         alone = _drawn(step, keys[3:4], 64)[name]
-        demand(np.array_equal(array[3:4], alone), f"{name}: a sample's numbers depend on the other samples")
+        demand(np.array_equal(array[3:4], alone), f"{name}: an image's numbers depend on the other images")
     yield ", ".join(f"{name} {list(array.shape[1:])}" for name, array in first.items())
 
 

@@ -49,7 +49,7 @@ class TrainingOptions(Configurable):
     checkpoint_seconds = Float(60.0, min=1.0, max=86_400.0, unit="s", help="longest time between checkpoints")
     seed = Int(0, min=0, max=2**53, help="for initial weights, order and dropout")
     device = Choice("auto", choices=("auto", "cpu", "cuda", "mps"), help="device to train on")
-    precision = Choice("auto", choices=("auto", "float32", "bfloat16"), help="auto: the faster in a short probe")
+    precision = Choice("auto", choices=("auto", "float32", "bfloat16"), help="auto: what a short probe finds faster")
     threads = Int(0, min=0, max=1024, help="CPU threads for the network; 0: one per core, or OMP_NUM_THREADS")
     workers = Int(-1, min=-1, max=256, help="extra processes that make batches; 0: none, -1: automatic")
 

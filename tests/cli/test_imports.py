@@ -19,7 +19,7 @@ def test_help_imports_neither_torch_nor_textual():
     assert not loaded & {"torch", "textual", "PIL", "fontTools", "scipy", "numpy"}
 
 
-@pytest.mark.parametrize("arguments", [["recipes"], ["plugins"], ["recipes", "show", "article"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["recipes"], ["plugins"], ["recipes", "show", "article"]])
 def test_listing_imports_no_torch(arguments):
     assert "torch" not in imported_by(f"from kanatui.cli import run; run({arguments!r})")
 

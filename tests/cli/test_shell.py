@@ -1,5 +1,6 @@
 """Shell habits: completion, help with examples, defaults from a file and variables, quiet, verbose, --json."""
 
+import importlib.metadata
 import json
 import shlex
 
@@ -10,6 +11,8 @@ from click.shell_completion import ShellComplete
 from kanatui.cli import completion, examples, group
 from kanatui.cli import run as run_command
 from kanatui.core import paths
+from kanatui.core.version import __version__
+from kanatui.fonts import imagemagick
 
 SMALL = ["quick", "-c", "あい", "--faces", "klee-regular", "--image-size", "32", "-n", "20"]
 
@@ -32,6 +35,24 @@ def commands(command=group, path=""):
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from commands(inner, f"{path} {name}".strip())
+
+
+# ── versions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_version_names_torch_textual_and_imagemagick(command):
+    first, second = command("--version").out.splitlines()
+    assert first == f"kanatui {__version__}"
+    assert f"torch {importlib.metadata.version('torch')}, Textual {importlib.metadata.version('textual')}" in second
+    assert second.endswith(f"ImageMagick {imagemagick.find().version}")
+
+
+def test_version_says_what_is_missing(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("KANATUI_IMAGEMAGICK", str(tmp_path / "convert"))
+    assert command("--version").out.endswith("ImageMagick not found\n")
+    (tmp_path / "convert").write_text("#!/bin/sh\necho another program\n")
+    (tmp_path / "convert").chmod(0o755)
+    assert command("--version").out.endswith("ImageMagick not found\n")
 
 
 # ── help and examples ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -60,7 +60,7 @@ def test_samples_say_where_they_come_from_and_nothing_is_added_twice(photo, home
     sample = samples.samples()[0]
     origin = sample.notes().origin
     assert (origin.sheet, origin.page, origin.box, origin.file) == ("A1B2C3", 1, 1, "photo.jpg")
-    assert "sheet A1B2C3, page 1, box 1" in sample.notes().whence
+    assert "sheet A1B2C3, page 1, box 1" in sample.notes().source
     picture = np.asarray(sample.picture())
     assert picture.shape == (256, 256) and np.median(picture) == 255 and picture.min() < 40
 

@@ -270,7 +270,7 @@ def test_a_command_whose_name_is_taken_or_that_is_not_trusted_is_not_added(use, 
     use(formats=FORMATS.replace('"greet"', '"train"'))
     assert run_command(["--help"]) == 0
     shown = capsys.readouterr()
-    assert "there is a command 'train' already" in " ".join(shown.err.split()) and "formats.py" in shown.err
+    assert "there is already a command 'train'" in " ".join(shown.err.split()) and "formats.py" in shown.err
     (tmp_path / "plugins" / "formats.py").write_text(FORMATS)
     assert run_command(["greet", "kana"]) == 2
 

@@ -128,7 +128,7 @@ async def test_each_key_of_a_chart(tmp_path, monkeypatch):
         await pilot.press("x")
         await until(pilot, lambda: loss.state.startswith("epochs") and scores.state.startswith("epochs"))
         await pilot.press("x", "right_square_bracket", "L", "u")
-        await until(pilot, lambda: loss.state == "time trained · smoothing 5 % · log scale · without outliers")
+        await until(pilot, lambda: loss.state == "time trained · smoothing 5 % · log scale · without extremes")
         assert scores.state == "time trained · linear", "the upright axis is each chart's own"
         await pilot.press("x", *["left_square_bracket"] * 9, "m")
         await until(pilot, lambda: "not smoothed" in loss.state and loss.state.endswith("· loss"))

@@ -43,7 +43,7 @@ def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
 @_full
 @_json
 def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
-    """Make data sets: streamed, on disk, with one and two workers; time per step, growth, memory. Takes 2 minutes."""
+    """Make data sets, streamed and on disk, with one and two workers: time per step, memory. Takes 2 minutes."""
     _measure([functools.partial(_generate, rounds, full)], as_json)
 
 
@@ -52,7 +52,7 @@ def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
 @_rounds
 @_json
 def bench_train(beside: int | None, rounds: int | None, as_json: bool) -> None:
-    """Train: images per second, the cost of making the images, time to the article's score. Takes 3 minutes."""
+    """Train: images per second, share of making the images, time to the article's score. Takes 3 minutes."""
     _measure([functools.partial(_beside, beside, rounds) if beside else functools.partial(_train, rounds)], as_json)
 
 
@@ -87,7 +87,7 @@ def bench_pictures(
 @click.option("--model", metavar="MODEL", help="Read with this run or weights file instead of training one.")
 @_json
 def bench_digits(minutes: float, model: str | None, as_json: bool) -> None:
-    """Learn the digits from fonts, and read 1,797 that people wrote (of scikit-learn)."""
+    """Learn the digits from fonts, and read the 1,797 handwritten ones of scikit-learn. Takes 5 minutes."""
     _measure([functools.partial(_digits, minutes, model)], as_json)
 
 
@@ -97,7 +97,7 @@ def bench_digits(minutes: float, model: str | None, as_json: bool) -> None:
 @click.option("--lines", type=click.IntRange(1), metavar="N", help="Lines to read in each direction.  [default: 200]")
 @_json
 def bench_read(drawings: Path | None, reference: str | None, lines: int | None, as_json: bool) -> None:
-    """Read composed lines and squared sheets: error rates, and characters per second. Takes 5 minutes.
+    """Read composed lines and pages of squared paper: error rates, and characters per second. Takes 5 minutes.
 
     Lines are set in the handwriting faces that the model was not trained on, and composed of one person's drawings.
     """
@@ -110,7 +110,7 @@ def bench_read(drawings: Path | None, reference: str | None, lines: int | None, 
 @click.option("--faces", metavar="LIST", help="Faces to draw with (default: those held out of the training).")
 @_json
 def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_json: bool) -> None:
-    """Show a model digits, letters, kanji and shapes: which does it refuse, and which kana? Takes two minutes.
+    """Measure which digits, letters, kanji, shapes and kana a model refuses to read. Takes two minutes.
 
     MODEL is a run, latest, a weights file, or default (used if none is given).
     """
@@ -122,7 +122,7 @@ def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_
 @click.option("--columns", type=click.IntRange(4, 64), help="Width of a glyph in cells.  [default: 12]")
 @_json
 def bench_glyphs(model: str | None, columns: int | None, as_json: bool) -> None:
-    """Show glyphs in cells, each way: how true, how readable, how many bytes, how fast. Takes half a minute.
+    """Compare the ways to show glyphs in a terminal: likeness, legibility, bytes, time. Takes half a minute.
 
     MODEL is a run, latest, a weights file, or default (used if none is given).
     """
@@ -131,7 +131,7 @@ def bench_glyphs(model: str | None, columns: int | None, as_json: bool) -> None:
 
 @bench_command.command("sheets")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the photos.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the photos.")
 @click.option("--adapt", "writers", type=click.IntRange(1), metavar="N", help="Adapt to a sheet of each of N writers.")
 @click.option("--minutes", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="How long to adapt.")
 @click.option("--unseen", is_flag=True, help="Adapt to half of the characters, and score the others.")
@@ -273,21 +273,12 @@ def _tui() -> list[Figure]:
 _stages = functools.partial(stages, {})
 
 
-def _image_magick() -> str:
-    from kanatui.core.errors import ImageMagickError
-    from kanatui.fonts import imagemagick
-
-    try:
-        return imagemagick.find().version
-    except ImageMagickError:  # the app can be measured without it
-        return "not found"
-
-
 def _measure(benches: Sequence[Callable[[], list[Figure]]], as_json: bool) -> None:
     from kanatui.core.machine import describe_machine
+    from kanatui.fonts import imagemagick
 
     machine = describe_machine()
-    machine["versions"] += f", ImageMagick {_image_magick()}"
+    machine["versions"] += f", ImageMagick {imagemagick.version()}"  # the app can be measured without it
     figures = [figure for bench in benches for figure in bench()]
     command = f"kanatui {' '.join(sys.argv[1:])}"
     if as_json:

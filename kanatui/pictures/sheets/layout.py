@@ -17,7 +17,7 @@ from kanatui.kana.alphabet import KANA
 BOX = 18.0
 """Side of a box."""
 LABEL = 6.0
-"""Height of the strip above each box, which holds the printed model and the square that takes a box out."""
+"""Height of the strip above each box, which holds the printed character and the square that takes a box out."""
 PITCH = (21.0, 25.2)
 """From box to box, across and down."""
 CODE = 22.0
@@ -156,7 +156,7 @@ def encode(page: Page, corner: int) -> bytes:
     kind, body = min(_bodies(runs), key=lambda option: len(option[1]))
     paper = list(PAPERS).index(page.paper.name)
     head = _HEAD.pack(_MAGIC, _VERSION << 4 | paper, corner << 4 | kind, page.number >> 8, page.number & 0xFF)
-    # All runs are as long as the longest, but for the first and last, which go on on other pages.
+    # All runs are as long as the longest, except the first and last, which go on on other pages.
     longest = max(length for _, length in runs)
     skipped = longest - runs[0][1] if len(runs) > 1 else 0
     data = head + bytes([page.page, longest, skipped, len(page.characters)]) + body

@@ -28,7 +28,7 @@ FRAME_LINE, GUIDE_LINE = 0.35, 0.25
 PNG_DPI = 300
 
 _MM = 72 / 25.4  # points
-_MODEL = 5.0  # mm, em of the printed model
+_MODEL = 5.0  # mm, em of the printed character
 _HEADER_LEFT = MARGIN + CODE + 4.0
 
 _TITLE = "kanatui · No. {name} · {page}/{pages}"

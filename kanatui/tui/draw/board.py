@@ -58,7 +58,14 @@ class Board(Horizontal):
         Binding("p", "practice", "Practice", tooltip="Practise characters: least collected first, weakest first, off"),
         Binding("n", "next", "Next", tooltip="Practice: ask for another character"),
         Binding("g", "trace", "Trace", show=False, tooltip="Practice: show the character faintly, to trace it"),
-        Binding("U", "take_back", "Take back", show=False, key_display="U", tooltip="Put the drawing kept last back"),
+        Binding(
+            "U",
+            "take_back",
+            "Take back",
+            show=False,
+            key_display="U",
+            tooltip="Put the last kept drawing back on the board",
+        ),
         Binding("k", "script", "Script", show=False, tooltip="Read all kana, hiragana only, katakana only"),
         Binding("m", "model", "Model", show=False, tooltip="Choose the model"),
         Binding("escape", "leave", "Leave the board", show=False, tooltip="Leave the board; 1–4 switch screens again"),
@@ -369,7 +376,7 @@ class Board(Horizontal):
         sample = self._kept.pop()
         drawing = sample.notes().drawing
         if drawing is None:
-            self._readings.say("the sample kept last is not there any more")
+            self._readings.say("the last sample that you kept is gone")
             return
         try:
             await asyncio.to_thread(samples.remove, sample)
@@ -380,7 +387,7 @@ class Board(Horizontal):
             self._wanted = sample.character
         self._canvas.put(drawing)
         await self.count_samples()
-        host(self).notify(f"taken back: {sample.character} is no sample any more", timeout=3)
+        host(self).notify(f"taken back: {sample.character} is not a sample any more", timeout=3)
 
     # ── practice ──────────────────────────────────────────────────────────────────────────────────────────────────
 

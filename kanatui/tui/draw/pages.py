@@ -1,4 +1,4 @@
-"""Pictures of lines and sheets: read them, walk the characters, correct them and keep them as samples."""
+"""Pictures of lines and pages: read them, walk the characters, correct them and keep them as samples."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Pages(Vertical):
     """A picture of handwriting, and the characters in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "open", "Open", tooltip="Open a picture of lines or a sheet: a photo, a scan"),
+        Binding("o", "open", "Open", tooltip="Open a picture of lines or a page: a photo, a scan"),
         Binding("enter", "accept", "Keep", tooltip="Keep the character under the cursor as a sample of what was read"),
         Binding("1", "pick(1)", "Pick", key_display="1–5", tooltip="Keep it as the reading with this number"),
         *(Binding(str(number), f"pick({number})", show=False) for number in range(2, PLACES + 1)),

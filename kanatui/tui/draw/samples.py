@@ -54,9 +54,7 @@ class Samples(Horizontal, Filterable):
         Binding("i", "import", "Import", tooltip="Add labelled pictures from a folder or a .zip file"),
         Binding("g", "print", "Print a sheet", tooltip="Write a PDF to print: boxes to write characters into by hand"),
         Binding("h", "photo", "Read a sheet", tooltip="Keep what is written on a sheet, from a photo or scan of it"),
-        Binding(
-            "y", "settle", "Is right", tooltip="The doubtful sample under the cursor shows what it is said to show"
-        ),
+        Binding("y", "settle", "Is right", tooltip="The doubtful sample under the cursor has the right label"),
     ]
 
     class Changed(Message):
@@ -173,9 +171,9 @@ class Samples(Horizontal, Filterable):
             return
         notes = sample.notes()
         readings = "  ".join(f"{c} {100 * p:.0f} %" for c, p in notes.readings) or "not known"
-        whence = str(notes.origin) if notes.origin else sample.path.stem
+        source = str(notes.origin) if notes.origin else sample.path.stem
         doubt = f"{notes.doubt}: y it is right, l relabel, x remove · " if notes.doubt else ""
-        about = f"{sample.character} {name_of(sample.character)} · {doubt}read as: {readings} · {whence}"
+        about = f"{sample.character} {name_of(sample.character)} · {doubt}read as: {readings} · {source}"
         self.query_one("#about", Static).update(about)
 
     @on(GlyphSheet.Selected)
@@ -183,7 +181,7 @@ class Samples(Horizontal, Filterable):
         sample = self._current
         if sample is not None:
             notes = sample.notes()
-            lines = [str(sample.path), f"shows {sample.character} {name_of(sample.character)}, from {notes.whence}"]
+            lines = [str(sample.path), f"shows {sample.character} {name_of(sample.character)}, from {notes.source}"]
             lines += [f"in doubt: {notes.doubt}"] if notes.doubt else []
             lines += [f"read by {notes.model}"] if notes.model else []
             lines += [f"  {character}  {100 * probability:5.1f} %" for character, probability in notes.readings]

@@ -57,8 +57,8 @@ class DrawScreen(KanatuiScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "board", "Draw", tooltip="Go to the board"),
         Binding("s", "samples", "Samples", tooltip="Go to the samples"),
-        Binding("r", "pages", "Read a picture", tooltip="Read a picture of lines or a sheet, and keep its characters"),
-        Binding("a", "adapt", "Adapt", tooltip="Fine-tune the model on the samples"),
+        Binding("r", "pages", "Read a picture", tooltip="Read a picture of lines or a page, and keep its characters"),
+        Binding("a", "adapt", "Adapt", tooltip="Adapt the model to your samples"),
         Binding("escape", "board", "Back to the board", show=False),
     ]
 

@@ -84,7 +84,7 @@ class ConfusionMap(ScrollView, can_focus=True):
         Binding("home", "edge(0)", "First column", show=False),
         Binding("end", "edge(-1)", "Last column", show=False),
         Binding("n", "worst(1)", "Next worst", tooltip="Go to the next most frequent confusion"),
-        Binding("p", "worst(-1)", "Previous worst", show=False, tooltip="Go to the next more frequent confusion"),
+        Binding("p", "worst(-1)", "Previous worst", show=False, tooltip="Go back to a more frequent confusion"),
         Binding("enter", "choose", "Images", tooltip="Show the images of this cell"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {

@@ -63,7 +63,7 @@ class ReliabilityPanel(Vertical):
         return int(row.key.value or 0) if row else None
 
     def show(self, bins: Sequence[Bin]) -> None:
-        """Show other bins, the most confident first; those without images are left out."""
+        """Show other bins, the surest first; those without images are left out."""
         self._bins = bins
         self._draw()
         self.table.clear()

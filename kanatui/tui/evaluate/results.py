@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kanatui.model.predictions import Predictions
 
 MOST_SHOWN = 60
-"""The most images on a sheet; the most confident mistakes come first."""
+"""The most images on a sheet; the surest mistakes come first."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -224,7 +224,7 @@ class Augmentations(Vertical):
         others = {name: value for name, value in values.items() if name != "p"}
         changed = dataclasses.replace(step, p=values.get("p", step.p), values={**step.values, **others})
         self._steps = (*self._steps[:index], changed, *self._steps[index + 1 :])
-        self._say("changed; is sent when it stays so for a moment")
+        self._say("changed; it is sent a moment after the last change")
         if self._settling is not None:
             self._settling.stop()
         self._settling = self.set_timer(_SETTLES, self._send)

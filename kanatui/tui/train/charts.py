@@ -165,7 +165,7 @@ class Chart(Vertical):
         view, averaged = self.view, self.kind.smooth
         smoothing = f"smoothing {100 * view.smoothing:g} %" if view.smoothing else "not smoothed"
         parts = [AXES[view.axis], smoothing if averaged else "", "log scale" if view.log else "linear"]
-        parts += ["without outliers" if view.inliers else "", view.metric, "a part, r: all" if self.plot.moved else ""]
+        parts += ["without extremes" if view.inliers else "", view.metric, "a part, r: all" if self.plot.moved else ""]
         return " · ".join(filter(None, parts))
 
 
@@ -200,7 +200,11 @@ class Charts(Container):
             tooltip="Make the upright axis logarithmic, or linear again",
         ),
         Binding(
-            "u", "outliers", "Outliers", show=False, tooltip="Let outliers run out of the picture, or show all of it"
+            "u",
+            "outliers",
+            "Extremes",
+            show=False,
+            tooltip="Let extreme values run out of the picture, or show all",
         ),
         Binding("m", "metric", "Metric", show=False, tooltip="Choose which curves of the runs this chart shows"),
         Binding("F", "figure", "Figure", key_display="F", show=False, tooltip="Save this chart as PNG, SVG or PDF"),
@@ -329,7 +333,7 @@ class Charts(Container):
         self._change(log=not self.current.view.log)
 
     def action_outliers(self) -> None:
-        """Leave outliers out of account, or no longer."""
+        """Let extreme values run out of the picture, or no longer."""
         self._change(inliers=not self.current.view.inliers)
 
     def action_metric(self) -> None:

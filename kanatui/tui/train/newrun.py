@@ -86,7 +86,7 @@ class NewRun(Vertical):
     def focus_first(self) -> None:
         """Focus the first field."""
         self._look_again()
-        # Not animated: the fields above are made anew meanwhile, and an animation would end at its old place.
+        # Not animated: the fields above are made again meanwhile, and an animation would end at its old place.
         self.query_one("#new-form", VerticalScroll).scroll_home(animate=False)
         self.query_one("#new-source", Select).focus(scroll_visible=False)
 

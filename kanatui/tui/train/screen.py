@@ -64,7 +64,10 @@ class TrainScreen(KanatuiScreen):
         Binding("e", "stop_after_epoch", "Stop after epoch", tooltip="Stop when this epoch ends; again: take it back"),
         Binding("c", "continue", "Continue", tooltip="Continue a stopped or crashed run"),
         Binding(
-            "x", "settings", "Settings", tooltip="Show the settings of the run, or of marked ones; larger; hide them"
+            "x",
+            "settings",
+            "Settings",
+            tooltip="Show the settings of the run or the marked runs; again: larger, hide",
         ),
         Binding("w", "whole", "All settings", show=False, tooltip="Show all settings of marked runs, or what differs"),
         Binding("a", "view('augment')", "Augment", tooltip="Tick and change augmentations while it trains"),
