@@ -39,6 +39,7 @@ from kanatui.cli import (
     report,
     runs,
     sheet,
+    soak,
     train,
 )
 from kanatui.cli.console import complain, err, lines_of, print_in_any_encoding
@@ -170,6 +171,7 @@ for command in (
     fonts.fonts_command,
     doctor.doctor_command,
     bench.bench_command,
+    soak.soak_command,
     completion.completion_command,
     examples.help_command,
 ):
