@@ -109,6 +109,11 @@ def open_to_read(path: str | os.PathLike[str]) -> IO[bytes]:
     return file
 
 
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Raise OSError unless a file can be opened and is one, before a library opens it by its name."""
+    open_to_read(path).close()
+
+
 def read_bytes(path: str | os.PathLike[str], most: int = _MOST_BYTES) -> bytes:
     """Return what a file holds. OSError if it cannot be read, is no regular file, or has more than ``most`` bytes."""
     with open_to_read(path) as file:
@@ -261,7 +266,7 @@ def sweep(folder: Path, name: str = "*") -> None:
 def tail(path: Path, most: int = 8 * 1024, since: int = 0) -> str:
     """Return the end of a text file, at most ``most`` bytes of it from byte ``since`` on; "" if it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             file.seek(max(since, path.stat().st_size - most))
             return file.read().decode(errors="replace")
     except OSError:

@@ -344,7 +344,8 @@ def reload() -> None:
 
 
 def _python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", ".", "test_")))
+    found = (path for path in folder.glob("*.py") if not path.name.startswith(("_", ".", "test_")))
+    return sorted(path for path in found if path.is_file())  # to open a pipe would wait for its writer
 
 
 def _load_file(registry: Registry, path: Path, found_as: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Mapping
@@ -67,6 +68,7 @@ def _soak(world: World, seconds: float) -> bool:
     shown, started = 0, time.monotonic()
     try:
         with ending_on_terminate():
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background may ignore it
             with progress(f"soaking, seed {world.seed}", round(seconds)) as advance:
                 operations.prepare(world)
                 while (gone := time.monotonic() - started) < seconds:

@@ -18,6 +18,8 @@ from kanatui.training.runs import Run
 _MOST = 5
 """Data sets and runs that are kept; the oldest are deleted."""
 _MOST_UNFINISHED = 2
+_ENDED = ("is not running", "ended before it could")
+"""What is said of a training that ends while it is told something."""
 _SAMPLES = 10
 """Of each character, for adapting and evaluating."""
 
@@ -51,7 +53,7 @@ def _write_samples(folder: Path, out: Path) -> None:
 def finish(world: World) -> None:
     """Let what is going on end, and complete what is unfinished."""
     if run := world.training():
-        world.call("resume", "resume", run.id, refused="is not running")
+        world.call("resume", "resume", run.id, refused=_ENDED)
         world.call("attach", "attach", run.id)
     for name in _incomplete(world):
         _complete(world, name, kill=False)
@@ -176,7 +178,7 @@ def stop(world: World) -> bool:
 def _steer(world: World, command: str) -> bool:
     run = world.training()
     if run:
-        world.call(command, command, run.id, refused="is not running")
+        world.call(command, command, run.id, refused=_ENDED)
     return run is not None
 
 
@@ -269,7 +271,7 @@ def delete(world: World) -> bool:
         world.call("datasets --delete", "datasets", "--delete", complete[0], "--yes")
         world.begun.remove(complete[0])
     elif len(idle) > _MOST and hopeless:
-        world.call("runs --delete", "runs", "--delete", hopeless[0].id, "--yes", refused="is still starting")
+        world.call("runs --delete", "runs", "--delete", hopeless[0].id, "--yes", refused=("is still starting",))
     else:
         return False
     return True

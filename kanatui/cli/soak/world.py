@@ -91,14 +91,14 @@ class World:
 
     # ── doing and killing ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def call(self, doing: str, *arguments: str, kill: bool = False, refused: str = "") -> Ended:
+    def call(self, doing: str, *arguments: str, kill: bool = False, refused: tuple[str, ...] = ()) -> Ended:
         """Run a command.
 
         Args:
             doing: its name in the report.
             arguments: its command line, without ``--json``.
             kill: send it a signal at a random moment.
-            refused: how an error begins that is none here.
+            refused: words of errors that are none here.
         """
         number = self.rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)) if kill else None
         moment = self.rng.random() * self._usual.get(doing, _USUAL)
@@ -122,7 +122,7 @@ class World:
         ended = Ended(status, struck, storage.last_line(log), log.with_suffix(".json").read_text("utf-8"))
         if not struck:
             self._usual.setdefault(doing, time.monotonic() - started)
-            if status and not (status == 1 and refused and refused in ended.said):
+            if status and not (status == 1 and any(words in ended.said for words in refused)):
                 self.lose(f"kanatui {doing} ended with {status}: {ended.said}", log)
         return ended
 
