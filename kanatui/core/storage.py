@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -100,7 +101,7 @@ def open_to_write(path: str | os.PathLike[str], flags: int) -> int:
     return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def open_to_read(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_to_read(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a file. OSError if it is none: to open a pipe would wait for its writer."""
     file = open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: SIM115  # returned
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
