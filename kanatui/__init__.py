@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m kanatui …` puts the current folder there, and workers would take it over (processes.spawning). A file
+    # in it must not be imported instead of a module.
+    del sys.path[0]
 
 from kanatui.core.params import Bool, Choice, FilePath, Float, Int, Numbers, Range, Text, Words
 from kanatui.core.version import __version__
