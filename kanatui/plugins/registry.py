@@ -44,6 +44,7 @@ from kanatui.plugins.bases import (
     Placement,
     Plugin,
 )
+from kanatui.plugins.contained import contained
 
 ENTRY_POINT_GROUP = "kanatui"
 
@@ -394,7 +395,9 @@ def _in_time(import_module: Callable[[], Any]) -> Any:
 
     def run() -> None:
         try:
-            outcome.set_result(import_module())
+            with contained():
+                imported = import_module()
+            outcome.set_result(imported)
         except BaseException as error:  # noqa: BLE001  # raised again by result()
             outcome.set_exception(error)
 
