@@ -106,4 +106,5 @@ def _show(report: Mapping[str, Any]) -> None:
     for loss in report["losses"]:
         out.print(f"LOST  {loss['what']}", soft_wrap=True)
         out.print(f"      look at {loss['look_at']}", soft_wrap=True)
-    out.print(f"losses: {len(report['losses'])}" + (f"; kept in {report['kept']}" if report["kept"] else ""))
+    kept = f"; kept in {report['kept']}" if report["kept"] else ""
+    out.print(f"losses: {len(report['losses'])}{kept}", soft_wrap=True)
