@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import os
+import signal
 import sys
 import time
 import traceback
@@ -236,9 +237,13 @@ def _report(error: Exception, text: str, status: int) -> int:
 
 
 def main() -> None:
-    """Run this process's command line and exit with its status."""
+    """Run this process's command line and exit with its status. Ctrl-C only ends it before and after that."""
     print_in_any_encoding()
     obey_quota()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     status = run(sys.argv[1:])
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.freeze()  # no need to collect at exit: looking for cycles among torch's objects took 0.4 s
     sys.exit(status)

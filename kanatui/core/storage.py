@@ -153,7 +153,8 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
                     os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is none any more, or the disk is read-only
+            temporary.unlink()
 
 
 def require_new(out: Path) -> None:

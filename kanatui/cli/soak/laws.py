@@ -131,7 +131,9 @@ def of_stop(run: Run) -> Iterator[Loss]:
 def of_logs(folder: Path) -> Iterator[Loss]:
     """Yield each log below a folder that has a traceback."""
     for path in (*folder.rglob("*.log"), *folder.rglob("*.txt")):
-        if any(word in path.read_bytes() for word in (b"Traceback", b"internal error")):
+        said = path.read_bytes()
+        starting = said.rstrip().endswith(b"KeyboardInterrupt") and b"/kanatui/" not in said  # Python, not yet kanatui
+        if b"internal error" in said or (b"Traceback" in said and not starting):
             yield f"{path.name} of {path.parent.name} has a traceback", path
 
 

@@ -86,7 +86,7 @@ class World:
         self._usual: dict[str, float] = {}
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("KANATUI_")} | {
             "KANATUI_HOME": str(self.home), "KANATUI_NICENESS": "0", "TMPDIR": str(self.temporary),
-            "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive",
+            "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "PYTHONFAULTHANDLER": "1",
         }  # fmt: skip
 
     # ── doing and killing ─────────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +117,7 @@ class World:
                 status = process.wait(_LONGEST)
             except subprocess.TimeoutExpired:
                 self.lose(f"kanatui {doing} did not end within {_LONGEST:.0f} s", log)
-                process.kill()
+                process.send_signal(signal.SIGABRT)  # the log then has what each of its threads was doing
                 status = process.wait()
         ended = Ended(status, struck, storage.last_line(log), log.with_suffix(".json").read_text("utf-8"))
         if not struck:
@@ -192,4 +192,5 @@ class World:
     def require(self, ended: Ended) -> None:
         """Raise KanatuiError unless a command went well: without it there is nothing to soak."""
         if ended.status:
-            raise KanatuiError(f"nothing can be soaked here: {ended.said}")
+            why = next(iter(self.losses), "").removesuffix(": ") or ended.said
+            raise KanatuiError(f"nothing can be soaked here: {why} (see {self.logs})")
