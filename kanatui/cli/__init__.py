@@ -61,6 +61,8 @@ class Commands(click.Group):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Take the user's own defaults, and prepare names for a shell that asks how to go on."""
+        if "--no-plugins" in args:  # also before `--help` lists their commands; and for all processes that are started
+            os.environ["KANATUI_NO_PLUGINS"] = "1"
         if completion.VARIABLE in os.environ:
             completion.add_names(self)
         return super().make_context(info_name, args, parent, default_map=defaults.read(self), **extra)
@@ -104,6 +106,7 @@ class Commands(click.Group):
 @click.option("--quiet", "-q", is_flag=True, envvar="KANATUI_QUIET", help="Print results and errors only.")
 @click.option("--verbose", "-v", is_flag=True, envvar="KANATUI_VERBOSE", help="Also print where things are, and times.")
 @click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from DIR.")
+@click.option("--no-plugins", is_flag=True, expose_value=False, help="Run no plugins but those that ship with kanatui.")
 @click.option("--ascii", "plain", is_flag=True, envvar="KANATUI_ASCII", help="Draw pictures with plain characters.")
 @click.option("--pictures", metavar="WAY", help="Show pictures in the app this way: auto, sextants … (see doctor).")
 @click.pass_context

@@ -251,3 +251,61 @@ def test_a_placement_that_changes_nothing_is_right():
         step = (placement_of(lambda table, keys: table), 1.0)
         plan = GlyphPlan("あい", np.ones((2, 1)), [step], mode=mode, seed=1, images_per_character=3)
         assert len(plan.table()) == len(plan)
+
+
+# ── locked-down machines ──────────────────────────────────────────────────────────────────────────────────────────────
+
+COMMAND = """
+import click
+from kanatui import hookimpl
+
+@hookimpl
+def kanatui_commands(group):
+    @group.command("strange")
+    def strange(): pass
+"""
+
+
+def states(registry):
+    return {module.name: module.state for module in registry.modules if module.found_as != "shipped"}
+
+
+def test_only_plugins_that_are_allowed_run(folder, monkeypatch):
+    made = folder("same.py", GOOD)
+    folder("other.py", GOOD.replace("same", "other"))
+    monkeypatch.setenv(plugins.ALLOWED_VARIABLE, f"some-package:{made / 'same.py'}")
+    plugins.reload()
+    found = states(plugins.load([made]))
+    assert (found["same"], found["other"]) == ("loaded", "refused")
+    monkeypatch.setenv(plugins.ALLOWED_VARIABLE, "")
+    plugins.reload()
+    with pytest.raises(PluginError, match=r"same.* is refused \(not named in KANATUI_ALLOWED_PLUGINS\)"):
+        plugins.load([made]).augmentation("same")
+    with pytest.raises(PluginError, match="not named in KANATUI_ALLOWED_PLUGINS"):
+        plugins.load_alone(made / "same.py")
+
+
+def test_an_installed_package_runs_only_if_it_is_allowed(tmp_path, monkeypatch):
+    (tmp_path / "strange_plugin.py").write_text(GOOD.replace("same", "strange"))
+    about = tmp_path / "strange-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[kanatui]\nstrange = strange_plugin\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        for allowed, state in (("strange", "loaded"), ("other", "refused")):
+            patch.setenv(plugins.ALLOWED_VARIABLE, allowed)
+            plugins.reload()
+            assert states(plugins.load())["strange"] == state
+    plugins.reload()
+
+
+@pytest.mark.parametrize("given", ["--no-plugins", "variable"])
+def test_no_plugins_runs_none(folder, kanatui, given):
+    made = folder("same.py", GOOD + COMMAND)
+    arguments = ["--plugins-dir", made, *(["--no-plugins"] if given == "--no-plugins" else [])]
+    variables = {"KANATUI_PLUGINS": str(made)} | ({} if given == "--no-plugins" else {plugins.NONE_VARIABLE: "1"})
+    listed = kanatui(*arguments, "plugins", "--json", check=0, env=variables)
+    assert '"refused"' in listed.stdout and "imported" not in listed.stdout + listed.stderr
+    shown = kanatui("--help", *arguments, check=0, env=variables)
+    assert "strange" not in shown.stdout and "imported" not in shown.stdout + shown.stderr
