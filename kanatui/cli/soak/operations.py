@@ -202,10 +202,10 @@ def attach(world: World) -> bool:
 def kill(world: World) -> bool:
     """Kill a training at a random moment, or hold it for a while."""
     run = world.training()
+    if run is None:
+        return False
     number = world.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP))
     time.sleep(world.rng.random() * 2)
-    if run is None or not run.alive():
-        return False
     pid, began = storage.lock_holder(run.lock) or 0, _begun(run)
     if not pid or not world.strike(pid, number, "a training"):
         return False
@@ -278,8 +278,8 @@ def delete(world: World) -> bool:
 
 
 OPERATIONS: dict[Callable[[World], bool], int] = {
-    generate: 4, complete: 4, train: 4, go_on: 4, pause: 2, resume: 2, stop: 1, attach: 3, kill: 4, damage: 1,
-    evaluate: 3, adapt: 2, delete: 9,
+    generate: 3, complete: 4, train: 6, go_on: 6, pause: 6, resume: 6, stop: 3, attach: 6, kill: 9, damage: 4,
+    evaluate: 3, adapt: 2, delete: 3,
 }  # fmt: skip
 """With how often each is chosen."""
 
