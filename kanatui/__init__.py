@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
+
+if os.path.basename(sys.argv[0] if sys.argv else "") in ("kanatui", "-m") and (
+    signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    # In the command, Ctrl-C while modules are still being imported (0.3 s) is no error to show with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m kanatui …` puts the current folder there, and workers would take it over (processes.spawning). A file
+    # in it must not be imported instead of a module.
+    del sys.path[0]
 
 from kanatui.core.params import Bool, Choice, FilePath, Float, Int, Numbers, Range, Text, Words
 from kanatui.core.version import __version__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import os
+import signal
 import sys
 import time
 import traceback
@@ -39,6 +40,7 @@ from kanatui.cli import (
     report,
     runs,
     sheet,
+    soak,
     train,
 )
 from kanatui.cli.console import complain, err, lines_of, print_in_any_encoding
@@ -59,6 +61,8 @@ class Commands(click.Group):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Take the user's own defaults, and prepare names for a shell that asks how to go on."""
+        if "--no-plugins" in args:  # also before `--help` lists their commands; and for all processes that are started
+            os.environ["KANATUI_NO_PLUGINS"] = "1"
         if completion.VARIABLE in os.environ:
             completion.add_names(self)
         return super().make_context(info_name, args, parent, default_map=defaults.read(self), **extra)
@@ -132,6 +136,7 @@ def _print_versions(context: click.Context, parameter: click.Parameter, wanted: 
 @click.option("--quiet", "-q", is_flag=True, envvar="KANATUI_QUIET", help="Print results and errors only.")
 @click.option("--verbose", "-v", is_flag=True, envvar="KANATUI_VERBOSE", help="Also print where things are, and times.")
 @click.option("--plugins-dir", "folders", multiple=True, metavar="DIR", help="Also load trusted plugins from DIR.")
+@click.option("--no-plugins", is_flag=True, expose_value=False, help="Run no plugins but those that ship with kanatui.")
 @click.option("--ascii", "plain", is_flag=True, envvar="KANATUI_ASCII", help="Draw pictures with plain characters.")
 @click.option("--pictures", metavar="WAY", help="Show pictures in the app this way: auto, sextants … (see doctor).")
 @click.pass_context
@@ -200,6 +205,7 @@ for command in (
     fonts.fonts_command,
     doctor.doctor_command,
     bench.bench_command,
+    soak.soak_command,
     completion.completion_command,
     examples.help_command,
 ):
@@ -264,9 +270,13 @@ def _report(error: Exception, text: str, status: int) -> int:
 
 
 def main() -> None:
-    """Run this process's command line and exit with its status."""
+    """Run this process's command line and exit with its status. Ctrl-C only ends it before and after that."""
     print_in_any_encoding()
     obey_quota()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     status = run(sys.argv[1:])
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.freeze()  # no need to collect at exit: looking for cycles among torch's objects took 0.4 s
     sys.exit(status)

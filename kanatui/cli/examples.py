@@ -55,6 +55,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "fonts remove": ("fonts remove my-font-regular",),
     "doctor": ("doctor", "doctor --json"),
     "bench": ("bench render",),
+    "soak": ("soak --minutes 20 --seed 7",),
     "completion": ('completion bash  # in ~/.bashrc: eval "$(kanatui completion bash)"',),
     "help": ("help train", "help runs plot"),
 }

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +9,7 @@ import click
 
 from kanatui.cli.console import err, out, progress, with_json
 from kanatui.cli.options import build_recipe, draw_masters, open_stream, recipe_options, with_recipe_argument
+from kanatui.core.processes import ending_on_terminate
 from kanatui.core.units import bytes_text, counted, duration
 
 if TYPE_CHECKING:
@@ -166,7 +164,7 @@ def _write(job: Job, workers: int) -> int:
     from kanatui.dataset import write
 
     total = job.manifest.images
-    with _ending_on_terminate(), progress("generating", total, "images", done=job.images_done) as advance:
+    with ending_on_terminate(), progress("generating", total, "images", done=job.images_done) as advance:
         written = 0
 
         def on_shard(images: int, count: int) -> None:
@@ -189,16 +187,6 @@ def _write(job: Job, workers: int) -> int:
         soft_wrap=True,
     )
     return written
-
-
-@contextlib.contextmanager
-def _ending_on_terminate() -> Iterator[None]:
-    """Make SIGTERM end the work as Ctrl-C does, so that it can be resumed."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _detach(recipe: Recipe, name: str, workers: int | None) -> int:

@@ -53,7 +53,7 @@ def read_arrays(path: str | os.PathLike[str], names: Sequence[str], most: int = 
 def map_array(path: str | os.PathLike[str], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Map an .npy file into memory, read-only. Raises as :func:`read_arrays`, also if it holds another array."""
     with declared():
-        storage.open_to_read(path).close()
+        storage.require_file(path)
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
         found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "several arrays"

@@ -188,6 +188,16 @@ def _be_nice(pid: int, nice: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
+@contextlib.contextmanager
+def ending_on_terminate() -> Iterator[None]:
+    """Make SIGTERM end the work as Ctrl-C does, so that it can be resumed."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 def end_now(status: int) -> NoReturn:
     """End this process with all its children, whatever any of its threads is doing."""
     import psutil

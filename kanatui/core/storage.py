@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -100,13 +101,18 @@ def open_to_write(path: str | os.PathLike[str], flags: int) -> int:
     return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def open_to_read(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_to_read(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a file. OSError if it is none: to open a pipe would wait for its writer."""
     file = open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: SIM115  # returned
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
     return file
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Raise OSError unless a file can be opened and is one, before a library opens it by its name."""
+    open_to_read(path).close()
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = _MOST_BYTES) -> bytes:
@@ -147,7 +153,8 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
                     os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is none any more, or the disk is read-only
+            temporary.unlink()
 
 
 def require_new(out: Path) -> None:
@@ -261,7 +268,7 @@ def sweep(folder: Path, name: str = "*") -> None:
 def tail(path: Path, most: int = 8 * 1024, since: int = 0) -> str:
     """Return the end of a text file, at most ``most`` bytes of it from byte ``since`` on; "" if it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             file.seek(max(since, path.stat().st_size - most))
             return file.read().decode(errors="replace")
     except OSError:

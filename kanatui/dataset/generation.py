@@ -21,6 +21,9 @@ from kanatui.dataset.recipe import Recipe
 LOG = "generate.log"
 """The file in the data set's folder that holds what its generation prints."""
 
+_BEFORE_MANIFEST = (LOG, ".lock", "recipe.toml")
+"""What stands in a data set's folder before its manifest."""
+
 _SAME_START = 2.0
 """Seconds by which the start time that the system reports for one process may differ between two queries."""
 
@@ -45,9 +48,13 @@ def new_name_problem(name: str) -> str:
     try:
         complete = read_manifest(folder).complete
     except DatasetError:
-        only_log = all(path.name == LOG for path in folder.iterdir())
-        return "" if only_log and process_of(name) is None else "there is such a folder already"
+        return "" if is_unwritten(folder) and process_of(name) is None else "there is such a folder already"
     return "there is one already" if complete else "there is an unfinished one: resume or delete it, or choose another"
+
+
+def is_unwritten(folder: Path) -> bool:
+    """Return whether nothing in a folder is worth keeping: its generation was killed before it wrote a manifest."""
+    return all(path.name in _BEFORE_MANIFEST or path.name.endswith(".tmp") for path in folder.iterdir())
 
 
 def free_name(wanted: str) -> str:

@@ -70,16 +70,15 @@ def lay_out(
     asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
     missing = tuple(face for face in asked if face.path is None and not face.problem)
     present, coverage, unusable = _usable([face for face in asked if face not in missing], sources, wanted, on_progress)
+    advice = install_command(missing) or "kanatui fonts lists those that are"
     if not present:
         if unusable:
             raise FontError(unusable[0][1])
-        raise FontError(f"none of the recipe's {len(asked)} faces is installed: {install_command(missing)}")
+        raise FontError(f"none of the recipe's {len(asked)} faces is installed: {advice}")
     drawable = np.asarray(coverage.any(axis=1))
     characters = "".join(c for c, kept in zip(wanted, drawable.tolist(), strict=True) if kept)
     if not characters:
-        raise FontError(
-            f"no installed face can draw any of the {counted(len(wanted), 'character')}: {install_command(missing)}"
-        )
+        raise FontError(f"no installed face can draw any of the {counted(len(wanted), 'character')}: {advice}")
     return dataclasses.replace(
         lay_out_glyphs(recipe, registry, sources, present, characters, coverage[drawable]),
         missing_faces=missing,

@@ -15,6 +15,7 @@ from kanatui.plugins.table import PLACED, ROW, GlyphTable
 
 if TYPE_CHECKING:
     from kanatui.plugins.bases import Placement
+from kanatui.plugins.contained import contained
 
 
 class GlyphPlan:
@@ -146,7 +147,8 @@ def placed_by(placement: Placement, table: GlyphTable, keys: Keys | None = None)
     given = table.rows.view()
     given.flags.writeable = False
     try:
-        placed = placement.grid(GlyphTable(given)) if keys is None else placement.draw(GlyphTable(given), keys)
+        with contained():
+            placed = placement.grid(GlyphTable(given)) if keys is None else placement.draw(GlyphTable(given), keys)
         if wrong := _what_is_wrong(placed, table, random=keys is not None):
             raise ValueError(wrong)
     except KanatuiError:

@@ -20,6 +20,7 @@ from kanatui.dataset.source import Images, Indices, OnProgress
 from kanatui.fonts.faces import Face
 from kanatui.fonts.masters import Masters
 from kanatui.plugins.bases import Pixel
+from kanatui.plugins.contained import contained
 from kanatui.plugins.registry import Registry
 from kanatui.plugins.table import GlyphTable
 
@@ -145,9 +146,10 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
     whole = len(chosen) == len(table)
     part = images if whole else images.index_select(0, torch.from_numpy(chosen))
     try:
-        drawn = augmentation.draw(keys if whole else keys.take(chosen), images.shape[-1])
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in drawn.items()}
-        changed = augmentation.apply(part, tensors).clamp_(0.0, 1.0)
+        with contained():
+            drawn = augmentation.draw(keys if whole else keys.take(chosen), images.shape[-1])
+            tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in drawn.items()}
+            changed = augmentation.apply(part, tensors).clamp_(0.0, 1.0)
         if changed.shape != part.shape or changed.dtype != part.dtype:
             raise ValueError(f"returned {changed.dtype} {list(changed.shape)}, not {part.dtype} {list(part.shape)}")
         if bool(changed.sum().isnan()):

@@ -20,7 +20,7 @@ import torch
 from kanatui.core import processes, storage
 from kanatui.core.errors import DatasetError
 from kanatui.core.processes import begin_worker
-from kanatui.dataset.generation import LOG
+from kanatui.dataset.generation import is_unwritten
 from kanatui.dataset.layout import size_on_disk
 from kanatui.dataset.manifest import Manifest, images_per_shard, plugin_versions, read_manifest, shard_name, versions
 from kanatui.dataset.open import open_source
@@ -133,7 +133,7 @@ def _begin(folder: Path, manifest: Manifest, resume: bool) -> tuple[Manifest, li
     """Return the manifest of what is there, and the shards that it lacks."""
     if (folder / "manifest.json").exists():
         manifest = _continue(folder, manifest, resume)
-    elif folder.exists() and any(path.name != LOG for path in folder.iterdir()):
+    elif folder.exists() and not is_unwritten(folder):
         raise DatasetError(f"{folder}: not empty and not a data set; choose another --name")
     todo = [shard for shard in range(manifest.shard_count) if not _is_there(folder, manifest, shard)]
     needed = bytes_needed(manifest) * len(todo) / max(manifest.shard_count, 1)
@@ -194,8 +194,8 @@ def _prepare(job: Job, held: contextlib.ExitStack) -> None:
     storage.sweep(job.folder)
     job.manifest.complete = False
     storage.write_bytes(job.folder / "recipe.toml", job.stream.layout.recipe.to_toml().encode())
+    job.manifest.write(job.folder)  # before the table: a table without a manifest may be another data set's
     _write_table(job)
-    job.manifest.write(job.folder)
 
 
 def _take(job: Job, made: list[tuple[int, str]], on_shard: OnShard | None) -> None:

@@ -98,7 +98,7 @@ class Sample:
     def notes(self) -> Notes:
         """Read the notes; empty if there are none or they are damaged."""
         try:
-            with Image.open(self.path) as image:
+            with storage.open_to_read(self.path) as file, Image.open(file) as image:
                 return _parse_notes(image.info.get(_CHUNK))
         except (OSError, SyntaxError, ValueError):  # what Pillow raises for files that are not pictures
             return Notes()
@@ -397,7 +397,7 @@ def _label(character: str) -> str:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(storage.read_bytes(path)).hexdigest()
     except OSError:
         return ""
 

@@ -54,7 +54,7 @@ class Candidate:
             keep = characters + ALSO_KEPT if self.instance else ""
             return convert.merged([convert.plain_font(part, self.index, self.instance, keep) for part in self.parts])
         try:
-            return self.parts[0].read_bytes()
+            return storage.read_bytes(self.parts[0])
         except OSError as error:
             raise FontError(f"cannot be read ({error.strerror})") from None
 
@@ -177,7 +177,7 @@ def _read(file: FontFile) -> list[_Read]:
     """Read the names and characters of every font in a file."""
     from fontTools.ttLib.ttCollection import TTCollection
 
-    with font_errors(), file.path.open("rb") as data:
+    with font_errors(), storage.open_to_read(file.path) as data:
         collection = data.read(4) == b"ttcf"
         data.seek(0)
         count = len(TTCollection(data, lazy=True)) if collection else 1

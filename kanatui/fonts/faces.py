@@ -372,7 +372,7 @@ def _file_digest(path: str, size: int, modified: int) -> str:
     kept = _read_cache(cached)
     if kept.get("size") == size and kept.get("modified") == modified and isinstance(kept.get("sha256"), str):
         return str(kept["sha256"])
-    with Path(path).open("rb") as file:
+    with storage.open_to_read(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     _write_cache(cached, {"font": path, "size": size, "modified": modified, "sha256": digest})
     return digest
@@ -381,7 +381,7 @@ def _file_digest(path: str, size: int, modified: int) -> str:
 def _read_cache(path: Path) -> dict[str, Any]:
     """Return the cached values; {} if the file is missing or damaged, so that it is made again."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(storage.read_bytes(path))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

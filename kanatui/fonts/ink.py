@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kanatui.core import storage
 from kanatui.core.errors import FontError, KanatuiError
 from kanatui.core.units import counted
 from kanatui.fonts import imagemagick
@@ -83,7 +84,7 @@ def opened(path: Path, index: int) -> Iterator[TTFont]:
     from fontTools.ttLib.ttCollection import TTCollection
 
     with font_errors():
-        with path.open("rb") as file:
+        with storage.open_to_read(path) as file:
             count = len(TTCollection(file, lazy=True)) if file.read(4) == b"ttcf" and not file.seek(0) else 1
         if index >= count:
             raise FontError(f"it holds {counted(count, 'font')}, so there is no index {index}")

@@ -281,7 +281,7 @@ def _locked() -> Iterator[None]:
 def _text() -> str:
     """Return the list as it is, with its own line ends; "" if there is none. FontError if it cannot be read."""
     try:
-        return user_file().read_bytes().decode()
+        return storage.read_bytes(user_file()).decode()
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 
-from kanatui.core import paths
+from kanatui.core import paths, storage
 from kanatui.core.errors import UsageError
 from kanatui.kana.alphabet import SETS
 
@@ -103,7 +103,7 @@ def _code_points(part: str, low: int, high: int) -> str:
 
 def _file(name: str) -> str:
     try:
-        text = paths.user_path(name).read_text(encoding="utf-8")
+        text = storage.read_bytes(paths.user_path(name)).decode()
     except OSError as error:
         raise UsageError(f"--characters {name}: cannot be read ({error.strerror})") from None
     except (ValueError, RuntimeError) as error:  # not UTF-8, a null byte in the name, a home that nobody has

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from kanatui.core.errors import KanatuiError, PluginError, RunError
 from kanatui.core.units import bytes_text
 from kanatui.plugins.bases import Model
+from kanatui.plugins.contained import contained
 from kanatui.plugins.registry import Registry
 
 _TRIED = (2, 3)
@@ -95,7 +96,8 @@ def _kind(value: Any) -> str:
 def blaming(model: str, when: str) -> Iterator[None]:
     """Turn whatever a model raises into a PluginError that names it, and running out of memory into a RunError."""
     try:
-        yield
+        with contained():
+            yield
     except KanatuiError:
         raise
     except (Exception, SystemExit) as error:

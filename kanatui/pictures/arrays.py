@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from kanatui.core import arrayfiles
+from kanatui.core import arrayfiles, storage
 from kanatui.core.errors import ImageError
 from kanatui.pictures import etl, parquet
 
@@ -178,6 +178,7 @@ def _keys(file: Path) -> list[str]:
 def _damage_named(file: Path) -> Iterator[None]:
     try:
         with arrayfiles.declared():
+            storage.require_file(file)
             yield
     except OSError as error:
         reason = error.strerror.lower() if error.strerror else f"damaged ({error})"

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from kanatui.core.errors import ImageError
 from kanatui.core.harmless import harmless
 from kanatui.core.machine import extra_command
+from kanatui.core.storage import open_to_read
 from kanatui.pictures.arrays import open_member
 from kanatui.pictures.parquet import member_bytes
 from kanatui.pictures.prepare import Hypotheses, hypotheses
@@ -62,7 +63,7 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
         return member
     try:
         # Opened here, not by Pillow, which leaves the file of a damaged picture to the garbage collector.
-        with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        with open_to_read(file) if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
             return _read(opened, name)
     except ImageError:
         raise
@@ -119,7 +120,7 @@ def size_of(file: Path | IO[bytes]) -> tuple[int, int]:
     """Return a picture's width and height in pixels without reading it. ImageError if it is none."""
     name = harmless(str(file))
     try:
-        with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        with open_to_read(file) if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
             return Image.open(opened, formats=_formats(opened, name)).size
     except (OSError, Image.DecompressionBombError, *_DAMAGED) as error:
         raise ImageError(f"{name}: not a picture that can be read ({_one_line(error)})") from None
@@ -147,7 +148,8 @@ def picture_bytes(file: Path) -> bytes:
     member = open_member(file)
     if member is None:
         try:
-            return file.read_bytes()
+            with open_to_read(file) as opened:
+                return opened.read()
         except OSError as error:
             raise ImageError(f"{harmless(str(file))}: {(error.strerror or str(error)).lower()}") from None
     data = io.BytesIO()
@@ -162,7 +164,7 @@ def _too_large(name: str, what: str) -> str:
 def _what_it_is(file: Path | IO[bytes]) -> str:
     if isinstance(file, Path) and file.stat().st_size == 0:
         return "the file is empty"
-    with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+    with open_to_read(file) if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
         opened.seek(0)
         head = opened.read(12)
     if _is_heif(head):

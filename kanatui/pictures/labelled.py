@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kanatui.core import paths
+from kanatui.core import paths, storage
 from kanatui.core.errors import ImageError
 from kanatui.kana.labels import NOTATIONS, Labels
 from kanatui.pictures.arrays import LabelledArray, array_files, is_array_file, labelled_arrays
@@ -204,7 +204,7 @@ def read_table(file: Path) -> list[tuple[str, str]]:
     UTF-8, or Shift-JIS as Japanese spreadsheets write it. ImageError if it cannot be read or has no two columns.
     """
     try:
-        data = file.read_bytes()
+        data = storage.read_bytes(file)
     except OSError as error:
         raise ImageError(f"{file}: {(error.strerror or str(error)).lower()}") from None
     text = _decoded(data, file)

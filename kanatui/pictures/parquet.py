@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kanatui.core import storage
 from kanatui.core.errors import ImageError, UsageError
 
 _MEMBER = re.compile(r"(?P<file>.+\.parquet)#(?P<index>\d+)", re.IGNORECASE)
@@ -61,6 +62,7 @@ def member_bytes(path: Path) -> bytes | None:
 
 def _open(file: Path) -> Any:
     try:
+        storage.require_file(file)
         return _pictures(file, file.stat().st_mtime_ns)
     except OSError as error:
         raise ImageError(f"{file}: {(error.strerror or str(error)).lower()}") from None

@@ -44,6 +44,7 @@ from kanatui.plugins.bases import (
     Placement,
     Plugin,
 )
+from kanatui.plugins.contained import contained
 
 ENTRY_POINT_GROUP = "kanatui"
 
@@ -62,6 +63,10 @@ _OBJECTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "kanatui_metrics": ("metrics", ("key", "heading", "compute", "text")),
 }
 """Hooks that return objects: the registry's table, and what each object must have, its name first."""
+
+NONE_VARIABLE = "KANATUI_NO_PLUGINS"
+ALLOWED_VARIABLE = "KANATUI_ALLOWED_PLUGINS"
+"""Variables that keep plugins from running: all, or all but the packages and files named, with colons in between."""
 
 RUN_HOOKS = "kanatui_run_"
 """What the names of the hooks begin with that watch runs without a class."""
@@ -83,7 +88,7 @@ class PluginModule:
     about: str = ""
     """The first line of its docstring."""
     state: str = "found"
-    """``loaded``, ``failed`` or ``untrusted``."""
+    """``loaded``, ``failed``, ``untrusted``, or ``refused`` (:func:`_why_refused`)."""
     error: str = ""
     traceback: str = ""
     provides: list[str] = dataclasses.field(default_factory=list)
@@ -294,6 +299,8 @@ def load_alone(path: Path) -> tuple[Registry, PluginModule]:
     """
     if not path.is_file():
         raise PluginError(f"{path}: no such file")
+    if why := _why_refused(str(path.resolve())):
+        raise PluginError(f"{path}: {why}")
     registry = _shipped()
     for known in registry.modules:
         if Path(known.location).resolve() == path.resolve():
@@ -326,12 +333,12 @@ def command_modules() -> Iterator[tuple[str, ModuleType | Exception]]:
             yield str(path), import_file(path, kept=True)
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         with contextlib.suppress(Exception):  # what cannot be found is listed as failed by `kanatui plugins`
-            found = importlib.util.find_spec(entry_point.module)
+            found = None if _why_refused(_package(entry_point)) else importlib.util.find_spec(entry_point.module)
             if found and found.origin and mentioned in Path(found.origin).read_bytes():
                 yield entry_point.value, entry_point.load()
     for folder in _configured_folders():
         for path in _python_files(Path(folder).expanduser()):
-            if mentioned in path.read_bytes() and trust.is_trusted(path):
+            if mentioned in path.read_bytes() and not _why_refused(str(path.resolve())) and trust.is_trusted(path):
                 try:
                     yield str(path), import_file(path)
                 except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
@@ -344,12 +351,16 @@ def reload() -> None:
 
 
 def _python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", ".", "test_")))
+    found = (path for path in folder.glob("*.py") if not path.name.startswith(("_", ".", "test_")))
+    return sorted(path for path in found if path.is_file())  # to open a pipe would wait for its writer
 
 
 def _load_file(registry: Registry, path: Path, found_as: str) -> None:
     module = PluginModule(path.stem, found_as, str(path))
     registry.modules.append(module)
+    if found_as == "folder" and (why := _why_refused(str(path.resolve()))):
+        module.state, module.error = "refused", why
+        return
     if found_as == "folder" and not trust.is_trusted(path):
         module.state = "untrusted"
         module.error = f"not trusted yet, or changed since: kanatui plugins trust {path}"
@@ -359,11 +370,30 @@ def _load_file(registry: Registry, path: Path, found_as: str) -> None:
 
 def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryPoint) -> None:
     # pluggy's load_setuptools_entrypoints stops at the first one that fails, so each is loaded on its own.
-    distribution = entry_point.dist
-    version, package = (distribution.version, distribution.name) if distribution else ("", "")
+    package = _package(entry_point)
+    version = entry_point.dist.version if entry_point.dist else ""
     module = PluginModule(entry_point.name, "entry point", entry_point.value, version, package)
     registry.modules.append(module)
+    if why := _why_refused(package):
+        module.state, module.error = "refused", why
+        return
     _guarded(registry, module, entry_point.load)
+
+
+def _package(entry_point: importlib.metadata.EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else ""
+
+
+def _why_refused(name: str) -> str:
+    """Return why a plugin that does not ship with kanatui may not run here, "" if it may.
+
+    Args:
+        name: of its package, or its file's path.
+    """
+    if os.environ.get(NONE_VARIABLE):
+        return "--no-plugins leaves out all that do not ship with kanatui"
+    allowed = os.environ.get(ALLOWED_VARIABLE)
+    return "" if allowed is None or name in allowed.split(os.pathsep) else f"not named in {ALLOWED_VARIABLE}"
 
 
 def _guarded(registry: Registry, module: PluginModule, import_module: Callable[[], Any]) -> None:
@@ -393,7 +423,9 @@ def _in_time(import_module: Callable[[], Any]) -> Any:
 
     def run() -> None:
         try:
-            outcome.set_result(import_module())
+            with contained():
+                imported = import_module()
+            outcome.set_result(imported)
         except BaseException as error:  # noqa: BLE001  # raised again by result()
             outcome.set_exception(error)
 

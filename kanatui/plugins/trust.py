@@ -24,7 +24,7 @@ def _read() -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(storage.read_bytes(path)).hexdigest()
     except OSError as error:
         raise PluginError(f"{path}: cannot be read ({error.strerror})") from None
 

@@ -102,8 +102,10 @@ class Keeper:
         """Keep the state until now, as another name of its file: it takes over if the next is found damaged."""
         draft = self.before.with_name(f".{self.before.name}.{os.getpid()}.tmp")
         with storage.storing(self.before), contextlib.suppress(FileNotFoundError):  # there is none yet
-            os.link(self.state, draft)
-            os.replace(draft, self.before)
+            # After a save that was killed here, both are one file, and renaming would leave the draft where it is.
+            if not (self.before.exists() and self.before.samefile(self.state)):
+                os.link(self.state, draft)
+                os.replace(draft, self.before)
 
     def load(self, learner: Learner) -> tuple[Progress, bool]:
         """Load the last state into a learner, or the one before it if that is damaged.

@@ -1,5 +1,6 @@
 """Checkpoints cut off or with flipped bits: never trained on or read as they are; the one before takes over."""
 
+import os
 import random
 import shutil
 
@@ -10,7 +11,7 @@ import torch
 from kanatui.core.errors import RunError, WeightsError
 from kanatui.model.weights import load_weights
 from kanatui.plugins.registry import load
-from kanatui.training.checkpoints import load_state
+from kanatui.training.checkpoints import Keeper, load_state
 from kanatui.training.config import make_config
 from kanatui.training.control import STOP, Control
 from kanatui.training.distributed import Alone
@@ -110,6 +111,17 @@ def test_the_checkpoint_before_takes_over(whole, monkeypatch):
     one, other = (load_weights(each.checkpoint("last")) for each in (whole, run))
     images = np.arange(16 * 16 * 4, dtype=np.uint8).reshape(4, 16, 16)
     assert torch.equal(one.logits(images), other.logits(images)), "as if nothing had happened"
+
+
+def test_a_training_killed_between_keeping_the_last_checkpoint_and_the_next_goes_on(monkeypatch):
+    run = new_run("parts")
+    train(run, monkeypatch, 5)
+    run.checkpoint("before").unlink(missing_ok=True)
+    os.link(run.checkpoint("state"), run.checkpoint("before"))
+    monkeypatch.setattr(Keeper, "due", lambda keeper, epoch_ends: True)
+    assert train(run, monkeypatch).state == "finished"
+    assert not run.checkpoint("before").samefile(run.checkpoint("state"))
+    assert not list((run.path / "checkpoints").glob(".*.tmp"))
 
 
 def test_two_damaged_checkpoints_end_in_one_line(whole, monkeypatch):

@@ -1,5 +1,6 @@
 """Disks and folders that fail while kanatui works: one clear line, what was finished stays, and it can go on."""
 
+import os
 import resource
 import shutil
 import signal
@@ -12,7 +13,7 @@ from kanatui import cli
 from kanatui.core.errors import StorageError
 from kanatui.dataset import write
 from kanatui.plugins.registry import load
-from kanatui.training.runs import find_run
+from kanatui.training.runs import Run, find_run
 from kanatui.training.session import train_run
 from tests.faults.test_stopping import new_run
 from tests.helpers.tiny import TinyModel, TinySource
@@ -69,6 +70,61 @@ def test_a_run_removed_while_it_trains_is_told(event, monkeypatch, capfd):
     assert signal.getsignal(signal.SIGTERM) is before
     again = new_run(precision="float32")
     assert train_run(again, source=TinySource()).state == "finished"
+
+
+def unshared(script, home, *arguments):
+    """Run a shell script in a mount namespace of its own, where `kanatui` is the command."""
+    call = f'kanatui() {{ "{sys.executable}" -P -m kanatui "$@"; }}; {script}'
+    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    environment = os.environ | {"KANATUI_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*alone, "sh", "-c", call, "sh", *arguments], capture_output=True, text=True, env=environment)
+
+
+def can_mount():
+    if shutil.which("unshare") is None:
+        return False
+    return unshared("mount -t tmpfs none /mnt", "/none").returncode == 0
+
+
+mounts = pytest.mark.skipif(not can_mount(), reason="this machine lets nobody mount anything: root writes everywhere")
+
+
+@mounts
+@pytest.mark.parametrize(
+    "command",
+    [("generate", *SMALL, "--name", "some"), ("train", *SMALL, "--epochs", "1"), ("runs", "--note", "1", "x")],
+)
+def test_a_read_only_home_is_told(command, home, one_line_error):
+    Run.create("mine", {})
+    before = sorted(home.rglob("*"))
+    read_only = (
+        'mount --bind "$KANATUI_HOME" "$KANATUI_HOME" && mount -o remount,ro,bind "$KANATUI_HOME" && kanatui "$@"'
+    )
+    one_line_error(unshared(read_only, home, *command), 1, str(home), "the disk is read-only; set KANATUI_HOME")
+    assert sorted(home.rglob("*")) == before
+    assert cli.run(["runs"]) == 0
+
+
+FULL = """
+mount -t tmpfs -o size=9m none "$KANATUI_HOME" || exit 99
+kanatui train "$@"; echo "ended with $?" >&2
+kanatui runs --json | grep '"state"' >&2
+mount -o remount,size=200m "$KANATUI_HOME"
+kanatui train --resume 1 && kanatui runs --json && ls -A "$KANATUI_HOME"/runs/*/checkpoints
+"""
+
+
+@pytest.mark.slow
+@mounts
+def test_a_training_on_a_full_disk_is_told_and_goes_on_when_there_is_room(tmp_path):
+    (tmp_path / "full").mkdir()
+    model = ("--model", "article_cnn", "--precision", "float32", "--threads", "1", "--workers", "0")
+    often = ("--epochs", "30", "--checkpoint-seconds", "1")
+    result = unshared(FULL, tmp_path / "full", *SMALL, *model, *often)
+    assert "the disk is full; free some space" in result.stderr and "ended with 1" in result.stderr
+    assert '"state": "failed"' in result.stderr and "Traceback" not in result.stderr
+    assert result.returncode == 0 and '"state": "finished"' in result.stdout, result.stderr
+    assert ".tmp" not in result.stdout
 
 
 ODD = 'ほ me\'s "own" $HOME `x` \\ & ; #%'

@@ -1,7 +1,6 @@
 """What lies in the current folder, or in a data set's, is never imported: neither here nor by any child."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -156,8 +155,17 @@ async def test_engines_import_nothing_from_there(shadows, monkeypatch):
     assert run() == []
 
 
-def test_the_module_run_by_name_hands_the_current_folder_to_nobody(tmp_path):
-    code = "import runpy, sys; sys.argv[1:] = ['--version']; sys.path.insert(0, 'here')\n"
-    code += "try: runpy.run_module('kanatui', run_name='__main__')\nfinally: print('here' in sys.path)"
-    said = subprocess.check_output([sys.executable, "-c", code], text=True, env=os.environ | {"PYTHONSAFEPATH": ""})
-    assert said.splitlines()[-1] == "False"
+def test_the_module_run_by_name_is_the_command_and_takes_nothing_from_the_current_folder(shadows, script):
+    folder, run = shadows
+    for name in {"kanatui", *sys.stdlib_module_names} - {"dataclasses", "json", "pathlib", "tomllib"}:
+        (folder / f"{name}.py").unlink()  # what Python imports, or finds in its place, before it comes to kanatui
+    options = {"cwd": folder, "text": True, "capture_output": True}
+    for arguments in (["--help"], ["recipes", "--bogus"], ["recipes", "show", "quick"]):
+        by_name = subprocess.run([sys.executable, "-m", "kanatui", *arguments], **options)
+        by_script = subprocess.run([*script, *arguments], **options)
+        assert (by_name.returncode, by_name.stdout, by_name.stderr) == (
+            by_script.returncode,
+            by_script.stdout,
+            by_script.stderr,
+        )
+    assert run() == []

@@ -149,6 +149,16 @@ def test_while_the_finished_weights_are_calibrated(monkeypatch):
     assert any("before the probabilities were calibrated" in str(event.get("message")) for event in run.events().read())
 
 
+def test_ctrl_c_while_modules_are_imported_is_no_traceback():
+    command = [sys.executable, "-P", "-X", "importtime", "-m", "kanatui", "runs"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while "kanatui.core.params" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == -signal.SIGINT and "Traceback" not in said
+
+
 # ── where Python raises nothing ───────────────────────────────────────────────────────────────────────────────────────
 
 STUCK = """

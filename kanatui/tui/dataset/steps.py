@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SETTLE = 0.04
 """Seconds that the cursor must rest before a form is built, which costs more than moving on."""
 
-_ABSENT = {"untrusted": "✗ not trusted: a, t", "failed": "✗ failed: a says why"}
+_ABSENT = {"untrusted": "✗ not trusted: a, t", "failed": "✗ failed: a says why", "refused": "✗ may not run here"}
 """What stands beside a step whose plugin is not there, by the state of the file of that name."""
 
 

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from textual.widgets import RichLog
 
+from kanatui.core import storage
 from kanatui.tui.train.follow import History
 
 _MOST_LINES = 1000
@@ -26,7 +27,7 @@ def clean(line: str) -> str:
 def read_from(path: Path, offset: int) -> tuple[int, list[str]]:
     """Return where the last complete line ends, and the lines from ``offset`` to there (only the last of many)."""
     try:
-        with open(path, "rb") as file:
+        with storage.open_to_read(path) as file:
             size = file.seek(0, 2)
             start = max(min(offset, size), size - _TAIL)
             file.seek(start)

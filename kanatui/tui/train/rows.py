@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
+from kanatui.core import storage
 from kanatui.core.units import counted
 from kanatui.evaluation.store import look_at
 from kanatui.training.columns import APP, Facts, first_line
@@ -204,7 +205,7 @@ class _Curve:
     def read(self) -> tuple[float, ...]:
         """Return all folded scores so far; steps that a continued run repeats count once."""
         try:
-            with open(self._path, "rb") as file:
+            with storage.open_to_read(self._path) as file:
                 file.seek(self._offset)
                 while data := file.read(_BITE):
                     complete = data[: data.rfind(b"\n") + 1]
