@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 from PIL import Image
+from textual.widgets import Static
 
 from kanatui.cli import run
 from kanatui.core.errors import RunError
@@ -116,10 +117,10 @@ def test_a_folder_of_pictures_serves_as_samples_and_what_is_unfit_is_left_out(ba
 
 def test_too_few_samples_say_how_many_more_and_leave_nothing(base, capsys):
     draw_samples(7)
-    with pytest.raises(RunError, match=r"7 samples among your drawings .* draw about 33 more"):
+    with pytest.raises(RunError, match=r"7 samples among your drawings .* draw about 13 more"):
         adapt.create("1")
     assert run(["adapt", "1"]) == 1
-    assert "draw about 33 more" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert "draw about 13 more" in capsys.readouterr().err.strip().splitlines()[-1]
     assert [each.id for each in list_runs()] == [base.id]
 
 
@@ -187,9 +188,9 @@ async def test_too_few_drawings_are_a_message_on_the_draw_screen(base):
     app = make_app(mode="draw")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: app.current_mode == "draw" and list(app.screen.query(Canvas)))
-        await until(pilot, lambda: app.screen.query_one(Board).model == base.id)
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
-        await pilot.press("enter")
-        await until(pilot, tells(app, "draw about 37 more"))
+        await until(pilot, lambda: "3 kept" in screen_text(app) and app.screen.query_one(Board).model == base.id)
+        await pilot.press("escape", "a")
+        note = app.screen.query_one("#note", Static)
+        await until(pilot, lambda: "adapting needs 20 samples, 3 are kept: draw 17 more" in str(note.content))
+        assert not isinstance(app.screen, Ask)
     assert len(list_runs()) == 1
