@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kanatui.core import storage
+from kanatui.dataset.generation import LAUNCH
 from kanatui.training.runs import Run, list_runs
 
 if TYPE_CHECKING:
     from kanatui.training.distributed import Alone
-
-_MARK = ".launch"
-"""The file in a folder that names the launch of torchrun that began what is in it."""
 
 
 def processes_together() -> int:
@@ -25,12 +23,12 @@ def processes_together() -> int:
 
 def mark(folder: Path) -> None:
     """Note in a folder that this launch of torchrun began what is in it."""
-    storage.write_bytes(folder / _MARK, _launch().encode())
+    storage.write_bytes(folder / LAUNCH, _launch().encode())
 
 
 def unmark(folder: Path) -> None:
     """Remove the note: what is in the folder is complete."""
-    (folder / _MARK).unlink(missing_ok=True)
+    (folder / LAUNCH).unlink(missing_ok=True)
 
 
 def begun_before_restart(folder: Path) -> bool:
@@ -38,7 +36,7 @@ def begun_before_restart(folder: Path) -> bool:
     if int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0) == 0:
         return False
     try:
-        return (folder / _MARK).read_text("utf-8", "replace") == _launch()
+        return (folder / LAUNCH).read_text("utf-8", "replace") == _launch()
     except OSError:
         return False
 

@@ -20,9 +20,10 @@ from kanatui.cli.bench.rounds import alternate, microseconds, rate
 from kanatui.cli.bench.terminal import Terminal
 from kanatui.core.errors import ImageError, KanatuiError
 from kanatui.core.machine import describe_machine
-from kanatui.kana.alphabet import HIRAGANA
+from kanatui.kana.alphabet import BASIC_HIRAGANA, HIRAGANA
 from kanatui.model.calibration import Calibration
 from kanatui.model.weights import save_weights
+from kanatui.training.runs import list_runs
 from tests.helpers.writing import glyphs, line
 
 
@@ -192,6 +193,23 @@ def test_bench_read_measures_lines_sheets_and_speed(shipped_model, tmp_path, mon
     assert all(figures[name]["unit"] == "% CER" and "n = " in figures[name]["note"] for name in wanted)
     assert all(figures[name]["value"] < 60 for name in wanted)
     assert figures["reading"]["value"] > 0
+
+
+@pytest.mark.slow
+def test_bench_sheets_adapts_to_a_sheet_of_the_worst_writer(shipped_model, tmp_path, monkeypatch, home):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for character, glyph in glyphs(BASIC_HIRAGANA[:42]).items():
+        for name, drawn in {"neat": glyph.ink, "upside-down": glyph.ink[::-1, ::-1]}.items():
+            target = tmp_path / f"U+{ord(character):04X}" / f"{name}.png"
+            target.parent.mkdir(exist_ok=True)
+            Image.fromarray(255 - np.pad(drawn, 8)).save(target)
+    arguments = ["sheets", str(tmp_path), "--adapt", "1", "--minutes", "0.02", "--json"]
+    result = CliRunner().invoke(bench_command, arguments, standalone_mode=False)
+    writer, cured, fall = json.loads(result.stdout)["figures"]
+    assert writer["name"] == "writer upside-down, hiragana"
+    assert re.fullmatch(r".* % of 42 drawings; generated [+-].* points; [1-9]\d* steps", writer["note"])
+    assert cured["unit"] == "%" and fall["unit"] == "points"
+    assert list_runs() == []
 
 
 def test_bench_read_says_what_drawings_it_needs(shipped_model, tmp_path):

@@ -349,7 +349,7 @@ async def test_a_model_that_cannot_be_loaded_is_a_message_and_the_board_goes_on(
 
 
 def scores(folded):
-    return {"strict": 0.5, "folded": folded}
+    return {"images": 23, "strict": 0.5, "folded": folded}
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ async def test_an_adaptation_that_helped_reads_from_then_on(model, drawings, gen
         await at.ready()
         at.board.read_with(model.id, "")
         at.app.screen._follow(made)
-        figures = f"held-back drawings 82.6 % → {100 * drawings:.1f} %, generated 97.5 % → {100 * generated:.1f} %"
+        figures = f"23 held-back drawings 82.6 % → {100 * drawings:.1f} %, generated 97.5 % → {100 * generated:.1f} %"
         verdict = "adapted" if takes else "adapting made it worse"
         await at.until(tells(at.app, f"{verdict}: {figures} · "))
         wanted = made.id if takes else model.id
@@ -402,7 +402,7 @@ async def test_too_few_samples_to_adapt_are_said_before_anything_is_asked(model)
         await at.ready()
         await at.press("escape", "a")
         said = at.readings.query_one("#note", Static)
-        await at.until(lambda: "adapting needs 40 samples, 0 are kept: draw 40 more" in str(said.content))
+        await at.until(lambda: "adapting needs 20 samples, 0 are kept: draw 20 more" in str(said.content))
         assert not isinstance(at.app.screen, Ask)
 
 

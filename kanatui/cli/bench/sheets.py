@@ -175,13 +175,13 @@ def measure_adapting(
         characters = "".join(paths)
         shown = characters[::2] if unseen else characters
         scored = {c: path for c, path in paths.items() if not unseen or c not in shown}
-        after, fall = _adapted(paths, shown, 2 if unseen else 1, scored, weights, minutes, seed=number)
+        after, fall, steps = _adapted(paths, shown, 2 if unseen else 1, scored, weights, minutes, seed=number)
         misses = [c for c in scored if not before[c]]
         cured += sum(after[c] for c in misses) - sum(not after[c] for c in scored if before[c])
         missed += len(misses)
         falls.append(fall)
         first, then = (100 * float(np.mean([read[c] for c in scored])) for read in (before, after))
-        note = f"{first:.1f} → {then:.1f} % of {len(scored)} drawings; generated {-fall:+.2f} points"
+        note = f"{first:.1f} → {then:.1f} % of {len(scored)} drawings; generated {-fall:+.2f} points; {steps:,} steps"
         figures.append(
             Figure(f"writer {next(iter(paths.values())).stem}, {script(shown[0])}", then - first, "points", note=note)
         )
@@ -218,8 +218,8 @@ def _adapted(
     weights: Path,
     minutes: float,
     seed: int,
-) -> tuple[dict[str, bool], float]:
-    """Adapt to a sheet; return which drawings are read right then, and the fall on generated images in points."""
+) -> tuple[dict[str, bool], float, int]:
+    """Adapt to a sheet; return which drawings are read right then, the fall on generated images (points), and steps."""
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory(prefix="kanatui-") as place:
         for copy in range(copies):
@@ -235,7 +235,8 @@ def _adapted(
     try:
         train_run(run)
         change = adapt.changes(run)["held_out"]
-        return _right(find_weights(run.id), scored), 100 * (change.before["folded"] - change.after["folded"])
+        fall = 100 * (change.before["folded"] - change.after["folded"])
+        return _right(find_weights(run.id), scored), fall, run.status().step
     finally:
         shutil.rmtree(run.path, ignore_errors=True)
 
