@@ -21,11 +21,11 @@ from kanatui.dataset.recipe import Recipe
 LOG = "generate.log"
 """The file in the data set's folder that holds what its generation prints."""
 
-_BEFORE_MANIFEST = (LOG, LAUNCH, ".lock", "recipe.toml")
-"""What stands in a data set's folder before its manifest."""
-
 LAUNCH = ".launch"
 """The file in a folder that names the launch of torchrun that began what is in it."""
+
+_BEFORE_MANIFEST = (LOG, LAUNCH, ".lock", "recipe.toml")
+"""What stands in a data set's folder before its manifest."""
 
 _SAME_START = 2.0
 """Seconds by which the start time that the system reports for one process may differ between two queries."""
