@@ -65,12 +65,14 @@ def _soak(world: World, seconds: float) -> bool:
     from kanatui.cli.soak import laws, operations
     from kanatui.core.processes import ending_on_terminate
 
-    shown, started = 0, time.monotonic()
+    shown = 0
     try:
         with ending_on_terminate():
             signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background may ignore it
             with progress(f"soaking, seed {world.seed}", round(seconds)) as advance:
+                advance(0, note="preparing")
                 operations.prepare(world)
+                started = time.monotonic()
                 while (gone := time.monotonic() - started) < seconds:
                     advance(int(gone) - shown, note=_figures(world))
                     shown = int(gone)

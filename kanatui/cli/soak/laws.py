@@ -22,6 +22,9 @@ Loss = tuple[str, Path]
 _SLACK = 1.0
 """Seconds by which clocks of a busy machine may disagree."""
 
+_ENDING = 30.0
+"""Seconds that a process may take to end when its work is done: to unload torch takes one."""
+
 _MOST_SAVING = 0.05
 """The share of the time that writing checkpoints may take, as :mod:`kanatui.training.checkpoints` has it."""
 
@@ -159,7 +162,8 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 def of_the_end(home: Path, temporary: Path) -> Iterator[Loss]:
     """Yield processes and temporary files that are left when everything has been finished."""
-    for process in processes_of(home):
+    _, left = psutil.wait_procs(processes_of(home), _ENDING)
+    for process in left:
         try:
             yield f"process {process.pid} is left: {' '.join(process.cmdline())}", Path(f"/proc/{process.pid}")
         except psutil.Error:
