@@ -150,14 +150,15 @@ def of_list(text: str, folder: Path) -> Iterator[Loss]:
 
 def processes_of(home: Path) -> list[psutil.Process]:
     """Return the processes that work in a home."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("KANATUI_HOME") == str(home):
-                found.append(process)
-        except (psutil.Error, OSError):  # another user's, or gone
-            continue
-    return found
+    return [process for process in psutil.process_iter() if is_of(process.pid, home)]
+
+
+def is_of(pid: int, home: Path) -> bool:
+    """Return whether there is such a process, and it works in a home."""
+    try:
+        return bool(psutil.Process(pid).environ().get("KANATUI_HOME") == str(home))
+    except (psutil.Error, OSError):  # another user's, or gone
+        return False
 
 
 def of_the_end(home: Path, temporary: Path) -> Iterator[Loss]:
