@@ -43,7 +43,7 @@ from kanatui.cli import (
     soak,
     train,
 )
-from kanatui.cli.console import complain, err, lines_of, print_in_any_encoding
+from kanatui.cli.console import complain, err, lines_of, open_standard_files, print_in_any_encoding
 from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.harmless import harmless
 from kanatui.core.processes import obey_quota
@@ -271,6 +271,7 @@ def _report(error: Exception, text: str, status: int) -> int:
 
 def main() -> None:
     """Run this process's command line and exit with its status. Ctrl-C only ends it before and after that."""
+    open_standard_files()
     print_in_any_encoding()
     obey_quota()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

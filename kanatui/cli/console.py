@@ -7,6 +7,7 @@ import contextlib
 import functools
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,6 +96,22 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("kanatui-output", _stand_in)
+
+
+def open_standard_files() -> None:
+    """Replace those of the standard files that whoever started this process has closed by ones that hold nothing.
+
+    Otherwise the next file that is opened would take their place, and what is printed would go into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            file = open(number, mode, encoding="utf-8")  # noqa: SIM115  # stays open
+            setattr(sys, name, file)
+            setattr(sys, f"__{name}__", file)
 
 
 def print_in_any_encoding() -> None:

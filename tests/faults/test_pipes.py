@@ -1,8 +1,10 @@
-"""Pipes that nobody writes to, and devices, in place of files: refused in one line, where opening one would wait."""
+"""Pipes that nobody writes to, and devices, in place of files: refused in one line. Standard files that are closed."""
 
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -133,3 +135,24 @@ def test_a_font_that_is_a_pipe_is_named(home, tmp_path, capfd, in_time):
         status = run(["preview", "quick", "--faces", "piped", "--characters", "あ", "--count", "1"])
     assert status == 1
     assert "none of the recipe's 1 faces is installed: kanatui fonts" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("kanatui <&-", 2, "the app needs a terminal"),
+        ("kanatui recognize - --model default <&-", 1, "standard input"),
+        ("kanatui runs --delete 1 <&-", 130, "interrupted"),
+        ("kanatui runs --json >&-", 0, ""),
+        ("kanatui runs --rename 1 new >&-", 0, ""),
+        ("kanatui runs <&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_standard_files_that_are_closed(line, status, said):
+    made = Run.create("some", {})
+    result = subprocess.run(
+        ["sh", "-c", f'kanatui() {{ "{sys.executable}" -P -m kanatui "$@"; }}; {line}'], capture_output=True, text=True
+    )
+    assert result.returncode == status, result.stderr
+    assert said in result.stderr and "Traceback" not in result.stderr and "internal error" not in result.stderr
+    assert made.title == ("new" if "rename" in line else "some")

@@ -65,12 +65,14 @@ def _soak(world: World, seconds: float) -> bool:
     from kanatui.cli.soak import laws, operations
     from kanatui.core.processes import ending_on_terminate
 
-    shown, started = 0, time.monotonic()
+    shown = 0
     try:
         with ending_on_terminate():
             signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background may ignore it
-            with progress(f"soaking, seed {world.seed}", round(seconds)) as advance:
+            with progress(f"soaking {world.seed}", round(seconds)) as advance:
+                advance(0, note="preparing")
                 operations.prepare(world)
+                started = time.monotonic()
                 while (gone := time.monotonic() - started) < seconds:
                     advance(int(gone) - shown, note=_figures(world))
                     shown = int(gone)
@@ -88,8 +90,7 @@ def _soak(world: World, seconds: float) -> bool:
 
 
 def _figures(world: World) -> str:
-    done, faults, losses = world.operations.total(), world.faults.total(), len(world.losses)
-    return f"{counted(done, 'operation')}, {counted(faults, 'fault')}, losses: {losses}"
+    return f"{world.operations.total():,} done, {counted(world.faults.total(), 'fault')}, {len(world.losses)} lost"
 
 
 def _show(report: Mapping[str, Any]) -> None:

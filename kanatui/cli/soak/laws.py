@@ -22,6 +22,9 @@ Loss = tuple[str, Path]
 _SLACK = 1.0
 """Seconds by which clocks of a busy machine may disagree."""
 
+_ENDING = 30.0
+"""Seconds that a process may take to end when its work is done: to unload torch takes one."""
+
 _MOST_SAVING = 0.05
 """The share of the time that writing checkpoints may take, as :mod:`kanatui.training.checkpoints` has it."""
 
@@ -147,19 +150,21 @@ def of_list(text: str, folder: Path) -> Iterator[Loss]:
 
 def processes_of(home: Path) -> list[psutil.Process]:
     """Return the processes that work in a home."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("KANATUI_HOME") == str(home):
-                found.append(process)
-        except (psutil.Error, OSError):  # another user's, or gone
-            continue
-    return found
+    return [process for process in psutil.process_iter() if is_of(process.pid, home)]
+
+
+def is_of(pid: int, home: Path) -> bool:
+    """Return whether there is such a process, and it works in a home."""
+    try:
+        return bool(psutil.Process(pid).environ().get("KANATUI_HOME") == str(home))
+    except (psutil.Error, OSError):  # another user's, or gone
+        return False
 
 
 def of_the_end(home: Path, temporary: Path) -> Iterator[Loss]:
     """Yield processes and temporary files that are left when everything has been finished."""
-    for process in processes_of(home):
+    _, left = psutil.wait_procs(processes_of(home), _ENDING)
+    for process in left:
         try:
             yield f"process {process.pid} is left: {' '.join(process.cmdline())}", Path(f"/proc/{process.pid}")
         except psutil.Error:

@@ -79,10 +79,10 @@ def generate(world: World) -> bool:
     process = world.call("generate --detach", "generate", *made, "--detach").told.get("process")
     time.sleep(world.rng.random() * 4)
     number = world.rng.choice((signal.SIGKILL, signal.SIGTERM))
-    if process and writer_of(world.dataset(name)) == process:
+    if process and laws.is_of(process, world.home):
         world.strike(process, number, "a detached generate")
     folder = world.dataset(name)
-    world.wait(lambda: writer_of(folder) is None, f"{name}: its generation did not end", folder)
+    world.wait(lambda: not laws.is_of(process or 0, world.home), f"{name}: its generation did not end", folder)
     return True
 
 
