@@ -13,7 +13,7 @@ from kanatui.dataset.generation import LAUNCH
 from kanatui.training.runs import Run, list_runs
 
 if TYPE_CHECKING:
-    from kanatui.training.distributed import Alone
+    from kanatui.dataset.write import Group
 
 
 def processes_together() -> int:
@@ -41,7 +41,7 @@ def begun_before_restart(folder: Path) -> bool:
         return False
 
 
-def run_of_launch(group: Alone, make: Callable[[], Run]) -> Run:
+def run_of_launch(group: Group, make: Callable[[], Run]) -> Run:
     """Return the run to train, the same in every process of the group.
 
     After a restart it is the one that this launch of torchrun began, which then continues from its last checkpoint.

@@ -114,7 +114,8 @@ import os
 from kanatui.tui.terminal import asking
 with asking(os.environ, {limit}) as question:
     found = b"nobody" if question is None else question.answers()
-print("heard", found)
+print("heard", found, flush=True)
+input()  # what a terminal's first process has written last can be lost when it ends: the system hangs up the terminal
 """
 
 
