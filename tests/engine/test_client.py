@@ -72,9 +72,16 @@ class Gone(Chatty):
         os._exit(7)
 
 
+class Killed(Chatty):
+    id = "killed"
+
+    def draw(self, keys, size):
+        os.kill(os.getpid(), 9)
+
+
 @hookimpl
 def kanatui_augmentations():
-    return [Chatty, Slow, Broken, Leaving, Gone]
+    return [Chatty, Slow, Broken, Leaving, Gone, Killed]
 '''
 
 
@@ -218,10 +225,12 @@ async def test_errors_are_one_line_with_the_traceback_apart(plugin):
         assert (await made.ask("sheet", recipe=recipe(), count=2)).arrays
 
 
-async def test_a_plugin_that_ends_its_process_ends_the_engine_alone(plugin):
+async def test_a_plugin_that_ends_its_process_is_named_or_ends_the_engine_alone(plugin):
     async with engine() as made:
-        with pytest.raises(EngineError, match=r"the preview engine ended \(exit status 7\); it restarts"):
+        with pytest.raises(EngineError, match=r"augmentation gone .* called os\._exit\(7\)"):
             await made.ask("sheet", recipe=recipe(("gone", {})), count=2)
+        with pytest.raises(EngineError, match=r"the preview engine ended \(killed by signal 9\); it restarts"):
+            await made.ask("sheet", recipe=recipe(("killed", {})), count=2)
         assert (await made.ask("sheet", recipe=recipe(), count=2)).arrays
 
 
