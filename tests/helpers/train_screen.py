@@ -63,8 +63,9 @@ def crashed_run():
 class Training(threading.Thread):
     """A training without a network: the real recorder, mailbox and command handler, a step each 50 ms."""
 
-    def __init__(self, refuse=""):
+    def __init__(self, refuse="", checkpoint_takes_forever=False):
         super().__init__(daemon=True)
+        self.checkpoint_takes_forever = checkpoint_takes_forever
         self.run_ = Run.create("live", {"recipe": "tiny", "source": {"recipe": RECIPE}})
         self.refuse = refuse
         self.ready = threading.Event()
@@ -98,6 +99,9 @@ class Training(threading.Thread):
             self.ready.set()
             time.sleep(0.05)
             handler.obey(control.take(), step)
+            while self.checkpoint_takes_forever and handler.paused and not self.over.is_set():
+                time.sleep(0.02)
+                handler.obey(control.take(), step)
             if handler.paused:
                 recorder.event("paused", step=step)
                 recorder.update(state="paused")
@@ -112,8 +116,8 @@ class Training(threading.Thread):
 
 
 @contextlib.contextmanager
-def training(refuse=""):
-    thread = Training(refuse)
+def training(refuse="", **options):
+    thread = Training(refuse, **options)
     thread.start()
     assert thread.ready.wait(20)
     try:

@@ -309,6 +309,17 @@ async def test_two_apps_watch_one_run():
             await until(pilot, lambda: "● run 1 live · running" in screen_text(first))
 
 
+async def test_a_run_that_answered_paused_is_resumed_before_its_status_says_so():
+    with training(checkpoint_takes_forever=True) as run:
+        async with opened() as (app, pilot):
+            await pilot.press("p")
+            await until(pilot, lambda: note(app).startswith("paused at step"))
+            await pilot.press("p")
+            await until(pilot, lambda: note(app).startswith("continuing at step"))
+            answered = [event["command"] for event in run.events().read() if event["event"] == "command"]
+            assert answered == ["pause", "resume"]
+
+
 async def test_augmentations_change_while_it_trains():
     with training() as run:
         async with opened() as (app, pilot):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
 from kanatui.training.commands import TAKEN_BACK
-from kanatui.training.control import Mailbox
+from kanatui.training.control import PAUSE, RESUME, Mailbox
 from kanatui.tui.host import host
 from kanatui.tui.train import figures
 from kanatui.tui.train.augment import Augmentations
@@ -32,6 +33,9 @@ _POLL = 0.25
 _POLL_ANSWER = 0.05
 _FIGURES_EVERY = 0.5
 _CHARTS_EVERY = 1.0
+_CATCHES_UP = 5.0
+"""Seconds within which a run's status says what its training has answered: it writes a checkpoint first."""
+
 _SHORT, _TINY = 15, 8
 """Lines below which the charts need those of the figures, and those of the tabs, too."""
 
@@ -66,6 +70,8 @@ class Live(Vertical):
         self.follower: Follower | None = None
         self._others: dict[str, tuple[str, Follower]] = {}
         self._pending: dict[int, str] = {}
+        self._told: tuple[bool, float] = (False, 0.0)
+        """Whether it has answered that it pauses or goes on, and until when that counts more than its status."""
         self.charts = Charts(id="live-charts")
         self.caught_up = False
         """Whether all earlier events have been read."""
@@ -103,6 +109,7 @@ class Live(Vertical):
             self.update_state(row)
             return
         self.row, self.lost = row, False
+        self._told = (False, 0.0)
         self.follower = Follower(row.run)
         self._pending.clear()
         self.caught_up = False
@@ -227,7 +234,16 @@ class Live(Vertical):
             self.say(f"✗ {text}")
         elif self.row is not None and self.row.status.active:  # otherwise the line says already what happens next
             self.say(text)
+        if accepted and command in (PAUSE, RESUME):
+            self._told = (command == PAUSE, time.monotonic() + _CATCHES_UP)
         self.post_message(self.Answered(command, accepted, text, step))
+
+    def is_paused(self, row: Row) -> bool:
+        """Return whether a run is paused, or has just answered that it will be."""
+        paused, until = self._told
+        if self.row is not None and self.row.run.id == row.run.id and time.monotonic() < until:
+            return paused
+        return row.state == "paused"
 
     # ── painting ──────────────────────────────────────────────────────────────────────────────────────────────────
 

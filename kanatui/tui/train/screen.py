@@ -91,7 +91,7 @@ class TrainScreen(KanatuiScreen):
         self._wanted_run = ""
         self._pane = ""
         self._continuing: set[str] = set()
-        self._keys_are_for: tuple[str, str, str] | None = None
+        self._keys_are_for: tuple[str, str, str, bool] | None = None
 
     @override
     def compose_body(self) -> ComposeResult:
@@ -270,7 +270,11 @@ class TrainScreen(KanatuiScreen):
             return row is not None
         if self.part == "new":
             return False  # no run is in sight that it could be about
-        return row.run.id not in self._continuing and _WHEN[action](row)
+        if row.run.id in self._continuing:
+            return False
+        if action in ("pause", "resume") and row.status.active:
+            return self.live.is_paused(row) == (action == "resume")
+        return _WHEN[action](row)
 
     def on_descendant_focus(self) -> None:
         """Update the keys, which depend on the focus."""
@@ -279,7 +283,7 @@ class TrainScreen(KanatuiScreen):
     def _refresh_keys(self) -> None:
         """Update the keys if the target run or its state has changed: a new footer costs 5 kB."""
         row = self.target
-        about = (self.part, row.run.id if row else "", row.state if row else "")
+        about = (self.part, row.run.id if row else "", row.state if row else "", bool(row and self.live.is_paused(row)))
         if about != self._keys_are_for:
             self._keys_are_for = about
             self.refresh_bindings()
@@ -331,6 +335,7 @@ class TrainScreen(KanatuiScreen):
     def _answered(self, event: Live.Answered) -> None:
         if event.command == AUGMENT and not event.accepted:
             self.query_one(Augmentations).refused(event.text)
+        self._refresh_keys()
         self.runs.look()
 
     # ── what can be done with a run ───────────────────────────────────────────────────────────────────────────────
