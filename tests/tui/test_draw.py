@@ -235,7 +235,7 @@ async def test_drawings_by_mouse_are_read(model):
     assert len(among) >= 32, f"not even among the five: {set(STROKES) - set(among)}"
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow)])
 async def test_drawings_by_mouse_are_read_by_the_shipped_model(shipped_model, size):
     wrong = {}
     async with open_board(size) as at:

@@ -52,7 +52,7 @@ async def sees(seed, size, count):
     return await play(seed, size, count, keep_few_at_work)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow), SIZES[2]])
 async def test_no_keys_crash_the_app(work_under_way, size):
     assert {"DatasetScreen", "TrainScreen", "DrawScreen"} <= {name for name, *_ in await sees(SEED, size, 500)}
 

@@ -192,7 +192,7 @@ async def test_marked_runs_are_laid_over_each_other():
 
 
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((120, 40), marks=pytest.mark.slow)])
 async def test_a_recorded_run(size, plain):
     recorded_run()
     async with opened(size, pictures="ascii" if plain else "") as (app, pilot):
