@@ -176,8 +176,8 @@ def be_nice() -> None:
 
     The niceness of a session's group is left alone: the user's shell belongs to it, too.
     """
-    with contextlib.suppress(OSError):  # it is nicer than that
-        os.setpriority(os.PRIO_PROCESS, 0, niceness())
+    own = os.getpriority(os.PRIO_PROCESS, 0)  # of a process started with `nice`: root could lower it again
+    os.setpriority(os.PRIO_PROCESS, 0, max(own, niceness()))
 
 
 def _be_nice(pid: int, nice: int) -> None:

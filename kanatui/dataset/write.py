@@ -50,7 +50,12 @@ class Group(Protocol):
         """Return the values of all processes, by rank."""
 
     def first_result(self, make: Callable[[], T]) -> T:
-        """Return what ``make`` returns in the first process."""
+        """Return what ``make`` returns in the first process, the only one that calls it.
+
+        Raises:
+            KanatuiError: raised by ``make``, in the first process.
+            SystemExit: in the others, for which the first one has said what is wrong.
+        """
 
 
 class Alone:

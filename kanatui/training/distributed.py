@@ -15,6 +15,7 @@ from torch.distributed import PrefixStore, rendezvous  # type: ignore[attr-defin
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError, RunError
+from kanatui.dataset import write
 from kanatui.training.control import Command
 from kanatui.training.torchrun import processes_together
 
@@ -26,11 +27,8 @@ _LONGEST_MEETING = 600.0
 _POLL = 0.05
 
 
-class Alone:
+class Alone(write.Alone):
     """A single process, which needs no synchronisation."""
-
-    rank = 0
-    size = 1
 
     @property
     def first(self) -> bool:
@@ -52,19 +50,6 @@ class Alone:
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """Return the mean of the processes' values, float [] on their devices."""
         return value
-
-    def gather(self, value: T) -> list[T]:
-        """Return the values of all processes, by rank."""
-        return [value]
-
-    def first_result(self, make: Callable[[], T]) -> T:
-        """Return what ``make`` returns in the first process, the only one that calls it.
-
-        Raises:
-            KanatuiError: raised by ``make``, in the first process.
-            SystemExit: in the others, for which the first one has said what is wrong.
-        """
-        return make()
 
     def wait(self) -> None:
         """Wait until every process has made this call."""

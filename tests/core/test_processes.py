@@ -37,9 +37,10 @@ def test_a_background_job_is_as_nice_as_asked(monkeypatch, tmp_path):
 def test_this_process_can_be_as_nice_as_background_jobs():
     """In a process of its own, as nobody gets a lower niceness back."""
     code = "import os; from kanatui.core.processes import be_nice; be_nice(); print(os.getpriority(os.PRIO_PROCESS, 0))"
-    for said, niceness in (("7", "7"), ("0", "0")):
+    for before, said, niceness in (("0", "7", "7"), ("0", "0", "0"), ("12", "7", "12")):
         environment = os.environ | {"KANATUI_NICENESS": said}
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        command = ["nice", "-n", before, sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == niceness
 
 

@@ -1,12 +1,10 @@
 """Leaving cores to other processes: how many threads, when they change, and that a replay repeats it."""
 
-import contextlib
-import subprocess
-import sys
 import time
 
 import pytest
 
+from kanatui.cli.bench.beside import busy
 from kanatui.training import neighbours
 from kanatui.training.event_text import describe
 from kanatui.training.neighbours import Neighbours
@@ -55,18 +53,6 @@ def test_fewer_threads_at_once_and_more_after_two_windows(machine):
 def test_no_more_threads_than_asked_for(machine):
     watching = Neighbours(2)
     assert set(looks(machine, watching, 6, own=2.0, others=4.0)) == {2}
-
-
-@contextlib.contextmanager
-def busy(count):
-    """Keep so many processes busy."""
-    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 def test_busy_processes_are_seen():

@@ -54,7 +54,7 @@ def measure_beside(neighbours: int, rounds: int, on_stage: OnStage) -> list[Figu
 
 def _train(home: Path, neighbours: int) -> float:
     """Train in a process of its own; return images/s once it has settled."""
-    with _busy(neighbours):
+    with busy(neighbours):
         arguments = ["train", "--minutes", str(_MINUTES), "--validations", "1"]
         run_kanatui(arguments, home, KANATUI_NICENESS="0")
     latest = max(home.glob("runs/*/events.jsonl"), key=lambda events: int(events.parent.name.partition("-")[0]))
@@ -68,7 +68,7 @@ def _train(home: Path, neighbours: int) -> float:
 
 
 @contextlib.contextmanager
-def _busy(count: int) -> Iterator[None]:
+def busy(count: int) -> Iterator[None]:
     """Keep ``count`` processes busy within the block."""
     command = processes.python("-c", "while True: pass")
     started = [subprocess.Popen(command, stdin=subprocess.DEVNULL) for _ in range(count)]
