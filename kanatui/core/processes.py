@@ -141,7 +141,7 @@ def starting_workers() -> Iterator[None]:
 def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """Run ``kanatui ARGUMENTS…`` in a new session, with empty standard input and output appended to ``log``.
 
-    It runs at :func:`niceness`.
+    It runs at :func:`niceness`, or at this process's own if that is higher.
 
     Returns:
         The process, which the caller need not wait for.
@@ -150,7 +150,7 @@ def start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         StorageError: the log cannot be written.
         UsageError: ``$KANATUI_NICENESS`` is invalid.
     """
-    nice = niceness()  # checked before anything is written
+    nice = _own_niceness()  # checked before anything is written
     with storage.storing(log), open(storage.open_to_write(log, os.O_WRONLY | os.O_APPEND), "ab") as file:
         process = subprocess.Popen(
             python("-m", "kanatui", *arguments),
@@ -176,8 +176,12 @@ def be_nice() -> None:
 
     The niceness of a session's group is left alone: the user's shell belongs to it, too.
     """
-    own = os.getpriority(os.PRIO_PROCESS, 0)  # of a process started with `nice`: root could lower it again
-    os.setpriority(os.PRIO_PROCESS, 0, max(own, niceness()))
+    os.setpriority(os.PRIO_PROCESS, 0, _own_niceness())
+
+
+def _own_niceness() -> int:
+    """Return :func:`niceness`, or what this process was started with if that is higher: root could lower it again."""
+    return max(os.getpriority(os.PRIO_PROCESS, 0), niceness())
 
 
 def _be_nice(pid: int, nice: int) -> None:

@@ -37,11 +37,16 @@ def run_app(pictures: str = "", mode: str = "") -> None:
         mode: the screen to start with.
 
     Raises:
-        UsageError: standard input or output is not a terminal, or not one of UTF-8.
+        UsageError: standard input or output is not a terminal, or is a dumb one, or not one of UTF-8.
         KanatuiError: the app crashed.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the app needs a terminal; for scripts there are commands: kanatui --help")
+    if os.environ.get("TERM") == "dumb":  # as inside an editor: escape sequences would stand there as text
+        raise UsageError(
+            "the app cannot draw on a terminal of TERM=dumb: use the commands (kanatui --help), "
+            "or export TERM=xterm-256color if the terminal is better than that"
+        )
     choose(None, os.environ, pictures)  # a wrong name is told of before anything is written to the terminal
     _require_utf8()
     terminal = _asked(pictures)

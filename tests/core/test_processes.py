@@ -34,13 +34,18 @@ def test_a_background_job_is_as_nice_as_asked(monkeypatch, tmp_path):
     assert (tmp_path / "log").read_text().startswith("kanatui ")
 
 
-def test_this_process_can_be_as_nice_as_background_jobs():
+ITSELF = "processes.be_nice(); print(os.getpriority(os.PRIO_PROCESS, 0))"
+A_JOB = "job = processes.start(['--version'], Path('log')); print(os.getpriority(os.PRIO_PROCESS, job.pid)); job.wait()"
+
+
+@pytest.mark.parametrize("code", [ITSELF, A_JOB], ids=["this process", "a background job"])
+def test_work_is_never_less_nice_than_what_starts_it(code, tmp_path):
     """In a process of its own, as nobody gets a lower niceness back."""
-    code = "import os; from kanatui.core.processes import be_nice; be_nice(); print(os.getpriority(os.PRIO_PROCESS, 0))"
+    code = f"import os; from pathlib import Path; from kanatui.core import processes; {code}"
     for before, said, niceness in (("0", "7", "7"), ("0", "0", "0"), ("12", "7", "12")):
         environment = os.environ | {"KANATUI_NICENESS": said}
         command = ["nice", "-n", before, sys.executable, "-c", code]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == niceness
 
 

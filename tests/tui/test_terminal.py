@@ -68,6 +68,13 @@ def test_without_a_terminal_it_says_what_to_do(kanatui, one_line_error):
     one_line_error(kanatui(stdin=""), 2, "the app needs a terminal", "kanatui --help")
 
 
+def test_a_terminal_that_cannot_draw_is_told_so_in_one_line(open_app):
+    terminal = open_app(environment={"TERM": "dumb"})
+    assert terminal.process.wait(60) == 2
+    terminal.wait_for("export TERM=xterm-256color")
+    assert "\x1b" not in terminal.text()
+
+
 def test_a_terminal_of_no_size_and_any_resizing_are_safe(open_app):
     terminal = open_app(columns=0, lines=0)
     for size in ((80, 24), (0, 0), (1, 1), (200, 60), (5, 2), (120, 40)):
