@@ -36,7 +36,7 @@ from kanatui.training.recorder import Sink
 from kanatui.training.replay import Replay
 from kanatui.training.splits import Split
 from kanatui.training.usage import Usage
-from kanatui.training.validate import Judge, hold_out
+from kanatui.training.validate import Judge, Validation, merit
 
 _TRIED = 4
 """Images on which changed augmentations are tried; takes a few milliseconds."""
@@ -122,12 +122,10 @@ class Trainer:
         if self._keeper.state.exists():
             self._continue()
 
-        most = options.validation_images
-        sets = {"held_out": split.held_out, split.kind: split.held_out_faces} if self.group.first else {}
         self._stage = stage
-        tell = functools.partial(_tell, stage, "making held-out images")
-        self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most, tell))}
-        self._judge = Judge(source.characters, device, self.learner.autocast, options.model)
+        judge = Judge(source.characters, device, self.learner.autocast, options.model)
+        validated = split if self.group.first else None
+        self._validation = Validation(source, validated, options.validation_images, judge, stage)
 
         self._clock = Stopwatch()
         self._meter = Meter()
@@ -136,7 +134,6 @@ class Trainer:
         self._neighbours = Neighbours(torch.get_num_threads()) if shares else None
         self._validates_first = validate_first and not self.progress.step
         self._late: list[Command] = []
-        self._validation_seconds = 0.0
         self._share = 0.0
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +224,7 @@ class Trainer:
             threads=torch.get_num_threads(),
             batches=self.steps_per_epoch,
             weights=sum(parameter.numel() for parameter in self.learner.model.parameters()),
-            held_out={name: len(held.labels) for name, held in self._held.items()},
+            held_out=self._validation.sizes,
         )
         if self.progress.augments is not None:  # changed before the checkpoint that this continues
             self._tell_augments()
@@ -313,8 +310,10 @@ class Trainer:
     # ── validating and saving ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _validation_is_due(self, before: float) -> bool:
-        validating = self._validation_seconds / max(self._clock.seconds, 1e-9)
-        return bool(self._held) and self._budget.validates(before, self._share, self.progress.step, validating)
+        validating = self._validation.seconds / max(self._clock.seconds, 1e-9)
+        return bool(self._validation.sizes) and self._budget.validates(
+            before, self._share, self.progress.step, validating
+        )
 
     def _validate(self) -> None:
         self._report()
@@ -325,19 +324,16 @@ class Trainer:
 
     def _score(self) -> dict[str, dict[str, float]]:
         """Score the model on all held-out images; {} if a command interrupted it."""
-        started = self._clock.seconds
-        model = self.learner.inference_model
-        scores = {name: self._judge.score(model, held, self._keep_validating) for name, held in self._held.items()}
+        scores = self._validation.score(self.learner.inference_model, self._keep_validating)
         self.learner.model.train()
-        self._validation_seconds += self._clock.seconds - started
         self._meter.restart()
-        return {} if None in scores.values() else {name: score for name, score in scores.items() if score}
+        return scores
 
     def _take_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         kind, ranked = ranking(scores)
         about = {"step": self.progress.step, "of": kind, "images": ranked["images"]}
         found = about | {metric.key: ranked[metric.key] for metric in VALIDATED}
-        best = self.progress.best is None or _merit(found) > _merit(self.progress.best)
+        best = self.progress.best is None or merit(found) > merit(self.progress.best)
         if best:
             self.progress.best = found
             self._keeper.save_weights("best", self.learner.inference_model, self._clock.seconds, found)
@@ -450,15 +446,6 @@ class Trainer:
         probe = self.learner.probe(images, labels, tell)
         self._sink.event("probe", seconds=probe.seconds, images=probe.images, chosen=probe.chosen)
         return probe.chosen
-
-
-def _tell(stage: OnStage, text: str, done: int, total: int) -> None:
-    stage(done, total, text)
-
-
-def _merit(scores: Mapping[str, Any]) -> float:
-    """Rank validations by strict and folded together: among look-alikes, strict alone is a coin toss."""
-    return float(scores["strict"] + scores["folded"])
 
 
 def _augmentable(source: ImageSource) -> Augmentable:

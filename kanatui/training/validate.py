@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from kanatui.dataset.source import ImageSource, OnProgress
+from kanatui.dataset.source import ImageSource, OnProgress, OnStage
 from kanatui.model.building import blaming
 from kanatui.model.metrics import VALIDATED, compute
 from kanatui.model.predictions import Predictions
-from kanatui.training.splits import ImageSet
+from kanatui.training.splits import ImageSet, Split
 
 _MOST_BYTES = 1 << 27
 """Held-out images are made once and kept: 128 MiB hold 32,768 of 64 px, and 2,048 of the article's 256 px."""
@@ -78,3 +81,36 @@ class Judge:
                 return None
         count = len(predictions)
         return {"images": count, "loss": loss / count, **compute(predictions, VALIDATED)}
+
+
+class Validation:
+    """The held-out images of a training, each kind of them by its name, and the time that scoring them took."""
+
+    def __init__(self, source: ImageSource, split: Split | None, most: int, judge: Judge, stage: OnStage) -> None:
+        """Make the images, at most about ``most`` of a kind; none without a split: one process of a group validates."""
+        tell = functools.partial(_tell, stage, "making held-out images")
+        sets = {"held_out": split.held_out, split.kind: split.held_out_faces} if split else {}
+        self._held = {name: held for name, images in sets.items() if (held := hold_out(source, images, most, tell))}
+        self._judge = judge
+        self.seconds = 0.0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of images of each kind; empty if there is nothing to validate on."""
+        return {name: len(held.labels) for name, held in self._held.items()}
+
+    def score(self, model: torch.nn.Module, go_on: Callable[[], bool]) -> dict[str, dict[str, float]]:
+        """Return what :meth:`Judge.score` says of each kind; {} if ``go_on`` interrupted it."""
+        started = time.monotonic()
+        scores = {name: self._judge.score(model, held, go_on) for name, held in self._held.items()}
+        self.seconds += time.monotonic() - started
+        return {} if None in scores.values() else {name: score for name, score in scores.items() if score}
+
+
+def merit(scores: Mapping[str, Any]) -> float:
+    """Rank validations by strict and folded together: among look-alikes, strict alone is a coin toss."""
+    return float(scores["strict"] + scores["folded"])
+
+
+def _tell(stage: OnStage, text: str, done: int, total: int) -> None:
+    stage(done, total, text)
