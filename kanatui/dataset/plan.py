@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.rng import Keys, sample_keys
+from kanatui.plugins.contained import contained
 from kanatui.plugins.table import PLACED, ROW, GlyphTable
 
 if TYPE_CHECKING:
-    from kanatui.plugins.bases import Placement
-from kanatui.plugins.contained import contained
+    from kanatui.plugins.bases import Pixel, Placement
 
 
 class GlyphPlan:
@@ -154,11 +154,18 @@ def placed_by(placement: Placement, table: GlyphTable, keys: Keys | None = None)
     except KanatuiError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may raise anything; leaving it out would falsify the data
-        reason = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
-        row, others = table.rows[0], f" and {len(table) - 1} more" if len(table) > 1 else ""
-        sample = "the grid" if keys is None else f"sample {chr(row['character'])} number {row['number']}{others}"
-        raise PluginError(f"augmentation {placement.id} {placement.values} failed on {sample}: {reason}") from error
+        raise failed(placement, error, None if keys is None else table.rows) from error
     return placed if placed.rows.flags.writeable else GlyphTable(placed.rows.copy())
+
+
+def failed(augmentation: Placement | Pixel, error: BaseException, rows: npt.NDArray[np.void] | None) -> PluginError:
+    """Return the error that names an augmentation, its values, and the images that it failed on; None for a grid."""
+    on = "the grid"
+    if rows is not None:
+        others = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+        on = f"image {rows[0]['number']} of {chr(rows[0]['character'])}{others}"
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return PluginError(f"augmentation {augmentation.id} {augmentation.values} failed on {on}: {reason}")
 
 
 def _what_is_wrong(placed: object, given: GlyphTable, random: bool) -> str:

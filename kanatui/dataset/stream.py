@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kanatui.core.errors import PluginError
 from kanatui.core.rng import Keys
 from kanatui.dataset.layout import Layout, change_augments, lay_out
-from kanatui.dataset.plan import GlyphPlan
+from kanatui.dataset.plan import GlyphPlan, failed
 from kanatui.dataset.recipe import Recipe
 from kanatui.dataset.render import Renderer, exact
 from kanatui.dataset.source import Images, Indices, OnProgress
@@ -78,7 +77,7 @@ class GlyphStream:
         return changed
 
     def images(self, indices: npt.ArrayLike) -> Images:
-        """Make images. PluginError names the augmentation, its parameters and the samples if one fails."""
+        """Make images. PluginError names the augmentation, its parameters and the images if one fails."""
         wanted = np.atleast_1d(np.asarray(indices, dtype=np.int64))
         made = np.empty((len(wanted), self.image_size, self.image_size), dtype=np.uint8)
         for start in range(0, len(wanted), _AT_ONCE):
@@ -135,7 +134,7 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
         p: the share of samples to change.
 
     Raises:
-        PluginError: the plugin failed or did not return images; the message names sample and parameters.
+        PluginError: the plugin failed or did not return images; the message names image and parameters.
     """
     keys = Keys(table["key"], stream)
     chosen = np.arange(len(table))
@@ -154,13 +153,8 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
             raise ValueError(f"returned {changed.dtype} {list(changed.shape)}, not {part.dtype} {list(part.shape)}")
         if bool(changed.sum().isnan()):
             raise ValueError("returned NaN")
-    except (Exception, SystemExit) as error:  # a plugin may raise anything; skipping its samples would falsify the data
-        row = table.rows[chosen[0]]
-        sample = f"sample {chr(row['character'])} number {row['number']} and {len(chosen) - 1} more"
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(
-            f"augmentation {augmentation.id} {augmentation.values} failed on {sample}: {reason}"
-        ) from error
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; skipping its images would falsify the data
+        raise failed(augmentation, error, table.rows[chosen]) from error
     if whole:
         return changed
     images.numpy()[chosen] = changed.numpy()  # 0.2 to 0.4 times as long as `index_copy_`

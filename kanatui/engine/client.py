@@ -115,7 +115,7 @@ class Engine:
 
     async def _start(self) -> _Running:
         async with self._starting:
-            if self._running is None or self._running.ended:
+            if self._running is None or await self._running.ended():
                 self._running = await _connect(self.name, self.log, self._spawn())
             return self._running
 
@@ -147,8 +147,10 @@ class _Running:
         self._end: EngineError | None = None
         self._reader = asyncio.create_task(self._read(), name=f"{name} engine")
 
-    @property
-    def ended(self) -> bool:
+    async def ended(self) -> bool:
+        """Return whether the process has ended. One that is just ending is waited for: it would answer nothing more."""
+        if self._input.is_closing():
+            await asyncio.wait([self._reader])
         return self._end is not None
 
     @property

@@ -143,7 +143,7 @@ class Odd(Placement):
 def test_a_placement_that_fails_is_named_with_its_sample(place, words):
     covered = np.ones((2, 1), bool)
     plan = GlyphPlan("あい", covered, [(Odd(place), 1.0)], mode="random", seed=0, images_per_character=3)
-    with pytest.raises(PluginError, match=r"augmentation odd \{\} failed on sample あ number 0 and 2 more: ") as raised:
+    with pytest.raises(PluginError, match=r"augmentation odd \{\} failed on image 0 of あ and 2 more: ") as raised:
         plan.rows([0, 1, 2])
     assert words in str(raised.value)
     with pytest.raises(PluginError, match=r"augmentation odd \{\} failed on the grid: ") as raised:

@@ -274,7 +274,7 @@ def test_a_plugin_that_fails_aborts_and_names_the_sample(tmp_path):
     )
     trust.trust(folder / "bad.py")
     bad = GlyphStream(small_recipe(augments=[Augment("bad")]), plugins.load([folder]))
-    with pytest.raises(PluginError, match=r"augmentation bad {'size': 2.0} failed on sample あ number 5"):
+    with pytest.raises(PluginError, match=r"augmentation bad {'size': 2.0} failed on image 5 of あ: "):
         bad.images([5])
 
 

@@ -212,10 +212,10 @@ async def test_errors_are_one_line_with_the_traceback_apart(plugin):
         with pytest.raises(EngineError, match=r"^recipe\.image_size: ") as error:
             await made.ask("layout", recipe=recipe(image_size=5))
         assert error.value.details == ""
-        with pytest.raises(EngineError, match="augmentation broken .* failed on sample") as error:
+        with pytest.raises(EngineError, match="augmentation broken .* failed on image") as error:
             await made.ask("sheet", recipe=recipe(("broken", {})), count=2)
         assert "\n" not in str(error.value) and "a plugin's mistake" in error.value.details
-        with pytest.raises(EngineError, match="augmentation leaving .* failed on sample .*: SystemExit: 3"):
+        with pytest.raises(EngineError, match="augmentation leaving .* failed on image .*: SystemExit: 3"):
             await made.ask("sheet", recipe=recipe(("leaving", {})), count=2)
         with pytest.raises(EngineError, match="internal error: KeyError: 'no such job'") as error:
             await made.ask("no such job")

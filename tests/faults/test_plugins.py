@@ -153,7 +153,7 @@ def test_a_wrong_augmentation_is_named_with_its_sample(name):
     apply, words = PIXELS[name]
     with pytest.raises(PluginError) as caught:
         apply_pixel(pixel_of(apply), torch.rand(4, 1, 16, 16), table_of(4), "wrong#0", 1.0)
-    assert str(caught.value).startswith("augmentation wrong {} failed on sample か number 0 and 3 more: ")
+    assert str(caught.value).startswith("augmentation wrong {} failed on image 0 of か and 3 more: ")
     assert words in str(caught.value)
 
 
@@ -240,7 +240,7 @@ def test_a_wrong_placement_is_named(name):
     plan = GlyphPlan(
         "あい", np.ones((2, 1)), [(placement_of(place), 1.0)], mode="random", seed=1, images_per_character=3
     )
-    message = r"^augmentation wrong \{\} failed on sample . number \d+ and \d more: "
+    message = r"^augmentation wrong \{\} failed on image \d+ of . and \d more: "
     with pytest.raises(PluginError, match=message) as caught:
         plan.table()
     assert words in str(caught.value)
