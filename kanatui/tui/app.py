@@ -43,6 +43,10 @@ from kanatui.tui.widgets.help import Keys, actions
 _LOOK_EVERY = 1.0
 """Seconds between checks of the newest active training."""
 
+_HARMLESS, _REVERSING = Harmless(), Reversing()
+"""One of each: Textual keeps what a filter made of a line, by the filter itself. With new ones for every paint it had to
+make all lines again: switching between screens took 137 ms of processor time instead of 59."""
+
 _SETTLES_IN = 2.0
 """Seconds after which a new screen has loaded what it shows."""
 
@@ -126,8 +130,8 @@ class KanatuiApp(Host):
     @override
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Let no text command the terminal, and show the cursor without colours, too."""
-        filters = [Harmless(), *super().get_line_filters()]
-        return [Reversing(), *filters] if self.no_color else filters
+        filters = [_HARMLESS, *super().get_line_filters()]
+        return [_REVERSING, *filters] if self.no_color else filters
 
     @override
     def get_driver_class(self) -> type[Driver]:
