@@ -44,8 +44,8 @@ _LOOK_EVERY = 1.0
 """Seconds between checks of the newest active training."""
 
 _HARMLESS, _REVERSING = Harmless(), Reversing()
-"""One of each: Textual keeps what a filter made of a line, by the filter itself. With new ones for every paint it had to
-make all lines again: switching between screens took 137 ms of processor time instead of 59."""
+"""One of each: Textual keeps what a filter made of a line, by the filter itself. With new ones for every paint it made
+all lines again: switching between screens took 137 ms of processor time instead of 59."""
 
 _SETTLES_IN = 2.0
 """Seconds after which a new screen has loaded what it shows."""
