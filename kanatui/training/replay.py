@@ -3,8 +3,7 @@
 Batches, dropout and initial weights follow from the seeds. Four things were decided while it trained: which number
 format was faster, which augmentations were changed and when, how many threads left room for other processes, and, in a
 time budget, how the learning rate followed the clock. On the same processor with the same torch, the tensors are the
-same, bit for bit. A GPU's
-libraries choose among algorithms that round differently, so there they are only close.
+same, bit for bit. A GPU's libraries choose among algorithms that round differently, so there they are only close.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """Augmentations changed while a run trains, and runs repeated exactly from their events."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +122,15 @@ def tiny_plugin(monkeypatch):
     monkeypatch.setitem(load().models, "tiny_cnn", TinyModel)
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Time passes by what is done: in a time budget, a busy machine takes as many steps as an idle one."""
+    ticks = itertools.count()
+    for module in ("meter", "validate"):
+        clock = SimpleNamespace(monotonic=lambda: next(ticks) * 0.002)
+        monkeypatch.setattr(f"kanatui.training.{module}.time", clock)
+
+
 def new_run(source=None, **options):
     plain = {"model": "tiny_cnn", "batch_size": 16, "threads": 1, "workers": 0, "hold_out": 0.2, "precision": "float32"}
     source, train = source or GlyphStream(a_recipe(), load()), TrainingOptions(**plain | options)
@@ -197,7 +209,7 @@ def test_what_cannot_be_changed_is_refused_and_training_goes_on():
 # ── replay ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_time_budget_with_changes_and_a_pause_is_repeated_to_the_bit():
+def test_a_time_budget_with_changes_and_a_pause_is_repeated_to_the_bit(clock):
     run = new_run(minutes=2.5 / 60, validations=4)
     when = {
         ("step", 5): [without("noise")],
@@ -223,7 +235,7 @@ def test_a_time_budget_with_changes_and_a_pause_is_repeated_to_the_bit():
     assert same(run, third)
 
 
-def test_threads_that_made_room_for_others_are_repeated_at_the_same_steps(monkeypatch):
+def test_threads_that_made_room_for_others_are_repeated_at_the_same_steps(clock, monkeypatch):
     counts = iter([2, 2, 2, *[1] * 12])
 
     def look(self, own):
@@ -240,7 +252,7 @@ def test_threads_that_made_room_for_others_are_repeated_at_the_same_steps(monkey
     assert same(run, again)
 
 
-def test_a_run_that_was_stopped_continued_and_killed_is_repeated():
+def test_a_run_that_was_stopped_continued_and_killed_is_repeated(clock):
     run = new_run(minutes=4 / 60, validations=4)
     train(run, {("step", 10): [without("blur"), ("stop", {})]})
 
