@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 import io
 import itertools
 import json
-import os
 import re
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -27,8 +22,7 @@ from typing_extensions import override
 
 from kanatui.core import checked, paths, storage
 from kanatui.core.checked import Count, Finite
-from kanatui.core.errors import ImageError, StorageError
-from kanatui.core.harmless import harmless
+from kanatui.core.errors import ImageError
 from kanatui.kana.alphabet import FOLD
 from kanatui.pictures.drawing import Drawing, Pixels
 
@@ -36,10 +30,13 @@ SIDE = 256
 """Pixels along a sample: the whole board, so that the character keeps its size and place."""
 
 _CHUNK = "kanatui"
-_MOST_UNPACKED = 2_000_000_000
+_FROM = " from "
+"""Stands in the name of an imported file before the name of what it came from: ``17 from photos.zip.png``."""
 
-OnProgress = Callable[[int, int], None]
-"""Called with how many files are done, and how many there are."""
+_UNSAFE = re.compile(r"[^\w.-]")
+_LONGEST_SOURCE = 40
+_LONGEST_NAME = 240
+"""Bytes; file systems take 255."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +49,17 @@ class Notes:
     model: str = ""
     """Which model read it."""
     origin: Origin | None = None
-    """The sheet from which it was cut; None if it was drawn, or comes from a folder."""
+    """The sheet from which it was cut; None if it was drawn or imported."""
     doubt: str = ""
     """Why a person should look at it, "" if there is no reason."""
+    imported: str = ""
+    """The name of the folder or file that it was imported from, "" if it was not, or drawn before that."""
 
     @property
     def source(self) -> str:
         """Where it comes from, in words."""
-        return str(self.origin) if self.origin else "the drawing board" if self.drawing else "a picture"
+        board = "the drawing board" if self.drawing else ""
+        return str(self.origin) if self.origin else board or self.imported or "a picture"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,12 +96,14 @@ class Sample:
     character: str
 
     def notes(self) -> Notes:
-        """Read the notes; empty if there are none or they are damaged."""
+        """Read the notes; those that are missing or damaged are empty."""
+        imported = self.path.stem.rpartition(_FROM)[2] if _FROM in self.path.stem else ""
         try:
             with storage.open_to_read(self.path) as file, Image.open(file) as image:
-                return _parse_notes(image.info.get(_CHUNK))
+                found = _parse_notes(image.info.get(_CHUNK))
         except (OSError, SyntaxError, ValueError):  # what Pillow raises for files that are not pictures
-            return Notes()
+            found = Notes()
+        return dataclasses.replace(found, imported=imported)
 
     def picture(self) -> Image.Image:
         """Open the picture. ImageError if it cannot be read."""
@@ -244,7 +246,7 @@ def settle(sample: Sample) -> None:
 def _kept(picture: Pixels, character: str, notes: Mapping[str, Any], stem: str = "") -> Sample:
     """Write a picture, white on black, with its notes."""
     data = _png(Image.fromarray(255 - picture), {"format": 1, **notes})
-    path = _free_path(character, stem or datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
+    path = free_path(character, stem or datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f"), ".png")
     storage.write_bytes(path, data)
     return Sample(path, character)
 
@@ -261,7 +263,8 @@ def relabel(sample: Sample, character: str) -> Sample:
     """Change the character of a sample. StorageError if its file cannot be moved."""
     if character == sample.character:
         return sample
-    path = _free_path(character, sample.path.stem, sample.path.suffix)
+    stem, mark, rest = sample.path.stem.rpartition(_FROM)
+    path = free_path(character, stem or rest, (mark + rest if stem else "") + sample.path.suffix)
     with storage.storing(sample.path):
         sample.path.rename(path)
     return Sample(path, character)
@@ -273,113 +276,19 @@ def remove(sample: Sample) -> None:
         sample.path.unlink(missing_ok=True)
 
 
-def export_to(target: Path, progress: OnProgress = lambda done, total: None) -> int:
-    """Copy all samples into a new folder, or into a new archive if the name ends in ``.zip``; return how many.
+def free_path(character: str, stem: str, suffix: str, imported: str = "") -> Path:
+    """Return an unused path in the character's folder, and make that folder.
 
-    Raises:
-        ImageError: there are no samples.
-        StorageError: the target exists already, or it cannot be written.
+    Args:
+        character: what the sample shows.
+        stem: what its name begins with.
+        suffix: what its name ends with.
+        imported: the name of the folder or file that it comes from.
     """
-    found = samples()
-    if not found:
-        raise ImageError("there are no samples yet: draw a character and say what it is")
-    if os.path.exists(target) and (target.is_file() or any(target.iterdir())):
-        raise StorageError(f"{target}: exists already; name a new folder or a new .zip file")
-    storage.make_folder(target.parent)
-    if target.suffix.lower() == ".zip":
-        with storage.replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
-            for done, sample in enumerate(found, start=1):
-                archive.write(sample.path, f"{_label(sample.character)}/{sample.path.name}")
-                progress(done, len(found))
-        return len(found)
-    for done, sample in enumerate(found, start=1):
-        place = storage.make_folder(target / _label(sample.character))
-        with storage.storing(place):
-            shutil.copyfile(sample.path, place / sample.path.name)
-        progress(done, len(found))
-    return len(found)
-
-
-@dataclasses.dataclass(frozen=True)
-class Imported:
-    """The result of an import."""
-
-    kept: int
-    """Pictures that were added to the samples."""
-    known: int
-    """Pictures that were among the samples already."""
-    unreadable: tuple[str, ...]
-    """Why each other one was left out."""
-    left_out: tuple[str, ...]
-    """Folders and labels that stand for no character."""
-    understood: str
-    """How the labels were understood, in one line."""
-
-
-def import_from(source: Path, progress: OnProgress = lambda done, total: None) -> Imported:
-    """Copy labelled pictures from a folder, a ``.zip`` of one or a file of arrays into the samples.
-
-    Raises:
-        ImageError: there is no such folder or archive, or no labelled picture in it.
-        StorageError: the samples cannot be written.
-    """
-    if source.suffix.lower() == ".zip" and os.path.isfile(source):
-        with tempfile.TemporaryDirectory(prefix="kanatui-") as unpacked:
-            _unpack(source, Path(unpacked))
-            return _import_folder(Path(unpacked), progress, called=source)
-    return _import_folder(source, progress, called=source)
-
-
-def _import_folder(source: Path, progress: OnProgress, called: Path) -> Imported:
-    from kanatui.pictures.files import open_image, picture_bytes
-    from kanatui.pictures.labelled import find_labelled
-
-    try:
-        found = find_labelled(source)
-    except ImageError as error:
-        raise ImageError(str(error).replace(str(source), str(called))) from None
-    present = {(sample.character, _digest(sample.path)) for sample in samples()}
-    known, unreadable, kept = 0, [], 0
-    for done, (path, character) in enumerate(found.files, start=1):
-        try:
-            open_image(path, name=harmless(found.name(path)))
-            data = picture_bytes(path)
-        except ImageError as error:
-            unreadable.append(str(error))
-        else:
-            key = (character, hashlib.sha256(data).hexdigest())
-            known += key in present
-            if key not in present:
-                present.add(key)
-                _copy_in(path, character, data)
-                kept += 1
-        progress(done, len(found.files))
-    return Imported(kept, known, tuple(unreadable), found.left_out, found.understood)
-
-
-def _copy_in(path: Path, character: str, data: bytes) -> None:
-    from kanatui.pictures.files import SUFFIXES
-
-    # In an array file a picture is called t10k-images-idx3-ubyte.gz#17; all else has a picture's suffix.
-    picture = path.suffix.lower() in SUFFIXES
-    stem, suffix = (path.stem, path.suffix.lower()) if picture else (re.sub("[#:]", "-", path.name), ".png")
-    storage.write_bytes(_free_path(character, stem, suffix), data)
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive; zipfile makes names that lead out of the folder harmless. ImageError if that fails."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            if sum(entry.file_size for entry in opened.infolist()) > _MOST_UNPACKED:
-                raise ImageError(f"{archive}: more than {_MOST_UNPACKED // 1_000_000:,} MB when unpacked")
-            opened.extractall(target)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        raise ImageError(f"{archive}: not an archive that can be unpacked ({error})") from None
-
-
-def _free_path(character: str, stem: str, suffix: str) -> Path:
-    """Return an unused path in the character's folder, and make that folder."""
-    place = storage.make_folder(folder() / _label(character))
+    if imported:
+        suffix = f"{_FROM}{_UNSAFE.sub('-', imported)[:_LONGEST_SOURCE]}{suffix}"
+    stem = stem.encode(errors="replace")[: _LONGEST_NAME - len(suffix.encode())].decode(errors="ignore")
+    place = storage.make_folder(folder() / label_of(character))
     path = place / f"{stem}{suffix}"
     numbers = itertools.count(2)
     while path.exists():
@@ -391,15 +300,9 @@ def _shape(character: str) -> str:
     return FOLD.get(character, character)
 
 
-def _label(character: str) -> str:
+def label_of(character: str) -> str:
+    """Return the name of a character's folder: ``U+3042``."""
     return f"U+{ord(character):04X}"
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(storage.read_bytes(path)).hexdigest()
-    except OSError:
-        return ""
 
 
 class _Notes(TypedDict):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kanatui.core.errors import ImageError, StorageError
-from kanatui.evaluation import samples
+from kanatui.evaluation import samples, transfer
 from kanatui.evaluation.samples import Tally
 from kanatui.pictures.drawing import Drawing, Stroke
 from kanatui.pictures.labelled import find_labelled
@@ -93,27 +93,27 @@ def test_exported_samples_come_back_as_they_were(tmp_path, home, name):
     keep("ガ")
     before = {(s.character, s.path.read_bytes()) for s in samples.samples()}
     seen = []
-    assert samples.export_to(tmp_path / "deep" / name, lambda done, total: seen.append((done, total))) == 2
+    assert transfer.export_to(tmp_path / "deep" / name, lambda done, total: seen.append((done, total))) == 2
     assert seen == [(1, 2), (2, 2)]
-    again = samples.import_from(tmp_path / "deep" / name)
+    again = transfer.import_from(tmp_path / "deep" / name)
     assert (again.kept, again.known, again.unreadable) == (0, 2, ())
     for sample in samples.samples():
         samples.remove(sample)
-    came = samples.import_from(tmp_path / "deep" / name)
+    came = transfer.import_from(tmp_path / "deep" / name)
     assert (came.kept, came.known) == (2, 0)
     assert {(s.character, s.path.read_bytes()) for s in samples.samples()} == before
 
 
 def test_an_export_never_goes_over_what_is_there(tmp_path):
     with pytest.raises(ImageError, match="no samples yet"):
-        samples.export_to(tmp_path / "none")
+        transfer.export_to(tmp_path / "none")
     keep()
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     (tmp_path / "taken.zip").write_text("mine")
     for name in ("taken", "taken.zip"):
         with pytest.raises(StorageError, match="exists already"):
-            samples.export_to(tmp_path / name)
+            transfer.export_to(tmp_path / name)
     assert (tmp_path / "taken.zip").read_text() == "mine"
 
 
@@ -123,12 +123,27 @@ def test_pictures_from_elsewhere_are_taken_and_damaged_ones_named(tmp_path, home
     Image.new("RGB", (30, 20), "white").save(place / "one.JPG", "JPEG")
     (place / "bad.png").write_bytes(b"no picture at all")
     (place / "list.txt").write_text("not a picture")
-    came = samples.import_from(tmp_path / "photos")
+    came = transfer.import_from(tmp_path / "photos")
     assert came.kept == 1
     assert len(came.unreadable) == 1 and "bad.png" in came.unreadable[0]
     (sample,) = samples.samples()
-    assert (sample.character, sample.path.suffix) == ("き", ".jpg")
-    assert sample.notes().drawing is None and sample.notes().readings == ()
+    assert (sample.character, sample.path.name) == ("き", "one from photos.jpg")
+    assert sample.notes() == samples.Notes(imported="photos") and sample.notes().source == "photos"
+    keep("か")
+    transfer.export_to(tmp_path / "all.zip")
+    for each in (samples.relabel(sample, "さ"), *samples.samples()):
+        samples.remove(each)
+    transfer.import_from(tmp_path / "all.zip")
+    assert [each.notes().source for each in samples.samples()] == ["the drawing board", "photos"]
+
+
+def test_a_long_name_is_cut_and_still_says_where_it_comes_from(tmp_path, picture):
+    picture(f"{'源' * 80}/か/{'x' * 251}.png")
+    transfer.import_from(tmp_path / ("源" * 80))
+    (sample,) = samples.samples()
+    assert sample.notes().source == "源" * 40
+    moved = samples.relabel(sample, "き")
+    assert moved.notes().source == "源" * 40 and moved.path.stem.startswith("xxx")
 
 
 def test_arrays_and_archives_as_others_ship_them_become_samples(tmp_path, home):
@@ -137,21 +152,21 @@ def test_arrays_and_archives_as_others_ship_them_become_samples(tmp_path, home):
         bars[index, 5 + 5 * index : 9 + 5 * index, 4:24] = 255
     np.savez(tmp_path / "kmnist-test-imgs.npz", bars)
     np.savez(tmp_path / "kmnist-test-labels.npz", np.array([0, 1, 1]))
-    came = samples.import_from(tmp_path / "kmnist-test-imgs.npz")
+    came = transfer.import_from(tmp_path / "kmnist-test-imgs.npz")
     assert (came.kept, came.known, came.unreadable) == (3, 0, ()) and "class numbers" in came.understood
-    assert samples.import_from(tmp_path / "kmnist-test-imgs.npz").known == 3
+    assert transfer.import_from(tmp_path / "kmnist-test-imgs.npz").known == 3
     found = samples.samples()
     assert [(sample.character, sample.path.name) for sample in found] == [
-        ("お", "kmnist-test-imgs.npz-0.png"),
-        ("き", "kmnist-test-imgs.npz-1.png"),
-        ("き", "kmnist-test-imgs.npz-2.png"),
+        ("お", "0 from kmnist-test-imgs.npz.png"),
+        ("き", "1 from kmnist-test-imgs.npz.png"),
+        ("き", "2 from kmnist-test-imgs.npz.png"),
     ]
     assert (np.asarray(found[0].picture()) == bars[0]).all()
     with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
         archive.write(found[0].path, "mine/train/ke/1.png")
         archive.write(found[0].path, "mine/misc/1.png")
         archive.writestr("__MACOSX/mine/train/ke/._1.png", b"")
-    came = samples.import_from(tmp_path / "mac.zip")
+    came = transfer.import_from(tmp_path / "mac.zip")
     assert (came.kept, came.left_out, came.unreadable) == (1, ("folder 'mine/misc'",), ())
     assert samples.samples()[-1].character == "け"
 
@@ -163,7 +178,7 @@ def test_what_holds_no_labelled_pictures_is_an_error_that_names_it(tmp_path):
         archive.writestr("readme.txt", "nothing")
     for name in ("missing", "missing.zip", "empty", "text.zip", "other.zip"):
         with pytest.raises(ImageError) as caught:
-            samples.import_from(tmp_path / name)
+            transfer.import_from(tmp_path / name)
         assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -173,7 +188,7 @@ def test_an_archive_cannot_write_outside_of_the_samples(tmp_path, home):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../../か/evil.png", png + b"0")
         archive.writestr("か/fine.png", png + b"1")
-    samples.import_from(tmp_path / "evil.zip")
+    transfer.import_from(tmp_path / "evil.zip")
     assert not list(tmp_path.rglob("evil.png")) or all(
         path.is_relative_to(home / "handwriting") for path in tmp_path.rglob("evil.png")
     )

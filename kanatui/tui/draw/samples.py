@@ -21,7 +21,7 @@ from typing_extensions import override
 from kanatui.core import paths
 from kanatui.core.errors import ImageError, KanatuiError, Superseded
 from kanatui.core.units import counted
-from kanatui.evaluation import samples
+from kanatui.evaluation import samples, transfer
 from kanatui.evaluation.samples import Sample
 from kanatui.kana.romaji import name_of, parse_typed
 from kanatui.pictures.drawing import Pixels
@@ -171,7 +171,7 @@ class Samples(Horizontal, Filterable):
             return
         notes = sample.notes()
         readings = "  ".join(f"{c} {100 * p:.0f} %" for c, p in notes.readings) or "not known"
-        source = str(notes.origin) if notes.origin else sample.path.stem
+        source = notes.source if notes.origin or notes.imported else sample.path.stem
         doubt = f"{notes.doubt}: y it is right, l relabel, x remove · " if notes.doubt else ""
         about = f"{sample.character} {name_of(sample.character)} · {doubt}read as: {readings} · {source}"
         self.query_one("#about", Static).update(about)
@@ -219,7 +219,7 @@ class Samples(Horizontal, Filterable):
         """Ask for a destination, then copy all samples there."""
         text = await self.app.push_screen_wait(Ask("Export all samples to a new folder, or to a new .zip file"))
         if text:
-            count = await self._do(lambda: samples.export_to(paths.user_path(text)))
+            count = await self._do(lambda: transfer.export_to(paths.user_path(text)))
             if count is not None:
                 self.app.notify(f"{counted(count, 'sample')} exported to {text}", markup=False)
 
@@ -230,7 +230,7 @@ class Samples(Horizontal, Filterable):
         text = await self.app.push_screen_wait(Ask("Import from a folder of LABEL/*.png or *.jpg, or a .zip of one"))
         if not text:
             return
-        came = await self._do(lambda: samples.import_from(paths.user_path(text)))
+        came = await self._do(lambda: transfer.import_from(paths.user_path(text)))
         if came is not None:
             known = f", {came.known:,} already there" if came.known else ""
             self.app.notify(f"{counted(came.kept, 'sample')} imported{known} ({came.understood})", markup=False)
