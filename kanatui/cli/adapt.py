@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FEW_STEPS = 200
 """Fewer than these hardly change a model; two idle cores took 1,035 in a minute."""
 
-_CALLED = {"samples": "your samples, held back", "held_out": "generated images, held out"}
+_CALLED = {"samples": "your samples, held out", "held_out": "generated images, held out"}
 
 
 @click.command("adapt")
@@ -46,7 +46,7 @@ def adapt_command(
     """Adapt a model to your handwriting: a short training on your drawings, mixed with generated images.
 
     MODEL is a run, latest, a weights file or default (used if none is given). It does not change: the result is a
-    new run. One sample in five is held back to measure the effect.
+    new run. One sample in five is held out to measure the effect.
     """
     from kanatui.evaluation.adapt import changes, create
     from kanatui.pictures.labelled import find_labelled
@@ -62,7 +62,7 @@ def adapt_command(
         complain(reason)
     adapts = run.config["adapt"]
     out.print(
-        f"run {run.id} adapts {adapts['from']} to {adapts['samples']} samples; {adapts['held_back']} are held back",
+        f"run {run.id} adapts {adapts['from']} to {adapts['samples']} samples; {adapts['held_back']} are held out",
     )
     start_run(run, detach, fresh=True)
     if not detach:

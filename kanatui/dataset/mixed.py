@@ -1,9 +1,9 @@
 """Generated images mixed with a person's own pictures: a model learns that handwriting without forgetting the rest.
 
 If a character has pictures, half of its images are variants of them: moved a little, then changed by the recipe's pixel
-augmentations. Variant j is a pure function of (recipe, the picture's file, j). One picture in five is held back for
-scoring: it is never varied, and comes after its character's other images. Whether a picture is held back depends only
-on its file. So a picture held back from a model is also held back from the models that are adapted from that one.
+augmentations. Variant j is a pure function of (recipe, the picture's file, j). One picture in five is held out for
+scoring: it is never varied, and comes after its character's other images. Whether a picture is held out depends only
+on its file. So a picture held out from a model is also held out from the models that are adapted from that one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FACE = "samples"
 
 _ONE_IN = 5
 _FIRST_VARIANT, _FIRST_HELD = 1 << 32, 1 << 33
-"""Image numbers of variants and of pictures held back; generated images have smaller ones."""
+"""Image numbers of variants and of pictures held out; generated images have smaller ones."""
 
 _SMALL = 0.72
 """Scale of a small kana. Prepared pictures all fill the frame; this makes it as small as fonts, and so models, do."""
@@ -78,7 +78,7 @@ class Pictures:
 class MixedStream:
     """An :class:`~kanatui.dataset.source.ImageSource`.
 
-    For each character it has generated images, then variants of pictures, then the pictures that are held back.
+    For each character it has generated images, then variants of pictures, then the pictures that are held out.
     """
 
     def __init__(self, stream: GlyphStream, pictures: Pictures, file: Path, alone: bool = False) -> None:
@@ -106,7 +106,7 @@ class MixedStream:
         self.variants: Indices = np.where([len(own) > 0 for own in self._varied], stream.counts, 0)
         """Variants of each character's pictures, [C]."""
         self.held: Indices = np.array([len(own) for own in self._held], dtype=np.int64)
-        """Pictures of each character that are held back, [C]."""
+        """Pictures of each character that are held out, [C]."""
         self.counts: Indices = self.generated + self.variants + self.held
         self.offsets: Indices = np.concatenate([[0], np.cumsum(self.counts)])
 

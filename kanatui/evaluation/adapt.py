@@ -1,7 +1,7 @@
 """Adapting a model to one person's handwriting: a short training that starts from the model's weights.
 
 It is a run like any other. It trains on variants of the samples mixed with generated images
-(:mod:`kanatui.dataset.mixed`). Before and after, it scores the model on the samples held back and on held-out generated
+(:mod:`kanatui.dataset.mixed`). Before and after, it scores the model on held-out samples and on held-out generated
 images. Weights and samples are copied into the run, so that it can be continued and repeated even if the originals are
 deleted.
 """
@@ -38,7 +38,7 @@ LEARNING_RATE = 0.001
 """The peak: an eighth of the default for training from scratch."""
 
 LEAST, LEAST_HELD_BACK = 20, 2
-"""The minimum of all samples, and of those held back for scoring, which are one in five.
+"""The minimum of all samples, and of those held out for scoring, which are one in five.
 
 Adapted to 20 samples of each of three Omniglot writers, the model read 25 → 31, 43 → 45 and 42 → 42 of their 45 or 46
 drawings, adapted to 10 as many as before (docs/SHEETS.md).
@@ -118,7 +118,7 @@ def train_on_pictures(
         the source, its pictures (to be saved where its ``spec()`` says), and a message for each picture left out.
 
     Raises:
-        RunError: too few pictures, or a character whose pictures are all held back.
+        RunError: too few pictures, or a character whose pictures are all held out.
         KanatuiError: the pictures cannot be found, or no installed face has their characters.
     """
     from kanatui.dataset.mixed import MixedStream
@@ -136,7 +136,7 @@ def train_on_pictures(
     learnt = {c for c, held in zip(pictures.characters, pictures.held_back.tolist(), strict=True) if not held}
     if missing := [character for character in stream.characters if character not in learnt]:
         raise RunError(
-            f"{place}: one picture in five is held back for scoring, and none is left of {' '.join(missing[:12])}; add "
+            f"{place}: one picture in five is held out for scoring, and none is left of {' '.join(missing[:12])}; add "
             "pictures of these, or leave them out with --characters"
         )
     return MixedStream(stream, pictures, paths.runs() / "samples.npz", alone=True), pictures, left_out
@@ -174,7 +174,7 @@ def _require_enough(pictures: Pictures, folder: Path | None) -> None:
     if missing > 0:
         where = f"in {folder}" if folder else "among your drawings"
         raise RunError(
-            f"{there} samples {where} that the model can read, {held} of them held back for scoring: draw about "
+            f"{there} samples {where} that the model can read, {held} of them held out for scoring: draw about "
             f"{missing} more (screen 4 of the app), or import some"
         )
 
@@ -219,7 +219,7 @@ class Change:
 
 
 def changes(run: Run) -> dict[str, Change]:
-    """Return the scores before and after, on the ``samples`` held back and on ``held_out`` generated images.
+    """Return the scores before and after, on held-out ``samples`` and on ``held_out`` generated images.
 
     Empty for a run that adapts nothing or has not finished.
     """

@@ -72,7 +72,7 @@ def test_characters_are_chosen_and_what_cannot_be_trained_on_is_told(written, ca
 
 
 def _few(folder):
-    """Leave one kana with the picture alone that is held back."""
+    """Leave one kana with the picture alone that is held out."""
     from kanatui.evaluation.adapt import collect
     from kanatui.evaluation.samples import samples
 

@@ -131,7 +131,7 @@ def test_what_is_held_back_is_never_trained_on(stream, shown, seed, hold_out):
     assert not set(trained) & set(held) and not set(trained) & set(judged) and not set(held) & set(judged)
     assert set(trained) | set(judged) | set(held) == set(range(len(source)))
     assert len(held) == pictures.held_back.sum() == len(split.held_out_faces)
-    # What the generated images alone would hold out is held out here, too, and of pictures only those held back.
+    # What the generated images alone would hold out is held out here, too, and of pictures only those held out.
     assert (
         (
             source.stream.images(np.concatenate([alone.held_out.of(label) for label in every])) == source.images(judged)

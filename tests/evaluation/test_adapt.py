@@ -71,13 +71,13 @@ def test_adapting_helps_on_what_was_held_back_and_tells_before_and_after(base, o
     assert changes["held_out"].after["strict"] > changes["held_out"].before["strict"] - 0.1
     out, err = capsys.readouterr()
     assert ("steps: too few to learn much" in err) == (status.step < 200)
-    assert f"adapts {base.id} to {60 - held} samples; {held} are held back" in out
+    assert f"adapts {base.id} to {60 - held} samples; {held} are held out" in out
     assert f"{100 * changes['samples'].after['strict']:.1f} %" in out and "generated images, held out" in out
     card = read_card(made.weights())
     assert card["from"] == base.id and card["torch"] and card["machine"]
     assert adapt.changes(base) == {}
 
-    # The samples held back are what the run calls its held-out face, for the Evaluate screen.
+    # The samples held out are what the run calls its held-out face, for the Evaluate screen.
     done = evaluate("2", {"kind": "faces"}, None, None, lambda *told: None)
     assert done.total.images == held and done.faces == ("samples",)
     assert done.total["strict"] == pytest.approx(last["samples"]["strict"], abs=0.11)

@@ -329,7 +329,7 @@ def _bent(surface: Surface, anchors: Points, places: Points) -> Surface:
 
 
 def _solved(terms: Points, wanted: Points, weights: npt.NDArray[np.float64], degree: int, stiffness: float) -> Points:
-    """Solve for the coefficients of a field, [terms, 2]; terms beyond the first degree are held back a little."""
+    """Solve for the coefficients of a field, [terms, 2]; terms beyond the first degree are damped a little."""
     root = np.sqrt(weights)[:, None]
     stiff = np.sqrt([stiffness * max(0, i + j - 1) for i, j in _powers(degree)])
     design = np.concatenate([terms * root, np.diag(stiff)])

@@ -119,7 +119,7 @@ class Row:
         if self.status.reason and self.state != "finished":
             lines.append(f"{SYMBOLS[self.state]} {self.state}: {self.status.reason}")
         if facts.scored_on:
-            lines.append(f"* of {facts.scored_on}, held back while it adapted")
+            lines.append(f"* of {facts.scored_on}, held out while it adapted")
         if facts.pictures:
             lines.append(f"real: {facts.pictures.in_words()}")
         if note := first_line(self.note):
