@@ -93,8 +93,8 @@ def test_bench_render_prints_figures_and_machine_for_programs():
     result = CliRunner().invoke(bench_command, ["render", "--rounds", "1", "--size", "32", "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert {"command", "machine", "figures"} == set(found)
-    assert {"name", "value", "unit", "samples", "met"} <= set(found["figures"][0])
+    assert {"command", "date", "machine", "figures"} == set(found)
+    assert {"bench", "name", "value", "unit", "samples", "met"} <= set(found["figures"][0])
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 51), (0.95, 96), (1.0, 100)])
@@ -223,3 +223,24 @@ def test_composed_pictures_are_the_same_for_a_seed():
     one, same, other = (line("あいう", seed=seed).picture for seed in (5, 5, 6))
     assert one.shape == same.shape and (one == same).all()
     assert one.shape != other.shape or (one != other).any()
+
+
+def test_bench_all_measures_what_readme_shows_and_goes_on_after_a_failure(tmp_path, kanatui, shipped_model):
+    (tmp_path / "empty").mkdir()
+    chosen = ["bench", "all", "--images", tmp_path / "empty", "--only", "evaluate", "--only", "pictures", "--json"]
+    failed = kanatui(*chosen, check=1)
+    assert json.loads(failed.stdout)["figures"] == []
+    assert "bench evaluate: " in failed.stderr and "bench pictures: " in failed.stderr
+
+    for character, glyph in glyphs("あいうえおか").items():
+        folder = tmp_path / "drawings" / character
+        folder.mkdir(parents=True)
+        Image.fromarray(255 - np.pad(glyph.ink, 8)).save(folder / "writer.png")
+    shown = kanatui("bench", "all", "--images", tmp_path / "drawings", "--only", "evaluate", "--json", check=0)
+    strict, folded = json.loads(shown.stdout)["figures"]
+    assert (strict["bench"], strict["name"], strict["note"]) == ("evaluate", "strict", "6 pictures")
+    assert 50 < strict["value"] <= folded["value"] <= 100
+
+
+def test_bench_all_names_what_there_is(kanatui, one_line_error):
+    one_line_error(kanatui("bench", "all", "--only", "unknown"), 2, "--only 'unknown'", "render", "--images DIR")
