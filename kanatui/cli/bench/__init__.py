@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kanatui.cli.console import complain, out, print_json, stages, status
+from kanatui.cli.console import complain, out, print_json, stages, status, warn
 
 if TYPE_CHECKING:
     from kanatui.cli.bench.figures import Figure
@@ -22,6 +22,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _rounds = click.option("--rounds", type=click.IntRange(1, 100), help="Number of measurements of each figure.")
 _full = click.option(
     "--full", is_flag=True, help="Make the article's 715,884 images (2.9 GB) instead of a part of them."
+)
+_peers = click.option(
+    "--peers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="KANATUI_PEERS",
+    metavar="PYTHON",
+    help="A Python that has TRDG or SynthTIGER: measure them too.",
 )
 
 
@@ -35,10 +42,11 @@ def bench_command() -> None:
 @click.option(
     "--size", type=click.IntRange(16, 256), default=64, show_default=True, help="Side of the images in pixels."
 )
+@_peers
 @_json
-def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
+def bench_render(rounds: int | None, size: int, peers: Path | None, as_json: bool) -> None:
     """Compare ways to draw images: the article's, ImageMagick in batches, Pillow, masters. Takes half a minute."""
-    _measure({"render": functools.partial(_render, rounds, size)}, as_json)
+    _measure({"render": functools.partial(_render, rounds, size, peers)}, as_json)
 
 
 @bench_command.command("generate")
@@ -172,25 +180,26 @@ def bench_tui(as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--only", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
 @_full
+@_peers
 @_json
-def bench_all(folder: Path | None, only: tuple[str, ...], full: bool, as_json: bool) -> int:
+def bench_all(folder: Path | None, only: tuple[str, ...], full: bool, peers: Path | None, as_json: bool) -> int:
     """Run all of these benchmarks, and quickstart and evaluate as well. Takes half an hour.
 
     One that fails is left out, and the others go on. README's table of results is made from the JSON (make figures).
     """
     from kanatui.core.errors import UsageError
 
-    benches = _every(folder, full)
+    benches = _every(folder, full, peers)
     if unknown := [name for name in only if name not in benches]:
         needed = "" if folder else "; some more with --images DIR"
         raise UsageError(f"--only {unknown[0]!r}: no such benchmark; there are: {', '.join(benches)}{needed}")
     return _measure({name: bench for name, bench in benches.items() if not only or name in only}, as_json)
 
 
-def _every(folder: Path | None, full: bool) -> dict[str, Bench]:
+def _every(folder: Path | None, full: bool, peers: Path | None) -> dict[str, Bench]:
     """Return the benchmarks by their names; those that need drawings only with a folder of them."""
     benches: dict[str, Bench] = {
-        "render": _render,
+        "render": functools.partial(_render, peers=peers),
         "generate": functools.partial(_generate, full=full),
         "train": _train,
         "recognize": _recognize,
@@ -210,11 +219,15 @@ def _every(folder: Path | None, full: bool) -> dict[str, Bench]:
     return benches
 
 
-def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
+def _render(rounds: int | None = None, size: int = 64, peers: Path | None = None) -> list[Figure]:
     from kanatui.cli.bench import render
+    from kanatui.cli.bench.peers import TITLES, find_peers
 
+    found = find_peers(peers) if peers else dict.fromkeys(TITLES.values())
+    if absent := [title for title, peer in found.items() if not peer]:
+        warn(f"bench render: {' and '.join(absent)} skipped: not in a Python that --peers names")
     with _stages() as on_stage:
-        return render.measure_render(rounds or render.ROUNDS, size, on_stage)
+        return render.measure_render(rounds or render.ROUNDS, size, on_stage, [peer for peer in found.values() if peer])
 
 
 def _generate(rounds: int | None = None, full: bool = False) -> list[Figure]:
