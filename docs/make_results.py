@@ -72,7 +72,7 @@ ROWS = (
 EARLIER = {
     "kanatui quickstart": ("1 min 5 s; 93.7 % strict, 99.0 % folded", "2,028 held-out images; earlier, busy"),
     "kanatui bench unknown --images DIR": (
-        "AUROC 0.992 for telling kana from digits, letters and kanji", "950 and 3,368; earlier"
+        "AUROC 0.992 for telling kana from digits, letters and kanji", "950 and 3,368; earlier, in four faces"
     ),
     "kanatui bench read --drawings DIR": (
         "character error rate of lines: 5.8 % horizontal, 3.5 % vertical", "1,989; 1,989; earlier"
@@ -145,12 +145,18 @@ def file_name(run):
 
 def table(run):
     """Return the table and the line above it, which says what was measured when and where."""
-    about, rows = run["machine"], EARLIER | measured(run)
+    about, new = run["machine"], measured(run)
+    rows, earlier = EARLIER | new, EARLIER.keys() - new.keys()
     torch = re.search(r"torch [^,]*", about["versions"])[0]
     machine = f"{about['processor']}, {about['cores'].split()[0]} cores, {about['memory']}"
     lines = [
         f"[One run](docs/figures/{file_name(run)}) of `kanatui bench all --images DIR` on {run['date']}: {machine},",
         f"{about['system'].partition(',')[0]}, {torch}; load {about['load'].split()[0]} when it began.",
+        *(
+            ["Rows with *earlier* are of runs that [docs/MEASUREMENTS.md](docs/MEASUREMENTS.md) dates."]
+            if earlier
+            else []
+        ),
         "",
         "| command | figure | n |",
         "|---|---|---|",
