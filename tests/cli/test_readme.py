@@ -94,7 +94,7 @@ def test_start(kanatui):
 @pytest.mark.slow
 def test_the_quickstart_as_it_is_reads_what_it_has_not_seen(kanatui):
     assert commands(START)[1] == ".venv/bin/kanatui quickstart"
-    kanatui("quickstart", check=0, timeout=500)
+    kanatui("quickstart", check=0, timeout=900)
     best = find_run("latest").status().best
     assert best["images"] > 2000 and best["folded"] > 0.5
 
@@ -128,7 +128,7 @@ def test_from_paper(kanatui):
 @pytest.mark.slow
 def test_from_paper_to_an_adapted_model(kanatui):
     try_paper(kanatui)
-    assert "your samples, held back" in kanatui("adapt", check=0, timeout=500).stdout
+    assert "your samples, held back" in kanatui("adapt", check=0, timeout=900).stdout
     run = find_run("latest")
     assert run.status().state == "finished" and run.config["adapt"]["samples"] > 30
 
