@@ -22,7 +22,8 @@ RUN or MODEL is a run's number, id, name or unique prefix, `latest`, a weights f
 Options before the command can also be set by variables: `KANATUI_QUIET`, `KANATUI_VERBOSE`, `KANATUI_DEBUG`,
 `KANATUI_ASCII`, `KANATUI_PICTURES=WAY`, `KANATUI_PLUGINS=DIR:DIR`. Other variables: `KANATUI_HOME` (where files are
 kept, [FILES.md](FILES.md)), `KANATUI_IMAGEMAGICK` (the program to use), `KANATUI_FONT_PATH` (the font folders),
-`KANATUI_NICENESS`, `OMP_NUM_THREADS` and `NO_COLOR` ([TERMINALS.md](TERMINALS.md)).
+`KANATUI_PEERS` (a Python for `bench render --peers`), `KANATUI_NICENESS`, `OMP_NUM_THREADS` and `NO_COLOR`
+([TERMINALS.md](TERMINALS.md)).
 
 Your own defaults of any option go into `options.toml` in the folder of settings, with a table for each command, such as
 `[train]` with `minutes = 20`.

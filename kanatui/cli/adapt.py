@@ -12,6 +12,7 @@ from kanatui.cli.console import complain, counting, out, with_json
 from kanatui.cli.options import LABELS_HELP
 from kanatui.cli.runs import told_of
 from kanatui.cli.train import start_run
+from kanatui.core.units import counted
 from kanatui.model.metrics import VALIDATED
 
 if TYPE_CHECKING:
@@ -96,4 +97,5 @@ def _say_if_short(run: Run, minutes: float) -> None:
     steps = run.status().step
     if steps < _FEW_STEPS:
         enough = math.ceil(minutes * _FEW_STEPS / max(steps, 1))
-        complain(f"only {steps} steps: too few to learn much, as on a busy machine; --minutes {enough} trains longer")
+        few = f"only {counted(steps, 'step')}: too few to learn much, as on a busy machine"
+        complain(f"{few}; --minutes {enough} trains longer")

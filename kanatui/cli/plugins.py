@@ -166,7 +166,8 @@ def plugins_new(kind: str, name: str, package: bool, folder: Path) -> None:
     for file in files:
         out.print(f"wrote {file}", soft_wrap=True)
     source = next(file for file in files if file.suffix == ".py")
-    out.print("\nnext:")
+    out.print()
+    out.print("next:")
     for arguments, why in _next_steps(kind, name, package, source, folder):
         out.print(f"  {arguments:60}  {why}", soft_wrap=True)
 

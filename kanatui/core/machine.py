@@ -25,7 +25,7 @@ def describe_machine() -> dict[str, str]:
         "processor": _processor(),
         "cores": f"{allowed_cores()} usable of {os.cpu_count() or 1}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "system": f"{_system()}, Python {platform.python_version()}",
         "threads": f"{usable_cores()}, {limit_of_threads()}",
         "versions": f"kanatui {__version__}, {versions}",
         "load": f"{os.getloadavg()[0]:.1f} at the start (other work on the machine disturbs every figure)",
@@ -38,6 +38,14 @@ def limit_of_threads() -> str:
         return "as OMP_NUM_THREADS says"
     quota = cpu_quota()
     return "one per core" if quota is None else f"by the container's quota of {quota:.3g} cores"
+
+
+def _system() -> str:
+    kernel = f"{platform.system()} {platform.release()}"
+    try:
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
+    except OSError:  # not a Linux, or one that does not say its name
+        return kernel
 
 
 def _processor() -> str:

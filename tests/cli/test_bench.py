@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+import venv
 
 import numpy as np
 import pytest
@@ -92,9 +93,66 @@ def test_pillow_draws_the_picture_that_imagemagick_draws():
 def test_bench_render_prints_figures_and_machine_for_programs():
     result = CliRunner().invoke(bench_command, ["render", "--rounds", "1", "--size", "32", "--json"])
     assert result.exit_code == 0, result.output
+    assert "TRDG and SynthTIGER skipped" in result.stderr
     found = json.loads(result.stdout)
-    assert {"command", "machine", "figures"} == set(found)
-    assert {"name", "value", "unit", "samples", "met"} <= set(found["figures"][0])
+    assert {"command", "date", "machine", "figures"} == set(found)
+    assert {"bench", "name", "value", "unit", "samples", "met"} <= set(found["figures"][0])
+
+
+TRDG = """
+from PIL import Image, ImageDraw
+
+class GeneratorFromStrings:
+    def __init__(self, strings, count, fonts, size, width, skewing_angle, blur, **options):
+        assert (count, skewing_angle, blur, width) == (1, 8, size / 64, size) and len(strings[0]) == len(fonts) == 1
+        self.image = Image.new("L", (size, size), 255)
+        ImageDraw.Draw(self.image).rectangle((9, 9, 19, 19), fill={ink})
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.image, ""
+"""
+
+
+@pytest.fixture
+def other_python(tmp_path):
+    """Make a Python of its own that has the packages of this one, and something in place of TRDG."""
+    venv.create(tmp_path / "other", symlinks=True)
+    (site,) = (tmp_path / "other").glob("lib/python*/site-packages")
+    (site / "these.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    (site / "trdg-9.8.dist-info").mkdir()
+    (site / "trdg-9.8.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: trdg\nVersion: 9.8\n")
+    (site / "trdg").mkdir()
+
+    def make(ink):
+        (site / "trdg" / "generators.py").write_text(TRDG.format(ink=ink))
+        return tmp_path / "other" / "bin" / "python"
+
+    return make
+
+
+def test_other_programs_do_the_same_job_in_a_python_of_their_own(other_python, kanatui):
+    python = other_python(ink=0)
+    arguments = ["bench", "render", "--rounds", "1", "--size", "32", "--peers", python, "--json"]
+    shown = kanatui(*arguments, check=0)
+    figures = {figure["name"]: figure for figure in json.loads(shown.stdout)["figures"]}
+    ours, theirs = (figures[f"{name}, turned and blurred, 32 px"] for name in ("placed", "TRDG"))
+    assert theirs["note"] == "one thread; version 9.8" and theirs["unit"] == "images/s" and theirs["value"] > 0
+    ratio = figures["placed / TRDG, turned and blurred, 32 px"]["value"]
+    assert ratio == pytest.approx(ours["value"] / theirs["value"])
+    assert "SynthTIGER skipped" in shown.stderr and not any("SynthTIGER" in name for name in figures)
+
+
+def test_a_program_that_draws_nothing_is_not_measured(other_python, kanatui, one_line_error):
+    failed = kanatui("bench", "render", "--rounds", "1", "--size", "32", "--peers", other_python(ink=255))
+    one_line_error(failed, 1, "TRDG drew 0 of 200 images")
+
+
+def test_a_python_without_other_programs_is_named(kanatui, one_line_error):
+    one_line_error(kanatui("bench", "render", "--peers", sys.executable), 2, sys.executable, "neither TRDG nor")
+    one_line_error(kanatui("bench", "render", "--peers", "/bin/false"), 2, "/bin/false", "not a Python")
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 51), (0.95, 96), (1.0, 100)])
@@ -223,3 +281,24 @@ def test_composed_pictures_are_the_same_for_a_seed():
     one, same, other = (line("あいう", seed=seed).picture for seed in (5, 5, 6))
     assert one.shape == same.shape and (one == same).all()
     assert one.shape != other.shape or (one != other).any()
+
+
+def test_bench_all_measures_what_readme_shows_and_goes_on_after_a_failure(tmp_path, kanatui, shipped_model):
+    (tmp_path / "empty").mkdir()
+    chosen = ["bench", "all", "--images", tmp_path / "empty", "--only", "evaluate", "--only", "pictures", "--json"]
+    failed = kanatui(*chosen, check=1)
+    assert json.loads(failed.stdout)["figures"] == []
+    assert "bench evaluate: " in failed.stderr and "bench pictures: " in failed.stderr
+
+    for character, glyph in glyphs("あいうえおか").items():
+        folder = tmp_path / "drawings" / character
+        folder.mkdir(parents=True)
+        Image.fromarray(255 - np.pad(glyph.ink, 8)).save(folder / "writer.png")
+    shown = kanatui("bench", "all", "--images", tmp_path / "drawings", "--only", "evaluate", "--json", check=0)
+    strict, folded = json.loads(shown.stdout)["figures"]
+    assert (strict["bench"], strict["name"], strict["note"]) == ("evaluate", "strict", "6 pictures")
+    assert 50 < strict["value"] <= folded["value"] <= 100
+
+
+def test_bench_all_names_what_there_is(kanatui, one_line_error):
+    one_line_error(kanatui("bench", "all", "--only", "unknown"), 2, "--only 'unknown'", "render", "--images DIR")

@@ -92,11 +92,45 @@ def test_the_page_of_recipes_has_every_recipe_and_every_key():
         assert f"| `{name}` |" in text, name
 
 
-def test_the_page_of_commands_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make_cli.py")
+def script(name):
+    """A script of docs/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "CLI.md").read_text(encoding="utf-8") == module.document(), "run python docs/make_cli.py"
+    return module
+
+
+def test_the_page_of_commands_is_up_to_date():
+    written = script("make_cli").document()
+    assert (ROOT / "docs" / "CLI.md").read_text(encoding="utf-8") == written, "run python docs/make_cli.py"
+
+
+def test_the_table_of_results_is_of_the_committed_run():
+    results = script("make_results")
+    run, (file,) = results.committed(), results.RUNS.glob("*.json")
+    assert run["command"].startswith("kanatui bench all --images ") and file.name == results.file_name(run)
+    assert {"processor", "cores", "memory", "system", "versions", "load"} <= set(run["machine"])
+    assert not re.search(r"(?<![\w.])/\w+/", file.read_text(encoding="utf-8")), "a path of the machine"
+    lacking = {command for command, *_ in results.ROWS} - set(results.measured(run))
+    assert set(results.EARLIER) == lacking, "take what was measured again out of EARLIER"
+    assert results.document(run) == README, "run python docs/make_results.py"
+
+
+def test_a_table_of_results_says_what_its_run_says():
+    results = script("make_results")
+    figures = [
+        {"bench": "render", "name": "placed, 64 px", "value": 56_712.3, "samples": [1.0, 2.0], "note": ""},
+        {"bench": "render", "name": "placed / the article's way", "value": 9.996, "samples": [], "note": ""},
+        {"bench": "train", "name": "empty directory to 71.4 % strict", "value": 99.0, "note": "not reached in 2 min"},
+        {"bench": "evaluate", "name": "strict", "value": 94.05, "note": "1,950 pictures"},
+    ]
+    found = results.measured({"figures": figures})
+    assert found == {
+        "kanatui bench render": ("56,700 images/s, 10.0 times as fast as one `convert` for each", "2 rounds")
+    }
+    assert [results.significant(value, 2) for value in (0.784, 0.0996, 0, 28.4, 1234)] == [
+        "0.78", "0.10", "0", "28", "1,200",
+    ]  # fmt: skip
 
 
 def test_the_newest_version_of_the_changelog_is_this_one():

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kanatui.cli.console import out, print_json, stages, status
+from kanatui.cli.console import complain, out, print_json, stages, status, warn
 
 if TYPE_CHECKING:
     from kanatui.cli.bench.figures import Figure
+
+    Bench = Callable[[], list[Figure]]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _rounds = click.option("--rounds", type=click.IntRange(1, 100), help="Number of measurements of each figure.")
 _full = click.option(
     "--full", is_flag=True, help="Make the article's 715,884 images (2.9 GB) instead of a part of them."
+)
+_peers = click.option(
+    "--peers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="KANATUI_PEERS",
+    metavar="PYTHON",
+    help="A Python that has TRDG or SynthTIGER: measure them too.",
 )
 
 
@@ -32,10 +42,11 @@ def bench_command() -> None:
 @click.option(
     "--size", type=click.IntRange(16, 256), default=64, show_default=True, help="Side of the images in pixels."
 )
+@_peers
 @_json
-def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
+def bench_render(rounds: int | None, size: int, peers: Path | None, as_json: bool) -> None:
     """Compare ways to draw images: the article's, ImageMagick in batches, Pillow, masters. Takes half a minute."""
-    _measure([functools.partial(_render, rounds, size)], as_json)
+    _measure({"render": functools.partial(_render, rounds, size, peers)}, as_json)
 
 
 @bench_command.command("generate")
@@ -44,7 +55,7 @@ def bench_render(rounds: int | None, size: int, as_json: bool) -> None:
 @_json
 def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
     """Make data sets, streamed and on disk, with one and two workers: time per step, memory. Takes 2 minutes."""
-    _measure([functools.partial(_generate, rounds, full)], as_json)
+    _measure({"generate": functools.partial(_generate, rounds, full)}, as_json)
 
 
 @bench_command.command("train")
@@ -53,7 +64,8 @@ def bench_generate(rounds: int | None, full: bool, as_json: bool) -> None:
 @_json
 def bench_train(beside: int | None, rounds: int | None, as_json: bool) -> None:
     """Train: images per second, share of making the images, time to the article's score. Takes 3 minutes."""
-    _measure([functools.partial(_beside, beside, rounds) if beside else functools.partial(_train, rounds)], as_json)
+    bench = functools.partial(_beside, beside, rounds) if beside else functools.partial(_train, rounds)
+    _measure({"train": bench}, as_json)
 
 
 @bench_command.command("recognize")
@@ -61,7 +73,7 @@ def bench_train(beside: int | None, rounds: int | None, as_json: bool) -> None:
 @_json
 def bench_recognize(rounds: int | None, as_json: bool) -> None:
     """Read pictures: a thousand at once, and one including the start of the process. Takes half a minute."""
-    _measure([functools.partial(_recognize, rounds)], as_json)
+    _measure({"recognize": functools.partial(_recognize, rounds)}, as_json)
 
 
 @bench_command.command("pictures")
@@ -79,7 +91,7 @@ def bench_pictures(
 
     DIR holds clean drawings, dark on light, in LABEL/*.png.
     """
-    _measure([functools.partial(_pictures, folder, reference, per_character, kinds)], as_json)
+    _measure({"pictures": functools.partial(_pictures, folder, reference, per_character, kinds)}, as_json)
 
 
 @bench_command.command("digits")
@@ -88,7 +100,7 @@ def bench_pictures(
 @_json
 def bench_digits(minutes: float, model: str | None, as_json: bool) -> None:
     """Learn the digits from fonts, and read the 1,797 handwritten ones of scikit-learn. Takes 5 minutes."""
-    _measure([functools.partial(_digits, minutes, model)], as_json)
+    _measure({"digits": functools.partial(_digits, minutes, model)}, as_json)
 
 
 @bench_command.command("read")
@@ -101,7 +113,7 @@ def bench_read(drawings: Path | None, reference: str | None, lines: int | None, 
 
     Lines are set in the handwriting faces that the model was not trained on, and composed of one person's drawings.
     """
-    _measure([functools.partial(_read, drawings, reference, lines)], as_json)
+    _measure({"read": functools.partial(_read, drawings, reference, lines)}, as_json)
 
 
 @bench_command.command("unknown")
@@ -114,7 +126,7 @@ def bench_unknown(model: str | None, folder: Path | None, faces: str | None, as_
 
     MODEL is a run, latest, a weights file, or default (used if none is given).
     """
-    _measure([functools.partial(_unknown, model, folder, faces)], as_json)
+    _measure({"unknown": functools.partial(_unknown, model, folder, faces)}, as_json)
 
 
 @bench_command.command("glyphs")
@@ -126,7 +138,7 @@ def bench_glyphs(model: str | None, columns: int | None, as_json: bool) -> None:
 
     MODEL is a run, latest, a weights file, or default (used if none is given).
     """
-    _measure([functools.partial(_glyphs, model, columns)], as_json)
+    _measure({"glyphs": functools.partial(_glyphs, model, columns)}, as_json)
 
 
 @bench_command.command("sheets")
@@ -151,29 +163,71 @@ def bench_sheets(
     DIR holds drawings, LABEL/WRITER.png; without it, boxes are filled in a face. With --adapt, measure instead what one
     sheet does for the writers whom the model reads worst; that takes two minutes each.
     """
-    _measure([functools.partial(_sheets, folder, seed, writers, minutes, unseen, reference)], as_json)
+    _measure({"sheets": functools.partial(_sheets, folder, seed, writers, minutes, unseen, reference)}, as_json)
 
 
 @bench_command.command("tui")
 @_json
 def bench_tui(as_json: bool) -> None:
     """Measure the app: first paint, keys, traffic, preview, drawing, attaching. Starts a training; takes 5 minutes."""
-    _measure([_tui], as_json)
+    _measure({"tui": _tui}, as_json)
 
 
 @bench_command.command("all")
+@click.option(
+    "--images", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+    help="Drawings, LABEL/WRITER.png: also run what needs them.",
+)  # fmt: skip
+@click.option("--only", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
 @_full
+@_peers
 @_json
-def bench_all(full: bool, as_json: bool) -> None:
-    """Run all of these benchmarks."""
-    _measure([_render, functools.partial(_generate, full=full), _train, _recognize, _read, _glyphs, _tui], as_json)
+def bench_all(folder: Path | None, only: tuple[str, ...], full: bool, peers: Path | None, as_json: bool) -> int:
+    """Run all of these benchmarks, and quickstart and evaluate as well. Takes half an hour.
+
+    One that fails is left out, and the others go on. README's table of results is made from the JSON (make figures).
+    """
+    from kanatui.core.errors import UsageError
+
+    benches = _every(folder, full, peers)
+    if unknown := [name for name in only if name not in benches]:
+        needed = "" if folder else "; some more with --images DIR"
+        raise UsageError(f"--only {unknown[0]!r}: no such benchmark; there are: {', '.join(benches)}{needed}")
+    return _measure({name: bench for name, bench in benches.items() if not only or name in only}, as_json)
 
 
-def _render(rounds: int | None = None, size: int = 64) -> list[Figure]:
+def _every(folder: Path | None, full: bool, peers: Path | None) -> dict[str, Bench]:
+    """Return the benchmarks by their names; those that need drawings only with a folder of them."""
+    benches: dict[str, Bench] = {
+        "render": functools.partial(_render, peers=peers),
+        "generate": functools.partial(_generate, full=full),
+        "train": _train,
+        "recognize": _recognize,
+        "glyphs": _glyphs,
+        "tui": _tui,
+        "quickstart": _quickstart,
+        "digits": _digits,
+        "read": functools.partial(_read, folder),
+    }
+    if folder:
+        benches |= {
+            "pictures": functools.partial(_pictures, folder),
+            "sheets": functools.partial(_sheets, folder),
+            "unknown": functools.partial(_unknown, folder=folder),
+            "evaluate": functools.partial(_evaluate, folder),
+        }
+    return benches
+
+
+def _render(rounds: int | None = None, size: int = 64, peers: Path | None = None) -> list[Figure]:
     from kanatui.cli.bench import render
+    from kanatui.cli.bench.peers import TITLES, find_peers
 
+    found = find_peers(peers) if peers else dict.fromkeys(TITLES.values())
+    if absent := [title for title, peer in found.items() if not peer]:
+        warn(f"bench render: {' and '.join(absent)} skipped: not in a Python that --peers names")
     with _stages() as on_stage:
-        return render.measure_render(rounds or render.ROUNDS, size, on_stage)
+        return render.measure_render(rounds or render.ROUNDS, size, on_stage, [peer for peer in found.values() if peer])
 
 
 def _generate(rounds: int | None = None, full: bool = False) -> list[Figure]:
@@ -204,7 +258,9 @@ def _recognize(rounds: int | None = None) -> list[Figure]:
         return recognize.measure_recognize(rounds or recognize.ROUNDS, on_stage)
 
 
-def _pictures(folder: Path, reference: str | None, per_character: int, kinds: tuple[str, ...]) -> list[Figure]:
+def _pictures(
+    folder: Path, reference: str | None = None, per_character: int = 4, kinds: tuple[str, ...] = ()
+) -> list[Figure]:
     from kanatui.cli.bench.pictures import measure_pictures
     from kanatui.cli.bench.spoil import KINDS
     from kanatui.cli.options import chosen_weights
@@ -217,7 +273,7 @@ def _pictures(folder: Path, reference: str | None, per_character: int, kinds: tu
         return measure_pictures(folder, chosen_weights(reference), per_character, kinds, on_stage)
 
 
-def _digits(minutes: float, model: str | None) -> list[Figure]:
+def _digits(minutes: float = 5.0, model: str | None = None) -> list[Figure]:
     from kanatui.cli.bench import digits
 
     with _stages() as on_stage:
@@ -232,7 +288,7 @@ def _read(drawings: Path | None = None, reference: str | None = None, lines: int
         return read.measure_read(chosen_weights(reference), drawings, lines or read.LINES, on_stage)
 
 
-def _unknown(model: str | None, folder: Path | None, faces: str | None) -> list[Figure]:
+def _unknown(model: str | None = None, folder: Path | None = None, faces: str | None = None) -> list[Figure]:
     from kanatui.cli.bench import unknown
     from kanatui.cli.options import chosen_weights
 
@@ -249,7 +305,12 @@ def _glyphs(model: str | None = None, columns: int | None = None) -> list[Figure
 
 
 def _sheets(
-    folder: Path | None, seed: int, writers: int | None, minutes: float, unseen: bool, reference: str | None
+    folder: Path | None,
+    seed: int = 0,
+    writers: int | None = None,
+    minutes: float = 1.0,
+    unseen: bool = False,
+    reference: str | None = None,
 ) -> list[Figure]:
     from kanatui.cli.bench.sheets import measure_adapting, measure_scenes
     from kanatui.cli.options import chosen_weights
@@ -263,6 +324,20 @@ def _sheets(
         return measure_adapting(folder, chosen_weights(reference), writers, minutes, unseen, on_stage)
 
 
+def _quickstart() -> list[Figure]:
+    from kanatui.cli.bench import scores
+
+    with _stages() as on_stage:
+        return scores.measure_quickstart(on_stage)
+
+
+def _evaluate(folder: Path) -> list[Figure]:
+    from kanatui.cli.bench import scores
+
+    with _stages() as on_stage:
+        return scores.measure_evaluate(folder, on_stage)
+
+
 def _tui() -> list[Figure]:
     from kanatui.cli.bench.tui import measure_tui
 
@@ -273,21 +348,36 @@ def _tui() -> list[Figure]:
 _stages = functools.partial(stages, {})
 
 
-def _measure(benches: Sequence[Callable[[], list[Figure]]], as_json: bool) -> None:
+def _measure(benches: Mapping[str, Bench], as_json: bool) -> int:
+    """Run benchmarks by their names and print all figures; return 1 if some of several failed, else 0.
+
+    Raises:
+        KanatuiError: the only one failed.
+    """
+    from kanatui.core.errors import KanatuiError
     from kanatui.core.machine import describe_machine
     from kanatui.fonts import imagemagick
 
-    machine = describe_machine()
+    machine, today = describe_machine(), datetime.date.today().isoformat()
     machine["versions"] += f", ImageMagick {imagemagick.version()}"  # the app can be measured without it
-    figures = [figure for bench in benches for figure in bench()]
+    found: dict[str, list[Figure]] = {}
+    for name, bench in benches.items():
+        try:
+            found[name] = bench()
+        except KanatuiError as error:
+            if len(benches) == 1:
+                raise
+            complain(f"bench {name}: {error}")
     command = f"kanatui {' '.join(sys.argv[1:])}"
     if as_json:
-        print_json({"command": command, "machine": machine, "figures": [figure.to_dict() for figure in figures]})
-        return
-    _print(figures, machine, command)
+        figures = [{"bench": name, **figure.to_dict()} for name, those in found.items() for figure in those]
+        print_json({"command": command, "date": today, "machine": machine, "figures": figures})
+    else:
+        _print([figure for those in found.values() for figure in those], {"date": today, **machine}, command)
+    return int(len(found) < len(benches))
 
 
-def _print(figures: Sequence[Figure], machine: dict[str, str], command: str) -> None:
+def _print(figures: Sequence[Figure], about: Mapping[str, str], command: str) -> None:
     from rich.table import Table
 
     table = Table("what", "measured", "goal", "", "min … median … max", "n", "note", box=None, pad_edge=False)
@@ -302,6 +392,6 @@ def _print(figures: Sequence[Figure], machine: dict[str, str], command: str) -> 
             figure.note,
         )
     out.print(table)
-    for name, text in machine.items():
+    for name, text in about.items():
         out.print(f"{name}: {text}", soft_wrap=True)
     out.print(f"command: {command}")

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -29,6 +30,7 @@ class Done:
     started: float
     """Start time, seconds since 1970."""
     output: str
+    """What it wrote on standard output."""
 
 
 @contextlib.contextmanager
@@ -47,13 +49,13 @@ def run_kanatui(arguments: Sequence[str], home: Path, **environment: str) -> Don
     Raises:
         KanatuiError: it failed; the message has the end of its output.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+    with _scratch() as said, _scratch() as complained:
         started, clock = time.time(), time.perf_counter()
         process = subprocess.Popen(
             processes.python("-m", "kanatui", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=said,
-            stderr=said,
+            stderr=complained,
             env={**os.environ, "KANATUI_HOME": str(home), **environment},
         )
         peak = 0.0
@@ -67,11 +69,20 @@ def run_kanatui(arguments: Sequence[str], home: Path, **environment: str) -> Don
                 process.terminate()
                 process.wait()
         seconds = time.perf_counter() - clock
-        said.seek(0)
-        output = said.read()
+        output, errors = _all_of(said), _all_of(complained)
     if process.returncode:
-        raise KanatuiError(f"kanatui {' '.join(arguments)} failed: {' '.join(output.split())[-300:]}")
+        ends = " ".join(f"{output} {errors}".split())[-300:]
+        raise KanatuiError(f"kanatui {' '.join(arguments)} failed: {ends}")
     return Done(seconds, peak, started, output)
+
+
+def _scratch() -> IO[str]:
+    return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+
+
+def _all_of(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def resident(process: int, children: bool = True) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from kanatui.cli.bench.figures import Figure
+from kanatui.cli.bench.peers import Peer, turned_and_blurred
 from kanatui.cli.bench.rounds import Way, alternate, rate, threads
 from kanatui.dataset.recipe import find_recipe
 from kanatui.dataset.render import exact
@@ -27,13 +28,19 @@ ONE_BY_ONE = "one convert process per image (the article)"
 """Figure name of the article's way."""
 
 
-def measure_render(rounds: int, size: int, on_stage: OnStage) -> list[Figure]:
+def measure_render(rounds: int, size: int, on_stage: OnStage, peers: Collection[Peer] = ()) -> list[Figure]:
     """Measure the images per second of each way to draw the article's grid, and the similarity of the results.
 
     Args:
         rounds: number of measurements of each way.
         size: side of the images in pixels.
+        on_stage: told of the progress.
+        peers: other programs to measure too, at a job of their kind.
+
+    Raises:
+        KanatuiError: a peer failed.
     """
+    beside = _beside_peers(rounds, size, on_stage, peers) if peers else []  # first: the most likely to fail
     stream = article(size)
     stream.prepare()
     pillow = _Pillow(stream.layout.faces, CANVAS, size)
@@ -66,7 +73,23 @@ def measure_render(rounds: int, size: int, on_stage: OnStage) -> list[Figure]:
     figures.append(Figure.ratio("placed / Pillow, the same picture", found[placed], found[canvas], **goal))
     figures.append(Figure.ratio(f"placed / Pillow at {size} px at once", found[placed], found[plain]))
     figures.append(Figure.ratio("exact in batches / the article's way", found[batched], found[ONE_BY_ONE]))
-    return figures
+    return figures + beside
+
+
+def _beside_peers(rounds: int, size: int, on_stage: OnStage, peers: Collection[Peer]) -> list[Figure]:
+    """Measure the same job with placed rendering and with each peer: single characters, turned and blurred."""
+    stream = turned_and_blurred(size)
+    stream.prepare()
+    spread, job = some_indices(stream, _PLACED), f"turned and blurred, {size} px"
+    ways: dict[str, Way] = {"placed": rate(_PLACED, lambda: stream.images(spread))}
+    ways |= {each.title: functools.partial(each.draw, stream) for each in peers}
+    with threads(1):
+        found = alternate(ways, rounds, on_stage, "beside others")
+    notes = {"placed": "one thread"} | {each.title: f"one thread; version {each.version}" for each in peers}
+    figures = [Figure.median(f"{name}, {job}", found[name], "images/s", note=notes[name]) for name in ways]
+    return figures + [
+        Figure.ratio(f"placed / {each.title}, {job}", found["placed"], found[each.title]) for each in peers
+    ]
 
 
 def article(size: int) -> GlyphStream:
