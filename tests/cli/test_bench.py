@@ -302,3 +302,15 @@ def test_bench_all_measures_what_readme_shows_and_goes_on_after_a_failure(tmp_pa
 
 def test_bench_all_names_what_there_is(kanatui, one_line_error):
     one_line_error(kanatui("bench", "all", "--only", "unknown"), 2, "--only 'unknown'", "render", "--images DIR")
+
+
+def test_a_terminal_that_was_hung_up_touches_no_other():
+    """The system gives the number of a closed file to the next one."""
+    cat = ["sh", "-c", "read line; echo got $line; read line"]
+    for number in range(20):
+        one = Terminal(cat)
+        one.hang_up()
+        with Terminal(cat) as two:
+            one.end()
+            two.press(f"line {number}\n")
+            two.wait_for(f"got line {number}")

@@ -77,6 +77,7 @@ class Terminal:
         )
         os.close(inner)
         self._lock = threading.Condition()
+        self._closing, self._close = os.pipe()
         self._output = bytearray()
         self._times: list[tuple[int, float]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -99,16 +100,12 @@ class Terminal:
         self.end()
 
     def _read(self) -> None:
-        while True:
+        while self._closing not in select.select([self._main, self._closing], [], [])[0]:
             try:
-                ready = select.select([self._main], [], [], 0.5)[0]
-                data = os.read(self._main, 1 << 16) if ready else None
-            except (OSError, ValueError):  # closed at one of its ends
-                data = b""
-            if data == b"":
+                data = os.read(self._main, 1 << 16)
+            except OSError:  # no program has it open any more
                 break
-            if data:
-                self._note(data)
+            self._note(data)
         with self._lock:
             self._lock.notify_all()
 
@@ -140,8 +137,14 @@ class Terminal:
 
     def hang_up(self) -> None:
         """Close the terminal like a dropped connection: the program gets SIGHUP."""
-        with contextlib.suppress(OSError):
-            os.close(self._main)
+        if self._main < 0:
+            return
+        # The reader ends first: the next terminal may get the same file number, and its output would be read here.
+        os.close(self._close)
+        self._reader.join()
+        for descriptor in (self._main, self._closing):
+            os.close(descriptor)
+        self._main = -1
 
     def end(self) -> None:
         """Terminate the command if it is still running, and close the terminal."""
