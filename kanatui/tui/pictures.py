@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from rich.style import Style
 
-from kanatui.tui import kitty
-from kanatui.tui.terminal import KITTY, Choice
+from kanatui.tui import inline, kitty
+from kanatui.tui.terminal import GRAPHICS, ITERM, KITTY, SIXEL, Choice, cell_of
 
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
@@ -24,7 +24,13 @@ Lines = list[list[Segment]]
 _KEPT = 1000
 """Pictures that the terminal keeps: more than fit on any screen, since others must not lose theirs."""
 
-COMFORTABLE = {"octants": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20, KITTY: 10}
+_USUAL_CELL = 10, 20
+"""Pixels of a VT340's cell, for terminals that do not tell."""
+
+COMFORTABLE = {
+    "octants": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20,
+    **dict.fromkeys(GRAPHICS, 10),
+}  # fmt: skip
 """The columns from which a kana can be recognised at a glance, for each way (`kanatui bench glyphs`)."""
 
 
@@ -32,7 +38,11 @@ class Pictures:
     """Draws pictures as text, or as placeholders of pictures that the terminal has been sent."""
 
     def __init__(
-        self, choice: Choice, write: Callable[[str], None], is_dark: Callable[[], bool] = lambda: True
+        self,
+        choice: Choice,
+        write: Callable[[str], None],
+        is_dark: Callable[[], bool] = lambda: True,
+        window: Callable[[], tuple[int, int, int, int]] = lambda: (0, 0, 0, 0),
     ) -> None:
         """Set up.
 
@@ -40,12 +50,15 @@ class Pictures:
             choice: the way, and what is known of the terminal.
             write: writes to the terminal, ahead of what is painted next.
             is_dark: whether ink is light on dark, as in the images themselves; with a light theme it is dark on light.
+            window: returns the terminal's size, as :func:`~kanatui.tui.terminal.window` does.
         """
         self.choice = choice
         self._is_dark = is_dark
         self._write = write
-        self._sent: collections.OrderedDict[tuple[bytes, int, int], int] = collections.OrderedDict()
+        self._window = window
+        self._sent: collections.OrderedDict[inline.Key, int] = collections.OrderedDict()
         self._numbers = _numbers()
+        self._inline = inline.Inline()
 
     @property
     def way(self) -> str:
@@ -68,27 +81,48 @@ class Pictures:
         Args:
             style: of the cells where the picture has no colours of its own.
         """
-        if self.way == KITTY and max(columns, lines) <= kitty.MOST:
-            return self._placed(image, columns, lines)
+        if self.way in GRAPHICS and max(columns, lines) <= kitty.MOST:
+            return self._by_kitty(image, columns, lines) if self.way == KITTY else self._over(image, columns, lines)
         from kanatui.core.mosaic import WAYS, fit
 
-        way = WAYS["octants" if self.way == KITTY else self.way]
+        way = WAYS["octants" if self.way in GRAPHICS else self.way]
         mosaic = fit(image if self._is_dark() or not way.greys else 255 - image, way, columns, lines)
         return [[Segment(text, _style(ink, paper) or style) for text, ink, paper in line] for line in mosaic.lines()]
 
     def bytes_of(self, image: Pixels, columns: int, lines: int) -> int:
         """Return the bytes that painting uint8 [H, W] on some cells takes the first time."""
-        if self.way == KITTY:
-            return kitty_bytes(image, columns, lines)
+        if self.way in GRAPHICS:
+            return graphics_bytes(image, columns, lines, self.way, self._cell)
         from kanatui.core.mosaic import WAYS, fit
 
         return bytes_of(fit(image, WAYS[self.way], columns, lines))
 
-    # ── graphics ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── pictures over cells ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _placed(self, image: Pixels, columns: int, lines: int) -> Lines:
+    def painted(self, frame: str) -> str:
+        """Return what to write to the terminal instead of a frame, so that pictures appear over their cells."""
+        if self.way not in (ITERM, SIXEL):
+            return frame
+        return self._inline.painted(frame, self.way, self._cell, self._window()[1])
+
+    def _over(self, image: Pixels, columns: int, lines: int) -> Lines:
+        shown, paper = (image, 0) if self._is_dark() else (255 - image, 255)
+        cells = self._inline.cells(shown, columns, lines)
+        return [[Segment(line, _style(-1, paper))] for line in cells]
+
+    @property
+    def _cell(self) -> tuple[int, int]:
+        """Width and height of a cell in pixels; they change when the user zooms."""
+        for cell in cell_of(self._window()), self.choice.terminal.cell:
+            if all(cell):
+                return cell
+        return _USUAL_CELL
+
+    # ── Kitty's graphics ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _by_kitty(self, image: Pixels, columns: int, lines: int) -> Lines:
         shown = image if self._is_dark() else 255 - image
-        key = (shown.tobytes() + bytes(str(shown.shape), "ascii"), columns, lines)
+        key = inline.key(shown, columns, lines)
         number = self._sent.get(key)
         if number is None:
             number = next(self._numbers)
@@ -137,7 +171,9 @@ def bytes_of(mosaic: Mosaic) -> int:
     return total
 
 
-def kitty_bytes(image: Pixels, columns: int, lines: int) -> int:
-    """Return the bytes that a picture by Kitty's protocol takes the first time, with its placeholders."""
-    cells = sum(len(line.encode()) for line in kitty.placeholders(columns, lines))
-    return len(kitty.transmission(image, 1 << 12, columns, lines)) + cells
+def graphics_bytes(image: Pixels, columns: int, lines: int, way: str, cell: tuple[int, int] = _USUAL_CELL) -> int:
+    """Return the bytes that a picture by one of :data:`.GRAPHICS` takes the first time, without the cursor's moves."""
+    if way == KITTY:
+        cells = sum(len(line.encode()) for line in kitty.placeholders(columns, lines))
+        return len(kitty.transmission(image, 1 << 12, columns, lines)) + cells
+    return columns * lines + len(inline.ENCODERS[way](image, (columns, lines), inline.whole(columns, lines), cell))
