@@ -28,7 +28,7 @@ _USUAL_CELL = 10, 20
 """Pixels of a VT340's cell, for terminals that do not tell."""
 
 COMFORTABLE = {
-    "octants": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20,
+    "octants": 12, "mosaics": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20,
     **dict.fromkeys(GRAPHICS, 10),
 }  # fmt: skip
 """The columns from which a kana can be recognised at a glance, for each way (`kanatui bench glyphs`)."""

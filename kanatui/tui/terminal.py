@@ -1,7 +1,7 @@
 """Which terminal this is, and which way of showing pictures it can be trusted with.
 
-A terminal cannot be asked which characters its font has. So sextants and octants are used only where the terminal is
-known to draw them itself, whatever the font; quadrants, which have been in Unicode since 1999, elsewhere.
+A terminal cannot be asked which characters its font has. So sextants, mosaics and octants are used only where the
+terminal is known to draw them itself, whatever the font; quadrants, which have been in Unicode since 1999, elsewhere.
 """
 
 from __future__ import annotations
@@ -44,19 +44,20 @@ _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 _PRIMARY = re.compile(rb"\x1b\[\?([\d;]*)c")
 
 _OLDEST = (0,)
-_DRAWS_ITSELF: Mapping[str, tuple[tuple[int, ...], tuple[int, ...] | None]] = {
-    "kitty": ((0, 20), (0, 40)),
-    "ghostty": (_OLDEST, (1, 2)),
-    "foot": ((1, 8), (1, 20)),
-    "vte": ((6400,), (7800,)),  # GNOME Terminal and many others
-    "wezterm": ((20210814,), None),
-    "alacritty": ((0, 14), None),
-    "contour": ((0, 3), None),
+_DRAWS_ITSELF: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "kitty": {"octants": (0, 40), "mosaics": (0, 20)},
+    "ghostty": {"octants": (1, 2), "mosaics": _OLDEST},
+    "foot": {"octants": (1, 20), "mosaics": (1, 8)},
+    "vte": {"octants": (7800,), "mosaics": (6400,)},  # GNOME Terminal and many others
+    "wezterm": {"sextants": (20210814,)},
+    "alacritty": {"sextants": (0, 14)},
+    "contour": {"sextants": (0, 3)},
 }
-"""The first version that draws sextants, and octants, without the font's help.
+"""The first version that draws the characters of a way without the font's help, the finest way first.
 
-Alacritty's is from its release notes, kitty's for sextants from its issue 3106. Octants are as another project's issue
-lists them (breferrari/vigia 324). The rest are cautious guesses that nobody has checked in these terminals.
+Alacritty's is from its release notes, kitty's from its issue 3106, foot's range from its manual. Alacritty and WezTerm
+leave diagonals to the font (their issues 6860 and 5051). Octants are as another project's issue lists them
+(breferrari/vigia 324). The rest are cautious guesses that nobody has checked in these terminals.
 """
 
 REPLACED_BY_TEXT: Mapping[str, tuple[int, ...]] = {
@@ -354,13 +355,9 @@ def _fitting(terminal: Terminal) -> tuple[str, str]:
     for way in graphics_of(terminal):
         if _keeps_order(terminal) and (way == ITERM or (way == SIXEL and all(terminal.cell))):
             return way, f"{told} shows them"
-    draws = _DRAWS_ITSELF.get(terminal.name)
-    if draws is not None and terminal.version:
-        sextants, octants = draws
-        if octants is not None and terminal.version >= octants:
-            return "octants", f"{told} draws them itself"
-        if terminal.version >= sextants:
-            return "sextants", f"{told} draws them itself"
+    for way, first in _DRAWS_ITSELF.get(terminal.name, {}).items():
+        if terminal.version and terminal.version >= first:
+            return way, f"{told} draws them itself"
     return "quadrants", f"{told}: not known to draw sextants itself"
 
 

@@ -54,10 +54,9 @@ def decoded(cells, way):
     for line in cells:
         row = []
         for character, style in line:
-            mask = way.characters.index(character)
-            ink = style.color.triplet.red if mask and style.color.triplet else 0
-            bits = mask >> np.arange(way.across * way.down) & 1
-            row.append(np.where(bits, ink, style.bgcolor.triplet.red).reshape(way.down, way.across))
+            share, paper = way.shapes[character], style.bgcolor.triplet.red
+            ink = style.color.triplet.red if share.any() and style.color.triplet else 0
+            row.append(np.rint(paper + (ink - paper) * share))
         rows.append(np.hstack(row))
     return np.vstack(rows)
 
