@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ Lines = list[list[Segment]]
 
 _KEPT = 1000
 """Pictures that the terminal keeps: more than fit on any screen, since others must not lose theirs."""
+
+_ANYWHERE = "quadrants"
+"""The way for pictures too large for graphics, and outside the terminal: most fonts have its characters."""
 
 _USUAL_CELL = 10, 20
 """Pixels of a VT340's cell, for terminals that do not tell."""
@@ -59,6 +63,7 @@ class Pictures:
         self._sent: collections.OrderedDict[inline.Key, int] = collections.OrderedDict()
         self._numbers = _numbers()
         self._inline = inline.Inline()
+        self._only_text = False
 
     @property
     def way(self) -> str:
@@ -68,7 +73,16 @@ class Pictures:
     @property
     def look(self) -> tuple[str, bool]:
         """What pictures look like; those that were drawn with another look have to be drawn again."""
-        return self.way, self._is_dark()
+        return self.way if not self._only_text else _ANYWHERE, self._is_dark()
+
+    @contextlib.contextmanager
+    def only_text(self) -> Iterator[None]:
+        """Draw pictures of text within the block, for what is no terminal and cannot be sent graphics."""
+        self._only_text = self.way in GRAPHICS
+        try:
+            yield
+        finally:
+            self._only_text = False
 
     @property
     def comfortable(self) -> int:
@@ -81,12 +95,13 @@ class Pictures:
         Args:
             style: of the cells where the picture has no colours of its own.
         """
-        if self.way in GRAPHICS and max(columns, lines) <= kitty.MOST:
-            return self._by_kitty(image, columns, lines) if self.way == KITTY else self._over(image, columns, lines)
+        way = self.look[0]
+        if way in GRAPHICS and max(columns, lines) <= kitty.MOST:
+            return self._by_kitty(image, columns, lines) if way == KITTY else self._over(image, columns, lines)
         from kanatui.core.mosaic import WAYS, fit
 
-        way = WAYS["octants" if self.way in GRAPHICS else self.way]
-        mosaic = fit(image if self._is_dark() or not way.greys else 255 - image, way, columns, lines)
+        cells = WAYS[_ANYWHERE if way in GRAPHICS else way]
+        mosaic = fit(image if self._is_dark() or not cells.greys else 255 - image, cells, columns, lines)
         return [[Segment(text, _style(ink, paper) or style) for text, ink, paper in line] for line in mosaic.lines()]
 
     def bytes_of(self, image: Pixels, columns: int, lines: int) -> int:

@@ -1,5 +1,8 @@
 """Pictures over cells, as Sixel and by iTerm2's protocol: what a terminal then shows, whatever is painted over what."""
 
+import os
+import shlex
+import shutil
 import subprocess
 
 import numpy as np
@@ -232,3 +235,19 @@ def test_without_colour_nothing_is_sent_but_text_unless_the_user_wants_it():
         assert not app.screen.pictures
     with App(XTERM, NO_COLOR="1", KANATUI_PICTURES="sixel") as app:
         assert app.screen.covered().any()
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+def test_in_a_tmux_without_sixel_the_app_is_sent_no_pictures(tmp_path):
+    keep_small_draft()
+    tmux = ["tmux", "-L", f"kanatui-{os.getpid()}", "-f", "/dev/null"]
+    inner = shlex.join(processes.python("-m", "kanatui"))
+    command = [*tmux, "new-session", f"exec {inner}"]
+    with Emulated(command, 120, 40, environment={"TMUX": "", "LC_ALL": "C.UTF-8"}, answers=XTERM) as terminal:
+        try:
+            terminal.wait_for("klee")
+            screen = Screen(120, 40).feed(terminal.text())
+            assert not screen.pictures
+            assert not any(character in line for line in screen.text for character in "\U0010eeef\U0010eeee")
+        finally:
+            subprocess.run([*tmux, "kill-server"], check=False, capture_output=True)
