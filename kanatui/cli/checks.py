@@ -269,10 +269,11 @@ def check_pictures() -> Check:
     except KanatuiError as error:
         return Check("pictures", "warning", str(error), "unset KANATUI_PICTURES")
     terminal = choice.terminal
-    heard = [name for name, has in (("Kitty graphics", terminal.graphics), ("Sixel", terminal.sixel)) if has]
     detail = f"{choice.way} ({choice.why}); others: {', '.join(way for way in CHOICES if way != choice.way)}"
-    if heard:
-        detail += f"; it also says: {', '.join(heard)}"
+    cell = "cells of {} × {} pixels".format(*terminal.cell)
+    said = (("Kitty graphics", terminal.graphics), ("Sixel", terminal.sixel), (cell, all(terminal.cell)))
+    if heard := [name for name, has in said if has]:
+        detail += f"; it says: {', '.join(heard)}"
     if terminal.tmux and terminal.graphics and not terminal.passthrough:
         return Check("pictures", "warning", f"{detail}; sharper with graphics", "tmux set -g allow-passthrough on")
     return Check("pictures", "ok", detail)

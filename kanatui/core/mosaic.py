@@ -1,15 +1,16 @@
 """Pictures as text: each cell shows two greys, and the character whose shape parts them best.
 
-A cell is divided into equal parts. A character paints some of them in the first grey (its ink) and the others in the
-second (its paper). :func:`fit` chooses character and greys by least squares, for all cells at once. This is what chafa
-does too (https://hpjansson.org/chafa/). A picture of 12 columns has 12×12 parts in half blocks, 24×36 in sextants.
+A character paints a part of its cell in the first grey (its ink) and the rest in the second (its paper). :func:`fit`
+chooses character and greys by least squares, for all cells at once. This is what chafa does too
+(https://hpjansson.org/chafa/). A picture of 12 columns has 12×12 parts in half blocks, 24×36 in sextants.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from kanatui.core.blocks import Pixels
 
 _Floats = npt.NDArray[np.float32]
+
+Shapes = dict[str, _Floats]
 
 LEVELS = 16
 """Number of greys: cells merge into longer runs, with no visible difference at the size of a cell."""
@@ -30,26 +33,134 @@ _DOT = 88
 
 FULL, EMPTY = "█", " "
 
+ACROSS, DOWN = 8, 24
+"""Points of a cell in which shapes are drawn: eighths, thirds and quarters fall between them."""
 
-@dataclasses.dataclass(frozen=True)
+_FITTED = 4, 8
+"""Points of a cell, across and down, at which shapes are compared with a picture: a glyph of 48 px in 12 columns."""
+
+_FINE = 8
+"""Points in a point, each way, for edges that are not upright."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Way:
     """A way to show a picture in cells."""
 
     name: str
+    make: Callable[[], Shapes]
+    """Returns its :attr:`shapes`; drawing all takes 50 ms, which the app's first paint would have to wait for."""
     across: int
-    """Parts of a cell from left to right."""
+    """Points from left to right at which a picture is looked at for each cell."""
     down: int
-    """Parts of a cell from top to bottom."""
-    characters: str
-    """The character of each mask. Bit i of a mask stands for part i, in reading order."""
+    """Points from top to bottom."""
     greys: int = 2
     """2: a cell has greys of its own; 0: characters are drawn in the text's colour."""
 
     @functools.cached_property
-    def masks(self) -> _Floats:
-        """Which parts each mask paints in ink, float32 [masks, parts] of 0 and 1."""
-        parts = self.across * self.down
-        return (np.arange(len(self.characters))[:, None] >> np.arange(parts) & 1).astype(np.float32)
+    def shapes(self) -> Shapes:
+        """The share of ink in each point of a cell, float32 [DOWN, ACROSS] of 0 … 1, by character."""
+        return self.make()
+
+    @functools.cached_property
+    def characters(self) -> str:
+        """All characters; masks are their places."""
+        return "".join(self.shapes)
+
+    @functools.cached_property
+    def drawn(self) -> _Floats:
+        """All shapes, float32 [masks, DOWN, ACROSS]."""
+        return np.stack(list(self.shapes.values()))
+
+    @functools.cached_property
+    def compared(self) -> tuple[npt.NDArray[np.int64], _Floats, npt.NDArray[np.int64]]:
+        """The masks to choose from, their shapes where the picture is looked at, the inverse of each or -1.
+
+        Of a shape and its inverse only one is among them, since they differ in which grey is called the ink.
+        """
+        points = self.drawn.reshape(-1, self.down, DOWN // self.down, self.across, ACROSS // self.across).mean((2, 4))
+        flat: _Floats = points.reshape(len(points), -1)
+        places: dict[bytes, int] = {}
+        inverse: dict[int, int] = {}
+        for mask, shape in enumerate(np.round(flat * 255).astype(np.uint8)):
+            other = places.get((255 - shape).tobytes())
+            if other is None:
+                places.setdefault(shape.tobytes(), mask)
+            else:
+                inverse.setdefault(other, mask)
+        chosen = [mask for mask in places.values() if flat[mask].min() < flat[mask].max()]
+        return np.array(chosen), flat[chosen], np.array([inverse.get(mask, -1) for mask in chosen])
+
+
+def _grid(across: int, down: int, characters: str) -> Shapes:
+    """Return shapes of equal parts; bit i of a character's place stands for part i, in reading order."""
+    bits = (np.arange(len(characters))[:, None] >> np.arange(across * down) & 1).astype(np.float32)
+    cells = bits.reshape(-1, down, across).repeat(DOWN // down, axis=1).repeat(ACROSS // across, axis=2)
+    return dict(zip(characters, cells, strict=True))
+
+
+def _box(left: int = 0, top: int = 0, right: int = 8, bottom: int = 8) -> _Floats:
+    """Return the shape of a rectangle, in eighths of the cell."""
+    shape = np.zeros((DOWN, ACROSS), np.float32)
+    shape[top * DOWN // 8 : bottom * DOWN // 8, left * ACROSS // 8 : right * ACROSS // 8] = 1
+    return shape
+
+
+def _eighths() -> Shapes:
+    """Return blocks that fill a cell from below or from the left (U+2581 …)."""
+    lower = {chr(0x2580 + n): _box(top=8 - n) for n in range(1, 8)}
+    return lower | {chr(0x2590 - n): _box(right=n) for n in range(1, 8)}
+
+
+def _mosaics() -> Shapes:
+    """Return the block elements and smooth mosaics of Unicode 13, those with straight diagonals (U+1FB3C … U+1FB8B)."""
+    sizes = (2, 3, 5, 6, 7)
+    upper = {chr(0x1FB82 + i): _box(bottom=n) for i, n in enumerate(sizes)} | {"▔": _box(bottom=1)}
+    right = {chr(0x1FB87 + i): _box(left=8 - n) for i, n in enumerate(sizes)} | {"▕": _box(left=7)}
+    upright = {chr(0x1FB6F + n): _box(left=n, right=n + 1) for n in range(1, 7)}
+    level = {chr(0x1FB75 + n): _box(top=n, bottom=n + 1) for n in range(1, 7)}
+    diagonal = {chr(code): _diagonal(chr(code)) for code in range(0x1FB3C, 0x1FB68)}
+    triangles = {chr(code): _triangles(chr(code)) for code in range(0x1FB68, 0x1FB70)}
+    return upper | right | upright | level | diagonal | triangles
+
+
+def _positions() -> tuple[_Floats, _Floats]:
+    """Return how far down and across fine points of a cell are, as shares of it."""
+    down, across = (np.arange(n * _FINE) / (n * _FINE) + 0.5 / (n * _FINE) for n in (DOWN, ACROSS))
+    return down[:, None].astype(np.float32), across[None].astype(np.float32)
+
+
+def _shares(inside: npt.NDArray[np.floating | np.bool_]) -> _Floats:
+    means: _Floats = inside.reshape(DOWN, _FINE, ACROSS, _FINE).mean((1, 3), dtype=np.float32)
+    return means
+
+
+def _diagonal(character: str) -> _Floats:
+    """Return a shape as its name describes it: LOWER LEFT BLOCK DIAGONAL UPPER MIDDLE LEFT TO LOWER CENTRE."""
+    corner, line = (part.split(" TO ") for part in unicodedata.name(character).split(" BLOCK DIAGONAL "))
+    (start_y, start_x), (end_y, end_x) = map(_place, line)
+    y, x = _positions()
+
+    def side(y: _Floats | float, x: _Floats | float) -> _Floats | float:
+        return (end_x - start_x) * (y - start_y) - (end_y - start_y) * (x - start_x)
+
+    return _shares(np.sign(side(y, x) * side(*_place(corner[0]))) / 2 + 0.5)
+
+
+def _place(words: str) -> tuple[float, float]:
+    """Return how far down and across a place is that a character's name speaks of."""
+    down = {"UPPER": 0.0, "UPPER MIDDLE": 1 / 3, "LOWER MIDDLE": 2 / 3, "LOWER": 1.0}
+    vertical, _, horizontal = words.rpartition(" ")
+    return down[vertical], {"LEFT": 0.0, "CENTRE": 0.5, "RIGHT": 1.0}[horizontal]
+
+
+def _triangles(character: str) -> _Floats:
+    """Return a shape as its name describes it: UPPER AND RIGHT AND LOWER TRIANGULAR THREE QUARTERS BLOCK."""
+    y, x = _positions()
+    nearest = {"UPPER": y, "LOWER": 1 - y, "LEFT": x, "RIGHT": 1 - x}
+    least = np.minimum(np.minimum(y, 1 - y), np.minimum(x, 1 - x))
+    sides = unicodedata.name(character).split(" TRIANGULAR ")[0].split(" AND ")
+    return _shares(np.logical_or.reduce([nearest[side] + 0 * least == least for side in sides]))
 
 
 def _sextants() -> str:
@@ -77,15 +188,29 @@ def _braille() -> str:
     return "".join(chr(0x2800 + sum(bit for i, bit in enumerate(bits) if mask >> i & 1)) for mask in range(256))
 
 
+def _quadrants() -> Shapes:
+    return _grid(2, 2, " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█") | _eighths()
+
+
+def _with_sextants() -> Shapes:
+    return _grid(2, 3, _sextants()) | _quadrants()
+
+
+@functools.cache
+def _with_mosaics() -> Shapes:
+    return _with_sextants() | _mosaics()
+
+
 WAYS = {
     way.name: way
     for way in (
-        Way("octants", 2, 4, _octants()),
-        Way("sextants", 2, 3, _sextants()),
-        Way("quadrants", 2, 2, " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"),
-        Way("halves", 1, 2, " ▀▄█"),
-        Way("braille", 2, 4, _braille(), greys=0),
-        Way("ascii", 1, 1, _RAMP, greys=0),
+        Way("octants", lambda: _grid(2, 4, _octants()) | _with_mosaics(), *_FITTED),
+        Way("mosaics", _with_mosaics, *_FITTED),
+        Way("sextants", _with_sextants, *_FITTED),
+        Way("quadrants", _quadrants, *_FITTED),
+        Way("halves", lambda: _grid(1, 2, " ▀▄█"), 1, 2),
+        Way("braille", lambda: _grid(2, 4, _braille()), 2, 4, greys=0),
+        Way("ascii", lambda: dict.fromkeys(_RAMP, _box()), 1, 1, greys=0),
     )
 }
 """The ways to show a picture as text, by name, from the finest to the one that every terminal can."""
@@ -111,14 +236,14 @@ class Mosaic:
         return [list(_runs(self.way.characters, *row)) for row in rows]
 
     def pixels(self) -> Pixels:
-        """Return what the cells show, one pixel for each part: uint8 [lines * down, columns * across]."""
+        """Return what the cells show: uint8 [lines * DOWN, columns * ACROSS]."""
         lines, columns = self.masks.shape
         if self.way.name == "ascii":
             grey: Pixels = np.rint(self.masks * (255 / (len(_RAMP) - 1))).astype(np.uint8)
-            return grey
-        parts = np.where(self.way.masks[self.masks] > 0, self.ink[..., None], self.paper[..., None])
-        shaped = parts.reshape(lines, columns, self.way.down, self.way.across).transpose(0, 2, 1, 3)
-        pixels: Pixels = shaped.reshape(lines * self.way.down, columns * self.way.across)
+            return grey.repeat(DOWN, axis=0).repeat(ACROSS, axis=1)
+        ink, paper = (greys.astype(np.float32)[..., None, None] for greys in (self.ink, self.paper))
+        shown = np.rint(paper + (ink - paper) * self.way.drawn[self.masks]).astype(np.uint8)
+        pixels: Pixels = shown.transpose(0, 2, 1, 3).reshape(lines * DOWN, columns * ACROSS)
         return pixels
 
 
@@ -150,11 +275,7 @@ def _runs(characters: str, masks: list[int], inks: list[int], papers: list[int])
 
 
 def fit(image: Pixels, way: Way, columns: int, lines: int) -> Mosaic:
-    """Show uint8 [H, W] on some cells.
-
-    The squared error over a cell's pixels is that over its parts' means, plus a constant. So means are enough, and for
-    a mask the best greys are the means of the parts inside and outside.
-    """
+    """Show uint8 [H, W] on some cells."""
     parts = _parts(resample(image, lines * way.down, columns * way.across), way)
     if way.name == "ascii":
         index = np.minimum((parts[..., 0] / 256 * len(_RAMP) * _GAIN).astype(np.int64), len(_RAMP) - 1)
@@ -173,24 +294,26 @@ def _parts(values: _Floats, way: Way) -> _Floats:
 
 
 def _fitted(parts: _Floats, way: Way) -> Mosaic:
-    """Part each cell's values in two groups with the least squared error around their two means.
+    """Choose for each cell the shape, and its two greys, with the least squared error.
 
-    Such groups are always neighbours in sorted order (Fisher, "On grouping for maximum homogeneity", 1958), so of all
-    2ⁿ masks only n - 1 can be best.
+    For a shape these greys are the regression of the cell's values on the shares of ink, as far as there are such.
     """
-    count = parts.shape[-1]
-    order = np.argsort(-parts, axis=-1, kind="stable")
-    sums = np.cumsum(np.take_along_axis(parts, order, axis=-1), axis=-1)
-    bright, total = sums[..., :-1], sums[..., -1:]
-    size = np.arange(1, count)
-    explained = bright**2 / size + (total - bright) ** 2 / (count - size)
-    best = explained.argmax(axis=-1)[..., None]
-    chosen = np.take_along_axis(bright, best, axis=-1)[..., 0]
-    inside = best[..., 0] + 1
-    masks = np.take_along_axis(np.cumsum(1 << order, axis=-1), best, axis=-1)[..., 0]
-    # The ink is always the brighter one, so that neighbouring cells agree on which is which.
-    ink, paper = chosen / inside, (total[..., 0] - chosen) / (count - inside)
-    return Mosaic(way, masks, _quantised(ink), _quantised(paper))
+    chosen, shapes, inverses = way.compared
+    share = shapes.mean(axis=1)
+    variance = ((shapes - share[:, None]) ** 2).sum(axis=1)
+    mean = parts.mean(axis=-1, keepdims=True)
+    along = (parts - mean) @ shapes.T
+    slope = along / variance
+    paper = mean - slope * share
+    ink, paper = np.clip(paper + slope, 0, 255), np.clip(paper, 0, 255)
+    slope = ink - paper
+    error = slope * (slope * variance - 2 * along) + shapes.shape[1] * (mean - paper - slope * share) ** 2
+    best = error.argmin(axis=-1)
+    ink, paper = (np.take_along_axis(greys, best[..., None], axis=-1)[..., 0] for greys in (ink, paper))
+    # The ink is the brighter one where possible, so that neighbouring cells agree on which is which.
+    turned = (ink < paper) & (inverses[best] >= 0)
+    masks = np.where(turned, inverses[best], chosen[best])
+    return Mosaic(way, masks, _quantised(np.where(turned, paper, ink)), _quantised(np.where(turned, ink, paper)))
 
 
 def _quantised(values: _Floats) -> Pixels:

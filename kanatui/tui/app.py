@@ -35,7 +35,7 @@ from kanatui.tui.keys import asks
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import AUTO, KITTY, VARIABLE, Choice, Terminal, choose
+from kanatui.tui.terminal import AUTO, ITERM, KITTY, SIXEL, VARIABLE, Choice, Terminal, choose, graphics_of
 from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Harmless, Reversing, fitting
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
@@ -59,9 +59,13 @@ _ENDS_WITH_APP = {
 
 _ABOUT_WAYS = {
     AUTO: "Show pictures in the best way that the terminal is known to manage",
+    KITTY: "Show pictures sharply, by Kitty's protocol",
+    ITERM: "Show pictures sharply, by iTerm2's protocol",
+    SIXEL: "Show pictures sharply, as Sixel",
     "octants": "Show pictures in blocks of 2×4 (needs a terminal of 2025 that draws them itself)",
+    "mosaics": "Show pictures in blocks of 2×3 and in wedges (needs a terminal that draws these itself)",
     "sextants": "Show pictures in blocks of 2×3 (most terminals since 2021)",
-    "quadrants": "Show pictures in blocks of 2×2 (any terminal)",
+    "quadrants": "Show pictures in blocks of 2×2 and in bars (any terminal)",
     "halves": "Show pictures in half blocks, 1×2 (any terminal)",
     "braille": "Show pictures in dots of one colour, 2×4",
     "ascii": "Show pictures with plain characters",
@@ -261,9 +265,13 @@ class KanatuiApp(Host):
             self.settings.save()
             self.theme = self._fitting_theme
 
+    def _offered(self) -> list[str]:
+        """Return the ways to show pictures that may work in this terminal."""
+        return [AUTO, *graphics_of(self._fitting.terminal), *WAYS]
+
     def action_pictures(self, way: str = "") -> None:
         """Show pictures another way, the next one if none is named, and save the choice."""
-        offered = [AUTO, *((KITTY,) if self._fitting.way == KITTY else ()), *WAYS]
+        offered = self._offered()
         if not way:
             now = self.settings.pictures if self.settings.pictures in offered else AUTO
             way = offered[(offered.index(now) + 1) % len(offered)]
@@ -314,7 +322,7 @@ class KanatuiApp(Host):
             yield SystemCommand(binding.description, about, do)
         yield SystemCommand("Theme", "Choose a dark or light colour theme", self.action_change_theme)
         yield SystemCommand("Theme of the terminal", "Dark or light as its background is", self.action_fit_theme)
-        for way in (AUTO, *WAYS):
+        for way in self._offered():
             yield SystemCommand(f"Pictures: {way}", _ABOUT_WAYS[way], functools.partial(self.action_pictures, way))
 
 

@@ -17,6 +17,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from typing_extensions import override
 
+from kanatui.tui.host import host
+
 _AT_ONCE = 4096
 """Bytes to read at once."""
 _TICK = 0.1
@@ -95,7 +97,12 @@ def _is_no_text(event: Message) -> bool:
 
 
 class TolerantDriver(LinuxDriver):
-    """Textual's driver with a reader that no input can end."""
+    """Textual's driver with a reader that no input can end, which also paints pictures over cells."""
+
+    @override
+    def write(self, data: str) -> None:
+        """Write to the terminal, a whole frame at a time, and the frame's pictures after it."""
+        super().write(host(self._app).pictures.painted(data))
 
     @override
     def run_input_thread(self) -> None:

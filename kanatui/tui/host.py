@@ -14,7 +14,7 @@ from kanatui.core.errors import KanatuiError
 from kanatui.tui.keys import OrderedKeys
 from kanatui.tui.pictures import Pictures
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import Choice
+from kanatui.tui.terminal import Choice, window
 from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Host(OrderedKeys):
 
     def __init__(self, choice: Choice, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
-        self.pictures = Pictures(choice, self._write_to_terminal, lambda: self.current_theme.dark)
+        self.pictures = Pictures(choice, self._write_to_terminal, lambda: self.current_theme.dark, self._window)
         """Draws pictures the way that the terminal can show."""
         self._engines: dict[str, Engine] = {}
         self.last_problem: tuple[str, str] = ("", "")
@@ -45,6 +45,12 @@ class Host(OrderedKeys):
     def ascii(self) -> bool:
         """Whether pictures are drawn with plain characters."""
         return self.pictures.way == "ascii"
+
+    def _window(self) -> tuple[int, int, int, int]:
+        """Return columns, lines, width and height in pixels; the latter zeros if the system does not know them."""
+        fileno = getattr(self._driver, "fileno", None)  # a driver without a terminal has none
+        columns, lines, width, height = (0, 0, 0, 0) if fileno is None else window(fileno)
+        return (columns, lines, width, height) if lines else (*self.size, 0, 0)
 
     def _write_to_terminal(self, data: str) -> None:
         if self._driver is not None:  # None before the app runs and after it has ended

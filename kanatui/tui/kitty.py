@@ -44,7 +44,7 @@ def transmission(image: Pixels, number: int, columns: int, lines: int, tmux: boo
         lines: see above.
         tmux: whether tmux has to pass it through.
     """
-    data = base64.standard_b64encode(_png(image)).decode("ascii")
+    data = base64.standard_b64encode(png(image)).decode("ascii")
     keys = f"a=T,U=1,q=2,f=100,i={number},c={columns},r={lines}"
     return "".join(_passed(chunk, tmux) for chunk in _chunks(keys, data))
 
@@ -82,7 +82,8 @@ def _passed(sequence: str, tmux: bool) -> str:
     return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\" if tmux else sequence
 
 
-def _png(image: Pixels) -> bytes:
+def png(image: Pixels) -> bytes:
+    """Return uint8 [H, W] as a file in the format PNG."""
     from PIL import Image
 
     file = io.BytesIO()

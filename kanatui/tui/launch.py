@@ -19,7 +19,7 @@ from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, UsageError
 from kanatui.core.units import is_unicode
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import Terminal, asking, choose, is_decided, terminal_width, understood
+from kanatui.tui.terminal import Terminal, asking, cell_of, choose, is_decided, terminal_width, understood, window
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""
@@ -79,7 +79,7 @@ def _asked(pictures: str) -> Terminal:
     with asking(environment) as question:
         importlib.import_module("kanatui.tui.app")
         reply = b"" if question is None else question.answers()
-    return understood(environment, reply)
+    return understood(environment, reply, cell_of(window(0)))
 
 
 def _spare_the_collector() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from rich.style import Style
 
-from kanatui.tui import kitty
-from kanatui.tui.terminal import KITTY, Choice
+from kanatui.tui import inline, kitty
+from kanatui.tui.terminal import GRAPHICS, ITERM, KITTY, SIXEL, Choice, cell_of
 
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels
@@ -24,7 +25,16 @@ Lines = list[list[Segment]]
 _KEPT = 1000
 """Pictures that the terminal keeps: more than fit on any screen, since others must not lose theirs."""
 
-COMFORTABLE = {"octants": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20, KITTY: 10}
+_ANYWHERE = "quadrants"
+"""The way for pictures too large for graphics, and outside the terminal: most fonts have its characters."""
+
+_USUAL_CELL = 10, 20
+"""Pixels of a VT340's cell, for terminals that do not tell."""
+
+COMFORTABLE = {
+    "octants": 12, "mosaics": 12, "sextants": 12, "quadrants": 12, "halves": 16, "braille": 12, "ascii": 20,
+    **dict.fromkeys(GRAPHICS, 10),
+}  # fmt: skip
 """The columns from which a kana can be recognised at a glance, for each way (`kanatui bench glyphs`)."""
 
 
@@ -32,7 +42,11 @@ class Pictures:
     """Draws pictures as text, or as placeholders of pictures that the terminal has been sent."""
 
     def __init__(
-        self, choice: Choice, write: Callable[[str], None], is_dark: Callable[[], bool] = lambda: True
+        self,
+        choice: Choice,
+        write: Callable[[str], None],
+        is_dark: Callable[[], bool] = lambda: True,
+        window: Callable[[], tuple[int, int, int, int]] = lambda: (0, 0, 0, 0),
     ) -> None:
         """Set up.
 
@@ -40,12 +54,16 @@ class Pictures:
             choice: the way, and what is known of the terminal.
             write: writes to the terminal, ahead of what is painted next.
             is_dark: whether ink is light on dark, as in the images themselves; with a light theme it is dark on light.
+            window: returns the terminal's size, as :func:`~kanatui.tui.terminal.window` does.
         """
         self.choice = choice
         self._is_dark = is_dark
         self._write = write
-        self._sent: collections.OrderedDict[tuple[bytes, int, int], int] = collections.OrderedDict()
+        self._window = window
+        self._sent: collections.OrderedDict[inline.Key, int] = collections.OrderedDict()
         self._numbers = _numbers()
+        self._inline = inline.Inline()
+        self._only_text = False
 
     @property
     def way(self) -> str:
@@ -55,7 +73,16 @@ class Pictures:
     @property
     def look(self) -> tuple[str, bool]:
         """What pictures look like; those that were drawn with another look have to be drawn again."""
-        return self.way, self._is_dark()
+        return self.way if not self._only_text else _ANYWHERE, self._is_dark()
+
+    @contextlib.contextmanager
+    def only_text(self) -> Iterator[None]:
+        """Draw pictures of text within the block, for what is no terminal and cannot be sent graphics."""
+        self._only_text = self.way in GRAPHICS
+        try:
+            yield
+        finally:
+            self._only_text = False
 
     @property
     def comfortable(self) -> int:
@@ -68,27 +95,49 @@ class Pictures:
         Args:
             style: of the cells where the picture has no colours of its own.
         """
-        if self.way == KITTY and max(columns, lines) <= kitty.MOST:
-            return self._placed(image, columns, lines)
+        way = self.look[0]
+        if way in GRAPHICS and max(columns, lines) <= kitty.MOST:
+            return self._by_kitty(image, columns, lines) if way == KITTY else self._over(image, columns, lines)
         from kanatui.core.mosaic import WAYS, fit
 
-        way = WAYS["octants" if self.way == KITTY else self.way]
-        mosaic = fit(image if self._is_dark() or not way.greys else 255 - image, way, columns, lines)
+        cells = WAYS[_ANYWHERE if way in GRAPHICS else way]
+        mosaic = fit(image if self._is_dark() or not cells.greys else 255 - image, cells, columns, lines)
         return [[Segment(text, _style(ink, paper) or style) for text, ink, paper in line] for line in mosaic.lines()]
 
     def bytes_of(self, image: Pixels, columns: int, lines: int) -> int:
         """Return the bytes that painting uint8 [H, W] on some cells takes the first time."""
-        if self.way == KITTY:
-            return kitty_bytes(image, columns, lines)
+        if self.way in GRAPHICS:
+            return graphics_bytes(image, columns, lines, self.way, self._cell)
         from kanatui.core.mosaic import WAYS, fit
 
         return bytes_of(fit(image, WAYS[self.way], columns, lines))
 
-    # ── graphics ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── pictures over cells ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _placed(self, image: Pixels, columns: int, lines: int) -> Lines:
+    def painted(self, frame: str) -> str:
+        """Return what to write to the terminal instead of a frame, so that pictures appear over their cells."""
+        if self.way not in (ITERM, SIXEL):
+            return frame
+        return self._inline.painted(frame, self.way, self._cell, self._window()[1])
+
+    def _over(self, image: Pixels, columns: int, lines: int) -> Lines:
+        shown, paper = (image, 0) if self._is_dark() else (255 - image, 255)
+        cells = self._inline.cells(shown, columns, lines)
+        return [[Segment(line, _style(-1, paper))] for line in cells]
+
+    @property
+    def _cell(self) -> tuple[int, int]:
+        """Width and height of a cell in pixels; they change when the user zooms."""
+        for cell in cell_of(self._window()), self.choice.terminal.cell:
+            if all(cell):
+                return cell
+        return _USUAL_CELL
+
+    # ── Kitty's graphics ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _by_kitty(self, image: Pixels, columns: int, lines: int) -> Lines:
         shown = image if self._is_dark() else 255 - image
-        key = (shown.tobytes() + bytes(str(shown.shape), "ascii"), columns, lines)
+        key = inline.key(shown, columns, lines)
         number = self._sent.get(key)
         if number is None:
             number = next(self._numbers)
@@ -137,7 +186,9 @@ def bytes_of(mosaic: Mosaic) -> int:
     return total
 
 
-def kitty_bytes(image: Pixels, columns: int, lines: int) -> int:
-    """Return the bytes that a picture by Kitty's protocol takes the first time, with its placeholders."""
-    cells = sum(len(line.encode()) for line in kitty.placeholders(columns, lines))
-    return len(kitty.transmission(image, 1 << 12, columns, lines)) + cells
+def graphics_bytes(image: Pixels, columns: int, lines: int, way: str, cell: tuple[int, int] = _USUAL_CELL) -> int:
+    """Return the bytes that a picture by one of :data:`.GRAPHICS` takes the first time, without the cursor's moves."""
+    if way == KITTY:
+        cells = sum(len(line.encode()) for line in kitty.placeholders(columns, lines))
+        return len(kitty.transmission(image, 1 << 12, columns, lines)) + cells
+    return columns * lines + len(inline.ENCODERS[way](image, (columns, lines), inline.whole(columns, lines), cell))

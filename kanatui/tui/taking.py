@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -64,12 +65,32 @@ def screen_text(screen: Screen[Any]) -> str:
 
 async def save_screen(screen: Screen[Any], name: str) -> None:
     """Ask for a file, then write the screen there, as it was before the question."""
-    picture, text = screen.app.export_screenshot(title="kanatui"), screen_text(screen)
+    with _without_graphics(screen):
+        picture, text = screen.app.export_screenshot(title="kanatui"), screen_text(screen)
 
     def write(path: Path) -> None:
         storage.write_bytes(path, (text if path.suffix == ".txt" else picture).encode())
 
     await save_as(screen, "Save this screen as", f"{name}.svg", SCREENS, write)
+
+
+@contextlib.contextmanager
+def _without_graphics(screen: Screen[Any]) -> Iterator[None]:
+    """Show pictures as text within the block, if the terminal is sent graphics; all is painted again after it."""
+
+    def draw_again() -> None:
+        for widget in screen.query("*"):
+            widget.refresh()
+
+    pictures = host(screen).pictures
+    before = pictures.look
+    with pictures.only_text():
+        differs = pictures.look != before
+        if differs:
+            draw_again()
+        yield
+    if differs:
+        draw_again()
 
 
 async def save_as(

@@ -1,7 +1,7 @@
 """Which terminal this is, and which way of showing pictures it can be trusted with.
 
-A terminal cannot be asked which characters its font has. So sextants and octants are used only where the terminal is
-known to draw them itself, whatever the font; quadrants, which have been in Unicode since 1999, elsewhere.
+A terminal cannot be asked which characters its font has. So sextants, mosaics and octants are used only where the
+terminal is known to draw them itself, whatever the font; quadrants, which have been in Unicode since 1999, elsewhere.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from collections.abc import Iterator, Mapping
 from kanatui.core.errors import UsageError
 from kanatui.core.mosaic import WAYS
 
-KITTY = "kitty"
+KITTY, ITERM, SIXEL = "kitty", "iterm", "sixel"
+GRAPHICS = (KITTY, ITERM, SIXEL)
+"""The ways in which pictures are sent as pixels: by Kitty's protocol, by iTerm2's, as Sixel."""
+
 AUTO = "auto"
-CHOICES = (AUTO, KITTY, *WAYS)
+CHOICES = (AUTO, *GRAPHICS, *WAYS)
 """What the user can choose: what fits the terminal, or one way for all terminals."""
 
 VARIABLE = "KANATUI_PICTURES"
@@ -29,31 +32,56 @@ VARIABLE = "KANATUI_PICTURES"
 LIMIT = 1.0
 """Seconds to wait for answers: several round trips over a slow SSH line. Every terminal answers the last query."""
 
-QUERIES = "\x1b[>0q\x1b[>c\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b]11;?\x1b\\\x1b[c"
-"""Name and version (XTVERSION, secondary device attributes), Kitty's graphics, the background's colour (OSC 11), and
-what every terminal answers."""
+QUERIES = "\x1b[>0q\x1b[>c\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b]11;?\x1b\\\x1b[16t\x1b[c"
+"""Name and version (XTVERSION, secondary device attributes), Kitty's graphics, the background's colour (OSC 11), the
+size of a cell (XTWINOPS), and what every terminal answers."""
 
 _NAME = re.compile(rb"\x1bP>\|([^\x1b]*)\x1b\\")
 _SECONDARY = re.compile(rb"\x1b\[>(\d+);(\d+)(?:;\d+)*c")
 _GRAPHICS = re.compile(rb"\x1b_Gi=31;OK\x1b\\")
 _BACKGROUND = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
+_CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 _PRIMARY = re.compile(rb"\x1b\[\?([\d;]*)c")
 
 _OLDEST = (0,)
-_DRAWS_ITSELF: Mapping[str, tuple[tuple[int, ...], tuple[int, ...] | None]] = {
-    "kitty": ((0, 20), (0, 40)),
-    "ghostty": (_OLDEST, (1, 2)),
-    "foot": ((1, 8), (1, 20)),
-    "vte": ((6400,), (7800,)),  # GNOME Terminal and many others
-    "wezterm": ((20210814,), None),
-    "alacritty": ((0, 14), None),
-    "contour": ((0, 3), None),
+_DRAWS_ITSELF: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "kitty": {"octants": (0, 40), "mosaics": (0, 20)},
+    "ghostty": {"octants": (1, 2), "mosaics": _OLDEST},
+    "foot": {"octants": (1, 20), "mosaics": (1, 8)},
+    "vte": {"octants": (7800,), "mosaics": (6400,)},  # GNOME Terminal and many others
+    "wezterm": {"sextants": (20210814,)},
+    "alacritty": {"sextants": (0, 14)},
+    "contour": {"sextants": (0, 3)},
 }
-"""The first version that draws sextants, and octants, without the font's help.
+"""The first version that draws the characters of a way without the font's help, the finest way first.
 
-Alacritty's is from its release notes, kitty's for sextants from its issue 3106. Octants are as another project's issue
-lists them (breferrari/vigia 324). The rest are cautious guesses that nobody has checked in these terminals.
+Alacritty's is from its release notes, kitty's from its issue 3106, foot's range from its manual. Alacritty and WezTerm
+leave diagonals to the font (their issues 6860 and 5051). Octants are as another project's issue lists them
+(breferrari/vigia 324). The rest are cautious guesses that nobody has checked in these terminals.
 """
+
+REPLACED_BY_TEXT: Mapping[str, tuple[int, ...]] = {
+    "xterm": (350,),
+    "xterm.js": _OLDEST,  # VS Code and many others
+    "foot": (1, 8),
+    "wezterm": (20220319,),
+    "mlterm": (3, 9),
+    "contour": (0, 4),
+    "iterm2": (3, 3),
+}
+"""The first version that shows pictures over cells, and in which text replaces them cell by cell.
+
+xterm 379 was looked at; the others are as their documentation or source has it. Missing, though they have Sixel: tmux,
+which drops a whole picture when a cell of it is written to, and all but the last 10 to 20 pictures (its ``image.c``);
+VTE and Rio, in which pictures stay behind text (vifm's issue 588, Rio's 636); Konsole and Windows Terminal, of which it
+is not known.
+"""
+
+_ALSO_CALLED = {"iterm.app": "iterm2", "vscode": "xterm.js"}
+"""Names in TERM_PROGRAM, and how the same terminals call themselves when asked."""
+
+_HAS_ITERM = frozenset(("iterm2", "wezterm"))
+"""Terminals with iTerm2's inline images."""
 
 _PLACES_PICTURES: Mapping[str, tuple[int, ...]] = {"kitty": (0, 28), "ghostty": _OLDEST}
 """The first version in which placeholder characters stand for parts of a picture (Kitty's graphics protocol)."""
@@ -69,6 +97,9 @@ class Terminal:
     graphics: bool = False
     """Whether it answered that it understands Kitty's graphics, or its name says so."""
     sixel: bool = False
+    """Whether it answered that it understands Sixel."""
+    cell: tuple[int, int] = (0, 0)
+    """Width and height of a cell in pixels; zeros if that is not known."""
     tmux: bool = False
     """Whether tmux is in between; the rest is then about the terminal that tmux runs in."""
     passthrough: bool = False
@@ -90,7 +121,7 @@ class Choice:
     """The way pictures are shown, and why."""
 
     way: str
-    """A name of :data:`~kanatui.core.mosaic.WAYS`, or :data:`KITTY`."""
+    """A name of :data:`~kanatui.core.mosaic.WAYS` or :data:`GRAPHICS`."""
     why: str
     terminal: Terminal = dataclasses.field(default_factory=Terminal)
 
@@ -194,21 +225,49 @@ def _cursor_column(stdin: int) -> int | None:
     return None
 
 
-def understood(environment: Mapping[str, str], reply: bytes = b"") -> Terminal:
-    """Return what the environment and the terminal's answers say. In tmux, tmux is asked about its own terminal."""
+def window(descriptor: int) -> tuple[int, int, int, int]:
+    """Return columns, lines, width and height in pixels of a terminal; zeros where the system does not know."""
+    import fcntl
+    import struct
+    import termios
+
+    try:
+        lines, columns, width, height = struct.unpack("4H", fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(8)))
+    except OSError:
+        return 0, 0, 0, 0
+    return columns, lines, width, height
+
+
+def cell_of(window: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return width and height of a cell in pixels from those of the :func:`window`; zeros if they are not known."""
+    columns, lines, width, height = window
+    return (width // columns, height // lines) if columns and lines else (0, 0)
+
+
+def understood(environment: Mapping[str, str], reply: bytes = b"", cell: tuple[int, int] = (0, 0)) -> Terminal:
+    """Return what the environment and the terminal's answers say. In tmux, tmux is asked about its own terminal.
+
+    Args:
+        environment: its variables.
+        reply: what the terminal answered.
+        cell: the size of a cell as :func:`cell_of` knows it; zeros if only the terminal does.
+    """
     if environment.get("TERM", "") in ("", "dumb", "unknown"):
         return Terminal("dumb")
     name, version = _named(reply, environment)
     primary = _PRIMARY.search(reply)
     answered = primary is not None
     sixel = primary is not None and b"4" in primary[1].split(b";")[1:]
+    size = _CELL.search(reply)
+    if size and not all(cell):
+        cell = int(size[2]), int(size[1])
     light = _is_light(environment, reply)
     if name == "tmux" or "TMUX" in environment:
         outer, passthrough = _outside_tmux()
         name, version = _parsed(outer)
-        return Terminal(name, version, _places(name, version), sixel, True, passthrough, answered, light)
+        return Terminal(name, version, _places(name, version), sixel, cell, True, passthrough, answered, light)
     graphics = bool(_GRAPHICS.search(reply)) or (not answered and _places(name, version))
-    return Terminal(name, version, graphics, sixel, answered=answered, light=light)
+    return Terminal(name, version, graphics, sixel, cell, answered=answered, light=light)
 
 
 def _is_light(environment: Mapping[str, str], reply: bytes) -> bool | None:
@@ -238,10 +297,11 @@ def _named(reply: bytes, environment: Mapping[str, str]) -> tuple[str, tuple[int
 
 def _parsed(text: str) -> tuple[str, tuple[int, ...]]:
     """Split ``kitty(0.35.2)``, ``WezTerm 20240203-…`` or ``tmux 3.4`` into a name in lower case and a version."""
-    found = re.match(r"([A-Za-z][A-Za-z._-]*)[ (]*([\d.]*)", text.strip())
+    found = re.match(r"([A-Za-z][A-Za-z._-]*(?:\d+(?=[ (]))?)[ (]*([\d.]*)", text.strip())
     if found is None:
         return "", ()
-    return found[1].lower(), tuple(int(part) for part in found[2].split(".") if part)
+    name = found[1].lower()
+    return _ALSO_CALLED.get(name, name), tuple(int(part) for part in found[2].split(".") if part)
 
 
 def _outside_tmux() -> tuple[str, bool]:
@@ -267,6 +327,21 @@ def _places(name: str, version: tuple[int, ...]) -> bool:
     return name in _PLACES_PICTURES and (not version or version >= _PLACES_PICTURES[name])
 
 
+def graphics_of(terminal: Terminal) -> list[str]:
+    """Return the ways of :data:`GRAPHICS` that a terminal says it has, or is known to have."""
+    kitty = terminal.graphics and _places(terminal.name, terminal.version)
+    if terminal.tmux:
+        return [*([KITTY] if kitty and terminal.passthrough else []), *([SIXEL] if terminal.sixel else [])]
+    has = {KITTY: kitty, ITERM: terminal.name in _HAS_ITERM, SIXEL: terminal.sixel}
+    return [way for way in GRAPHICS if has[way]]
+
+
+def _keeps_order(terminal: Terminal) -> bool:
+    """Whether text that is written over a picture replaces it, and nothing but text; one without a version is new."""
+    first = REPLACED_BY_TEXT.get(terminal.name)
+    return not terminal.tmux and first is not None and (not terminal.version or terminal.version >= first)
+
+
 def _fitting(terminal: Terminal) -> tuple[str, str]:
     if terminal.name == "dumb":
         return "ascii", "TERM names no terminal"
@@ -277,13 +352,12 @@ def _fitting(terminal: Terminal) -> tuple[str, str]:
         if not terminal.tmux or terminal.passthrough:
             return KITTY, f"{told} shows graphics"
         told += " (graphics: tmux set -g allow-passthrough on)"
-    draws = _DRAWS_ITSELF.get(terminal.name)
-    if draws is not None and terminal.version:
-        sextants, octants = draws
-        if octants is not None and terminal.version >= octants:
-            return "octants", f"{told} draws them itself"
-        if terminal.version >= sextants:
-            return "sextants", f"{told} draws them itself"
+    for way in graphics_of(terminal):
+        if _keeps_order(terminal) and (way == ITERM or (way == SIXEL and all(terminal.cell))):
+            return way, f"{told} shows them"
+    for way, first in _DRAWS_ITSELF.get(terminal.name, {}).items():
+        if terminal.version and terminal.version >= first:
+            return way, f"{told} draws them itself"
     return "quadrants", f"{told}: not known to draw sextants itself"
 
 
@@ -319,7 +393,7 @@ def choose(terminal: Terminal | None, environment: Mapping[str, str], option: st
 
 
 def is_decided(environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> bool:
-    """Whether the terminal need not be asked, because a way other than Kitty's was chosen."""
+    """Whether the terminal need not be asked, because text was chosen."""
     wanted = option or environment.get(VARIABLE, "") or setting
     return wanted in WAYS or (wanted in ("", AUTO) and bool(environment.get("NO_COLOR")))
 
@@ -331,4 +405,4 @@ def chosen_here(option: str = "", setting: str = AUTO) -> Choice:
         return choose(understood(os.environ), os.environ, option, setting)
     with asking(os.environ) as question:
         reply = b"" if question is None else question.answers()
-    return choose(understood(os.environ, reply), os.environ, option, setting)
+    return choose(understood(os.environ, reply, cell_of(window(0))), os.environ, option, setting)

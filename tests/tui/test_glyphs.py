@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from textual.widgets import Input
 
 from kanatui.core.mosaic import WAYS, fit, resample
 from kanatui.tui.terminal import Terminal
@@ -54,10 +55,9 @@ def decoded(cells, way):
     for line in cells:
         row = []
         for character, style in line:
-            mask = way.characters.index(character)
-            ink = style.color.triplet.red if mask and style.color.triplet else 0
-            bits = mask >> np.arange(way.across * way.down) & 1
-            row.append(np.where(bits, ink, style.bgcolor.triplet.red).reshape(way.down, way.across))
+            share, paper = way.shapes[character], style.bgcolor.triplet.red
+            ink = style.color.triplet.red if share.any() and style.color.triplet else 0
+            row.append(np.rint(paper + (ink - paper) * share))
         rows.append(np.hstack(row))
     return np.vstack(rows)
 
@@ -119,6 +119,22 @@ async def test_graphics_are_sent_before_their_placeholders_and_deleted_in_the_en
         red, green, blue = style.color.triplet
         assert any(f"i={red << 16 | green << 8 | blue}," in data for data in images)
     assert sum("a=d" in data for data in sent) >= len(images)
+
+
+async def test_a_saved_screen_has_its_pictures_as_text(open_app, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with open_app(terminal=Terminal("kitty", (0, 40), True, answered=True)) as (pilot, screen):
+        await until(pilot, lambda: "\U0010eeee" in screen_text(screen.app))
+        screen.one(GlyphSheet).focus()
+        await pilot.press("S")
+        await until(pilot, lambda: "Save this screen as" in screen_text(screen.app))
+        screen.app.screen.query_one(Input).value = "a.txt"
+        await pilot.press("enter")
+        await until(pilot, lambda: (tmp_path / "a.txt").exists())
+        saved = (tmp_path / "a.txt").read_text()
+        assert "\U0010eeee" not in saved
+        assert len(set(saved) & set("▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")) > 5
+        await until(pilot, lambda: "\U0010eeee" in screen_text(screen.app))
 
 
 def test_a_decoded_glyph_is_as_large_as_the_true_one():

@@ -7,7 +7,7 @@ import pytest
 
 from kanatui.cli.bench.terminal import Terminal as Emulated
 from kanatui.core.errors import UsageError
-from kanatui.tui.terminal import CHOICES, QUERIES, Terminal, choose, is_decided, understood
+from kanatui.tui.terminal import CHOICES, QUERIES, Terminal, cell_of, choose, graphics_of, is_decided, understood
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = b"\x1bP>|kitty(0.35.2)\x1b\\\x1b[>1;4000;35c\x1b_Gi=31;OK\x1b\\\x1b[?62;c"
@@ -20,6 +20,10 @@ GNOME = b"\x1bP>|VTE(7006)\x1b\\\x1b[?65;1;9c"
 NEW_GNOME = b"\x1bP>|VTE(7802)\x1b\\\x1b[?65;1;9c"
 PLAIN_XTERM = b"\x1bP>|XTerm(379)\x1b\\\x1b[>41;379;0c\x1b[?64;1;2;6;9;15;16;17;18;21;22;28c"
 SIXEL_XTERM = b"\x1bP>|XTerm(379)\x1b\\\x1b[?63;1;2;4;6;9;15;16;22;28c"
+ITERM2 = b"\x1bP>|iTerm2 3.5.0\x1b\\\x1b[?65;4;6;18;22c"
+KONSOLE = b"\x1bP>|Konsole 24.12.1\x1b\\\x1b[?62;1;4c"
+VS_CODE = b"\x1bP>|xterm.js(5.6.0)\x1b\\\x1b[?62;4;9;22c"
+CELL = b"\x1b[6;20;10t"
 PUTTY = b"\x1b[?6c"
 ALACRITTY = b"\x1b[>0;1401;1c\x1b[?6c"
 
@@ -29,18 +33,26 @@ ALACRITTY = b"\x1b[>0;1401;1c\x1b[?6c"
     [
         (KITTY, {}, "kitty"),
         (GHOSTTY, {}, "kitty"),
-        (OLD_KITTY, {}, "sextants"),  # graphics, but no placeholders yet
-        (WEZTERM, {}, "sextants"),  # graphics, but no placeholders
-        (FOOT, {}, "octants"),
-        (OLD_FOOT, {}, "sextants"),
-        (GNOME, {}, "sextants"),
+        (OLD_KITTY, {}, "mosaics"),  # graphics, but no placeholders yet
+        (WEZTERM, {}, "iterm"),  # Kitty's graphics, too, but no placeholders
+        (b"", {"TERM_PROGRAM": "WezTerm", "TERM_PROGRAM_VERSION": "20210814-124438"}, "sextants"),
+        (ITERM2, {}, "iterm"),
+        (b"", {"TERM_PROGRAM": "iTerm.app", "TERM_PROGRAM_VERSION": "3.5.2"}, "iterm"),
+        (b"", {"TERM_PROGRAM": "iTerm.app", "TERM_PROGRAM_VERSION": "3.0.15"}, "quadrants"),
+        (FOOT, {}, "octants"),  # Sixel, but the size of its cells is not known
+        (FOOT + CELL, {}, "sixel"),
+        (OLD_FOOT, {}, "mosaics"),
+        (GNOME, {}, "mosaics"),
         (NEW_GNOME, {}, "octants"),
-        (PLAIN_XTERM, {}, "quadrants"),
+        (KONSOLE + CELL, {}, "quadrants"),  # Sixel, but text may not replace it
+        (VS_CODE + CELL, {"TERM_PROGRAM": "vscode"}, "sixel"),
+        (PLAIN_XTERM + CELL, {}, "quadrants"),
+        (SIXEL_XTERM + CELL, {}, "sixel"),
         (PUTTY, {}, "quadrants"),
         (ALACRITTY, {"TERM": "alacritty"}, "sextants"),
         (ALACRITTY, {}, "quadrants"),
         (b"", {}, "quadrants"),  # silent, as through `script` or a program that answers nothing
-        (b"", {"VTE_VERSION": "6800"}, "sextants"),
+        (b"", {"VTE_VERSION": "6800"}, "mosaics"),
         (b"", {"TERM": "xterm-kitty"}, "kitty"),
         (b"\x1bP>|\xff\xfe(9)\x1b\\\x1b[?1c", {}, "quadrants"),
         (b"garbage\x1b[", {}, "quadrants"),
@@ -55,6 +67,21 @@ def test_each_terminal_gets_the_finest_way_that_it_surely_shows(reply, environme
     choice = choose(understood(environment, reply), environment)
     assert choice.way == way
     assert choice.why
+
+
+def test_the_size_of_a_cell_is_the_systems_or_else_the_terminals_answer():
+    assert understood(XTERM, SIXEL_XTERM + CELL).cell == (10, 20)
+    assert understood(XTERM, SIXEL_XTERM + CELL, (9, 18)).cell == (9, 18)
+    assert choose(understood(XTERM, SIXEL_XTERM, (9, 18)), XTERM).way == "sixel"
+    assert cell_of((80, 24, 723, 440)) == (9, 18)  # some pixels are left over
+    assert cell_of((0, 0, 0, 0)) == cell_of((80, 24, 0, 0)) == (0, 0)
+
+
+def test_graphics_that_are_not_chosen_are_offered():
+    assert graphics_of(understood(XTERM, KONSOLE)) == ["sixel"]
+    assert graphics_of(understood(XTERM, WEZTERM)) == ["iterm", "sixel"]
+    assert graphics_of(understood(XTERM, KITTY)) == ["kitty"]
+    assert graphics_of(understood(XTERM, GNOME)) == []
 
 
 def test_sixel_is_noticed():
@@ -88,6 +115,7 @@ def test_a_terminal_is_only_asked_if_its_answer_matters():
     assert is_decided(XTERM | {"NO_COLOR": "1"})
     assert not is_decided(XTERM)
     assert not is_decided(XTERM, "kitty")  # whether tmux is in between matters
+    assert not is_decided(XTERM, "sixel")  # and the size of a cell
     assert not is_decided(XTERM, setting="auto")
 
 
@@ -104,7 +132,9 @@ def test_tmux_is_asked_for_its_own_terminal(tmp_path, monkeypatch):
     without = choose(outside("kitty(0.42.0)", "xterm-kitty", "off"), XTERM)
     assert without.way == "octants"
     assert "allow-passthrough" in choose(outside("", "xterm-kitty", ""), XTERM).why  # an old tmux knows the name alone
-    assert outside("XTerm(379)", "xterm-256color", "on").sixel
+    sixel = outside("XTerm(379)", "xterm-256color", "on")
+    assert choose(sixel, XTERM).way == "quadrants"  # tmux drops whole pictures, and all but the last 10 to 20
+    assert graphics_of(sixel) == ["sixel"]
     program.write_text("#!/bin/sh\nexit 1\n")
     assert choose(understood({"TERM": "screen", "TMUX": "gone"}), XTERM).way == "quadrants"
 

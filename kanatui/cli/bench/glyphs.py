@@ -24,7 +24,8 @@ from kanatui.model.weights import Classifier, load_weights
 from kanatui.plugins.bases import Placement
 from kanatui.plugins.registry import load
 from kanatui.training.provenance import provenance_of
-from kanatui.tui.pictures import bytes_of, kitty_bytes
+from kanatui.tui.pictures import bytes_of, graphics_bytes
+from kanatui.tui.terminal import GRAPHICS
 
 COLUMNS = 12
 SHEET = 60
@@ -54,11 +55,10 @@ def measure_glyphs(weights: Path, columns: int, on_stage: OnStage) -> list[Figur
         on_stage(done, len(WAYS), "ways")
         figures += _of(way, columns, images, note, classifier, labels, groups, read)
     on_stage(len(WAYS), len(WAYS), "ways")
-    sent = [kitty_bytes(image, columns, columns // 2) for image in images]
-    return [
-        *figures,
-        Figure.median("kitty: bytes a glyph", sent, "bytes", note="the first time"),
-    ]
+    for graphics in GRAPHICS:
+        sent = [graphics_bytes(image, columns, columns // 2, graphics) for image in images]
+        figures.append(Figure.median(f"{graphics}: bytes a glyph", sent, "bytes", note="the first time"))
+    return figures
 
 
 def _of(
