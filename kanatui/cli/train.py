@@ -269,7 +269,10 @@ def observer_settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]
         try:
             if not equals or not dot:
                 raise UsageError("not of the form id.param=value")
-            found.setdefault(id, {})[name] = load().observer(id).parse(name, text)
+            observer = load().observer(id)
+            found.setdefault(id, {})[name] = observer.parse(name, text)
+            if problem := observer.problem():
+                raise UsageError(problem)
         except KanatuiError as error:
             raise UsageError(f"--observer-set {assignment}: {error}") from None
     return found

@@ -125,6 +125,11 @@ class Observer(Plugin):
 
     kind: ClassVar[str] = "observer"
 
+    @classmethod
+    def problem(cls) -> str:
+        """Return what it needs and does not find here, such as a package and how to install it; "" if nothing."""
+        return ""
+
     def started(self, run: Mapping[str, Any]) -> None:
         """Take the start: ``run`` has ``id``, ``path`` (of the run's folder) and ``config``."""
 
