@@ -9,7 +9,7 @@ import click
 
 from kanatui import Bool, Observer, Text, hookimpl
 from kanatui.core.errors import PluginError, StorageError
-from kanatui.core.machine import extra_command
+from kanatui.core.machine import missing_package
 from kanatui.core.units import counted
 
 FOLDER = "tensorboard"
@@ -24,7 +24,7 @@ class TensorBoard(Observer):
 
     @classmethod
     def problem(cls):
-        return "" if find_spec("tensorboardX") else f"needs the package tensorboardX: {extra_command('tensorboard')}"
+        return missing_package("tensorboardX", "tensorboard")
 
     def started(self, run):
         if self.write:

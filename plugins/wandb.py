@@ -10,7 +10,7 @@ import click
 from kanatui import Bool, Observer, Text, hookimpl
 from kanatui.core import paths, storage
 from kanatui.core.errors import PluginError
-from kanatui.core.machine import extra_command
+from kanatui.core.machine import missing_package
 from kanatui.core.units import counted
 
 _OFF = {
@@ -36,7 +36,7 @@ class WandB(Observer):
 
     @classmethod
     def problem(cls):
-        return "" if find_spec("wandb") else f"needs the package wandb: {extra_command('wandb')}"
+        return missing_package("wandb", "wandb")
 
     def started(self, run):
         if self.write:

@@ -466,6 +466,15 @@ def import_file(path: Path, kept: bool = False) -> ModuleType:
     return module
 
 
+def problem_of(cls: type[Observer]) -> str:
+    """Return why an observer cannot be used here, "" if it can (:meth:`.Observer.problem`)."""
+    try:
+        with contained():
+            return harmless(cls.problem())
+    except Exception as error:  # noqa: BLE001  # a plugin may raise anything
+        return harmless(f"its problem() failed ({type(error).__name__}: {error})")
+
+
 def description(cls: type[Plugin]) -> str:
     """Return the first line of a plugin's own docstring, else of its module's; at most 200 characters."""
     text = cls.__dict__.get("__doc__") or sys.modules[cls.__module__].__doc__ or ""
