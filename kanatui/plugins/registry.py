@@ -168,6 +168,10 @@ class Registry:
         """Return an observer class. PluginError, which lists those that exist, if there is no such id."""
         return self._get(self.observers, id, "observer")
 
+    def glyph_source(self, id: str) -> type[GlyphSource]:
+        """Return a class that faces or outliers come from. PluginError, which lists them, if there is no such id."""
+        return self._get({**self.glyph_sources, **self.outlier_sources}, id, "glyph source")
+
     def _get(self, table: dict[str, K], id: str, what: str) -> K:
         if id in table:
             return table[id]
