@@ -1,6 +1,6 @@
-"""A face that is a folder of pictures of characters: `U+3042.png`, `か.png`, `shi.png` …, dark on white or transparent.
+"""Take a folder of pictures as a face: `U+3042.png`, `か.png`, `shi.png` …
 
-A picture is the em box of its character, whatever its size in pixels.
+They are dark on white or transparent. Each is the em box of its character, whatever its size in pixels.
 """
 
 import dataclasses

@@ -116,10 +116,7 @@ class Recipe(Configurable):
         data |= {key: _plain(value) for key, value in self.values.items() if value != "" or key != "description"}
         data["augment"] = [augment.to_dict() for augment in self.augments]
         if self.sources:
-            data["source"] = [
-                {"plugin": plugin} | {key: _plain(value) for key, value in values.items()}
-                for plugin, values in self.sources.items()
-            ]
+            data["source"] = source_tables(self.sources)
         if self.outliers:
             data["outliers"] = {key: _plain(value) for key, value in self.outliers.values.items()}
         return data | ({"train": dict(self.train)} if self.train else {})
@@ -240,6 +237,13 @@ def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry)
             raise ParameterError(f"{augment.plugin}.p: {error}") from None
     value = registry.augmentation(augment.plugin).parse(param, text)
     return dataclasses.replace(augment, values=dict(augment.values) | {param: value})
+
+
+def source_tables(sources: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ``[[source]]`` tables of glyph sources' parameters, given by the plugins' ids."""
+    return [
+        {"plugin": plugin} | {key: _plain(value) for key, value in values.items()} for plugin, values in sources.items()
+    ]
 
 
 def _tables(data: Mapping[str, Any], name: str, called: str) -> list[Mapping[str, Any]]:

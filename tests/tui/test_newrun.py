@@ -13,8 +13,8 @@ from kanatui.plugins.registry import load
 from kanatui.training.runs import list_runs
 from kanatui.tui.train.choices import Defaults, Source, job_arguments
 from kanatui.tui.train.newrun import NewRun
-from kanatui.tui.train.observers import ObserverForms
 from kanatui.tui.widgets.form import Field, ParameterForm
+from kanatui.tui.widgets.pluginforms import PluginForms
 from tests.helpers.app import burst, screen_text, until
 from tests.helpers.train_screen import RECIPE, on_train, opened
 
@@ -113,7 +113,7 @@ async def test_observers_are_set_in_the_form_and_one_that_cannot_be_used_says_wh
     monkeypatch.setattr(wandb, "problem", classmethod(lambda cls: 1 / 0))
     async with opened((80, 24), shown=False) as (app, pilot):
         await pilot.press("n")
-        watching = await until(pilot, lambda: app.screen.query_one(ObserverForms))
+        watching = await until(pilot, lambda: app.screen.query_one(PluginForms))
         await until(pilot, lambda: len(watching.query(Field)) == len(tensorboard.parameters()))
         app.screen.query_one("#new-watched", Collapsible).collapsed = False
         write, folder = (field.control for field in watching.query(Field))
@@ -189,7 +189,7 @@ async def test_start_stop_continue_a_real_training():
         await until(pilot, lambda: app.screen.query_one(NewRun).model_form is not None)
         form = app.screen.query_one(NewRun).model_form
         next(field for field in form.query("Field") if field.parameter.name == "width").query_one(Input).value = "4"
-        watching = app.screen.query_one(ObserverForms)
+        watching = app.screen.query_one(PluginForms)
         await until(pilot, lambda: watching.query("Field"))
         checkbox = next(field.control for field in watching.query(Field) if field.parameter.name == "write")
         checkbox.value = True

@@ -21,9 +21,9 @@ from kanatui.training.runs import Run
 from kanatui.tui.host import host
 from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
-from kanatui.tui.train.observers import ObserverForms
 from kanatui.tui.widgets.form import FieldHelp, ParameterForm, checked
 from kanatui.tui.widgets.picklist import PickList
+from kanatui.tui.widgets.pluginforms import PluginForms
 from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class NewRun(Vertical):
             with Collapsible(title="more", id="new-more"):
                 yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
             with Collapsible(title="observers", id="new-watched"):
-                yield ObserverForms(id="new-observers")
+                yield PluginForms(id="new-observers")
         yield FieldHelp("Press tab for the fields: the range, default and meaning of each are shown here.")
 
     def on_mount(self) -> None:
@@ -120,7 +120,7 @@ class NewRun(Vertical):
     async def _load(self) -> None:
         registry, problems = await asyncio.to_thread(_load_registry)
         self._registry = registry
-        self.query_one(ObserverForms).show(registry, problems)
+        self.query_one(PluginForms).show(registry.observers, problems)
         await self._fill_sources(f"recipe:{DEFAULT}")
         self._loaded.set()
 
@@ -130,7 +130,7 @@ class NewRun(Vertical):
         if self._loaded.is_set():
             await self._fill_sources("")
             registry, problems = await asyncio.to_thread(_load_registry)
-            self.query_one(ObserverForms).show(registry, problems)
+            self.query_one(PluginForms).show(registry.observers, problems)
             if registry is not self._registry:
                 self._registry, self._models, self._form_of = registry, [], None
                 self._fill_models(self._model)
@@ -301,7 +301,7 @@ class NewRun(Vertical):
         declared, parameters = self._registry.model(self._model).parameters(), self.model_form.values
         name = self.query_one("#new-name", Input).value.strip() or self._source.run_name
         wanted = job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
-        return name, wanted | {"observers": self.query_one(ObserverForms).settings}
+        return name, wanted | {"observers": self.query_one(PluginForms).settings}
 
 
 def _field(label: str, control: Select[str] | Input, about: str) -> ComposeResult:
