@@ -12,7 +12,7 @@ INTRODUCTION = """\
 # Commands
 
 Made by `docs/make_cli.py` from the command line itself; `kanatui help COMMAND` shows the same. Plugins can add
-commands: `kanatui tensorboard RUN` comes with one that ships (extra `tensorboard`).
+commands: `kanatui tensorboard RUN` and `kanatui wandb RUN` come with two that ship (extras `tensorboard` and `wandb`).
 
 RUN or MODEL is a run's number, id, name or unique prefix, `latest`, a weights file, or `default`, the model that ships.
 [RECIPES.md](RECIPES.md) says what `--characters`, `--faces` and `--set` take.

@@ -9,9 +9,9 @@ import click
 
 from kanatui import Bool, Observer, Text, hookimpl
 from kanatui.core.errors import PluginError, StorageError
+from kanatui.core.machine import missing_package
 from kanatui.core.units import counted
 
-_STEP = ("loss", "rate", "images_per_second", "memory")
 FOLDER = "tensorboard"
 
 
@@ -21,6 +21,10 @@ class TensorBoard(Observer):
     folder = Text(FOLDER, help="name of the folder in the run's folder")
 
     _writer = None
+
+    @classmethod
+    def problem(cls):
+        return missing_package("tensorboardX", "tensorboard")
 
     def started(self, run):
         if self.write:
@@ -46,26 +50,21 @@ class TensorBoard(Observer):
 
 def open_writer(folder):
     """Open TensorBoard's log in a folder. PluginError if the package that writes it is missing."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise PluginError("tensorboard: needs a package: pip install 'kanatui[tensorboard]'") from None
+    if problem := TensorBoard.problem():
+        raise PluginError(f"tensorboard: {problem}")
+    from tensorboardX import SummaryWriter
+
     return SummaryWriter(str(folder), flush_secs=10)
 
 
 def write_event(writer, event):
     """Write the numbers of one event of ``events.jsonl``, at its step and its time."""
+    from kanatui.training.events import figures
+
     kind, step, time = event["event"], event.get("step", 0), event["time"]
-    if kind == "step":
-        for name in _STEP:
-            if event.get(name) is not None:
-                writer.add_scalar(f"training/{name}", event[name], step, time)
-    elif kind == "validation":
-        for images in ("held_out", "faces"):
-            for name, value in event.get(images, {}).items():
-                if name != "images":
-                    writer.add_scalar(f"{images}/{name}", value, step, time)
-    elif kind in ("warning", "augment", "end"):
+    for name, value in figures(event).items():
+        writer.add_scalar(name, value, step, time)
+    if kind in ("warning", "augment", "end"):
         text = ", ".join(f"{name} {value}" for name, value in event.items() if name not in ("time", "event"))
         writer.add_text(kind, text, step, time)
 

@@ -79,18 +79,20 @@ def build_recipe(
     registry = load()
     found = found.without(removed) if removed else found
     try:
-        if faces is not None:
-            select_faces([face for source in registry.glyph_sources.values() for face in source().faces()], found.faces)
         for text in added:
             id, _, place = text.partition("@")
             registry.augmentation(id)
             found = found.added(id, place)
-    except FontError as error:
-        raise UsageError(f"--faces {faces}: {error}") from None
     except PluginError as error:
         raise UsageError(f"--with: {error}") from None
     for assignment in assignments:
         found = found.set(assignment, registry)
+    if faces is not None:
+        sources = found.glyph_sources(registry).values()
+        try:
+            select_faces([face for source in sources for face in source.faces()], found.faces)
+        except FontError as error:
+            raise UsageError(f"--faces {faces}: {error}") from None
     return found
 
 

@@ -73,5 +73,6 @@ def _checked(recipe: Recipe) -> Recipe:
     from kanatui.plugins.registry import load
 
     recipe.steps(load())
+    recipe.glyph_sources(load())
     parse_characters(recipe.characters)
     return recipe

@@ -260,7 +260,7 @@ def settle(
 
 def observer_settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Return the parameters given by ``--observer-set``, by observer. UsageError if one is unknown or out of range."""
-    from kanatui.plugins.registry import load
+    from kanatui.plugins.registry import load, problem_of
 
     found: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
@@ -269,7 +269,10 @@ def observer_settings(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]
         try:
             if not equals or not dot:
                 raise UsageError("not of the form id.param=value")
-            found.setdefault(id, {})[name] = load().observer(id).parse(name, text)
+            observer = load().observer(id)
+            found.setdefault(id, {})[name] = observer.parse(name, text)
+            if problem := problem_of(observer):
+                raise UsageError(problem)
         except KanatuiError as error:
             raise UsageError(f"--observer-set {assignment}: {error}") from None
     return found

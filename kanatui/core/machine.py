@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shlex
@@ -71,3 +72,9 @@ def apt_command(packages: Sequence[str]) -> str:
 def extra_command(extra: str) -> str:
     """Return the command that installs an optional part, where kanatui is, whatever pip comes first on the path."""
     return f"{shlex.quote(sys.executable)} -m pip install 'kanatui[{extra}]'"
+
+
+def missing_package(name: str, extra: str) -> str:
+    """Return what to say if a package is not installed, "" if it is; a mere folder of its name is none."""
+    spec = importlib.util.find_spec(name)
+    return "" if spec and spec.origin else f"needs the package {name}: {extra_command(extra)}"

@@ -58,7 +58,7 @@ def lay_out(
         recipe: what is to be drawn.
         registry: where plugins come from.
         on_progress: counts faces.
-        glyph_sources: instances by id, to be used instead of new ones of the registry's classes.
+        glyph_sources: instances by id with the recipe's settings, to be used instead of new ones.
 
     Raises:
         UsageError, ParameterError, PluginError: characters, parameters or plugins are unknown or wrong.
@@ -66,8 +66,8 @@ def lay_out(
     """
     recipe.steps(registry)  # mistakes in them are told before faces are looked through
     wanted = parse_characters(recipe.characters)
-    sources = glyph_sources or {id: cls() for id, cls in registry.glyph_sources.items()}
-    asked = select_faces([face for source in sources.values() for face in source.faces()], recipe.faces)
+    sources = glyph_sources or recipe.glyph_sources(registry)
+    asked = select_faces([face for source in sources.values() for face in source.listed()], recipe.faces)
     missing = tuple(face for face in asked if face.path is None and not face.problem)
     present, coverage, unusable = _usable([face for face in asked if face not in missing], sources, wanted, on_progress)
     advice = install_command(missing) or "kanatui fonts lists those that are"

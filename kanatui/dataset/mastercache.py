@@ -93,7 +93,7 @@ class MasterCache:
     def longest(self, layout: Layout, em: int) -> int:
         """Return the longest side of all masters of a layout in pixels, or 0 if some have not been fetched yet."""
         plan = layout.plan
-        key = (em, plan.characters, plan.coverage.tobytes(), *(face.digest for face in layout.faces))
+        key = (em, plan.characters, plan.coverage.tobytes(), *(face.key for face in layout.faces))
         if key not in self._longest:
             with self._lock:
                 found = self._find_longest(layout, em)
@@ -160,7 +160,7 @@ def _packed(
 
 
 def _key(face: Face, em: int) -> _Key:
-    return f"{face.source}/{face.id}", face.digest, em
+    return f"{face.source}/{face.id}", face.key, em
 
 
 def _absent(characters: str, there: dict[str, _Glyph] | dict[str, int]) -> str:

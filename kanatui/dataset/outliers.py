@@ -66,7 +66,7 @@ class OutlierStream:
         faces = select_faces(layout.faces, options.faces)
         wanted = _choose(parts, faces, options.glyphs, recipe.seed)
         characters, coverage = _drawable(wanted, faces, layout.glyph_sources, on_progress)
-        shapes, covered, shape_faces, sources = _shapes(registry if options.shapes else None)
+        shapes, covered, shape_faces, sources = _shapes(recipe, registry if options.shapes else None)
         if not characters and not shapes:
             raise FontError(
                 "outliers: no face here draws any of their characters, and no shapes are asked for; outliers.share=0 "
@@ -192,11 +192,12 @@ def _drawable(
     return "".join(c for c, keep in zip(characters, kept.tolist(), strict=True) if keep), coverage[kept]
 
 
-def _shapes(registry: Registry | None) -> tuple[str, _Coverage, list[Face], dict[str, GlyphSource]]:
+def _shapes(recipe: Recipe, registry: Registry | None) -> tuple[str, _Coverage, list[Face], dict[str, GlyphSource]]:
     """Return all shapes of a registry's sources, which face draws which, those faces, and the sources by id."""
-    sources = {id: cls() for id, cls in registry.outlier_sources.items()} if registry else {}
+    classes = registry.outlier_sources if registry else {}
+    sources = {id: cls(**recipe.sources.get(id, {})) for id, cls in classes.items()}
     shapes = "".join(dict.fromkeys("".join(source.shapes for source in sources.values())))
-    faces = [face for source in sources.values() for face in source.faces()]
+    faces = [face for source in sources.values() for face in source.listed()]
     columns = [sources[face.source].coverage(face, shapes) for face in faces]
     coverage = np.stack(columns, axis=1) if columns else np.zeros((len(shapes), 0), dtype=bool)
     return shapes, coverage, faces, dict(sources)

@@ -18,7 +18,7 @@ from kanatui.core.errors import KanatuiError, ParameterError, RecipeError, Usage
 from kanatui.core.params import Choice, Configurable, Float, Int, Text, Words
 from kanatui.kana.alphabet import DEFAULT_SET, SETS
 from kanatui.kana.sets import parse_characters, spell_characters
-from kanatui.plugins.bases import Pixel, Placement
+from kanatui.plugins.bases import GlyphSource, Pixel, Placement
 from kanatui.plugins.registry import Registry
 
 DEFAULT = "handwriting"
@@ -84,6 +84,7 @@ class Recipe(Configurable):
         augments: Sequence[Augment] = (),
         train: Mapping[str, Any] | None = None,
         outliers: Outliers | None = None,
+        sources: Mapping[str, Mapping[str, Any]] | None = None,
         **values: Any,
     ) -> None:
         super().__init__(**values)
@@ -91,28 +92,31 @@ class Recipe(Configurable):
         self.augments = tuple(augments)
         self.train = dict(train or {})
         self.outliers = outliers
+        self.sources = {plugin: dict(settings) for plugin, settings in (sources or {}).items() if settings}
+        """The parameters that are set of glyph sources, by the plugins' ids."""
         if self.mode == "random" and self.images_per_character == 0:
             raise ParameterError("recipe.images_per_character: a random recipe needs a number above 0")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "") -> Recipe:
         """Build a recipe from what TOML holds. ParameterError for anything unknown or out of range."""
-        fields = {key: value for key, value in data.items() if key not in ("augment", "train", "outliers", "name")}
+        apart = ("augment", "train", "outliers", "source", "name")
+        fields = {key: value for key, value in data.items() if key not in apart}
         tables = {key: data.get(key, {}) for key in ("train", "outliers")}
         for key, table in tables.items():
             if not isinstance(table, Mapping):
                 raise ParameterError(f"recipe.{key}: not a table")
-        steps = data.get("augment", [])
-        if not isinstance(steps, Sequence) or not all(isinstance(step, Mapping) for step in steps):
-            raise ParameterError("recipe.augment: not an array of tables ([[augment]])")
+        steps = [_augment(step) for step in _tables(data, "augment", "a step")]
         outliers = Outliers(**tables["outliers"]) if "outliers" in data else None
-        return cls(str(data.get("name", name)), [_augment(step) for step in steps], tables["train"], outliers, **fields)
+        return cls(str(data.get("name", name)), steps, tables["train"], outliers, _sources(data), **fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``from_dict`` reads back."""
         data: dict[str, Any] = {"name": self.name} if self.name else {}
         data |= {key: _plain(value) for key, value in self.values.items() if value != "" or key != "description"}
         data["augment"] = [augment.to_dict() for augment in self.augments]
+        if self.sources:
+            data["source"] = source_tables(self.sources)
         if self.outliers:
             data["outliers"] = {key: _plain(value) for key, value in self.outliers.values.items()}
         return data | ({"train": dict(self.train)} if self.train else {})
@@ -130,8 +134,9 @@ class Recipe(Configurable):
         return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def but(self, **changes: Any) -> Recipe:
-        """Return a copy with some fields changed (``augments``, ``train`` and ``outliers`` among them)."""
-        apart = {key: changes.pop(key, getattr(self, key)) for key in ("name", "augments", "train", "outliers")}
+        """Return a copy with some fields changed (``augments``, ``train``, ``outliers``, ``sources`` among them)."""
+        names = ("name", "augments", "train", "outliers", "sources")
+        apart = {key: changes.pop(key, getattr(self, key)) for key in names}
         return Recipe(**apart, **(self.values | changes))
 
     def pinned(self, characters: str, faces: Sequence[str], held_out: Sequence[str] = ()) -> Recipe:
@@ -153,6 +158,17 @@ class Recipe(Configurable):
             ParameterError: a parameter is unknown or out of range.
         """
         return [(registry.augmentation(step.plugin)(**step.values), step.p) for step in self.augments]
+
+    def glyph_sources(self, registry: Registry) -> dict[str, GlyphSource]:
+        """Make all glyph sources, by id, with the parameters that are set here.
+
+        Raises:
+            PluginError: there is no such source.
+            ParameterError: a parameter is unknown or out of range.
+        """
+        for plugin, values in self.sources.items():
+            registry.glyph_source(plugin)(**values)
+        return {id: cls(**self.sources.get(id, {})) for id, cls in registry.glyph_sources.items()}
 
     def without(self, ids: Sequence[str]) -> Recipe:
         """Leave augmentations out. UsageError for one that is not in the recipe."""
@@ -190,6 +206,10 @@ class Recipe(Configurable):
             if plugin == Outliers.id:
                 known = self.outliers.values if self.outliers else {}
                 return self.but(outliers=Outliers(**known | {param: Outliers.parse(param, text)}))
+            if plugin in {**registry.glyph_sources, **registry.outlier_sources}:
+                set_before = self.sources.get(plugin, {})
+                value = registry.glyph_source(plugin).parse(param, text)
+                return self.but(sources={**self.sources, plugin: {**set_before, param: value}})
             self._require(plugin, f"--set {assignment}")
             return self.but(augments=[_with(step, param, text, registry) for step in self._matching(plugin)])
         except ParameterError as error:
@@ -219,10 +239,34 @@ def _with(step: tuple[Augment, bool], param: str, text: str, registry: Registry)
     return dataclasses.replace(augment, values=dict(augment.values) | {param: value})
 
 
+def source_tables(sources: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ``[[source]]`` tables of glyph sources' parameters, given by the plugins' ids."""
+    return [
+        {"plugin": plugin} | {key: _plain(value) for key, value in values.items()} for plugin, values in sources.items()
+    ]
+
+
+def _tables(data: Mapping[str, Any], name: str, called: str) -> list[Mapping[str, Any]]:
+    """Return an array of tables, each of which names its plugin."""
+    tables = data.get(name, [])
+    if not isinstance(tables, Sequence) or not all(isinstance(table, Mapping) for table in tables):
+        raise ParameterError(f"recipe.{name}: not an array of tables ([[{name}]])")
+    if not all(isinstance(table.get("plugin"), str) for table in tables):
+        raise ParameterError(f'recipe.{name}: {called} lacks its plugin (plugin = "…")')
+    return list(tables)
+
+
+def _sources(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for table in _tables(data, "source", "a source"):
+        if table["plugin"] in found:
+            raise ParameterError(f"recipe.source: {table['plugin']} is there twice")
+        found[table["plugin"]] = {key: value for key, value in table.items() if key != "plugin"}
+    return found
+
+
 def _augment(step: Mapping[str, Any]) -> Augment:
-    plugin = step.get("plugin")
-    if not isinstance(plugin, str):
-        raise ParameterError('recipe.augment: a step lacks its plugin (plugin = "…")')
+    plugin = str(step["plugin"])
     try:
         p = Chance.p.check(step.get("p", 1.0))
     except ValueError as error:

@@ -51,7 +51,7 @@ class SparseRenderer:
         """Draw rows without pixel augmentations: float32 [n, 1, H, W] in 0 … 1."""
         recipe = layout.recipe
         longest = self._cache.longest(layout, master_em(recipe.image_size))
-        faces = tuple(face.digest for face in layout.faces)
+        faces = tuple(face.key for face in layout.faces)
         key = (recipe.rendering, recipe.image_size, longest, faces, table.rows.tobytes())
 
         def draw() -> torch.Tensor:
@@ -77,7 +77,7 @@ class SparseRenderer:
             made.load(on_progress)
             return made
 
-        faces = tuple(face.digest for face in layout.faces)
+        faces = tuple(face.key for face in layout.faces)
         return _kept(self._renderers, (size, longest, faces, plan.characters, needed.tobytes()), make)
 
 

@@ -45,7 +45,7 @@ class Context:
         self.prefetcher = Prefetcher(self.masters)
         self.rates: dict[str, float] = {}
         """Images per second, by the recipe's fingerprint."""
-        self._glyph_sources: dict[str, GlyphSource] = {}
+        self._glyph_sources: dict[GlyphSource, _Remembering] = {}
         self._layouts: collections.OrderedDict[str, Layout] = collections.OrderedDict()
 
     @property
@@ -53,12 +53,14 @@ class Context:
         """All plugins. A process keeps those that it found first; only a new process sees changes."""
         return registry.load()
 
-    @property
-    def glyph_sources(self) -> dict[str, GlyphSource]:
-        """The glyph sources by id; each caches its faces and their coverage."""
-        if not self._glyph_sources:
-            self._glyph_sources = {id: _Remembering(cls()) for id, cls in self.registry.glyph_sources.items()}
-        return self._glyph_sources
+    def glyph_sources(self, recipe: Recipe) -> dict[str, GlyphSource]:
+        """Return a recipe's glyph sources by id; each caches its faces and their coverage.
+
+        Raises:
+            PluginError, ParameterError: the recipe's settings of one are wrong.
+        """
+        made = recipe.glyph_sources(self.registry)
+        return {id: self._glyph_sources.setdefault(source, _Remembering(source)) for id, source in made.items()}
 
     def look_again(self) -> None:
         """Forget the known faces and the layouts made with them."""
@@ -77,7 +79,7 @@ class Context:
         key = json.dumps(recipe.to_dict(), sort_keys=True)
         if key not in self._layouts:
             checking = functools.partial(report, text="checking what the faces draw")
-            self._layouts[key] = lay_out(recipe, self.registry, checking, self.glyph_sources)
+            self._layouts[key] = lay_out(recipe, self.registry, checking, self.glyph_sources(recipe))
             if len(self._layouts) > _LAYOUTS_KEPT:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(key)
@@ -100,7 +102,7 @@ class _Remembering(GlyphSource):
 
     @functools.cached_property
     def _faces(self) -> Sequence[Face]:
-        return self._source.faces()
+        return self._source.listed()
 
     @override
     def faces(self) -> Sequence[Face]:

@@ -36,7 +36,7 @@ WEIGHTS = ("thin", "extralight", "light", "regular", "medium", "semibold", "bold
 _PLACES = ("file", "glob", "name")
 _TEXTS = ("id", "file", "name", "instance", "style", "weight", "licence", "package")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-OWN_SOURCES = ("fonts", "pen")
+OWN_SOURCES = ("fonts", "pen", "pictures")
 """The glyph sources that ship with kanatui."""
 UNKNOWN = "unknown"
 """Style and weight of a face whose entry does not say them."""
@@ -68,6 +68,8 @@ class Face:
     """Of a variable font: the name of an instance, or values of axes (``wght=600``); "" is the default."""
     problem: str = ""
     """What is wrong with its entry in fonts.toml, "" if nothing; such a face has no ``path``."""
+    settings: str = ""
+    """Those of its glyph source that differ from their defaults (:meth:`.GlyphSource.listed`)."""
 
     @property
     def guest(self) -> bool:
@@ -87,6 +89,12 @@ class Face:
             raise FontError(f"face {self.id}: {self.path} cannot be read ({error.strerror})") from None
         part = f"#{self.index}" * bool(self.index) + f"@{self.instance}" * bool(self.instance)
         return hashlib.sha256(f"{whole}{part}".encode()).hexdigest() if part else whole
+
+    @property
+    def key(self) -> str:
+        """What its glyphs are cached by: the digest, combined with its source's settings; 64 hex digits."""
+        digest = self.digest
+        return hashlib.sha256(f"{digest} {self.settings}".encode()).hexdigest() if self.settings else digest
 
     def installed(self) -> Path:
         """Return the font file. FontError, saying how to get it, if the face is not installed or its entry is wrong."""
@@ -348,7 +356,7 @@ def coverage(face: Face, characters: str) -> npt.NDArray[np.bool_]:
         ImageMagickError: ImageMagick is missing or is some other program.
     """
     magick = imagemagick.find()
-    cached = paths.cache() / "coverage" / f"{face.digest[:32]}-{magick.version}.json"
+    cached = paths.cache() / "coverage" / f"{face.key[:32]}-{magick.version}.json"
     kept = _read_cache(cached)
     known = {c: drawn for drawn, key in ((True, "drawn"), (False, "not drawn")) for c in str(kept.get(key, ""))}
     new = "".join(c for c in dict.fromkeys(characters) if c not in known and is_visible(c))

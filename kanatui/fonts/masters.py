@@ -78,12 +78,14 @@ def font_masters(face: Face, characters: str, em: int) -> Masters:
     """
     magick = imagemagick.find()
 
+    origin = _master_origin(em)
+
     def draw(absent: str) -> _Drawn:
         font = face.drawn_font()
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
             measuring = beside.submit(_measure, face, absent)  # fontTools takes as long as ImageMagick on one core
             images = (image for part in _parts(absent) for image in magick.glyphs(font, part, em))
-            crops = [_crop(image, em) for image in images]
+            crops = [_crop(image, origin) for image in images]
             measures, vertical = measuring.result()
         return {c: _Glyph(*crop, *measures[c]) for c, crop in zip(absent, crops, strict=True)}, vertical
 
@@ -104,7 +106,7 @@ def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], 
     Raises:
         ImageMagickError: drawing failed.
     """
-    magick = imagemagick.find()
+    magick, origin = imagemagick.find(), _master_origin(em)
 
     def pictures(part: str) -> Iterator[tuple[list[npt.NDArray[np.floating]], float]]:
         corner = np.array(imagemagick.MASTER_ORIGIN) - (0.0, ascent)
@@ -114,10 +116,36 @@ def stroke_masters(face: Face, characters: str, em: int, write: Callable[[str], 
     def draw(absent: str) -> _Drawn:
         canvas = round(imagemagick.MASTER_CANVAS * em)
         images = (image for part in _parts(absent) for image in magick.strokes(list(pictures(part)), canvas))
-        glyphs = {c: _Glyph(*_crop(image, em), 1.0, 1.0) for c, image in zip(absent, images, strict=True)}
+        glyphs = {c: _Glyph(*_crop(image, origin), 1.0, 1.0) for c, image in zip(absent, images, strict=True)}
         return glyphs, (ascent, ascent - 1.0)
 
     return _kept(face, characters, em, draw)
+
+
+def picture_masters(
+    face: Face, characters: str, em: int, picture: Callable[[str], npt.NDArray[np.uint8]], ascent: float
+) -> Masters:
+    """Return the masters of some characters of a face whose glyphs are pictures; cached like a font's.
+
+    Args:
+        face: any face; its digest must change whenever a picture does.
+        characters: the glyphs.
+        em: pixels per em.
+        picture: returns the em box of a character, uint8 [em, em], white on black.
+        ascent: top of the em box above the baseline, in ems; the box is one em wide.
+    """
+
+    def draw(absent: str) -> _Drawn:
+        glyphs = {c: _Glyph(*_crop(picture(c), (0, round(ascent * em))), 1.0, 1.0) for c in absent}
+        return glyphs, (ascent, ascent - 1.0)
+
+    return _kept(face, characters, em, draw)
+
+
+def _master_origin(em: int) -> tuple[int, int]:
+    """Return where the text origin lies on ImageMagick's canvas, in pixels from the top left corner."""
+    x, y = (round(share * em) for share in imagemagick.MASTER_ORIGIN)
+    return x, y
 
 
 def _parts(characters: str) -> Iterator[str]:
@@ -127,7 +155,7 @@ def _parts(characters: str) -> Iterator[str]:
 
 def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -> Masters:
     """Return masters from the cache; missing ones are drawn and added to it."""
-    file = paths.cache() / "masters" / f"{face.digest[:32]}-{em}-{imagemagick.find().version}.npz"
+    file = paths.cache() / "masters" / f"{face.key[:32]}-{em}-{imagemagick.find().version}.npz"
     known, vertical = _read_cache(file)
     absent = "".join(dict.fromkeys(c for c in characters if c not in known))
     if absent:
@@ -148,14 +176,13 @@ def _kept(face: Face, characters: str, em: int, draw: Callable[[str], _Drawn]) -
     )
 
 
-def _crop(image: npt.NDArray[np.uint8], em: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Crop a master to its ink; return the crop and its corner."""
+def _crop(image: npt.NDArray[np.uint8], origin: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """Crop a master to its ink; return the crop and its corner, in pixels from the text origin."""
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     if not len(rows):
         return np.zeros((1, 1), dtype=np.uint8), np.zeros(2, dtype=np.int32)
-    origin = np.array([round(share * em) for share in imagemagick.MASTER_ORIGIN])
     crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return crop.copy(), (np.array([columns[0], rows[0]]) - origin).astype(np.int32)
+    return crop.copy(), (np.array([columns[0], rows[0]]) - np.array(origin)).astype(np.int32)
 
 
 def _read_cache(file: Path) -> tuple[dict[str, _Glyph], tuple[float, float]]:

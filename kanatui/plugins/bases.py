@@ -6,6 +6,8 @@ hook of its kind. An instance holds the parameters of one use; it never changes.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -97,6 +99,12 @@ class GlyphSource(Plugin):
         """Return every known face, installed or not; ids are unique across all sources."""
         raise self._lacks("faces")
 
+    def listed(self) -> list[Face]:
+        """Return :meth:`faces`, which know the settings that they are drawn with: caches are keyed by these, too."""
+        changed = {name: value for name, value in self.values.items() if value != self.parameters()[name].default}
+        settings = json.dumps(changed, sort_keys=True) if changed else ""
+        return [dataclasses.replace(face, settings=settings) for face in self.faces()] if changed else [*self.faces()]
+
     def coverage(self, face: Face, characters: str) -> npt.NDArray[np.bool_]:
         """Return which characters the face truly draws, [len(characters)] bool."""
         raise self._lacks("coverage")
@@ -124,6 +132,11 @@ class Observer(Plugin):
     """
 
     kind: ClassVar[str] = "observer"
+
+    @classmethod
+    def problem(cls) -> str:
+        """Return what it needs and does not find here, such as a package and how to install it; "" if nothing."""
+        return ""
 
     def started(self, run: Mapping[str, Any]) -> None:
         """Take the start: ``run`` has ``id``, ``path`` (of the run's folder) and ``config``."""

@@ -168,6 +168,10 @@ class Registry:
         """Return an observer class. PluginError, which lists those that exist, if there is no such id."""
         return self._get(self.observers, id, "observer")
 
+    def glyph_source(self, id: str) -> type[GlyphSource]:
+        """Return a class that faces or outliers come from. PluginError, which lists them, if there is no such id."""
+        return self._get({**self.glyph_sources, **self.outlier_sources}, id, "glyph source")
+
     def _get(self, table: dict[str, K], id: str, what: str) -> K:
         if id in table:
             return table[id]
@@ -464,6 +468,15 @@ def import_file(path: Path, kept: bool = False) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def problem_of(cls: type[Observer]) -> str:
+    """Return why an observer cannot be used here, "" if it can (:meth:`.Observer.problem`)."""
+    try:
+        with contained():
+            return harmless(cls.problem())
+    except Exception as error:  # noqa: BLE001  # a plugin may raise anything
+        return harmless(f"its problem() failed ({type(error).__name__}: {error})")
 
 
 def description(cls: type[Plugin]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kanatui.plugins.bases import GlyphSource, Model, Observer, OutlierSource
 from kanatui.plugins.table import GlyphTable
-from kanatui.testing.common import CHARACTERS, demand, fastest, strokes
+from kanatui.testing.common import CHARACTERS, demand, fastest, settings_of, strokes
 
 if TYPE_CHECKING:
     import torch
@@ -106,10 +106,13 @@ def _source_faces(plugin: type[GlyphSource]) -> Iterator[str]:
 
 def _source_masters(plugin: type[GlyphSource]) -> Iterator[str]:
     """Coverage and masters: shapes, dtypes, ink, the same at each call, drawable at 64 px."""
-    source = plugin()
-    for face in [face for face in source.faces() if face.path is not None or isinstance(source, OutlierSource)][
-        :_FACES
-    ]:
+    for values in settings_of(plugin):
+        yield from _judge_source(plugin(**values))
+
+
+def _judge_source(source: GlyphSource) -> Iterator[str]:
+    there = [face for face in source.listed() if face.path is not None or isinstance(source, OutlierSource)]
+    for face in there[:_FACES]:
         offered = source.shapes[:12] if isinstance(source, OutlierSource) else CHARACTERS
         covered = np.asarray(source.coverage(face, offered))
         demand(covered.dtype == bool, f"{face.id}: coverage is {covered.dtype}, not bool")

@@ -49,12 +49,16 @@ def make_config(
 
 
 def config_of_layout(
-    layout: Layout, registry: Registry, options: TrainingOptions, parameters: Mapping[str, Any]
+    layout: Layout,
+    registry: Registry,
+    options: TrainingOptions,
+    parameters: Mapping[str, Any],
+    observers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return the configuration of a run that trains on a recipe's layout, made with a registry's plugins."""
     spec = {"recipe": layout.recipe.to_dict(), "plugins": list(registry.folders)}
     faces = [face.id for face in layout.faces]
-    return make_config(spec, layout.plan.characters, faces, options, parameters, layout.recipe.name)
+    return make_config(spec, layout.plan.characters, faces, options, parameters, layout.recipe.name, observers)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    apart = ("name", "description", "train", "augment", "characters", "faces")
+    apart = ("name", "description", "train", "augment", "source", "characters", "faces")
     if "characters" in recipe:
         yield "recipe.characters", _characters(recipe["characters"])
     if isinstance(faces := recipe.get("faces"), list | tuple):
@@ -105,6 +105,10 @@ def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in recipe.items():
         if name not in apart:
             yield from _flat(f"recipe.{name}", value)
+    for table in recipe.get("source") or []:
+        if isinstance(table, Mapping):
+            settings = {key: value for key, value in table.items() if key != "plugin"}
+            yield from _flat(f"source.{table.get('plugin')}", settings)
     steps = [step for step in recipe.get("augment") or [] if isinstance(step, Mapping)]
     yield "recipe.augment", tuple(str(step.get("plugin")) for step in steps)
     seen: dict[str, int] = {}

@@ -66,13 +66,8 @@ class Together(Alone):
 
     @override
     def wrap(self, model: torch.nn.Module) -> torch.nn.Module:
-        """Return the model wrapped so that its gradients are averaged over the processes at every step.
-
-        On GPUs batch normalisation uses the batches of all processes. torch cannot do that on CPUs: there each process
-        normalises by its own batch, and the first one's running means are used when the model reads.
-        """
-        if next(model.parameters()).is_cuda:
-            model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # torch's
+        """Return the model wrapped so that its gradients are averaged over the processes at every step."""
+        model = normalised_together(model, next(model.parameters()).device)
         return torch.nn.parallel.DistributedDataParallel(model)
 
     @override
@@ -120,6 +115,18 @@ class Together(Alone):
     def wait(self) -> None:
         """Wait until every process has made this call."""
         self.share(None)
+
+
+def normalised_together(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """Return the model that processes train together on such a device; the names of its weights stay.
+
+    On GPUs batch normalisation uses the batches of all processes. torch cannot do that on CPUs: there each process
+    normalises by its own batch, and the first one's running means are used when the model reads.
+    """
+    if device.type != "cuda":
+        return model
+    converted: torch.nn.Module = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return converted
 
 
 def _meet(store: Any, rank: int, size: int) -> str:

@@ -143,6 +143,11 @@ _FIELDS: Mapping[str, type] = {
 }
 """What those who show a run may rely on. Events of other kinds, and other fields, are passed on as they are."""
 
+_SETS = ("held_out", "faces", "samples")
+"""What a validation scores a model on."""
+
+_MEASURED = ("loss", "rate", "images_per_second", "memory")
+
 _READ = 1 << 22
 """Bytes read at once: the app reads a long run in parts and repaints in between."""
 
@@ -205,6 +210,16 @@ class EventReader:
         return valid
 
 
+def figures(event: Event) -> dict[str, float]:
+    """Return the numbers that a step or a validation measured: ``training/loss``, ``held_out/strict``; {} of others."""
+    if event["event"] == "step":
+        return {f"training/{name}": event[name] for name in _MEASURED if event.get(name) is not None}
+    if event["event"] == "validation":
+        scores = [(images, name, value) for images in _SETS for name, value in event.get(images, {}).items()]
+        return {f"{images}/{name}": value for images, name, value in scores if name != "images"}
+    return {}
+
+
 def parse_event(line: bytes) -> Event | None:
     """Return the event in a line of the log, None if it is invalid."""
     event = _parse(line)
@@ -231,5 +246,5 @@ def _fits(event: Event) -> bool:
 
 def _is_scored(event: Event) -> bool:
     """Return whether a validation has scores, each with the metrics that are shown."""
-    found = [event[name] for name in ("held_out", "faces", "samples") if name in event]
+    found = [event[name] for name in _SETS if name in event]
     return bool(found) and all(metric.key in scores for scores in found for metric in VALIDATED)

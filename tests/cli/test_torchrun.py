@@ -11,8 +11,10 @@ import psutil
 import pytest
 import torch
 
+from kanatui.plugins.registry import load
 from kanatui.training.budget import scaled
 from kanatui.training.device import own_cores
+from kanatui.training.distributed import normalised_together
 from kanatui.training.options import TrainingOptions
 from kanatui.training.runs import find_run, list_runs
 from tests.helpers.processes import wait_until
@@ -157,11 +159,16 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch):
     assert own_cores() == 1
 
 
-def test_batch_normalisation_is_that_of_all_processes_on_gpus():
-    """Where there is no GPU: the layers are replaced, and the names of weights stay as checkpoints know them."""
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
-    names = list(model.state_dict())
-    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    assert converted is model
-    assert isinstance(model[1], torch.nn.SyncBatchNorm)
-    assert list(model.state_dict()) == names
+@pytest.mark.parametrize("id", ["compact_cnn", "article_cnn"])
+def test_batch_normalisation_is_that_of_all_processes_only_where_torch_can_do_it(id):
+    """What trains on a GPU with others, and alone on a CPU, take each other's checkpoints."""
+    alone, together = (load().model(id)().build(32, 5) for _ in range(2))
+    assert normalised_together(alone, torch.device("cpu")) is alone
+    together = normalised_together(together, torch.device("cuda"))
+    kinds = [(type(own), type(other)) for own, other in zip(alone.modules(), together.modules(), strict=True)]
+    replaced = {own: other for own, other in kinds if own is not other}
+    own_norms = {own for own, _ in kinds if issubclass(own, torch.nn.modules.batchnorm._BatchNorm)}
+    assert own_norms
+    assert replaced == dict.fromkeys(own_norms, torch.nn.SyncBatchNorm)
+    together.load_state_dict(alone.state_dict())
+    alone.load_state_dict(together.state_dict())

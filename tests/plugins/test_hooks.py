@@ -3,19 +3,25 @@
 import io
 import json
 import struct
+import subprocess
+import sys
+from collections import defaultdict
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from kanatui.cli import run as run_command
+from kanatui.core import paths
 from kanatui.core.errors import ParameterError, PluginError
 from kanatui.evaluation.scores import Scores
+from kanatui.evaluation.store import list_evaluations
 from kanatui.model.predictions import Predictions
 from kanatui.plugins import registry as plugins
 from kanatui.plugins import trust
 from kanatui.testing import run_events, watch
 from kanatui.training.config import make_config
+from kanatui.training.control import Mailbox
 from kanatui.training.options import TrainingOptions
 from kanatui.training.previews import BatchPreview, write_batch
 from kanatui.training.runs import Run
@@ -167,7 +173,7 @@ def test_wrong_settings_of_an_observer_are_told_before_a_training(use, capsys):
     for typed, words in (
         ("counter.first=x", "--observer-set counter.first=x: counter.first: 'x' is not a number"),
         ("counter=3", "not of the form id.param=value"),
-        ("other.first=3", "unknown observer 'other' (there are: counter, tensorboard)"),
+        ("other.first=3", "unknown observer 'other' (there are: counter, tensorboard, wandb)"),
     ):
         assert run_command(["train", "quick", "--observer-set", typed]) == 2
         assert words in " ".join(capsys.readouterr().err.split())
@@ -234,6 +240,74 @@ def test_tensorboard_gets_images_of_batches_and_confusions(capsys):
     assert Image.open(io.BytesIO(batch.image.encoded_image_string)).size[0] >= 3 * 16
     (confusions,) = (value for tag, (_, value) in found.items() if tag.startswith("confusions/"))
     assert confusions.image.width > 100
+
+
+TOO_LARGE = "needs wandb, of the extra wandb, which is too large for dev"
+
+
+def logged_for_wandb():
+    """What W&B's own program reads from its logs: the records by their kind, log by log."""
+    found = []
+    for log in sorted(paths.home().glob("wandb/offline-run-*/run-*.wandb"), key=lambda log: log.stat().st_mtime_ns):
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(log)]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        kinds = defaultdict(list)
+        for record in map(json.loads, lines):
+            kinds[record["type"]].append(record[record["type"]])
+        found.append(kinds)
+    return found
+
+
+def test_wandb_joins_the_parts_of_a_training_and_nothing_is_sent(use, monkeypatch, capfd):
+    pytest.importorskip("wandb", reason=TOO_LARGE)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # where nobody listens
+    run = tiny_run(use(), wandb={"write": True, "project": "letters"})
+
+    def stop(event):
+        if event["event"] == "step":
+            Mailbox(run.control).send("stop")
+
+    assert train_run(run, [stop], source=TinySource()).state == "stopped"
+    assert train_run(run, source=TinySource()).state == "finished"
+    assert not [event for event in run.events().read() if event["event"] == "warning"]
+    first, second = logged_for_wandb()
+    assert first["run"][0]["run_id"] == second["run"][0]["run_id"]
+    assert first["run"][0]["project"] == "letters"
+    assert second["run"][0]["config"]["update"]["train"]["batch_size"] == 32
+    rows = [row["item"] for log in (first, second) for row in log["history"]]
+    assert [row["_step"] for row in rows] == sorted({row["_step"] for row in rows})
+    events = run.events().read()
+    for name, of in (("loss", "step"), ("rate", "step"), ("images_per_second", "step")):
+        shown = [row[f"training/{name}"] for row in rows if f"training/{name}" in row]
+        assert shown == pytest.approx([event[name] for event in events if event["event"] == of])
+    (validation, *_) = [event for event in events if event["event"] == "validation"]
+    row = next(row for row in rows if row["_step"] == validation["step"])
+    assert {name: row[f"held_out/{name}"] for name in ("strict", "folded", "loss")} == pytest.approx(
+        {name: validation["held_out"][name] for name in ("strict", "folded", "loss")}
+    )
+    states = [entry["update"].get("state") for entry in first["summary"] + second["summary"]]
+    assert list(filter(None, states)) == ["stopped", "finished"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_wandb_gets_the_figures_of_a_run_and_of_its_evaluations(capsys):
+    pytest.importorskip("wandb", reason=TOO_LARGE)
+    run = evaluated_run()
+    for events in (68, 0):  # the second time they are there
+        assert run_command(["wandb", run.id, "--project", "letters"]) == 0
+        assert f"{events} events and the scores of 1 evaluation" in " ".join(capsys.readouterr().out.split())
+    first, second = logged_for_wandb()
+    assert {row["item"]["_step"] for row in first["history"]} >= {1, 225}
+    (row,) = second["history"]
+    (evaluation,) = list_evaluations(run.path / "evaluations")
+    assert row["item"][f"confusions/{evaluation.name}.width"] > 100
+    assert row["item"][f"evaluation/{evaluation.name}/strict"] == pytest.approx(57 / 60)
+
+
+def test_an_observer_that_lacks_a_package_is_refused_before_a_training(monkeypatch, capsys):
+    monkeypatch.setattr(plugins.load().observer("tensorboard"), "problem", classmethod(lambda cls: "needs a package"))
+    assert run_command(["train", "quick", "--observer-set", "tensorboard.write=on"]) == 2
+    assert "--observer-set tensorboard.write=on: needs a package" in " ".join(capsys.readouterr().err.split())
 
 
 # ── metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,16 +1,19 @@
 """The Dataset screen: the recipe, faces, augmentations, and all of it in every size."""
 
 import numpy as np
+from PIL import Image
 from textual.widgets import Input, OptionList
 
 from kanatui.dataset.recipe import DEFAULT, Augment, find_recipe, save_recipe
 from kanatui.fonts.faces import user_file
 from kanatui.tui.dataset.adding import AddStep
+from kanatui.tui.dataset.browse import Browser
 from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.faces import FacesPanel
 from kanatui.tui.dataset.steps import StepsPanel
 from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
 from kanatui.tui.widgets.form import ParameterForm
+from kanatui.tui.widgets.pluginforms import PluginForms
 from tests.helpers.app import line_of, make_app, screen_text, tells, until
 from tests.helpers.dataset_screen import TINY, answer, go
 from tests.helpers.own_fonts import ENTRY, write_list
@@ -141,6 +144,36 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
         await pilot.press("i")
         await until(pilot, lambda: isinstance(screen.app.screen, Details))
         await until(pilot, lambda: "apt" in screen.text())
+
+
+async def test_a_glyph_source_is_set_under_recipe_and_its_face_is_then_among_the_faces(open_app, tmp_path):
+    glyph = np.full((64, 64), 255, dtype=np.uint8)
+    glyph[16:48, 28:36] = 0
+    Image.fromarray(glyph).save(tmp_path / "U+3042.png")
+    async with open_app((80, 24)) as (pilot, screen):
+        panel = screen.one(FacesPanel)
+        await until(pilot, lambda: panel.filled)
+        folder = field_of(screen.app.screen.query_one(PluginForms), "folder")
+        folder.focus()
+        folder.value = f"{tmp_path}/nothing"
+        await until(pilot, lambda: "✗ folder" in screen.text() and "no such file or folder" in screen.plan)
+        folder.value = str(tmp_path)
+        await until(pilot, lambda: screen.draft.sources == {"pictures": {"folder": str(tmp_path)}})
+        await until(pilot, lambda: "images" in screen.plan)
+        await pilot.press("escape")
+        await go(pilot, "faces")
+        ticks = panel.query_one("#faces")
+        await until(pilot, lambda: any("pictures" in str(option.prompt) for option in ticks.options))
+        ticks.highlighted = line_of(ticks, "pictures")
+        await pilot.press("space")
+        await until(pilot, lambda: "pictures" in screen.draft.fields["faces"])
+        await until(pilot, lambda: "✗" not in screen.plan and "40 images" in screen.plan)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(screen.app.screen, Browser))
+        await pilot.press("escape")
+        screen.app.screen.edit(Draft.of(screen.draft.origin), reset=True)
+        await until(pilot, lambda: not any("pictures" in str(option.prompt) for option in ticks.options))
+        assert folder.value == ""
 
 
 async def test_a_wrong_entry_is_shown_with_its_reason_among_the_other_faces(open_app):

@@ -134,6 +134,7 @@ def test_is_kept_between_two_sessions_with_what_is_ticked_off():
     assert kept.fields == draft.fields
     assert kept.steps[1] == Step(Augment("noise", 0.25), on=False)
     assert list(kept.steps[0].augment.values["degrees"]) == [-5.0, 5.0]
+    assert kept.sources == {}
 
 
 def test_without_a_kept_draft_begins_with_the_default_recipe():
@@ -160,6 +161,19 @@ def test_after_saving_nothing_is_changed_and_what_is_ticked_off_is_at_hand(draft
     saved = off.saved_as(off.recipe().but(name="other"))
     assert not saved.changed
     assert saved.off == ["noise"]
+
+
+def test_settings_of_glyph_sources_are_changed_back_and_kept(draft, tmp_path):
+    changed = draft.with_source("pictures", "style", "brush", "handwriting").with_source("pictures", "folder", "/x", "")
+    assert changed.recipe().sources == changed.sources == {"pictures": {"style": "brush", "folder": "/x"}}
+    back = changed.with_source("pictures", "style", "handwriting", "handwriting")
+    assert back.sources == {"pictures": {"folder": "/x"}}
+    assert not back.with_source("pictures", "folder", "", "").changed
+    stated = Draft.of(RECIPE.but(sources={"pictures": {"style": "handwriting"}}))
+    assert not stated.changed and stated.with_source("pictures", "style", "pen", "handwriting").changed
+    assert not stated.with_source("pictures", "style", "handwriting", "handwriting").changed
+    changed.keep()
+    assert Draft.kept().sources == changed.sources
 
 
 def test_outliers_stay_in_a_draft_that_has_no_fields_for_them():

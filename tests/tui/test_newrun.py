@@ -14,6 +14,7 @@ from kanatui.training.runs import list_runs
 from kanatui.tui.train.choices import Defaults, Source, job_arguments
 from kanatui.tui.train.newrun import NewRun
 from kanatui.tui.widgets.form import Field, ParameterForm
+from kanatui.tui.widgets.pluginforms import PluginForms
 from tests.helpers.app import burst, screen_text, until
 from tests.helpers.train_screen import RECIPE, on_train, opened
 
@@ -106,6 +107,27 @@ async def test_form_shows_defaults_and_refuses_what_is_wrong():
         assert not form.starting and not paths.runs().exists()
 
 
+async def test_observers_are_set_in_the_form_and_one_that_cannot_be_used_says_why(monkeypatch):
+    tensorboard, wandb = (load().observer(id) for id in ("tensorboard", "wandb"))
+    monkeypatch.setattr(tensorboard, "problem", classmethod(lambda cls: ""))
+    monkeypatch.setattr(wandb, "problem", classmethod(lambda cls: 1 / 0))
+    async with opened((80, 24), shown=False) as (app, pilot):
+        await pilot.press("n")
+        watching = await until(pilot, lambda: app.screen.query_one(PluginForms))
+        await until(pilot, lambda: len(watching.query(Field)) == len(tensorboard.parameters()))
+        app.screen.query_one("#new-watched", Collapsible).collapsed = False
+        write, folder = (field.control for field in watching.query(Field))
+        folder.focus()
+        await until(pilot, lambda: "default tensorboard" in screen_text(app))
+        assert "wandb: ✗ its problem() failed (ZeroDivisionError: division by zero)" in screen_text(app)
+        await pilot.press("end", "2")
+        write.focus()
+        await pilot.press("space")
+        await until(pilot, lambda: watching.settings == {"tensorboard": {"write": True, "folder": "tensorboard2"}})
+        write.toggle()
+        await until(pilot, lambda: watching.settings == {"tensorboard": {"folder": "tensorboard2"}})
+
+
 async def test_what_is_typed_in_one_burst_is_what_is_trained_with():
     async with opened(shown=False) as (app, pilot):
         await pilot.press("n")
@@ -167,10 +189,15 @@ async def test_start_stop_continue_a_real_training():
         await until(pilot, lambda: app.screen.query_one(NewRun).model_form is not None)
         form = app.screen.query_one(NewRun).model_form
         next(field for field in form.query("Field") if field.parameter.name == "width").query_one(Input).value = "4"
+        watching = app.screen.query_one(PluginForms)
+        await until(pilot, lambda: watching.query("Field"))
+        checkbox = next(field.control for field in watching.query(Field) if field.parameter.name == "write")
+        checkbox.value = True
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.screen.part == "live" and app.screen.live.row)
         run = app.screen.live.row.run
         assert run.id == "001-tiny" and run.config["model"] == {"width": 4}
+        assert run.config["observers"] == {"tensorboard": {"write": True}}
         await until(pilot, lambda: app.screen.live.follower.history.step)
         await pilot.press("a")
         await until(pilot, lambda: "[x] rotate" in screen_text(app) and app.screen.focused.id == "augment-steps")

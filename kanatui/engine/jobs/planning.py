@@ -19,13 +19,16 @@ from kanatui.plugins.bases import GlyphSource
 def faces(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:
     """List all faces, looked up again, with how many of ``characters`` (default: all kana) each draws.
 
+    Those of glyph sources with settings come from ``sources``, a recipe's ``[[source]]`` tables, if given.
+
     Returns:
         ``faces``: id, style, weight, licence, package, source, installed, covered, of and problem of each; ``install``:
         a command that installs the missing ones, or "".
     """
     characters = parse_characters(arguments.get("characters", DEFAULT_SET))
     context.look_again()
-    known = [(source, face) for source in context.glyph_sources.values() for face in source.faces()]
+    recipe = Recipe.from_dict({"images_per_character": 1, "source": arguments.get("sources", [])})
+    known = [(source, face) for source in context.glyph_sources(recipe).values() for face in source.faces()]
     listed = []
     for done, (source, face) in enumerate(known, start=1):
         listed.append(_described(source, face, characters))

@@ -14,31 +14,37 @@ def configure(context: Context, arguments: Mapping[str, Any], report: Reporter) 
     """Make a new run's configuration (:func:`kanatui.training.config.make_config`), which is the answer.
 
     Arguments: a ``recipe`` (``Recipe.to_dict()``), or the name of a ``dataset``; ``options`` of
-    :class:`.TrainingOptions`; ``parameters`` of the model, those that differ from its defaults.
+    :class:`.TrainingOptions`; ``parameters`` of the model and, if any, of ``observers`` by their ids: those that differ
+    from their defaults.
     """
     from kanatui.training.options import TrainingOptions
 
     options, parameters = TrainingOptions(**arguments["options"]), arguments["parameters"]
+    observers = arguments.get("observers", {})
     context.registry.model(options.model)(**parameters)  # invalid parameters are refused here, before there is a run
+    for id, values in observers.items():
+        context.registry.observer(id)(**values)
     if "dataset" in arguments:
-        return Answer(_of_dataset(arguments["dataset"], options, parameters))
+        return Answer(_of_dataset(arguments["dataset"], options, parameters, observers))
     from kanatui.dataset.layout import lay_out
     from kanatui.dataset.recipe import Recipe
     from kanatui.training.config import config_of_layout
 
     checking = functools.partial(report, text="checking faces")
     layout = lay_out(Recipe.from_dict(arguments["recipe"]), context.registry, checking)
-    return Answer(config_of_layout(layout, context.registry, options, parameters))
+    return Answer(config_of_layout(layout, context.registry, options, parameters, observers))
 
 
-def _of_dataset(name: str, options: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _of_dataset(
+    name: str, options: Any, parameters: Mapping[str, Any], observers: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     from kanatui.dataset.read import find_dataset, open_dataset
     from kanatui.dataset.recipe import read_recipe
     from kanatui.training.config import make_config
 
     data = open_dataset(find_dataset(name))
     recipe = read_recipe(data.folder / "recipe.toml")
-    return make_config(data.spec(), data.characters, data.face_ids, options, parameters, recipe.name)
+    return make_config(data.spec(), data.characters, data.face_ids, options, parameters, recipe.name, observers)
 
 
 def adapt(context: Context, arguments: Mapping[str, Any], report: Reporter) -> Answer:

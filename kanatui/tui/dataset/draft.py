@@ -12,7 +12,7 @@ import tomlkit
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import FontError, KanatuiError, RecipeError
-from kanatui.dataset.recipe import DEFAULT, Augment, Recipe, find_recipe
+from kanatui.dataset.recipe import DEFAULT, Augment, Recipe, find_recipe, source_tables
 
 if TYPE_CHECKING:
     from kanatui.fonts.faces import Face
@@ -39,11 +39,13 @@ class Draft:
     fields: Mapping[str, Any]
     """Every field of :meth:`Recipe.parameters`; each is valid on its own."""
     steps: tuple[Step, ...]
+    sources: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    """The parameters that are set of glyph sources, by the plugins' ids."""
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
         """Make an unchanged draft of a recipe, every step ticked."""
-        return cls(recipe, recipe.values, tuple(Step(augment) for augment in recipe.augments))
+        return cls(recipe, recipe.values, tuple(Step(augment) for augment in recipe.augments), recipe.sources)
 
     @property
     def changed(self) -> bool:
@@ -80,7 +82,8 @@ class Draft:
         name = {"name": self.origin.name} if self.origin.name else {}
         train = {"train": dict(self.origin.train)} if self.origin.train else {}
         outliers = {key: value for key, value in self.origin.to_dict().items() if key == "outliers"}
-        return name | fields | {"augment": steps} | outliers | train
+        sources = {"source": source_tables(self.sources)} if self.sources else {}
+        return name | fields | {"augment": steps} | sources | outliers | train
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,6 +122,14 @@ class Draft:
             index, dataclasses.replace(step, augment=dataclasses.replace(step.augment, values=values))
         )
 
+    def with_source(self, plugin: str, name: str, value: Any, default: Any) -> Self:
+        """Set a parameter of a glyph source; ``default`` is its value if it is not set."""
+        values = {**self.sources.get(plugin, {}), name: value}
+        if value == default and name not in self.origin.sources.get(plugin, {}):
+            del values[name]
+        sources = {**self.sources, plugin: values}
+        return dataclasses.replace(self, sources={id: each for id, each in sources.items() if each})
+
     def _stated(self, plugin: str, name: str) -> bool:
         return any(augment.plugin == plugin and name in augment.values for augment in self.origin.augments)
 
@@ -151,6 +162,7 @@ class Draft:
         data = {
             "origin": self.origin.name,
             "fields": {name: _plain(value) for name, value in self.fields.items()},
+            "source": source_tables(self.sources),
             "step": [{"on": step.on, **step.augment.to_dict()} for step in self.steps],
         }
         with _writing:
@@ -168,7 +180,9 @@ class Draft:
             draft = cls.of(_origin(str(data["origin"])))
             declared = Recipe.parameters()
             fields = {name: declared[name].check(value) for name, value in data["fields"].items()}
-            return dataclasses.replace(draft, fields={**draft.fields, **fields}, steps=_steps(data["step"]))
+            sources = Recipe.from_dict({"images_per_character": 1, "source": data.get("source", [])}).sources
+            steps = _steps(data["step"])
+            return dataclasses.replace(draft, fields={**draft.fields, **fields}, steps=steps, sources=sources)
         except (KanatuiError, KeyError, ValueError, TypeError, AttributeError):
             return cls.of(find_recipe(DEFAULT))
 

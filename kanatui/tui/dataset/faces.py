@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 from typing_extensions import override
 
 from kanatui.core.errors import EngineError, KanatuiError, Superseded
-from kanatui.dataset.recipe import Recipe
+from kanatui.dataset.recipe import Recipe, source_tables
 from kanatui.tui.dataset.browse import Browser, of_face
 from kanatui.tui.dataset.draft import Draft, ticked_faces
 from kanatui.tui.dataset.messages import Edited
@@ -74,19 +74,15 @@ class FacesPanel(Vertical, Filterable):
 
     @work(exclusive=True, group="faces")
     async def look(self) -> None:
-        """Find the known faces and how many of the draft's characters each covers."""
+        """Find the faces that the draft's glyph sources have, and how many of its characters each covers."""
         await asyncio.sleep(_ASKS_AFTER)
 
         def progress(done: int, total: int, text: str) -> None:
             self._say(f"… looking at the faces: {text} {done}/{total}")
 
-        characters = self._draft.fields["characters"]
+        wanted = {"characters": self._draft.fields["characters"], "sources": source_tables(self._draft.sources)}
         try:
-            answer = (
-                await host(self)
-                .engine("preview")
-                .ask("faces", slot="faces", on_progress=progress, characters=characters)
-            )
+            answer = await host(self).engine("preview").ask("faces", slot="faces", on_progress=progress, **wanted)
         except Superseded:
             return
         except EngineError as error:
@@ -200,7 +196,8 @@ class FacesPanel(Vertical, Filterable):
             self.notify(f"{face['id']} draws none of the characters here (i: why)")
             return
         characters = self._draft.fields["characters"]
-        recipe = Recipe("face", characters=characters, faces=(face["id"],), image_size=_GLYPH, images_per_character=1)
+        fields = {"characters": characters, "faces": (face["id"],), "image_size": _GLYPH, "images_per_character": 1}
+        recipe = Recipe("face", sources=self._draft.sources, **fields)
 
         def progress(done: int, total: int, text: str) -> None:
             self._say(f"… {face['id']}: {text} {done:,}/{total:,}")

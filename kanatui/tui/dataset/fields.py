@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,7 +21,11 @@ from kanatui.tui.dataset.draft import Draft
 from kanatui.tui.dataset.messages import Change, Edited
 from kanatui.tui.widgets.form import ParameterForm
 from kanatui.tui.widgets.picklist import PickList
+from kanatui.tui.widgets.pluginforms import PluginForms
 from kanatui.tui.words import in_the_app
+
+if TYPE_CHECKING:
+    from kanatui.plugins.registry import Registry
 
 _ELSEWHERE = "faces"
 """The field that has its own tab."""
@@ -46,11 +51,28 @@ class RecipePanel(VerticalScroll, can_focus=False):
         yield Static(self._mark(), id="recipe-mark", markup=False)
         declared = {name: field for name, field in Recipe.parameters().items() if name != _ELSEWHERE}
         yield ParameterForm(declared, self._draft.fields, {"characters": _wrong_characters}, id="recipe-fields")
+        yield PluginForms(id="recipe-sources")
+
+    def on_resize(self) -> None:
+        """Keep the field that is typed into in view: what is wrong with it takes lines below."""
+        focused = self.screen.focused
+        if focused is not None and self in focused.ancestors:
+            self.call_after_refresh(focused.scroll_visible, animate=False)
 
     @property
     def form(self) -> ParameterForm:
         """The recipe's fields."""
-        return self.query_one(ParameterForm)
+        return self.query_one("#recipe-fields", ParameterForm)
+
+    @property
+    def forms(self) -> list[ParameterForm]:
+        """The recipe's fields, and the settings of each glyph source that has some."""
+        return [self.form, *self.query_one(PluginForms).forms.values()]
+
+    def use(self, registry: Registry) -> None:
+        """Take the loaded plugins: the glyph sources' settings are made from their declarations."""
+        settable = {id: cls for id, cls in registry.glyph_sources.items() if cls.parameters()}
+        self.query_one(PluginForms).show(settable, values=self._draft.sources)
 
     def show(self, draft: Draft, reset: bool = False) -> None:
         """Show a draft; its values come from the fields themselves, unless it is another one (``reset``)."""
@@ -61,10 +83,19 @@ class RecipePanel(VerticalScroll, can_focus=False):
         self.query_one("#recipe-mark", Static).update(self._mark())
         if reset:
             self.form.reset(draft.fields)
+            self.query_one(PluginForms).reset(draft.sources)
 
     def settle(self) -> Change:
         """Return the change by what the fields show at this moment, ahead of messages under way."""
-        return _with_fields(self.form.settle())
+        changes = [self._change_by(form, form.settle()) for form in self.forms]
+        return lambda draft: functools.reduce(lambda changed, change: change(changed), changes, draft)
+
+    def _change_by(self, form: ParameterForm, values: Mapping[str, Any]) -> Change:
+        """Return the change by new values of one of the forms."""
+        for plugin, each in self.query_one(PluginForms).forms.items():
+            if each is form:
+                return _with_source(plugin, values, {name: form.declared[name].default for name in values})
+        return _with_fields(values)
 
     def list_recipes(self) -> None:
         """List the recipes again, after one was saved or picked."""
@@ -94,11 +125,20 @@ class RecipePanel(VerticalScroll, can_focus=False):
     @on(ParameterForm.Changed)
     def _change(self, event: ParameterForm.Changed) -> None:
         event.stop()
-        self.post_message(Edited(_with_fields({event.name: event.value})))
+        self.post_message(Edited(self._change_by(event.form, {event.name: event.value})))
 
 
 def _with_fields(values: Mapping[str, Any]) -> Change:
     return lambda draft: draft.with_fields(values)
+
+
+def _with_source(plugin: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Change:
+    def change(draft: Draft) -> Draft:
+        for name, value in values.items():
+            draft = draft.with_source(plugin, name, value, defaults[name])
+        return draft
+
+    return change
 
 
 def _wrong_characters(text: str) -> str:

@@ -137,7 +137,7 @@ class DatasetScreen(KanatuiScreen):
         """
         if draft is self.draft and not reset:
             return
-        other_characters = draft.fields["characters"] != self.draft.fields["characters"]
+        before = self.draft
         self.draft = draft
         self.query_one(RecipePanel).show(draft, reset)
         self._mark()
@@ -147,7 +147,7 @@ class DatasetScreen(KanatuiScreen):
         self.query_one(PreviewPanel).show(draft, steps.cursor if cursor is None else cursor)
         self._plan()
         self._keep()
-        if other_characters:
+        if (draft.fields["characters"], draft.sources) != (before.fields["characters"], before.sources):
             self.query_one(FacesPanel).look()
 
     def _settle(self) -> None:
@@ -160,7 +160,8 @@ class DatasetScreen(KanatuiScreen):
     @property
     def _wrong(self) -> Field | None:
         """The first field with an invalid value, None if all are valid."""
-        forms = [form for form in (self.query_one(RecipePanel).form, self.query_one(StepsPanel).form) if form]
+        step = self.query_one(StepsPanel).form
+        forms = [*self.query_one(RecipePanel).forms, *([step] if step else [])]
         return next((form.wrong for form in forms if form.wrong), None)
 
     @on(ParameterForm.Judged)
@@ -193,6 +194,7 @@ class DatasetScreen(KanatuiScreen):
         steps = self.query_one(StepsPanel)
         if event.again:
             self._settle()
+        self.query_one(RecipePanel).use(event.registry)
         steps.use(event.registry)
         if event.again:
             self.query_one(PreviewPanel).draw()

@@ -23,6 +23,7 @@ from kanatui.tui.starting import begin_training, prepare
 from kanatui.tui.train.choices import BUDGET, Defaults, Source, first_options, job_arguments, more_options
 from kanatui.tui.widgets.form import FieldHelp, ParameterForm, checked
 from kanatui.tui.widgets.picklist import PickList
+from kanatui.tui.widgets.pluginforms import PluginForms
 from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class NewRun(Vertical):
             yield ParameterForm(first_options(), self._defaults.options, id="new-first")
             with Collapsible(title="more", id="new-more"):
                 yield ParameterForm(more_options(), self._defaults.options, id="new-rest")
+            with Collapsible(title="observers", id="new-watched"):
+                yield PluginForms(id="new-observers")
         yield FieldHelp("Press tab for the fields: the range, default and meaning of each are shown here.")
 
     def on_mount(self) -> None:
@@ -115,7 +118,9 @@ class NewRun(Vertical):
 
     @work(group="new-load")
     async def _load(self) -> None:
-        self._registry = await asyncio.to_thread(_load_registry)
+        registry, problems = await asyncio.to_thread(_load_registry)
+        self._registry = registry
+        self.query_one(PluginForms).show(registry.observers, problems)
         await self._fill_sources(f"recipe:{DEFAULT}")
         self._loaded.set()
 
@@ -124,7 +129,8 @@ class NewRun(Vertical):
         """Look for new data sets and recipes, and at plugins that were loaded again."""
         if self._loaded.is_set():
             await self._fill_sources("")
-            registry = await asyncio.to_thread(_load_registry)
+            registry, problems = await asyncio.to_thread(_load_registry)
+            self.query_one(PluginForms).show(registry.observers, problems)
             if registry is not self._registry:
                 self._registry, self._models, self._form_of = registry, [], None
                 self._fill_models(self._model)
@@ -294,7 +300,8 @@ class NewRun(Vertical):
         }
         declared, parameters = self._registry.model(self._model).parameters(), self.model_form.values
         name = self.query_one("#new-name", Input).value.strip() or self._source.run_name
-        return name, job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
+        wanted = job_arguments(self._source, self._model, declared, parameters, options, self._defaults)
+        return name, wanted | {"observers": self.query_one(PluginForms).settings}
 
 
 def _field(label: str, control: Select[str] | Input, about: str) -> ComposeResult:
@@ -330,7 +337,10 @@ def _open_source(value: str, edited: Recipe | None) -> Source:
     return Source("recipe", name, find_recipe(name))
 
 
-def _load_registry() -> Registry:
-    from kanatui.plugins.registry import load
+def _load_registry() -> tuple[Registry, dict[str, str]]:
+    """Return the plugins, and why some observers cannot be used, by their ids."""
+    from kanatui.plugins.registry import load, problem_of
 
-    return load()
+    registry = load()
+    problems = {id: problem_of(cls) for id, cls in registry.observers.items()}
+    return registry, {id: problem for id, problem in problems.items() if problem}

@@ -192,6 +192,7 @@ class ParameterForm(Vertical):
             checks: further conditions, by parameter.
         """
         super().__init__(**options)
+        self.declared = declared
         self.values = {name: values.get(name, parameter.default) for name, parameter in declared.items()}
         """The latest valid value of each parameter."""
         self._fields = {name: Field(parameter, self.values[name]) for name, parameter in declared.items()}
