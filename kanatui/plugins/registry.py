@@ -7,27 +7,21 @@ in the list with its traceback and does not affect the others.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
-import ctypes
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import re
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
-from typing_extensions import override
 
 from kanatui.core import paths
 from kanatui.core.errors import PluginError
@@ -45,11 +39,9 @@ from kanatui.plugins.bases import (
     Plugin,
 )
 from kanatui.plugins.contained import contained
+from kanatui.plugins.importing import import_file, in_time, python_files, why_refused
 
 ENTRY_POINT_GROUP = "kanatui"
-
-IMPORT_SECONDS = 60.0
-"""Seconds in which a plugin must be imported: one that brings torch along takes ten on a busy machine."""
 
 _COLLECTORS: dict[str, type[Plugin] | tuple[type[Plugin], ...]] = {
     "kanatui_glyph_sources": GlyphSource,
@@ -63,10 +55,6 @@ _OBJECTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "kanatui_metrics": ("metrics", ("key", "heading", "compute", "text")),
 }
 """Hooks that return objects: the registry's table, and what each object must have, its name first."""
-
-NONE_VARIABLE = "KANATUI_NO_PLUGINS"
-ALLOWED_VARIABLE = "KANATUI_ALLOWED_PLUGINS"
-"""Variables that keep plugins from running: all, or all but the packages and files named, with colons in between."""
 
 RUN_HOOKS = "kanatui_run_"
 """What the names of the hooks begin with that watch runs without a class."""
@@ -88,7 +76,7 @@ class PluginModule:
     about: str = ""
     """The first line of its docstring."""
     state: str = "found"
-    """``loaded``, ``failed``, ``untrusted``, or ``refused`` (:func:`_why_refused`)."""
+    """``loaded``, ``failed``, ``untrusted``, or ``refused`` (:func:`why_refused`)."""
     error: str = ""
     traceback: str = ""
     provides: list[str] = dataclasses.field(default_factory=list)
@@ -280,14 +268,14 @@ def _load(folders: tuple[str, ...]) -> Registry:
     for folder in folders:
         if not os.path.isdir(folder):
             raise PluginError(f"--plugins-dir {folder}: no such folder")
-        for path in _python_files(Path(folder)):
+        for path in python_files(Path(folder)):
             _load_file(registry, path, "folder")
     return registry
 
 
 def _shipped() -> Registry:
     registry = Registry()
-    for path in _python_files(paths.packaged("plugins")):
+    for path in python_files(paths.packaged("plugins")):
         _load_file(registry, path, "shipped")
     return registry
 
@@ -303,7 +291,7 @@ def load_alone(path: Path) -> tuple[Registry, PluginModule]:
     """
     if not path.is_file():
         raise PluginError(f"{path}: no such file")
-    if why := _why_refused(str(path.resolve())):
+    if why := why_refused(str(path.resolve())):
         raise PluginError(f"{path}: {why}")
     registry = _shipped()
     for known in registry.modules:
@@ -315,34 +303,23 @@ def load_alone(path: Path) -> tuple[Registry, PluginModule]:
     return registry, module
 
 
-def stamps(folders: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return time and size of each plugin file in some folders: what differs once one is saved, added or deleted."""
-    found = {}
-    for folder in folders:
-        for path in _python_files(Path(folder)):
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                found[str(path)] = (status.st_mtime_ns, status.st_size)
-    return found
-
-
 def command_modules() -> Iterator[tuple[str, ModuleType | Exception]]:
     """Import the plugins that may add commands, and no others: where each lies, and its module or why it has none.
 
     `kanatui --help` asks this. Only what mentions the hook is imported, because all plugins together take NumPy.
     """
     mentioned = b"kanatui_commands"
-    for path in _python_files(paths.packaged("plugins")):
+    for path in python_files(paths.packaged("plugins")):
         if mentioned in path.read_bytes():
             yield str(path), import_file(path, kept=True)
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         with contextlib.suppress(Exception):  # what cannot be found is listed as failed by `kanatui plugins`
-            found = None if _why_refused(_package(entry_point)) else importlib.util.find_spec(entry_point.module)
+            found = None if why_refused(_package(entry_point)) else importlib.util.find_spec(entry_point.module)
             if found and found.origin and mentioned in Path(found.origin).read_bytes():
                 yield entry_point.value, entry_point.load()
     for folder in _configured_folders():
-        for path in _python_files(Path(folder).expanduser()):
-            if mentioned in path.read_bytes() and not _why_refused(str(path.resolve())) and trust.is_trusted(path):
+        for path in python_files(Path(folder).expanduser()):
+            if mentioned in path.read_bytes() and not why_refused(str(path.resolve())) and trust.is_trusted(path):
                 try:
                     yield str(path), import_file(path)
                 except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
@@ -354,15 +331,10 @@ def reload() -> None:
     _load.cache_clear()
 
 
-def _python_files(folder: Path) -> list[Path]:
-    found = (path for path in folder.glob("*.py") if not path.name.startswith(("_", ".", "test_")))
-    return sorted(path for path in found if path.is_file())  # to open a pipe would wait for its writer
-
-
 def _load_file(registry: Registry, path: Path, found_as: str) -> None:
     module = PluginModule(path.stem, found_as, str(path))
     registry.modules.append(module)
-    if found_as == "folder" and (why := _why_refused(str(path.resolve()))):
+    if found_as == "folder" and (why := why_refused(str(path.resolve()))):
         module.state, module.error = "refused", why
         return
     if found_as == "folder" and not trust.is_trusted(path):
@@ -378,7 +350,7 @@ def _load_entry_point(registry: Registry, entry_point: importlib.metadata.EntryP
     version = entry_point.dist.version if entry_point.dist else ""
     module = PluginModule(entry_point.name, "entry point", entry_point.value, version, package)
     registry.modules.append(module)
-    if why := _why_refused(package):
+    if why := why_refused(package):
         module.state, module.error = "refused", why
         return
     _guarded(registry, module, entry_point.load)
@@ -388,86 +360,16 @@ def _package(entry_point: importlib.metadata.EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist else ""
 
 
-def _why_refused(name: str) -> str:
-    """Return why a plugin that does not ship with kanatui may not run here, "" if it may.
-
-    Args:
-        name: of its package, or its file's path.
-    """
-    if os.environ.get(NONE_VARIABLE):
-        return "--no-plugins leaves out all that do not ship with kanatui"
-    allowed = os.environ.get(ALLOWED_VARIABLE)
-    return "" if allowed is None or name in allowed.split(os.pathsep) else f"not named in {ALLOWED_VARIABLE}"
-
-
 def _guarded(registry: Registry, module: PluginModule, import_module: Callable[[], Any]) -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not stand in a command's output
-            imported = import_module() if module.found_as == "shipped" else _in_time(import_module)
+            imported = import_module() if module.found_as == "shipped" else in_time(import_module)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's top level may raise anything
         module.fail(error)
         return
     module.version = module.version or str(getattr(imported, "__version__", ""))
     module.about = (getattr(imported, "__doc__", "") or "").strip().partition("\n")[0]
     registry.add(module, imported)
-
-
-class _AsItIs(SourceFileLoader):
-    """Compiles a file each time: Python's cache knows a file by second and size, which two savings may share."""
-
-    @override
-    def get_code(self, fullname: str) -> CodeType:
-        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
-        return code
-
-
-def _in_time(import_module: Callable[[], Any]) -> Any:
-    """Import a module in another thread and return it. PluginError if that takes longer than :data:`IMPORT_SECONDS`."""
-    outcome: concurrent.futures.Future[Any] = concurrent.futures.Future()
-
-    def run() -> None:
-        try:
-            with contained():
-                imported = import_module()
-            outcome.set_result(imported)
-        except BaseException as error:  # noqa: BLE001  # raised again by result()
-            outcome.set_exception(error)
-
-    thread = threading.Thread(target=run, name="import of a plugin", daemon=True)
-    thread.start()
-    try:
-        return outcome.result(IMPORT_SECONDS)
-    except TimeoutError:
-        if outcome.done():  # the plugin's own
-            raise
-        # Ends endless Python code; what waits in C keeps its thread, which does not keep this process from ending.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
-        raise PluginError(f"its import took longer than {IMPORT_SECONDS:g} s") from None
-
-
-def import_file(path: Path, kept: bool = False) -> ModuleType:
-    """Import a plugin file under a flat unique name, placed in ``sys.modules`` before its code runs.
-
-    Pickling a plugin's objects, and dataclasses and typing inside it, look the module up by that name.
-
-    Args:
-        path: the file.
-        kept: whether its compiled code may be taken from Python's cache.
-    """
-    digest = hashlib.blake2b(str(path).encode(), digest_size=4).hexdigest()
-    name = f"kanatui_plugin_{path.stem}_{digest}"
-    loader = None if kept else _AsItIs(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def problem_of(cls: type[Observer]) -> str:

@@ -14,8 +14,8 @@ from kanatui.core.errors import PluginError
 from kanatui.core.rng import sample_keys
 from kanatui.dataset.plan import GlyphPlan
 from kanatui.dataset.stream import apply_pixel
+from kanatui.plugins import importing, trust
 from kanatui.plugins import registry as plugins
-from kanatui.plugins import trust
 from kanatui.plugins.table import GlyphTable
 from tests.helpers.processes import LONGEST
 
@@ -57,7 +57,7 @@ def folder(home, tmp_path):
     "text", ["while True: pass", "import time\ntime.sleep(100_000)", "import threading\nthreading.Event().wait()"]
 )
 def test_an_import_without_end_is_given_up_and_named(folder, monkeypatch, text):
-    monkeypatch.setattr(plugins, "IMPORT_SECONDS", 0.5)
+    monkeypatch.setattr(importing, "IMPORT_SECONDS", 0.5)
     folder("endless.py", text)
     registry = plugins.load([folder("same.py", GOOD)])
     (endless,) = (module for module in registry.modules if module.name == "endless")
@@ -273,11 +273,11 @@ def states(registry):
 def test_only_plugins_that_are_allowed_run(folder, monkeypatch):
     made = folder("same.py", GOOD)
     folder("other.py", GOOD.replace("same", "other"))
-    monkeypatch.setenv(plugins.ALLOWED_VARIABLE, f"some-package:{made / 'same.py'}")
+    monkeypatch.setenv(importing.ALLOWED_VARIABLE, f"some-package:{made / 'same.py'}")
     plugins.reload()
     found = states(plugins.load([made]))
     assert (found["same"], found["other"]) == ("loaded", "refused")
-    monkeypatch.setenv(plugins.ALLOWED_VARIABLE, "")
+    monkeypatch.setenv(importing.ALLOWED_VARIABLE, "")
     plugins.reload()
     with pytest.raises(PluginError, match=r"same.* is refused \(not named in KANATUI_ALLOWED_PLUGINS\)"):
         plugins.load([made]).augmentation("same")
@@ -294,7 +294,7 @@ def test_an_installed_package_runs_only_if_it_is_allowed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.syspath_prepend(tmp_path)
         for allowed, state in (("strange", "loaded"), ("other", "refused")):
-            patch.setenv(plugins.ALLOWED_VARIABLE, allowed)
+            patch.setenv(importing.ALLOWED_VARIABLE, allowed)
             plugins.reload()
             assert states(plugins.load())["strange"] == state
     plugins.reload()
@@ -304,7 +304,7 @@ def test_an_installed_package_runs_only_if_it_is_allowed(tmp_path, monkeypatch):
 def test_no_plugins_runs_none(folder, kanatui, given):
     made = folder("same.py", GOOD + COMMAND)
     arguments = ["--plugins-dir", made, *(["--no-plugins"] if given == "--no-plugins" else [])]
-    variables = {"KANATUI_PLUGINS": str(made)} | ({} if given == "--no-plugins" else {plugins.NONE_VARIABLE: "1"})
+    variables = {"KANATUI_PLUGINS": str(made)} | ({} if given == "--no-plugins" else {importing.NONE_VARIABLE: "1"})
     listed = kanatui(*arguments, "plugins", "--json", check=0, env=variables)
     assert '"refused"' in listed.stdout and "imported" not in listed.stdout + listed.stderr
     shown = kanatui("--help", *arguments, check=0, env=variables)

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from kanatui.core.errors import KanatuiError
-from kanatui.plugins import registry, trust
+from kanatui.plugins import importing, registry, trust
 from kanatui.tui.host import host
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Plugins(Widget):
     async def _load(self) -> None:
         try:
             self.registry = await asyncio.to_thread(_imported)
-            self._stamps = await asyncio.to_thread(registry.stamps, self.registry.folders)
+            self._stamps = await asyncio.to_thread(importing.stamps, self.registry.folders)
         except KanatuiError as error:
             host(self).tell_problem(error)
             return
@@ -66,7 +66,7 @@ class Plugins(Widget):
         """Load all plugins again if a file has changed; a training has its own, in its process."""
         if self.registry is None or not self.registry.folders:
             return
-        now = await asyncio.to_thread(registry.stamps, self.registry.folders)
+        now = await asyncio.to_thread(importing.stamps, self.registry.folders)
         changed = [path for path in {**self._stamps, **now} if now.get(path) != self._stamps.get(path)]
         if changed:
             await self._load_again()
@@ -80,7 +80,7 @@ class Plugins(Widget):
         except KanatuiError as error:
             host(self).tell_problem(error)
             return
-        self._stamps = await asyncio.to_thread(registry.stamps, self.registry.folders)
+        self._stamps = await asyncio.to_thread(importing.stamps, self.registry.folders)
         await host(self).renew_engines()
         self.post_message(self.Loaded(self.registry, again=True))
 
