@@ -133,7 +133,7 @@ def test_tmux_is_asked_for_its_own_terminal(tmp_path, monkeypatch):
     assert without.way == "octants"
     assert "allow-passthrough" in choose(outside("", "xterm-kitty", ""), XTERM).why  # an old tmux knows the name alone
     sixel = outside("XTerm(379)", "xterm-256color", "on")
-    assert choose(sixel, XTERM).way == "quadrants"  # tmux drops whole pictures, and all but the last 10 to 20
+    assert choose(sixel, XTERM).way == "quadrants"  # tmux drops whole pictures
     assert graphics_of(sixel) == ["sixel"]
     program.write_text("#!/bin/sh\nexit 1\n")
     assert choose(understood({"TERM": "screen", "TMUX": "gone"}), XTERM).way == "quadrants"
