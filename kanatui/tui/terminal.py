@@ -355,10 +355,21 @@ def _fitting(terminal: Terminal) -> tuple[str, str]:
     for way in graphics_of(terminal):
         if _keeps_order(terminal) and (way == ITERM or (way == SIXEL and all(terminal.cell))):
             return way, f"{told} shows them"
+    return _fitting_text(terminal, told)
+
+
+def _fitting_text(terminal: Terminal, told: str) -> tuple[str, str]:
     for way, first in _DRAWS_ITSELF.get(terminal.name, {}).items():
         if terminal.version and terminal.version >= first:
             return way, f"{told} draws them itself"
     return "quadrants", f"{told}: not known to draw sextants itself"
+
+
+def as_text(choice: Choice) -> Choice:
+    """Return the way to print pictures line by line, as commands do: over cells they need a known place."""
+    if choice.way not in (ITERM, SIXEL):
+        return choice
+    return Choice(*_fitting_text(choice.terminal, choice.terminal.text), choice.terminal)
 
 
 def choose(terminal: Terminal | None, environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> Choice:

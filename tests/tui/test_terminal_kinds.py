@@ -7,7 +7,17 @@ import pytest
 
 from kanatui.cli.bench.terminal import Terminal as Emulated
 from kanatui.core.errors import UsageError
-from kanatui.tui.terminal import CHOICES, QUERIES, Terminal, cell_of, choose, graphics_of, is_decided, understood
+from kanatui.tui.terminal import (
+    CHOICES,
+    QUERIES,
+    Terminal,
+    as_text,
+    cell_of,
+    choose,
+    graphics_of,
+    is_decided,
+    understood,
+)
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = b"\x1bP>|kitty(0.35.2)\x1b\\\x1b[>1;4000;35c\x1b_Gi=31;OK\x1b\\\x1b[?62;c"
@@ -82,6 +92,12 @@ def test_graphics_that_are_not_chosen_are_offered():
     assert graphics_of(understood(XTERM, WEZTERM)) == ["iterm", "sixel"]
     assert graphics_of(understood(XTERM, KITTY)) == ["kitty"]
     assert graphics_of(understood(XTERM, GNOME)) == []
+
+
+def test_commands_print_text_where_the_app_paints_over_cells():
+    for reply, text in ((WEZTERM, "sextants"), (FOOT + CELL, "octants"), (GNOME, "mosaics"), (KITTY, "kitty")):
+        assert as_text(choose(understood(XTERM, reply), XTERM)).way == text
+    assert as_text(choose(understood(XTERM, FOOT), XTERM, "sixel")).way == "octants"
 
 
 def test_sixel_is_noticed():
