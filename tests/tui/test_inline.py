@@ -217,7 +217,7 @@ class App:
 CLICK = "\x1b[<0;70;8M\x1b[<0;70;8m"  # on the sheet
 
 
-@pytest.mark.parametrize("answers", [XTERM, ITERM], ids=["sixel", "iterm"])
+@pytest.mark.parametrize("answers", [XTERM, pytest.param(ITERM, marks=pytest.mark.slow)], ids=["sixel", "iterm"])
 def test_dialogs_scrolling_and_sizes_leave_no_ghost_in_a_terminal_that_shows_pictures(answers):
     with App(answers) as app:
         first = app.press("\x1b")  # leave the form, which takes letters
@@ -238,9 +238,7 @@ def test_dialogs_scrolling_and_sizes_leave_no_ghost_in_a_terminal_that_shows_pic
         assert np.array_equal(app.repainted(), small)
 
 
-def test_without_colour_nothing_is_sent_but_text_unless_the_user_wants_it():
-    with App(XTERM, NO_COLOR="1") as app:
-        assert not app.screen.pictures
+def test_without_colour_pictures_are_sent_if_the_user_wants_them():
     with App(XTERM, NO_COLOR="1", KANATUI_PICTURES="sixel") as app:
         assert app.screen.covered().any()
 
