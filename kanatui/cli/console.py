@@ -157,12 +157,12 @@ def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str)
     from rich.style import Style
 
     from kanatui.tui.pictures import Pictures
-    from kanatui.tui.terminal import Choice, chosen_here
+    from kanatui.tui.terminal import Choice, as_text, chosen_here
 
     if not prints_unicode():
         choice = Choice("ascii", "output is not UTF-8")
     elif wanted or (out.is_terminal and not out.no_color):
-        choice = chosen_here(wanted)
+        choice = as_text(chosen_here(wanted))
     else:
         choice = Choice("ascii", "no terminal, or no colour")
     pictures = Pictures(choice, lambda data: print(data, end=""))

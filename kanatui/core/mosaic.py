@@ -248,13 +248,14 @@ class Mosaic:
 
 
 def _runs(characters: str, masks: list[int], inks: list[int], papers: list[int]) -> Iterator[Run]:
+    """Yield runs. Full cells stand only for the brighter grey: gaps that a font leaves between them would show."""
     text, ink, paper = "", -1, -1
     for mask, over, under in zip(masks, inks, papers, strict=True):
         character = characters[mask]
         if over == under:  # one grey: it may be the paper of an empty cell or the ink of a full one
             if under == paper:
                 text += EMPTY
-            elif under == ink or (ink < 0 and text):
+            elif text and under > paper and ink in (-1, under):
                 text, ink = text + FULL, under
             else:
                 if text:
@@ -264,7 +265,7 @@ def _runs(characters: str, masks: list[int], inks: list[int], papers: list[int])
             text += character
         elif ink < 0 and paper == under:  # only empty cells so far, whose ink could be any
             text, ink = text + character, over
-        elif ink < 0 and paper == over:
+        elif ink < 0 and paper == over and over > under:
             text, ink, paper = FULL * len(text) + character, over, under
         else:
             if text:

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 
 from kanatui.core.blocks import Pixels
 from kanatui.tui.kitty import MOST, NUMERALS, png
-from kanatui.tui.sixel import sixel
+from kanatui.tui.sixel import MOST_GREYS, sixel
 from kanatui.tui.terminal import ITERM, SIXEL
 
 _MARK = "\U0010eeef"
@@ -29,6 +29,12 @@ _MARK = "\U0010eeef"
 
 NUMBERS = MOST * MOST
 """How many pictures can be told apart."""
+
+_SMALL = 200
+"""Pixels of a picture, each way, that is shown in :data:`FEW_GREYS`."""
+
+FEW_GREYS = 8
+"""A glyph of 120 px takes 2.8 kB in 8 greys, 4.7 in 16, and looks the same; a large one would have visible bands."""
 
 _KEPT = 1000
 """Pictures, and encoded parts of pictures, that are kept: more than fit on any screen."""
@@ -191,7 +197,8 @@ def as_sixel(image: Pixels, whole: tuple[int, int], part: Part, cell: tuple[int,
         part: what to paint of it.
         cell: width and height of a cell in pixels.
     """
-    return sixel(_cut(image, whole, part, cell))
+    small = max(whole[0] * cell[0], whole[1] * cell[1]) <= _SMALL
+    return sixel(_cut(image, whole, part, cell), FEW_GREYS if small else MOST_GREYS)
 
 
 def as_iterm(image: Pixels, whole: tuple[int, int], part: Part, cell: tuple[int, int]) -> str:

@@ -71,10 +71,10 @@ REPLACED_BY_TEXT: Mapping[str, tuple[int, ...]] = {
 }
 """The first version that shows pictures over cells, and in which text replaces them cell by cell.
 
-xterm 379 was looked at; the others are as their documentation or source has it. Missing, though they have Sixel: tmux,
-which drops a whole picture when a cell of it is written to, and all but the last 10 to 20 pictures (its ``image.c``);
-VTE and Rio, in which pictures stay behind text (vifm's issue 588, Rio's 636); Konsole and Windows Terminal, of which it
-is not known.
+xterm 379 and xterm.js 6.0 were looked at; the others are as they document it, or as others report. Missing, though they
+have Sixel: tmux, which drops a whole picture when a cell of it is written to, and old pictures as soon as there are ten
+(its ``image.c``); VTE and Rio, in which pictures stay behind text (vifm's issue 588, Rio's 636); Konsole and Windows
+Terminal, of which it is not known.
 """
 
 _ALSO_CALLED = {"iterm.app": "iterm2", "vscode": "xterm.js"}
@@ -355,10 +355,21 @@ def _fitting(terminal: Terminal) -> tuple[str, str]:
     for way in graphics_of(terminal):
         if _keeps_order(terminal) and (way == ITERM or (way == SIXEL and all(terminal.cell))):
             return way, f"{told} shows them"
+    return _fitting_text(terminal, told)
+
+
+def _fitting_text(terminal: Terminal, told: str) -> tuple[str, str]:
     for way, first in _DRAWS_ITSELF.get(terminal.name, {}).items():
         if terminal.version and terminal.version >= first:
             return way, f"{told} draws them itself"
     return "quadrants", f"{told}: not known to draw sextants itself"
+
+
+def as_text(choice: Choice) -> Choice:
+    """Return the way to print pictures line by line, as commands do: over cells they need a known place."""
+    if choice.way not in (ITERM, SIXEL):
+        return choice
+    return Choice(*_fitting_text(choice.terminal, choice.terminal.text), choice.terminal)
 
 
 def choose(terminal: Terminal | None, environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> Choice:

@@ -7,7 +7,17 @@ import pytest
 
 from kanatui.cli.bench.terminal import Terminal as Emulated
 from kanatui.core.errors import UsageError
-from kanatui.tui.terminal import CHOICES, QUERIES, Terminal, cell_of, choose, graphics_of, is_decided, understood
+from kanatui.tui.terminal import (
+    CHOICES,
+    QUERIES,
+    Terminal,
+    as_text,
+    cell_of,
+    choose,
+    graphics_of,
+    is_decided,
+    understood,
+)
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = b"\x1bP>|kitty(0.35.2)\x1b\\\x1b[>1;4000;35c\x1b_Gi=31;OK\x1b\\\x1b[?62;c"
@@ -84,6 +94,12 @@ def test_graphics_that_are_not_chosen_are_offered():
     assert graphics_of(understood(XTERM, GNOME)) == []
 
 
+def test_commands_print_text_where_the_app_paints_over_cells():
+    for reply, text in ((WEZTERM, "sextants"), (FOOT + CELL, "octants"), (GNOME, "mosaics"), (KITTY, "kitty")):
+        assert as_text(choose(understood(XTERM, reply), XTERM)).way == text
+    assert as_text(choose(understood(XTERM, FOOT), XTERM, "sixel")).way == "octants"
+
+
 def test_sixel_is_noticed():
     assert understood(XTERM, SIXEL_XTERM).sixel
     assert not understood(XTERM, PLAIN_XTERM).sixel
@@ -133,7 +149,7 @@ def test_tmux_is_asked_for_its_own_terminal(tmp_path, monkeypatch):
     assert without.way == "octants"
     assert "allow-passthrough" in choose(outside("", "xterm-kitty", ""), XTERM).why  # an old tmux knows the name alone
     sixel = outside("XTerm(379)", "xterm-256color", "on")
-    assert choose(sixel, XTERM).way == "quadrants"  # tmux drops whole pictures, and all but the last 10 to 20
+    assert choose(sixel, XTERM).way == "quadrants"  # tmux drops whole pictures
     assert graphics_of(sixel) == ["sixel"]
     program.write_text("#!/bin/sh\nexit 1\n")
     assert choose(understood({"TERM": "screen", "TMUX": "gone"}), XTERM).way == "quadrants"

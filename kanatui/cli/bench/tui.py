@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kanatui.cli.bench.drawing import measure_pen
 from kanatui.cli.bench.figures import Figure, percentile
@@ -16,6 +17,9 @@ from kanatui.cli.bench.terminal import Terminal
 from kanatui.core import paths, processes
 from kanatui.core.errors import KanatuiError
 from kanatui.tui.terminal import CHOICES, VARIABLE
+
+if TYPE_CHECKING:
+    import subprocess
 
 COLUMNS, LINES = 120, 40
 
@@ -28,6 +32,7 @@ _SHEETS = 3
 _EVENTS = 100_000
 _BETWEEN_KEYS = 0.3
 _TRAINING = "while training"
+_PATIENCE = 120.0  # seconds without a word from the training
 _SETTLED = 1.0  # seconds without output after which a screen counts as painted
 
 OnProgress = Callable[[str], None]
@@ -201,16 +206,23 @@ def _training(environment: Mapping[str, str]) -> Iterator[None]:
         else:
             os.environ["KANATUI_HOME"] = before
     try:
-        deadline = time.monotonic() + 120
         events = folder / "runs" / "002-watched" / "events.jsonl"
-        while not (events.exists() and '"event":"step"' in events.read_text("utf-8")):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise KanatuiError(f"the training to watch did not start: {(folder / 'train.log').read_text()[-300:]}")
-            time.sleep(0.2)
+        _wait_for_a_step(process, folder / "train.log", events)
         yield
     finally:
         process.terminate()
         process.wait(60)
+
+
+def _wait_for_a_step(process: subprocess.Popen[bytes], log: Path, events: Path) -> None:
+    """Wait for a training's first step as long as it tells of progress, such as drawing glyphs on a busy machine."""
+    said, deadline = 0, time.monotonic() + _PATIENCE
+    while not (events.exists() and '"event":"step"' in events.read_text("utf-8")):
+        if log.stat().st_size > said:
+            said, deadline = log.stat().st_size, time.monotonic() + _PATIENCE
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise KanatuiError(f"the training to watch did not start: {log.read_text()[-300:]}")
+        time.sleep(0.2)
 
 
 def _watching(environment: Mapping[str, str]) -> list[Figure]:
