@@ -354,7 +354,7 @@ def _fitting(terminal: Terminal) -> tuple[str, str]:
         told += " (graphics: tmux set -g allow-passthrough on)"
     for way in graphics_of(terminal):
         if _keeps_order(terminal) and (way == ITERM or (way == SIXEL and all(terminal.cell))):
-            return way, f"{told} shows them"
+            return way, f"{told} shows graphics"
     return _fitting_text(terminal, told)
 
 

@@ -1,6 +1,7 @@
 """A terminal that shows pictures over its cells, as xterm does: text takes a picture's place, cell by cell."""
 
 import base64
+import functools
 import io
 import re
 
@@ -18,6 +19,7 @@ _TOKEN = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=200)  # most frames send what earlier ones sent
 def decode_sixel(text):
     """Return the greys, uint8 [H, W], that the body of a control string in Sixel paints, as the VT340 reads it."""
     head, body = re.fullmatch(r"0;1;0q\"1;1;(\d+;\d+)((?:#\d+;2;\d+;\d+;\d+)*.*)", text, re.DOTALL).groups()

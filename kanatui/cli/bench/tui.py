@@ -32,7 +32,7 @@ _SHEETS = 3
 _EVENTS = 100_000
 _BETWEEN_KEYS = 0.3
 _TRAINING = "while training"
-_PATIENCE = 120.0  # seconds without a word from the training
+_PATIENCE = 300.0  # seconds without a word from the training, whose niceness leaves it little of a busy machine
 _SETTLED = 1.0  # seconds without output after which a screen counts as painted
 
 OnProgress = Callable[[str], None]
