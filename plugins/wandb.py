@@ -70,8 +70,10 @@ def open_log(run, config, project):
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # reports of W&B's own errors, to W&B
     import wandb
 
-    recipe = dict(config.get("source", {})).get("recipe", {})  # without the folders of this machine beside it
-    about = {name: config[name] for name in ("recipe", "train", "model") if name in config} | {"images": recipe}
+    from kanatui.dataset.recipe import without_folders
+
+    about = {name: config[name] for name in ("recipe", "train", "model") if name in config}
+    about["images"] = without_folders(config.get("source", {}).get("recipe", {}))  # without plugins' folders, too
     return wandb.init(
         project=project,
         id=id_of(run, config),

@@ -246,6 +246,15 @@ def source_tables(sources: Mapping[str, Mapping[str, Any]]) -> list[dict[str, An
     ]
 
 
+def without_folders(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's plain data for others: with the mere names of the folders that its glyph sources read."""
+    tables = [
+        {key: Path(value).name if Path(str(value)).is_absolute() else value for key, value in table.items()}
+        for table in data.get("source", [])
+    ]
+    return {**data, "source": tables} if tables else dict(data)
+
+
 def _tables(data: Mapping[str, Any], name: str, called: str) -> list[Mapping[str, Any]]:
     """Return an array of tables, each of which names its plugin."""
     tables = data.get(name, [])

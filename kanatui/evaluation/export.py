@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 
 from kanatui.core.errors import FontError, ParameterError, PluginError, RunError, StorageError, WeightsError
-from kanatui.dataset.recipe import Recipe
+from kanatui.dataset.recipe import Recipe, without_folders
 from kanatui.evaluation.scores import Scores
 from kanatui.evaluation.store import Evaluation, list_evaluations
 from kanatui.kana.alphabet import SETS
@@ -68,7 +68,7 @@ def complete_card(run: Run, weights: Path) -> dict[str, Any]:
     card = read_card(weights)
     origin = provenance_of(weights)
     config, recipe = origin.config, origin.recipe().to_dict()
-    source = {"recipe": _without_folders(recipe), "plugins": []}  # of this machine, and no one's samples
+    source = {"recipe": without_folders(recipe), "plugins": []}  # of this machine, and no one's samples
     card |= {
         "config": {name: config[name] for name in ("recipe", "train", "model") if name in config} | {"source": source},
         "training": training_of(run),
@@ -78,15 +78,6 @@ def complete_card(run: Run, weights: Path) -> dict[str, Any]:
     if "adapt" in config:
         card["adapt"] = {name: config["adapt"][name] for name in ("from", "samples", "held_back")}
     return card
-
-
-def _without_folders(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe with the mere names of the files and folders that its glyph sources read."""
-    tables = [
-        {key: Path(value).name if Path(str(value)).is_absolute() else value for key, value in table.items()}
-        for table in recipe.get("source", [])
-    ]
-    return {**recipe, "source": tables} if tables else dict(recipe)
 
 
 def training_of(run: Run) -> dict[str, Any]:

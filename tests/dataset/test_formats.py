@@ -120,7 +120,7 @@ def test_webdataset_shards_hold_shuffled_samples(tmp_path, monkeypatch):
 
 
 def test_hugging_face_datasets_reads_what_is_written(tmp_path, monkeypatch):
-    datasets = pytest.importorskip("datasets", reason="needs Hugging Face datasets, which is not among the extras")
+    datasets = pytest.importorskip("datasets", reason="needs Hugging Face datasets, which CI installs apart")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     cache = str(tmp_path / "cache")
     read = datasets.load_dataset(str(export("parquet", tmp_path / "rows")), cache_dir=cache)
@@ -132,7 +132,7 @@ def test_hugging_face_datasets_reads_what_is_written(tmp_path, monkeypatch):
 
 
 def test_webdataset_reads_what_is_written(tmp_path):
-    webdataset = pytest.importorskip("webdataset", reason="needs webdataset, which is not among the extras")
+    webdataset = pytest.importorskip("webdataset", reason="needs webdataset, of the extra dev")
     out = export("webdataset", tmp_path / "shards")
     shards = webdataset.WebDataset(str(out / "test-000000.tar"), shardshuffle=False)
     samples = list(shards.decode("l8").to_tuple("png", "cls", "json"))

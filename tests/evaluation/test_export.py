@@ -44,6 +44,19 @@ def test_an_exported_model_is_the_same_and_tells_all_that_its_run_did(base, tmp_
     assert run(["models", "show", "1"]) == 0, "a run's own weights have a card, too"
 
 
+def test_an_exported_model_names_the_folder_of_a_glyph_source_but_not_where_it_lies(base, tmp_path):
+    config = json.loads(json.dumps(base.config, default=str))
+    config["source"]["recipe"]["source"] = [{"plugin": "pictures", "folder": str(tmp_path), "style": "pen"}]
+    base.configure(config)
+    target = tmp_path / "given.safetensors"
+    assert run(["models", "export", "1", str(target)]) == 0
+    card = read_card(target)
+    (table,) = card["config"]["source"]["recipe"]["source"]
+    assert table == {"plugin": "pictures", "folder": tmp_path.name, "style": "pen"}
+    assert [face["id"] for face in card["faces"]] == ["noto-sans-cjk-jp-regular", "klee-regular"]
+    assert str(tmp_path) not in json.dumps(card)
+
+
 def test_export_replaces_nothing_unless_told_to(base, tmp_path, capsys):
     target = tmp_path / "mine.safetensors"
     target.write_text("precious")

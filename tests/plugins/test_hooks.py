@@ -242,7 +242,7 @@ def test_tensorboard_gets_images_of_batches_and_confusions(capsys):
     assert confusions.image.width > 100
 
 
-TOO_LARGE = "needs wandb, of the extra wandb, which is too large for dev"
+TOO_LARGE = "needs wandb, of the extra wandb, which CI installs apart"
 
 
 def logged_for_wandb():
