@@ -105,9 +105,14 @@ class Pictures:
         return [[Segment(text, _style(ink, paper) or style) for text, ink, paper in line] for line in mosaic.lines()]
 
     def bytes_of(self, image: Pixels, columns: int, lines: int) -> int:
-        """Return the bytes that painting uint8 [H, W] on some cells takes the first time."""
+        """Return the bytes that painting uint8 [H, W] on some cells of a row takes the first time.
+
+        Textual paints lines from the left edge of a widget up to what has changed. Pictures over cells that stand there
+        are sent again: in a training's batches as many as new ones.
+        """
         if self.way in GRAPHICS:
-            return graphics_bytes(image, columns, lines, self.way, self._cell)
+            times = 1 if self.way == KITTY else 2
+            return times * graphics_bytes(image, columns, lines, self.way, self._cell)
         from kanatui.core.mosaic import WAYS, fit
 
         return bytes_of(fit(image, WAYS[self.way], columns, lines))
