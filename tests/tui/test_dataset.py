@@ -1,6 +1,7 @@
 """The Dataset screen: the recipe, faces, augmentations, and all of it in every size."""
 
 import numpy as np
+import pytest
 from PIL import Image
 from textual.widgets import Input, OptionList
 
@@ -146,23 +147,35 @@ async def test_faces_are_ticked_one_by_one_and_by_style(open_app):
         await until(pilot, lambda: "apt" in screen.text())
 
 
-async def test_a_glyph_source_is_set_under_recipe_and_its_face_is_then_among_the_faces(open_app, tmp_path):
-    glyph = np.full((64, 64), 255, dtype=np.uint8)
-    glyph[16:48, 28:36] = 0
-    Image.fromarray(glyph).save(tmp_path / "U+3042.png")
+@pytest.fixture
+def glyph(tmp_path):
+    """A folder with a picture of one character."""
+    picture = np.full((64, 64), 255, dtype=np.uint8)
+    picture[16:48, 28:36] = 0
+    Image.fromarray(picture).save(tmp_path / "U+3042.png")
+    return tmp_path
+
+
+async def test_a_glyph_source_is_set_under_recipe(open_app, glyph):
     async with open_app((80, 24)) as (pilot, screen):
-        panel = screen.one(FacesPanel)
-        await until(pilot, lambda: panel.filled)
         folder = field_of(screen.app.screen.query_one(PluginForms), "folder")
         folder.focus()
-        folder.value = f"{tmp_path}/nothing"
+        folder.value = f"{glyph}/nothing"
         await until(pilot, lambda: "✗ folder" in screen.text() and "no such file or folder" in screen.plan)
-        folder.value = str(tmp_path)
-        await until(pilot, lambda: screen.draft.sources == {"pictures": {"folder": str(tmp_path)}})
-        await until(pilot, lambda: "images" in screen.plan)
-        await pilot.press("escape")
+        folder.value = str(glyph)
+        await until(pilot, lambda: screen.draft.sources == {"pictures": {"folder": str(glyph)}})
+        screen.app.screen.edit(Draft.of(screen.draft.origin), reset=True)
+        await until(pilot, lambda: folder.value == "" and not screen.draft.changed)
+
+
+async def test_the_face_of_a_glyph_source_is_among_the_faces_once_it_is_set(open_app, glyph):
+    async with open_app() as (pilot, screen):
+        panel = screen.one(FacesPanel)
+        await until(pilot, lambda: panel.filled)
         await go(pilot, "faces")
+        await until(pilot, lambda: "3/3" in screen.text())
         ticks = panel.query_one("#faces")
+        screen.app.screen.edit(screen.draft.with_source("pictures", "folder", str(glyph), ""))
         await until(pilot, lambda: any("pictures" in str(option.prompt) for option in ticks.options))
         ticks.highlighted = line_of(ticks, "pictures")
         await pilot.press("space")
@@ -170,10 +183,6 @@ async def test_a_glyph_source_is_set_under_recipe_and_its_face_is_then_among_the
         await until(pilot, lambda: "2 glyphs left" in screen.plan)
         await pilot.press("o")
         await until(pilot, lambda: isinstance(screen.app.screen, Browser))
-        await pilot.press("escape")
-        screen.app.screen.edit(Draft.of(screen.draft.origin), reset=True)
-        await until(pilot, lambda: not any("pictures" in str(option.prompt) for option in ticks.options))
-        assert folder.value == ""
 
 
 async def test_a_wrong_entry_is_shown_with_its_reason_among_the_other_faces(open_app):

@@ -67,6 +67,9 @@ class FacesPanel(Vertical, Filterable):
     def on_resize(self) -> None:
         self._repaint()
 
+    def on_show(self) -> None:
+        self._repaint()  # what came while another tab was shown
+
     def show(self, draft: Draft) -> None:
         """Show a draft's ticked faces."""
         self._draft = draft
