@@ -108,10 +108,10 @@ class Pictures:
         """Return the bytes that painting uint8 [H, W] on some cells of a row takes the first time.
 
         Textual paints lines from the left edge of a widget up to what has changed. Pictures over cells that stand there
-        are sent again: in a training's batches as many as new ones.
+        are sent again: in a training's batches about two for each new one.
         """
         if self.way in GRAPHICS:
-            times = 1 if self.way == KITTY else 2
+            times = 1 if self.way == KITTY else 3
             return times * graphics_bytes(image, columns, lines, self.way, self._cell)
         from kanatui.core.mosaic import WAYS, fit
 
