@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import re
 from pathlib import Path
 from typing import Any
 
 from kanatui.core import storage
 
 _ABOUT, _KEY = "__metadata__", "kanatui.sha256"
+_HEX = re.compile("[0-9a-f]{64}")
 _LONGEST_HEADER = 100 << 20
 """Bytes, as in the library (https://github.com/huggingface/safetensors, "Format")."""
 
@@ -40,7 +42,11 @@ def check(path: Path) -> None:
     with storage.open_to_read(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         header, start = _header(data)
         about = header.get(_ABOUT)
-        if not isinstance(about, dict) or _KEY not in about:
+        if not isinstance(about, dict):
+            return
+        if _KEY not in about:
+            if any(_HEX.fullmatch(str(value)) for value in about.values()):
+                raise ValueError("the name of its digest is damaged")
             return
         with memoryview(data) as whole, whole[start:] as body:
             if _digest(header, body) != about[_KEY]:

@@ -106,7 +106,7 @@ def test_preview_shows_glyphs_and_writes_a_sheet(type_in, tmp_path):
     assert any("\U0001fb00" <= character <= "\U0001fb3b" for character in shown)
     status, _, error = type_in("preview", *SMALL, "--pictures", "sixels")
     assert status == 2
-    assert "--pictures 'sixels': there are auto, kitty, octants" in error
+    assert "--pictures 'sixels': there are auto, kitty, iterm, sixel, octants" in error
     assert type_in("preview", *SMALL, "--count", "4", "--png", tmp_path / "sheet.png")[0] == 0
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape == (65, 65) and sheet.max() > 200

@@ -1,5 +1,6 @@
 """Checkpoints cut off or with flipped bits: never trained on or read as they are; the one before takes over."""
 
+import itertools
 import os
 import random
 import shutil
@@ -92,6 +93,16 @@ def test_weights_are_refused_wherever_they_are_damaged(whole, tmp_path):
     for number in range(PLACES):
         shutil.copyfile(whole.checkpoint("best"), file)
         damage(file, number)
+        with pytest.raises(WeightsError, match=r"some\.safetensors: "):
+            load_weights(file)
+
+
+@pytest.mark.parametrize("name", [b"kanatui.sha256", b"__metadata__"])
+def test_weights_whose_digest_cannot_be_found_are_refused(whole, tmp_path, name):
+    data, file = whole.checkpoint("best").read_bytes(), tmp_path / "some.safetensors"
+    start = data.index(name)
+    for place, bit in itertools.product(range(start, start + len(name)), range(8)):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
         with pytest.raises(WeightsError, match=r"some\.safetensors: "):
             load_weights(file)
 
