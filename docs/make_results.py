@@ -69,25 +69,7 @@ ROWS = (
 )
 """Command, figures and n. A field names a benchmark and a figure of it, with * for any text, and how to write it."""
 
-EARLIER = {
-    "kanatui quickstart": ("1 min 5 s; 93.7 % strict, 99.0 % folded", "2,028 held-out images; earlier, busy"),
-    "kanatui bench unknown --images DIR": (
-        "AUROC 0.992 for telling kana from digits, letters and kanji", "950 and 3,368; earlier, in four faces"
-    ),
-    "kanatui bench read --drawings DIR": (
-        "character error rate of lines: 5.8 % horizontal, 3.5 % vertical", "1,989; 1,989; earlier"
-    ),
-    "kanatui bench digits": ("95.0 % of digits that people wrote", "1,797; earlier"),
-    "kanatui bench render": (
-        "56,700 images/s, 688 times as fast as one `convert` for each", "7 rounds; earlier, quiet"
-    ),
-    "kanatui bench train": (
-        "28 s from an empty folder to the article's 71.4 % strict", "1; earlier, quiet"
-    ),
-    "kanatui bench tui": (
-        "first paint 0.78 s; key to paint during training 63 ms (95th percentile)", "5; 100 keys; earlier, quiet"
-    ),
-}  # fmt: skip
+EARLIER: dict[str, tuple[str, str]] = {}
 """Rows that the run lacks, from docs/MEASUREMENTS.md. Delete those that a new run has: the tests ask for it."""
 
 
