@@ -30,8 +30,8 @@ SIDE = 256
 """Pixels along a sample: the whole board, so that the character keeps its size and place."""
 
 _CHUNK = "kanatui"
-_FROM = " from "
-"""Stands in the name of an imported file before the name of what it came from: ``17 from photos.zip.png``."""
+_IMPORTED = re.compile(r"(?P<stem>.*) \(from (?P<source>.+)\)", re.DOTALL)
+"""The name of an imported file says what it came from: ``17 (from photos.zip).png``."""
 
 _UNSAFE = re.compile(r"[^\w.-]")
 _LONGEST_SOURCE = 40
@@ -97,13 +97,13 @@ class Sample:
 
     def notes(self) -> Notes:
         """Read the notes; those that are missing or damaged are empty."""
-        imported = self.path.stem.rpartition(_FROM)[2] if _FROM in self.path.stem else ""
+        named = _IMPORTED.fullmatch(self.path.stem)
         try:
             with storage.open_to_read(self.path) as file, Image.open(file) as image:
                 found = _parse_notes(image.info.get(_CHUNK))
         except (OSError, SyntaxError, ValueError):  # what Pillow raises for files that are not pictures
             found = Notes()
-        return dataclasses.replace(found, imported=imported)
+        return dataclasses.replace(found, imported=named["source"]) if named else found
 
     def picture(self) -> Image.Image:
         """Open the picture. ImageError if it cannot be read."""
@@ -263,8 +263,9 @@ def relabel(sample: Sample, character: str) -> Sample:
     """Change the character of a sample. StorageError if its file cannot be moved."""
     if character == sample.character:
         return sample
-    stem, mark, rest = sample.path.stem.rpartition(_FROM)
-    path = free_path(character, stem or rest, (mark + rest if stem else "") + sample.path.suffix)
+    named = _IMPORTED.fullmatch(sample.path.stem)
+    stem, source = (named["stem"], named["source"]) if named else (sample.path.stem, "")
+    path = free_path(character, stem, sample.path.suffix, source)
     with storage.storing(sample.path):
         sample.path.rename(path)
     return Sample(path, character)
@@ -286,7 +287,7 @@ def free_path(character: str, stem: str, suffix: str, imported: str = "") -> Pat
         imported: the name of the folder or file that it comes from.
     """
     if imported:
-        suffix = f"{_FROM}{_UNSAFE.sub('-', imported)[:_LONGEST_SOURCE]}{suffix}"
+        suffix = f" (from {_UNSAFE.sub('-', imported)[:_LONGEST_SOURCE]}){suffix}"
     stem = stem.encode(errors="replace")[: _LONGEST_NAME - len(suffix.encode())].decode(errors="ignore")
     place = storage.make_folder(folder() / label_of(character))
     path = place / f"{stem}{suffix}"

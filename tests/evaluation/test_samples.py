@@ -127,7 +127,7 @@ def test_pictures_from_elsewhere_are_taken_and_damaged_ones_named(tmp_path, home
     assert came.kept == 1
     assert len(came.unreadable) == 1 and "bad.png" in came.unreadable[0]
     (sample,) = samples.samples()
-    assert (sample.character, sample.path.name) == ("き", "one from photos.jpg")
+    assert (sample.character, sample.path.name) == ("き", "one (from photos).jpg")
     assert sample.notes() == samples.Notes(imported="photos") and sample.notes().source == "photos"
     keep("か")
     transfer.export_to(tmp_path / "all.zip")
@@ -142,6 +142,8 @@ def test_a_long_name_is_cut_and_still_says_where_it_comes_from(tmp_path, picture
     transfer.import_from(tmp_path / ("源" * 80))
     (sample,) = samples.samples()
     assert sample.notes().source == "源" * 40
+    picture("か/letter from home.png").rename(samples.folder() / "U+304B" / "letter from home.png")
+    assert [each.notes().imported for each in samples.samples()] == ["", "源" * 40]
     moved = samples.relabel(sample, "き")
     assert moved.notes().source == "源" * 40 and moved.path.stem.startswith("xxx")
 
@@ -157,9 +159,9 @@ def test_arrays_and_archives_as_others_ship_them_become_samples(tmp_path, home):
     assert transfer.import_from(tmp_path / "kmnist-test-imgs.npz").known == 3
     found = samples.samples()
     assert [(sample.character, sample.path.name) for sample in found] == [
-        ("お", "0 from kmnist-test-imgs.npz.png"),
-        ("き", "1 from kmnist-test-imgs.npz.png"),
-        ("き", "2 from kmnist-test-imgs.npz.png"),
+        ("お", "0 (from kmnist-test-imgs.npz).png"),
+        ("き", "1 (from kmnist-test-imgs.npz).png"),
+        ("き", "2 (from kmnist-test-imgs.npz).png"),
     ]
     assert (np.asarray(found[0].picture()) == bars[0]).all()
     with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
