@@ -54,15 +54,21 @@ def make_app(mode="", pictures="", terminal=None):
 
 
 async def until(pilot, predicate):
-    """Wait until a condition holds, letting the app work meanwhile; fail with the screen's text if it never does."""
+    """Wait until a condition holds, letting the app work meanwhile; fail with the screen's text if it never does.
+
+    It looks seldom once that takes long: a pause of the pilot's sends a message to every widget, and with one before
+    each look a wait for an engine kept a core busy.
+    """
     deadline = time.monotonic() + LONGEST
-    while time.monotonic() < deadline:
-        await pilot.pause()
-        if value := predicate():
-            await pilot.pause()  # a dialog that has just come is painted now: keys for it are not typed ahead
-            return value
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")
+    await pilot.pause()
+    wait = 0.01
+    while not (value := predicate()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {LONGEST:g} s in vain on:\n{screen_text(pilot.app)}")
+        await asyncio.sleep(wait)
+        wait = min(1.5 * wait, 0.1)
+    await pilot.pause()  # a dialog that has just come is painted now: keys for it are not typed ahead
+    return value
 
 
 def screen_text(app):

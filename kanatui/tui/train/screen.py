@@ -81,13 +81,15 @@ class TrainScreen(KanatuiScreen):
         Binding("d,delete", "delete", "Delete", key_display="d", tooltip="Delete the run"),
     ]
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  # Textual's own form
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]  # noqa: RUF012
+
     part: reactive[str] = reactive("runs")
     """Which of :data:`PARTS` is shown; if there is room, the runs are always shown, too."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
-        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]
+        self.add_class(f"part-{self.part}", update=False)  # before it has widgets whose styles would be matched again
         self._wanted_run = ""
         self._pane = ""
         self._continuing: set[str] = set()
