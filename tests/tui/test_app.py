@@ -45,6 +45,23 @@ def running(request):
         yield run
 
 
+@pytest.mark.parametrize("turns", [0, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377])
+async def test_it_can_be_left_at_any_moment_of_its_start(turns):
+    app = make_app()
+
+    async def leave():
+        while not app.is_running:
+            await asyncio.sleep(0)
+        for _ in range(turns):  # of the event loop: so that each is the same moment on any machine
+            await asyncio.sleep(0)
+        app.exit()
+
+    leaving = asyncio.create_task(leave())
+    await app.run_async(headless=True, size=(120, 40))
+    await leaving
+    assert (app.return_code, app.asked_to_leave) == (0, True)
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_keys_1_to_4_lead_to_the_four_screens(size):
     app = make_app()

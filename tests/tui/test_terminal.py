@@ -27,14 +27,21 @@ def open_app():
         terminal.end()
 
 
+def leaves_in_order(terminal):
+    """Wait for the app's end, with the alternate screen left and no error."""
+    status = terminal.process.wait(LONGEST)
+    assert status == 0, terminal.text()[-4000:]
+    terminal.wait_for("\x1b[?1049l")
+    assert "Traceback" not in terminal.text()
+
+
 def test_the_app_opens_without_a_command_and_quits_by_key(open_app):
     terminal = open_app()
     terminal.wait_for("[1 Dataset]")
     since = terminal.press("4")
     terminal.wait_for("[4 Draw]", since)
     terminal.press("\x11")  # ctrl+q
-    assert terminal.process.wait(LONGEST) == 0
-    assert "\x1b[?1049l" in terminal.text()[-400:]  # the alternate screen is left
+    leaves_in_order(terminal)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -42,9 +49,7 @@ def test_a_signal_ends_it_with_the_terminal_in_order(open_app, number):
     terminal = open_app()
     terminal.wait_for("[1 Dataset]")
     terminal.process.send_signal(number)
-    assert terminal.process.wait(LONGEST) == 0
-    assert "\x1b[?1049l" in terminal.text()[-400:]
-    assert "Traceback" not in terminal.text()
+    leaves_in_order(terminal)
 
 
 def test_a_closed_terminal_ends_it(open_app, home):
