@@ -35,8 +35,9 @@ from kanatui.tui.keys import asks
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import AUTO, ITERM, KITTY, SIXEL, VARIABLE, Choice, Terminal, choose, graphics_of
+from kanatui.tui.terminal import Terminal
 from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Harmless, Reversing, fitting
+from kanatui.tui.ways import AUTO, ITERM, KITTY, SIXEL, VARIABLE, Choice, choose, graphics_of
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
