@@ -123,11 +123,14 @@ def _train_new(
     observers: Mapping[str, Mapping[str, Any]],
 ) -> Run:
     from kanatui.training.config import make_config
-    from kanatui.training.device import choose_device
     from kanatui.training.runs import Run, plain_run_name
 
     recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in recipe_keys(options)})
     chosen, parameters = settle(recipe, options, assignments)
+    from kanatui.training.device import (
+        choose_device,
+    )  # with torch, whose import takes a second: wrong options are told first
+
     choose_device(chosen.device)  # before the source is opened, which can take a minute
     source = _open(data, recipe)
     faces = source.face_ids
