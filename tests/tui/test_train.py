@@ -201,7 +201,7 @@ async def test_a_recorded_run(size, plain):
             pilot, lambda: "step 277" in screen_text(app) and "smoothed" in screen_text(app) and screen_text(app)
         )
         assert "■ run 1 recorded · stopped" in text
-        assert "strict 100.0 % (best 100.0 %) · folded 100.0 % (best 100.0 %)" in text
+        assert "strict 100.0 % · folded 100.0 % · at step" in text
         assert "CPU 22 % · memory 379.7 MB · data 0 %" in text
         assert any(0x2800 < ord(letter) < 0x2900 for letter in text) is not plain
         assert len(max(text.splitlines(), key=len)) <= size[0]
