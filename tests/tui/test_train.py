@@ -211,6 +211,8 @@ async def test_a_recorded_run(size, plain):
         await until(pilot, lambda: "stopped as asked" in screen_text(app))
         await pilot.press("a")
         await until(pilot, lambda: "[x] rotate" in screen_text(app))
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.focused, Plot))
 
 
 async def test_zoom_and_move():
