@@ -23,7 +23,7 @@ SIZES = ((80, 24), (120, 40), (200, 60))
 LOOKS = ("dark", "light", "ascii", "nocolor")
 STROKES = Path(__file__).parents[1] / "tests/data/strokes.json"
 DRAWING = "き"
-BUSY = ("drawing the first", "planning", "loading", "looking", "reading …", "come with the next")
+BUSY = ("drawing the first", "planning", "loading", "looking", "reading …", "come with the next", "time …")
 """Words on a screen that is not complete yet."""
 PATIENCE = 30.0
 """Seconds to wait for a screen to be complete."""

@@ -41,7 +41,7 @@ DOT = 1.9
 DRAWN = "き"
 WATCHED = 24
 """Frames of the training."""
-BUSY = ("drawing the first", "planning", "loading", "looking", "reading …", "come with the next")
+BUSY = ("drawing the first", "planning", "loading", "looking", "reading …", "come with the next", "time …")
 """Words on a screen that is not complete yet."""
 KEYS = {".": "full_stop"}
 PATIENCE = 900.0
@@ -138,23 +138,19 @@ def drawn(svg):
 
 def _parts():
     """Return the rectangles of each block character: left, top, right and bottom in shares of the cell."""
-    parts = {}
-    for name in ("octants", "quadrants", "halves", "braille"):
-        way = WAYS[name]
-        for mask, character in enumerate(way.characters):
-            parts.setdefault(character, list(_dots(mask) if name == "braille" else _runs(mask, way.across, way.down)))
-    return {character: runs for character, runs in parts.items() if character != " "}
+    parts = {character: list(_dots(mask)) for mask, character in enumerate(WAYS["braille"].characters)}
+    parts |= {character: list(_rectangles(shape >= 0.5)) for character, shape in WAYS["octants"].shapes.items()}
+    return {character: rectangles for character, rectangles in parts.items() if character != " "}
 
 
-def _runs(mask, across, down):
-    """Yield the painted parts of a cell as rectangles, each as wide as parts lie side by side."""
-    for row in range(down):
-        bits = [mask >> (row * across + column) & 1 for column in range(across)]
-        if all(bits):
-            yield 0.0, row / down, 1.0, (row + 1) / down
-        else:
-            for column in np.flatnonzero(bits).tolist():
-                yield column / across, row / down, (column + 1) / across, (row + 1) / down
+def _rectangles(painted):
+    """Yield the painted parts of a cell as rectangles: the runs of a row, equal rows together."""
+    height, width = painted.shape
+    changes = np.flatnonzero((painted[1:] != painted[:-1]).any(axis=1)) + 1
+    for top, bottom in itertools.pairwise([0, *changes.tolist(), height]):
+        edges = np.flatnonzero(np.diff(painted[top].astype(int), prepend=0, append=0)).tolist()
+        for left, right in zip(edges[::2], edges[1::2], strict=True):
+            yield left / width, top / height, right / width, bottom / height
 
 
 def _dots(mask):
