@@ -125,13 +125,15 @@ class _Several:
         from kanatui.evaluation.read import UNSURE, plainly_several, read_text
         from kanatui.pictures.files import open_image, size_of
 
+        if self.in_vain >= _IN_VAIN:
+            return ""
         if isinstance(source, io.BytesIO):
             source.seek(0)
         try:
-            width, height = size_of(source)
-            doubtful = probability < UNSURE or max(width, height) > _OBLONG * min(width, height)
-            if not doubtful or self.in_vain >= _IN_VAIN:
-                return ""
+            if probability >= UNSURE:
+                width, height = size_of(source)
+                if max(width, height) <= _OBLONG * min(width, height):
+                    return ""
             text = read_text(self._classifier, open_image(source), self.characters)
         except ImageError:  # it has been read as one character already
             return ""

@@ -22,7 +22,7 @@ from kanatui.evaluation.probabilities import classify_pictures
 from kanatui.evaluation.recognize import Reading
 from kanatui.kana.alphabet import FOLD, LOOK_ALIKES, script
 from kanatui.kana.folding import fold_groups, fold_probabilities
-from kanatui.pictures.ink import Numbers, pen_width
+from kanatui.pictures.ink import Numbers, box_of, pen_width
 from kanatui.pictures.lines import Layout, Line, find_lines
 from kanatui.pictures.page import Page, find_page
 from kanatui.pictures.prepare import Ink, framed
@@ -201,9 +201,7 @@ class _Reader:
         area, own = _ink_of(self.owner, self.slices, labels)
         alpha = self.page.alpha[area] * own
         mask = own & (self.layout.labels[area] > 0)
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        return framed(Ink(alpha, box, pen_width(mask)), side)
+        return framed(Ink(alpha, box_of(mask), pen_width(mask)), side)
 
     def _logits(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         """Return the model's outputs for all candidates, -inf where a character is not allowed or is a mark."""
