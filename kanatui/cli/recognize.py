@@ -122,7 +122,7 @@ class _Several:
             probability: of what all of its ink was read as, and look-alikes; 0 if only a part was read.
         """
         from kanatui.core.errors import ImageError
-        from kanatui.evaluation.read import UNSURE, plainly_several, read_text
+        from kanatui.evaluation.read import UNSURE, read_several
         from kanatui.pictures.files import open_image, size_of
 
         if self.in_vain >= _IN_VAIN:
@@ -134,12 +134,11 @@ class _Several:
                 width, height = size_of(source)
                 if max(width, height) <= _OBLONG * min(width, height):
                     return ""
-            text = read_text(self._classifier, open_image(source), self.characters)
+            text = read_several(lambda: self._classifier, open_image(source), probability, self.characters)
         except ImageError:  # it has been read as one character already
             return ""
-        found = plainly_several(text, probability)
-        self.in_vain = 0 if found else self.in_vain + 1
-        return str(text) if found else ""
+        self.in_vain = 0 if text else self.in_vain + 1
+        return str(text or "")
 
 
 def _one_line(text: str) -> str:

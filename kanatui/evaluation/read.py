@@ -128,9 +128,20 @@ def read_text(
         NoInkError: the picture holds no ink.
         UsageError: the model knows none of ``characters``.
     """
-    allowed = allowed_among(classifier.characters, characters)
     page = find_page(image)
-    layout = find_lines(page, direction)
+    return _read(classifier, page, find_lines(page, direction), characters, top, on_progress, side)
+
+
+def _read(
+    classifier: Classifier,
+    page: Page,
+    layout: Layout,
+    characters: str | None = None,
+    top: int = 5,
+    on_progress: OnProgress = lambda done, total: None,
+    side: int = 0,
+) -> Text:
+    allowed = allowed_among(classifier.characters, characters)
     return _Reader(classifier, allowed, characters, page, layout, on_progress).read(top, side or classifier.image_size)
 
 
@@ -386,6 +397,33 @@ def _by_script(judged: npt.NDArray[np.float32], known: str) -> npt.NDArray[np.fl
             odds = judged[row, places] * (share, 1.0 - share)
             found[row, places] = odds / max(float(odds.sum()), 1e-30) * judged[row, places].sum()
     return found
+
+
+def read_several(
+    load: Callable[[], Classifier], image: Image.Image, alone: float, characters: str | None = None
+) -> Text | None:
+    """Read a picture that should show one character if it plainly shows several, else return None.
+
+    Args:
+        load: gives the model; nine of ten pictures that are read with doubt do not need it, as their ink is no longer
+            than one part of it allows (:func:`plainly_several`), however its parts are joined.
+        image: as for :func:`read_text`.
+        alone: probability of the best reading as one character and its look-alikes.
+        characters: the candidates; None for all that the model knows.
+
+    Raises:
+        NoInkError: the picture holds no ink.
+    """
+    page = find_page(image)
+    layout = find_lines(page)
+    boxes = np.array([segment.box for line in layout.lines for segment in line.segments])
+    longest = (boxes[:, 2:] - boxes[:, :2]).max()
+    whole = (boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)).max()
+    # Boxes are rounded to pixels of the picture and cut at its edges; they are larger where the page was turned.
+    if not page.degrees and whole / page.scale + 2 <= _APART * (longest - 1) / page.scale:
+        return None
+    text = _read(load(), page, layout, characters)
+    return text if plainly_several(text, alone) else None
 
 
 def plainly_several(text: Text, alone: float) -> bool:
