@@ -13,7 +13,7 @@ import click
 
 from kanatui.cli.console import out, print_json, status
 from kanatui.cli.options import build_recipe, recipe_options
-from kanatui.cli.train import recipe_keys, settle, training_options
+from kanatui.cli.training_options import recipe_keys, settle, training_options
 from kanatui.cli.watch import display
 from kanatui.core import processes
 from kanatui.core.errors import UsageError

@@ -262,7 +262,7 @@ def columns_of(text: str) -> int:
 def check_pictures() -> Check:
     """Report how the app shows pictures here, and what the terminal said."""
     from kanatui.tui.settings import Settings
-    from kanatui.tui.terminal import CHOICES, chosen_here
+    from kanatui.tui.ways import CHOICES, chosen_here
 
     try:
         choice = chosen_here(setting=Settings.load().pictures)

@@ -157,7 +157,7 @@ def print_glyphs(images: Sequence[Pixels], size: int, columns: int, wanted: str)
     from rich.style import Style
 
     from kanatui.tui.pictures import Pictures
-    from kanatui.tui.terminal import Choice, as_text, chosen_here
+    from kanatui.tui.ways import Choice, as_text, chosen_here
 
     if not prints_unicode():
         choice = Choice("ascii", "output is not UTF-8")

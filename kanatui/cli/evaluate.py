@@ -61,9 +61,6 @@ def evaluate_command(
     characters; pictures of other characters in the folder (--images) show how well it refuses those. The app's Evaluate
     screen shows every image with its reading.
     """
-    from kanatui.evaluation.evaluate import evaluate
-    from kanatui.evaluation.scores import Scores
-
     if figure:
         from kanatui.evaluation.figures import check_file
 
@@ -75,8 +72,14 @@ def evaluate_command(
     source = {"kind": "faces" if held_out_faces else "held_out"}
     if folder:
         source = {"kind": "folder", "path": str(folder), "labels": _notation(labels)}
+    weights = chosen_weights(model)
+    from kanatui.evaluation.evaluate import (
+        evaluate,
+    )  # with torch, whose import takes a second: wrong options are told first
+    from kanatui.evaluation.scores import Scores
+
     with stages({"reading": "images"}) as report:
-        done = evaluate(str(chosen_weights(model)), source, chosen_characters(spec), limit, report)
+        done = evaluate(str(weights), source, chosen_characters(spec), limit, report)
     scores = Scores.of(done.load()[0])
     if figure:
         from kanatui.evaluation.figures import save_scores

@@ -40,13 +40,14 @@ def generate_command(
 ) -> dict[str, Any]:
     """Write a data set: images, labels and a manifest. You can interrupt it at any time; --resume continues."""
     from kanatui.core import paths, processes
-    from kanatui.dataset import write
     from kanatui.training.torchrun import processes_together
 
     recipe = build_recipe(**_resumable(with_recipe_argument(name, options), dataset, resume))
     called = dataset or recipe.name
     if problem := paths.name_problem(called):
         raise click.UsageError(f"--name {called!r}: {problem}")
+    from kanatui.dataset import write  # with torch, whose import takes a second: wrong options are told first
+
     stream = open_stream(recipe)
     cores = workers or processes.usable_cores()
     if dry_run:

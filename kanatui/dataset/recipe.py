@@ -166,9 +166,8 @@ class Recipe(Configurable):
             PluginError: there is no such source.
             ParameterError: a parameter is unknown or out of range.
         """
-        for plugin, values in self.sources.items():
-            registry.glyph_source(plugin)(**values)
-        return {id: cls(**self.sources.get(id, {})) for id, cls in registry.glyph_sources.items()}
+        made = {plugin: registry.glyph_source(plugin)(**values) for plugin, values in self.sources.items()}
+        return {id: made[id] if id in made else cls() for id, cls in registry.glyph_sources.items()}
 
     def without(self, ids: Sequence[str]) -> Recipe:
         """Leave augmentations out. UsageError for one that is not in the recipe."""

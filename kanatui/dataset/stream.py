@@ -126,12 +126,12 @@ def finished(images: torch.Tensor, table: GlyphTable, augmentations: Sequence[tu
 
 
 def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, stream: str, p: float) -> torch.Tensor:
-    """Apply one pixel augmentation to the samples that its probability picks, and check what comes back.
+    """Apply one pixel augmentation to the images that its probability picks, and check what comes back.
 
     Args:
         images: float32 [n, 1, H, W] in 0 … 1; may be overwritten.
         stream: names the random stream, so that two uses of one plugin draw different numbers.
-        p: the share of samples to change.
+        p: the share of images to change.
 
     Raises:
         PluginError: the plugin failed or did not return images; the message names image and parameters.

@@ -22,7 +22,7 @@ from typing import IO, Any
 from kanatui.core import storage
 from kanatui.core.errors import FontError
 from kanatui.core.units import bytes_text
-from kanatui.fonts.faces import FONT_SUFFIXES
+from kanatui.fonts.folders import FONT_SUFFIXES
 
 SUFFIXES = (".tgz", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip")
 

@@ -13,7 +13,7 @@ from kanatui.core import storage
 from kanatui.core.errors import FontError
 from kanatui.fonts import archive, convert, guess
 from kanatui.fonts.archive import FontFile
-from kanatui.fonts.faces import FONT_SUFFIXES
+from kanatui.fonts.folders import FONT_SUFFIXES
 from kanatui.fonts.ink import font_errors, opened
 
 ALSO_KEPT = string.ascii_letters + string.digits + string.punctuation + "".join(map(chr, range(0x3001, 0x3100)))

@@ -1,7 +1,6 @@
 """Faces: the fonts that kanatui knows, where they are on this machine, and which characters they actually draw.
 
-``fonts.toml`` lists the faces; the user's own ``fonts.toml`` in the configuration folder adds to it or replaces entries
-by id. Font folders are those of the user and of the system, or instead those of ``$KANATUI_FONT_PATH``.
+``fonts.toml`` lists them; the user's own ``fonts.toml`` in the configuration folder adds faces or replaces them by id.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ import difflib
 import fnmatch
 import functools
 import hashlib
-import itertools
 import json
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +25,7 @@ from kanatui.core.errors import FontError, ImageMagickError, StorageError
 from kanatui.core.harmless import harmless
 from kanatui.core.machine import apt_command
 from kanatui.fonts import convert, imagemagick, ink
+from kanatui.fonts.folders import matching_files
 from kanatui.kana.sets import is_visible
 
 STYLES = ("gothic", "mincho", "handwriting", "brush", "pen")
@@ -40,8 +38,6 @@ OWN_SOURCES = ("fonts", "pen", "pictures")
 """The glyph sources that ship with kanatui."""
 UNKNOWN = "unknown"
 """Style and weight of a face whose entry does not say them."""
-
-FONT_SUFFIXES = (".ttf", ".otf", ".ttc", ".otc", ".pfb", *convert.WEB_SUFFIXES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,64 +233,13 @@ def _unusable(entry: Mapping[str, Any], number: int, problem: str, taken: Collec
     )
 
 
-# --- Finding font files
-
-
-def font_folders() -> tuple[Path, ...]:
-    """Return the folders to search, in order of precedence: ``$KANATUI_FONT_PATH``, else the usual ones."""
-    named = os.environ.get("KANATUI_FONT_PATH")
-    if named is not None:
-        return tuple(paths.user_path(folder) for folder in named.split(os.pathsep) if folder)
-    home = Path.home()
-    return (
-        home / ".local/share/fonts",
-        home / ".fonts",
-        home / "Library/Fonts",
-        Path("/usr/local/share/fonts"),
-        Path("/usr/share/fonts"),
-        Path("/Library/Fonts"),
-        Path("/System/Library/Fonts"),
-    )
-
-
 def _locate(entry: Mapping[str, Any], folder: Path) -> Path | None:
     if "name" in entry:
         return imagemagick.find().font_files().get(entry["name"])
     if "file" in entry:
         path = folder / paths.user_path(entry["file"])
         return path if path.is_file() else None
-    return next((path for pattern in _globs(entry) for path in _matches(paths.user_path(pattern))), None)
-
-
-def _matches(pattern: Path) -> Iterable[Path]:
-    # Variable fonts are named like `Klee[wght].ttf`, so brackets are tried as they stand before they are a choice.
-    plain = Path(*(re.sub(r"\[", "[[]", part) for part in pattern.parts))
-    return itertools.chain(_found(plain), _found(pattern) if plain != pattern else ())
-
-
-def _found(pattern: Path) -> Iterable[Path]:
-    if pattern.is_absolute():
-        return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
-    by_name = _font_files(font_folders())
-    places = [place for name in fnmatch.filter(by_name, pattern.name) for place in by_name[name]]
-    # Also with a leading slash, so that `**/` can match no folder at all.
-    return [
-        path for below, path in places if any(fnmatch.fnmatchcase(b, pattern.as_posix()) for b in (below, f"/{below}"))
-    ]
-
-
-@functools.cache
-def _font_files(folders: tuple[Path, ...]) -> dict[str, list[tuple[str, Path]]]:
-    """Walk the folders once; return for each file name its (path below the folder, full path) pairs."""
-    found: dict[str, list[tuple[str, Path]]] = {}
-    for folder in folders:
-        for parent, inner, names in os.walk(folder):
-            inner.sort()
-            for name in sorted(names):
-                if name.lower().endswith(FONT_SUFFIXES):
-                    path = Path(parent, name)
-                    found.setdefault(name, []).append((path.relative_to(folder).as_posix(), path))
-    return found
+    return next((path for pattern in _globs(entry) for path in matching_files(paths.user_path(pattern))), None)
 
 
 # --- Choosing faces

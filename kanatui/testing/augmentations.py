@@ -84,7 +84,7 @@ def _pixel_extremes(plugin: type[Pixel]) -> Iterator[str]:
 
 
 def _pixel_batches(plugin: type[Pixel]) -> Iterator[str]:
-    """A sample is the same in any batch."""
+    """An image is the same in any batch."""
     step = plugin()
     for size in _SIZES:
         images, keys = strokes(COUNT, size), keys_of(COUNT)

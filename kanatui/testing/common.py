@@ -71,7 +71,7 @@ def settings_of(plugin: type[Plugin]) -> list[dict[str, Any]]:
 
 
 def keys_of(count: int, first: int = 0) -> npt.NDArray[np.uint64]:
-    """Return the keys of so many samples, uint64 [count]."""
+    """Return the keys of so many images, uint64 [count]."""
     return mix64(np.arange(first, first + count, dtype=np.uint64))
 
 

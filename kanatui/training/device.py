@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import torch
 
@@ -52,6 +54,16 @@ def prepare_device(device: torch.device, threads: int = 0) -> None:
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
+
+
+@contextlib.contextmanager
+def keeping_threads() -> Iterator[None]:
+    """Give torch its number of CPU threads back at the end: a program may go on computing after a training."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def auto_workers(device: torch.device) -> int:

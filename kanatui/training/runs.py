@@ -12,7 +12,7 @@
         checkpoints/     best.safetensors, last.safetensors (weights); state.safetensors (to continue from), and
                          before.safetensors, the one before it, in case it is damaged
         previews/        images of the current batch, while someone watches
-        about.toml       title and note given by the user
+        about.toml       title and note given by the user (:mod:`kanatui.training.about`)
         replay.json      the course to repeat, in a run that repeats another (:mod:`kanatui.training.replay`)
 """
 
@@ -39,6 +39,7 @@ from kanatui.core.errors import RunError, StorageError, WeightsError
 from kanatui.core.harmless import harmless
 from kanatui.model import shipped
 from kanatui.model.metrics import BEST
+from kanatui.training.about import LONGEST_NOTE, read_about, title_problem, write_about
 from kanatui.training.control import watch
 from kanatui.training.event_text import scored_on
 from kanatui.training.events import EventReader
@@ -58,9 +59,6 @@ ACTIVE = ("starting", "running", "paused")
 
 _ID = re.compile(r"(\d+)-(.+)")
 _LONGEST_NAME = 40
-_ABOUT = "about.toml"
-_LONGEST_TITLE = 80
-_LONGEST_NOTE = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,12 +139,12 @@ class Run:
     @property
     def title(self) -> str:
         """Its title; its name if it has none."""
-        return self._about().get("title") or self.name
+        return self.about()[0]
 
     @property
     def note(self) -> str:
         """Its note, "" if there is none; may have several lines."""
-        return self._about().get("note", "")
+        return self.about()[1]
 
     def rename(self, title: str) -> None:
         """Set its title, also while it trains; "" removes it. The folder keeps its name.
@@ -156,9 +154,9 @@ class Run:
             StorageError: it cannot be written.
         """
         title = title.strip()
-        if len(title) > _LONGEST_TITLE or not (title.isprintable() or not title):
-            raise RunError(f"title {title[:20]!r}…: use one line of up to {_LONGEST_TITLE} characters")
-        self._write_about(title=title)
+        if problem := title_problem(title):
+            raise RunError(f"title {title[:20]!r}…: {problem}")
+        write_about(self.path, title=title)
 
     def annotate(self, note: str) -> None:
         """Replace its note; "" removes it.
@@ -167,29 +165,14 @@ class Run:
             RunError: the note is longer than 4,000 characters.
             StorageError: it cannot be written.
         """
-        if len(note) > _LONGEST_NOTE:
-            raise RunError(f"the note has {len(note):,} characters; the maximum is {_LONGEST_NOTE:,}")
-        self._write_about(note=note.strip())
+        if len(note) > LONGEST_NOTE:
+            raise RunError(f"the note has {len(note):,} characters; the maximum is {LONGEST_NOTE:,}")
+        write_about(self.path, note=note.strip())
 
     def about(self) -> tuple[str, str]:
         """Return title and note, for which the file is read once."""
-        about = self._about()
-        return about.get("title") or self.name, about.get("note", "")
-
-    def _about(self) -> dict[str, str]:
-        """Return ``title`` and ``note``, "" if not set; {} from a damaged file."""
-        try:
-            data = storage.read_toml(self.path / _ABOUT, RunError)
-        except RunError:
-            return {}
-        found = {name: value for name, value in data.items() if isinstance(value, str)}
-        # Another program may have written it; a note has lines.
-        title, lines = found.get("title", ""), found.get("note", "")[:_LONGEST_NOTE].splitlines()
-        return {"title": harmless(title, _LONGEST_TITLE), "note": "\n".join(harmless(line, None) for line in lines)}
-
-    def _write_about(self, **changed: str) -> None:
-        about = {name: value for name, value in (self._about() | changed).items() if value}
-        storage.write_bytes(self.path / _ABOUT, tomlkit.dumps(about).encode())
+        about = read_about(self.path)
+        return about.title or self.name, about.note
 
     @property
     def config(self) -> dict[str, Any]:

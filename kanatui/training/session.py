@@ -25,7 +25,7 @@ from kanatui.training import control
 from kanatui.training.calibrate import calibrate_files
 from kanatui.training.commands import CommandHandler
 from kanatui.training.control import Control, Mailbox
-from kanatui.training.device import choose_device, prepare_device
+from kanatui.training.device import choose_device, keeping_threads, prepare_device
 from kanatui.training.distributed import Alone
 from kanatui.training.events import Event
 from kanatui.training.feed import Opener
@@ -54,6 +54,7 @@ def open_split(config: Mapping[str, Any], source: ImageSource) -> Split:
     return _split(source, _options(config))
 
 
+@keeping_threads()
 def train_run(
     run: Run,
     observers: Sequence[Observer] = (),
@@ -65,7 +66,8 @@ def train_run(
 ) -> Outcome:
     """Train a run from its last checkpoint to the end of its budget, or until told to stop.
 
-    Interrupt and terminate signals stop it with a checkpoint; a second interrupt ends it immediately.
+    Interrupt and terminate signals stop it with a checkpoint; a second interrupt ends it immediately. Torch has as
+    many threads afterwards as before.
 
     Args:
         observers: called with each event.

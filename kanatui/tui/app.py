@@ -35,8 +35,9 @@ from kanatui.tui.keys import asks
 from kanatui.tui.leaving import leave_on_signals
 from kanatui.tui.screen import PLAIN_BORDERS, KanatuiScreen
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import AUTO, ITERM, KITTY, SIXEL, VARIABLE, Choice, Terminal, choose, graphics_of
+from kanatui.tui.terminal import Terminal
 from kanatui.tui.theme import DARK, FITTING, LIGHT, OURS, PLAIN, Harmless, Reversing, fitting
+from kanatui.tui.ways import AUTO, ITERM, KITTY, SIXEL, VARIABLE, Choice, choose, graphics_of
 from kanatui.tui.widgets.dialogs import Confirm, Details
 from kanatui.tui.widgets.help import Keys, actions
 
@@ -108,6 +109,8 @@ class KanatuiApp(Host):
             mode: the first screen, a key of :data:`.TABS`.
             terminal: what the terminal answered, None if there is none.
         """
+        if mode:
+            self.DEFAULT_MODE = mode  # type: ignore[misc]  # the other screens are made when they are first visited
         no_color = "NO_COLOR" in os.environ
         self.settings = Settings.load()
         chosen = choose(terminal, os.environ, pictures, self.settings.pictures)
@@ -119,7 +122,6 @@ class KanatuiApp(Host):
             self.register_theme(theme)
         self.theme = PLAIN if no_color else self._known_theme(self.settings.theme)
         self.set_class(self.ascii and not no_color, PLAIN_BORDERS)
-        self._first_mode = mode
         self._activity = Activity()
         self._visited = {self.DEFAULT_MODE}
         self.settled: Callable[[], None] = lambda: None
@@ -153,8 +155,8 @@ class KanatuiApp(Host):
         self.set_interval(_LOOK_EVERY, self._look)
         self._look()
         self.set_timer(_SETTLES_IN, self._settle)
-        if self._first_mode:
-            self.action_go(self._first_mode)
+        if isinstance(self.screen, KanatuiScreen):
+            self.screen.call_after_refresh(self.screen.on_shown)
         self.key_order.opened(self.screen)
 
     @override

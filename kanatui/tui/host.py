@@ -14,7 +14,8 @@ from kanatui.core.errors import KanatuiError
 from kanatui.tui.keys import OrderedKeys
 from kanatui.tui.pictures import Pictures
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import Choice, window
+from kanatui.tui.terminal import window
+from kanatui.tui.ways import Choice
 from kanatui.tui.words import in_the_app
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from rich.cells import cell_len
 from kanatui.core.blocks import Pixels
 from kanatui.tui.kitty import MOST, NUMERALS, png
 from kanatui.tui.sixel import MOST_GREYS, sixel
-from kanatui.tui.terminal import ITERM, SIXEL
+from kanatui.tui.ways import ITERM, SIXEL
 
 _MARK = "\U0010eeef"
 """A character for private use; no terminal ever gets it."""

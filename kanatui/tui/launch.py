@@ -19,7 +19,8 @@ from kanatui.core import paths, storage
 from kanatui.core.errors import KanatuiError, UsageError
 from kanatui.core.units import is_unicode
 from kanatui.tui.settings import Settings
-from kanatui.tui.terminal import Terminal, asking, cell_of, choose, is_decided, terminal_width, understood, window
+from kanatui.tui.terminal import Terminal, asking, cell_of, terminal_width, understood, window
+from kanatui.tui.ways import choose, is_decided
 
 _LONGEST_LOG = 1_000_000
 """Bytes."""

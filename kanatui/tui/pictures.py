@@ -13,7 +13,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from kanatui.tui import inline, kitty
-from kanatui.tui.terminal import GRAPHICS, ITERM, KITTY, SIXEL, Choice, cell_of
+from kanatui.tui.terminal import cell_of
+from kanatui.tui.ways import GRAPHICS, ITERM, KITTY, SIXEL, Choice
 
 if TYPE_CHECKING:
     from kanatui.core.blocks import Pixels

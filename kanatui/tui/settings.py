@@ -10,8 +10,8 @@ import tomlkit
 
 from kanatui.core import paths, storage
 from kanatui.core.errors import StorageError
-from kanatui.tui.terminal import AUTO, CHOICES
 from kanatui.tui.theme import FITTING
+from kanatui.tui.ways import AUTO, CHOICES
 
 
 @dataclasses.dataclass

@@ -1,8 +1,4 @@
-"""Which terminal this is, and which way of showing pictures it can be trusted with.
-
-A terminal cannot be asked which characters its font has. So sextants, mosaics and octants are used only where the
-terminal is known to draw them itself, whatever the font; quadrants, which have been in Unicode since 1999, elsewhere.
-"""
+"""Which terminal this is: what the environment says, and what the terminal answers when it is asked."""
 
 from __future__ import annotations
 
@@ -15,19 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-
-from kanatui.core.errors import UsageError
-from kanatui.core.mosaic import WAYS
-
-KITTY, ITERM, SIXEL = "kitty", "iterm", "sixel"
-GRAPHICS = (KITTY, ITERM, SIXEL)
-"""The ways in which pictures are sent as pixels: by Kitty's protocol, by iTerm2's, as Sixel."""
-
-AUTO = "auto"
-CHOICES = (AUTO, *GRAPHICS, *WAYS)
-"""What the user can choose: what fits the terminal, or one way for all terminals."""
-
-VARIABLE = "KANATUI_PICTURES"
 
 LIMIT = 1.0
 """Seconds to wait for answers: several round trips over a slow SSH line. Every terminal answers the last query."""
@@ -43,47 +26,10 @@ _BACKGROUND = re.compile(rb"\x1b\]11;rgb:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/(
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 _PRIMARY = re.compile(rb"\x1b\[\?([\d;]*)c")
 
-_OLDEST = (0,)
-_DRAWS_ITSELF: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "kitty": {"octants": (0, 40), "mosaics": (0, 20)},
-    "ghostty": {"octants": (1, 2), "mosaics": _OLDEST},
-    "foot": {"octants": (1, 20), "mosaics": (1, 8)},
-    "vte": {"octants": (7800,), "mosaics": (6400,)},  # GNOME Terminal and many others
-    "wezterm": {"sextants": (20210814,)},
-    "alacritty": {"sextants": (0, 14)},
-    "contour": {"sextants": (0, 3)},
-}
-"""The first version that draws the characters of a way without the font's help, the finest way first.
-
-Alacritty's is from its release notes, kitty's from its issue 3106, foot's range from its manual. Alacritty and WezTerm
-leave diagonals to the font (their issues 6860 and 5051). Octants are as another project's issue lists them
-(breferrari/vigia 324). The rest are cautious guesses that nobody has checked in these terminals.
-"""
-
-REPLACED_BY_TEXT: Mapping[str, tuple[int, ...]] = {
-    "xterm": (350,),
-    "xterm.js": _OLDEST,  # VS Code and many others
-    "foot": (1, 8),
-    "wezterm": (20220319,),
-    "mlterm": (3, 9),
-    "contour": (0, 4),
-    "iterm2": (3, 3),
-}
-"""The first version that shows pictures over cells, and in which text replaces them cell by cell.
-
-xterm 379 and xterm.js 6.0 were looked at; the others are as they document it, or as others report. Missing, though they
-have Sixel: tmux, which drops a whole picture when a cell of it is written to, and old pictures as soon as there are ten
-(its ``image.c``); VTE and Rio, in which pictures stay behind text (vifm's issue 588, Rio's 636); Konsole and Windows
-Terminal, of which it is not known.
-"""
-
 _ALSO_CALLED = {"iterm.app": "iterm2", "vscode": "xterm.js"}
 """Names in TERM_PROGRAM, and how the same terminals call themselves when asked."""
 
-_HAS_ITERM = frozenset(("iterm2", "wezterm"))
-"""Terminals with iTerm2's inline images."""
-
-_PLACES_PICTURES: Mapping[str, tuple[int, ...]] = {"kitty": (0, 28), "ghostty": _OLDEST}
+_PLACES_PICTURES: Mapping[str, tuple[int, ...]] = {"kitty": (0, 28), "ghostty": (0,)}
 """The first version in which placeholder characters stand for parts of a picture (Kitty's graphics protocol)."""
 
 
@@ -114,19 +60,6 @@ class Terminal:
         version = ".".join(map(str, self.version))
         name = f"{self.name} {version}".strip() or ("no answer" if not self.answered else "unnamed")
         return f"{name} in tmux" if self.tmux else name
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """The way pictures are shown, and why."""
-
-    way: str
-    """A name of :data:`~kanatui.core.mosaic.WAYS` or :data:`GRAPHICS`."""
-    why: str
-    terminal: Terminal = dataclasses.field(default_factory=Terminal)
-
-
-# ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Question:
@@ -214,8 +147,6 @@ def terminal_width(text: str) -> int | None:
 
 
 def _cursor_column(stdin: int) -> int | None:
-    import select
-
     reply, until = b"", time.monotonic() + LIMIT
     while (left := until - time.monotonic()) > 0 and select.select([stdin], [], [], left)[0]:
         reply += os.read(stdin, 64)
@@ -265,8 +196,8 @@ def understood(environment: Mapping[str, str], reply: bytes = b"", cell: tuple[i
     if name == "tmux" or "TMUX" in environment:
         outer, passthrough = _outside_tmux()
         name, version = _parsed(outer)
-        return Terminal(name, version, _places(name, version), sixel, cell, True, passthrough, answered, light)
-    graphics = bool(_GRAPHICS.search(reply)) or (not answered and _places(name, version))
+        return Terminal(name, version, places_pictures(name, version), sixel, cell, True, passthrough, answered, light)
+    graphics = bool(_GRAPHICS.search(reply)) or (not answered and places_pictures(name, version))
     return Terminal(name, version, graphics, sixel, cell, answered=answered, light=light)
 
 
@@ -319,101 +250,6 @@ def _outside_tmux() -> tuple[str, bool]:
     return kind, parts[2] in ("on", "all", "1")
 
 
-# ── choosing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _places(name: str, version: tuple[int, ...]) -> bool:
+def places_pictures(name: str, version: tuple[int, ...]) -> bool:
     """Whether this terminal shows pictures in place of placeholder characters; one without a version is new."""
     return name in _PLACES_PICTURES and (not version or version >= _PLACES_PICTURES[name])
-
-
-def graphics_of(terminal: Terminal) -> list[str]:
-    """Return the ways of :data:`GRAPHICS` that a terminal says it has, or is known to have."""
-    kitty = terminal.graphics and _places(terminal.name, terminal.version)
-    if terminal.tmux:
-        return [*([KITTY] if kitty and terminal.passthrough else []), *([SIXEL] if terminal.sixel else [])]
-    has = {KITTY: kitty, ITERM: terminal.name in _HAS_ITERM, SIXEL: terminal.sixel}
-    return [way for way in GRAPHICS if has[way]]
-
-
-def _keeps_order(terminal: Terminal) -> bool:
-    """Whether text that is written over a picture replaces it, and nothing but text; one without a version is new."""
-    first = REPLACED_BY_TEXT.get(terminal.name)
-    return not terminal.tmux and first is not None and (not terminal.version or terminal.version >= first)
-
-
-def _fitting(terminal: Terminal) -> tuple[str, str]:
-    if terminal.name == "dumb":
-        return "ascii", "TERM names no terminal"
-    if terminal.name == "linux":
-        return "halves", "all that the console's font has"
-    told = terminal.text
-    if terminal.graphics and _places(terminal.name, terminal.version):
-        if not terminal.tmux or terminal.passthrough:
-            return KITTY, f"{told} shows graphics"
-        told += " (graphics: tmux set -g allow-passthrough on)"
-    for way in graphics_of(terminal):
-        if _keeps_order(terminal) and (way == ITERM or (way == SIXEL and all(terminal.cell))):
-            return way, f"{told} shows graphics"
-    return _fitting_text(terminal, told)
-
-
-def _fitting_text(terminal: Terminal, told: str) -> tuple[str, str]:
-    for way, first in _DRAWS_ITSELF.get(terminal.name, {}).items():
-        if terminal.version and terminal.version >= first:
-            return way, f"{told} draws them itself"
-    return "quadrants", f"{told}: not known to draw sextants itself"
-
-
-def as_text(choice: Choice) -> Choice:
-    """Return the way to print pictures line by line, as commands do: over cells they need a known place."""
-    if choice.way not in (ITERM, SIXEL):
-        return choice
-    return Choice(*_fitting_text(choice.terminal, choice.terminal.text), choice.terminal)
-
-
-def choose(terminal: Terminal | None, environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> Choice:
-    """Choose the way to show pictures: as an option says, else the variable, else the setting, else as fits.
-
-    Args:
-        terminal: None if there is none to fit.
-        environment: its variables.
-        option: of the command line, "" if it was not given.
-        setting: the user's; ignored if it names no way.
-
-    Raises:
-        UsageError: the option or the variable names no way.
-    """
-    variable = environment.get(VARIABLE, "")
-    for where, wanted in (("--pictures", option), (VARIABLE, variable), ("the setting", setting)):
-        if not wanted:
-            continue
-        if wanted not in CHOICES:
-            if where == "the setting":
-                continue  # written by another version: as if it were not there
-            raise UsageError(f"{where} {wanted!r}: there are {', '.join(CHOICES)}")
-        if wanted != AUTO:
-            return Choice(wanted, f"chosen by {where}", terminal or Terminal())
-        if where != "the setting":
-            break
-    if environment.get("NO_COLOR"):
-        return Choice("ascii", "NO_COLOR is set", terminal or Terminal())
-    if terminal is None:
-        return Choice("quadrants", "there is no terminal")
-    return Choice(*_fitting(terminal), terminal)
-
-
-def is_decided(environment: Mapping[str, str], option: str = "", setting: str = AUTO) -> bool:
-    """Whether the terminal need not be asked, because text was chosen."""
-    wanted = option or environment.get(VARIABLE, "") or setting
-    return wanted in WAYS or (wanted in ("", AUTO) and bool(environment.get("NO_COLOR")))
-
-
-def chosen_here(option: str = "", setting: str = AUTO) -> Choice:
-    """Ask the terminal, unless that is of no use, and choose. UsageError as in :func:`choose`."""
-    choose(None, os.environ, option)
-    if is_decided(os.environ, option, setting):
-        return choose(understood(os.environ), os.environ, option, setting)
-    with asking(os.environ) as question:
-        reply = b"" if question is None else question.answers()
-    return choose(understood(os.environ, reply, cell_of(window(0))), os.environ, option, setting)

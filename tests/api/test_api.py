@@ -86,6 +86,20 @@ def test_a_training_is_read_with_and_evaluated(run, tmp_path):
     assert len(evaluation.load()[0]) == evaluation.total.images
 
 
+def test_a_training_leaves_torch_with_the_threads_that_it_had(glyphs):
+    before, used = torch.get_num_threads(), set()
+    torch.set_num_threads(3)
+    try:
+        options = {"epochs": 1, "batch_size": 16, "parameters": {"width": 4}, "workers": 0}
+        kanatui.train(glyphs, **options, threads=1, on_event=lambda event: used.add(torch.get_num_threads()))
+        assert torch.get_num_threads() == 3 and 1 in used
+        with pytest.raises(RunError, match="no face"):
+            kanatui.train(glyphs, **options, threads=1, hold_out_faces=["nothing-*"])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_errors_are_kanatuis(run, glyphs):
     reader = kanatui.load("latest")
     with pytest.raises(NoInkError):

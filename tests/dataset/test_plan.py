@@ -140,7 +140,7 @@ class Odd(Placement):
         (lambda table: 1 / 0, "ZeroDivisionError"),
     ],
 )
-def test_a_placement_that_fails_is_named_with_its_sample(place, words):
+def test_a_placement_that_fails_is_named_with_its_image(place, words):
     covered = np.ones((2, 1), bool)
     plan = GlyphPlan("あい", covered, [(Odd(place), 1.0)], mode="random", seed=0, images_per_character=3)
     with pytest.raises(PluginError, match=r"augmentation odd \{\} failed on image 0 of あ and 2 more: ") as raised:

@@ -1,4 +1,4 @@
-"""The law of the house: sample i is the same pixels, however it comes to be made."""
+"""The law of the house: image i is the same pixels, however it comes to be made."""
 
 import functools
 import hashlib
@@ -249,7 +249,7 @@ def test_faces_that_are_not_installed_are_an_error_with_the_remedy(monkeypatch, 
         GlyphStream(small_recipe(), plugins.load())
 
 
-def test_a_plugin_that_fails_aborts_and_names_the_sample(tmp_path):
+def test_a_plugin_that_fails_aborts_and_names_the_image(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "bad.py").write_text(

@@ -149,7 +149,7 @@ def pixel_of(apply):
 
 
 @pytest.mark.parametrize("name", PIXELS)
-def test_a_wrong_augmentation_is_named_with_its_sample(name):
+def test_a_wrong_augmentation_is_named_with_its_image(name):
     apply, words = PIXELS[name]
     with pytest.raises(PluginError) as caught:
         apply_pixel(pixel_of(apply), torch.rand(4, 1, 16, 16), table_of(4), "wrong#0", 1.0)

@@ -13,7 +13,8 @@ from fontTools.ttLib import TTCollection, TTFont
 from kanatui.cli.fonts import fonts_command
 from kanatui.core.errors import FontError
 from kanatui.fonts import imagemagick
-from kanatui.fonts.faces import coverage, font_folders, install_command, load_faces, select_faces, user_file
+from kanatui.fonts.faces import coverage, install_command, load_faces, select_faces, user_file
+from kanatui.fonts.folders import font_folders
 from tests.helpers.own_fonts import ENTRY, TRIANGLE, build_font, face_of, polygon, write_list
 
 pytestmark = pytest.mark.usefixtures("place")

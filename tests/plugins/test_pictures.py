@@ -197,6 +197,22 @@ def test_masters_are_cached_by_the_settings_though_a_plugin_does_not_think_of_it
         assert masters.images[0].shape == (round(side * 128),) * 2
 
 
+@pytest.mark.parametrize("settings", [{"side": 0.25}, {}])
+def test_a_source_is_made_once(sided, settings, monkeypatch):
+    made = []
+
+    class Counted(sided.glyph_sources["sided"]):
+        """A sided one, counted."""
+
+        def __init__(self, **values):
+            made.append(values)
+            super().__init__(**values)
+
+    monkeypatch.setitem(sided.glyph_sources, "sided", Counted)
+    sources = square(0.25).but(sources={"sided": settings}).glyph_sources(sided)
+    assert made == [settings] and sources["sided"].side == settings.get("side", 0.5)
+
+
 def test_the_app_lists_the_faces_of_the_settings_that_it_sends(folder, monkeypatch):
     monkeypatch.setenv("KANATUI_FONT_PATH", str(folder))  # no fonts, for speed
     context = Context()

@@ -1,4 +1,4 @@
-"""What each shipped augmentation does to a glyph, and that none lets one sample see another."""
+"""What each shipped augmentation does to a glyph, and that none lets one image see another."""
 
 import subprocess
 import sys
@@ -75,13 +75,13 @@ def test_each_says_what_it_is_and_what_can_be_set(id):
         assert parameter.parse(parameter.format(parameter.default)) == parameter.check(parameter.default)
 
 
-# One sample, alone or in company
+# One image, alone or in company
 
 
 @pytest.mark.parametrize("id", PIXEL)
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
-def test_a_sample_is_the_same_bits_in_any_batch(id, data):
+def test_an_image_is_the_same_bits_in_any_batch(id, data):
     size = data.draw(st.sampled_from((16, 33, 48, 64)))
     count = data.draw(st.sampled_from((1, 7, 64, 256) if size < 48 else (1, 7, 64)))
     chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=9))
@@ -123,7 +123,7 @@ def test_any_size_works_with_the_strongest_settings(id, size):
 
 
 @pytest.mark.parametrize("id", PIXEL)
-def test_strength_varies_from_sample_to_sample(id):
+def test_strength_varies_from_image_to_image(id):
     images = np.repeat(strokes(1, 64), 64, axis=0)
     change = np.abs(apply(id, images) - images).mean(axis=(1, 2, 3))
     assert change.std() > 0.2 * change.mean() > 0

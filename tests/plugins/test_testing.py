@@ -287,7 +287,7 @@ def test_a_broken_rule_of_an_observer_is_named():
 def test_a_figure_is_told_where_one_is_worth_knowing():
     told = {finding.check: finding.detail for finding in check_plugin(Good)}
     assert told["Speed"].endswith("µs an image at 64 px")
-    assert told["A sample is the same in any batch"] == "bit for bit"
+    assert told["An image is the same in any batch"] == "bit for bit"
 
 
 @pytest.mark.parametrize("text", ["import nothing_of_that_name", "x = 1", "def ("])
@@ -348,7 +348,7 @@ def test_check_fails_with_status_1_and_names_the_rule(tmp_path, command):
     file = tmp_path / "ink_test.py"
     file.write_text(file.read_text().replace("return images *", "return images - images.mean() +"))
     told = command("plugins", "check", file, status=1).out
-    assert "✗ ink_test  A sample is the same in any batch" in told and "8 checks, 1 failed" in told
+    assert "✗ ink_test  An image is the same in any batch" in told and "8 checks, 1 failed" in told
     assert "✓ ink_test  Speed" in told
 
 

@@ -18,7 +18,8 @@ from kanatui.core import processes
 from kanatui.tui.inline import FEW_GREYS
 from kanatui.tui.pictures import Pictures, graphics_bytes
 from kanatui.tui.sixel import MOST_GREYS, sixel
-from kanatui.tui.terminal import Choice, Terminal
+from kanatui.tui.terminal import Terminal
+from kanatui.tui.ways import Choice
 from tests.helpers.app import keep_small_draft
 from tests.helpers.screen import Screen, decode_sixel
 

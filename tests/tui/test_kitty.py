@@ -12,7 +12,8 @@ from rich.style import Style
 
 from kanatui.tui import kitty
 from kanatui.tui.pictures import Pictures
-from kanatui.tui.terminal import Choice, Terminal
+from kanatui.tui.terminal import Terminal
+from kanatui.tui.ways import Choice
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (64, 48), dtype=np.uint8)  # noise: several chunks
 

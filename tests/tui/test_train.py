@@ -83,6 +83,8 @@ async def test_rename_note_delete():
     async with opened() as (app, pilot):
         await pilot.press("t")
         await until(pilot, lambda: app.screen.query(Input))
+        app.screen.query_one(Input).value = "x" * 81
+        await until(pilot, lambda: "use one line of up to 80 characters" in screen_text(app))
         app.screen.query_one(Input).value = "手書き [b]one[/]"
         await pilot.press("enter")
         await until(pilot, lambda: "1 手書き [b]one[/]" in screen_text(app))

@@ -25,7 +25,7 @@ from kanatui.plugins.bases import Placement
 from kanatui.plugins.registry import load
 from kanatui.training.provenance import provenance_of
 from kanatui.tui.pictures import bytes_of, graphics_bytes
-from kanatui.tui.terminal import GRAPHICS
+from kanatui.tui.ways import GRAPHICS
 
 COLUMNS = 12
 SHEET = 60

@@ -16,7 +16,7 @@ from kanatui.cli.bench.figures import Figure, percentile
 from kanatui.cli.bench.terminal import Terminal
 from kanatui.core import paths, processes
 from kanatui.core.errors import KanatuiError
-from kanatui.tui.terminal import CHOICES, VARIABLE
+from kanatui.tui.ways import CHOICES, VARIABLE
 
 if TYPE_CHECKING:
     import subprocess

@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from typing_extensions import override
 
 from kanatui.core.errors import KanatuiError
+from kanatui.training.about import title_problem
 from kanatui.training.control import AUGMENT, PAUSE, RESUME, STOP, STOP_AFTER_EPOCH
 from kanatui.tui.host import host
 from kanatui.tui.keys import asks
@@ -45,7 +46,6 @@ _WHEN: dict[str, Callable[[Row], bool]] = {
     "note": lambda row: True,
 }
 """Actions on a run, each with the condition for offering it."""
-_LONGEST_TITLE = 80
 _VIEWS = ("view", "charts")
 """Actions that need a run to show."""
 
@@ -382,7 +382,7 @@ class TrainScreen(KanatuiScreen):
         if row is None:
             return
         title = await self.app.push_screen_wait(
-            Ask(f"Title of run {row.run.id} (empty: its name)", row.title, _wrong_title)
+            Ask(f"Title of run {row.run.id} (empty: its name)", row.title, title_problem)
         )
         if title is not None and title.strip() != row.title:
             await self._write(row.run.rename, title.strip())
@@ -421,7 +421,3 @@ class TrainScreen(KanatuiScreen):
     @on(NewRun.Started)
     async def _started(self, event: NewRun.Started) -> None:
         await self.show_run(event.run_id)
-
-
-def _wrong_title(text: str) -> str:
-    return f"at most {_LONGEST_TITLE} characters" if len(text) > _LONGEST_TITLE else ""

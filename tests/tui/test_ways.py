@@ -7,17 +7,8 @@ import pytest
 
 from kanatui.cli.bench.terminal import Terminal as Emulated
 from kanatui.core.errors import UsageError
-from kanatui.tui.terminal import (
-    CHOICES,
-    QUERIES,
-    Terminal,
-    as_text,
-    cell_of,
-    choose,
-    graphics_of,
-    is_decided,
-    understood,
-)
+from kanatui.tui.terminal import QUERIES, Terminal, cell_of, understood
+from kanatui.tui.ways import CHOICES, as_text, choose, graphics_of, is_decided
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = b"\x1bP>|kitty(0.35.2)\x1b\\\x1b[>1;4000;35c\x1b_Gi=31;OK\x1b\\\x1b[?62;c"
