@@ -122,7 +122,7 @@ class _Several:
             probability: of what all of its ink was read as, and look-alikes; 0 if only a part was read.
         """
         from kanatui.core.errors import ImageError
-        from kanatui.evaluation.read import UNSURE, read_several
+        from kanatui.evaluation.several import UNSURE, read_several
         from kanatui.pictures.files import open_image, size_of
 
         if self.in_vain >= _IN_VAIN:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+import functools
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from kanatui.core.errors import ImageError, NoInkError
+from kanatui.pictures.drawing import Box
 
 _COARSE = 48  # px: enough for polarity and background, and large filters are cheap at this size
 _MARGIN = 2  # px of paper put around what is measured: in a crop of few pixels all paper borders on ink.
@@ -23,59 +25,12 @@ _SPIKE = 0.2  # share of the picture's range
 Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.signedinteger[Any]]
-Number = TypeVar("Number", bound=np.generic)
-
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels; right and bottom exclusive."""
 
 
 def box_of(mask: Mask) -> Box:
     """Return the box around what is marked in a mask that is not empty, bool [H, W]."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def area_of(box: Box, margin: int = 0) -> tuple[slice, slice]:
-    """Return the rows and columns of a box and of so many pixels around it that are in the picture."""
-    left, top, right, bottom = box
-    return slice(max(top - margin, 0), bottom + margin), slice(max(left - margin, 0), right + margin)
-
-
-def padded(values: Grey, margin: int) -> Grey:
-    """Return values [H, W] with so many zeros on each side. NumPy's own takes 30 µs longer for each call."""
-    height, width = values.shape
-    found = np.zeros((height + 2 * margin, width + 2 * margin), dtype=np.float32)
-    found[margin : margin + height, margin : margin + width] = values
-    return found
-
-
-def darkest(values: npt.NDArray[Number], side: int, axes: Sequence[int] = (-2, -1)) -> npt.NDArray[Number]:
-    """Return the least value in a window of ``side`` pixels around each pixel: SciPy's grey_erosion."""
-    return _extreme(np.minimum, values, side, axes, side // 2)
-
-
-def brightest(values: npt.NDArray[Number], side: int, axes: Sequence[int] = (-2, -1)) -> npt.NDArray[Number]:
-    """Return the greatest value in a window of ``side`` pixels around each pixel: SciPy's grey_dilation."""
-    return _extreme(np.maximum, values, side, axes, (side - 1) // 2)
-
-
-def _extreme(
-    better: np.ufunc, values: npt.NDArray[Number], side: int, axes: Sequence[int], before: int
-) -> npt.NDArray[Number]:
-    """Do as SciPy's filters in a half to a seventh of the time (128 px; windows of 15 to 3 px), on any kind of numbers.
-
-    The window is doubled until it has the wanted width, each time with one operation for the whole picture.
-    """
-    for axis in axes:
-        # The edge's pixels are within any window that goes beyond it.
-        found = _continued(values, axis, before, side - 1 - before).swapaxes(axis, 0)
-        width = 1
-        while width < side:
-            step = min(width, side - width)
-            found = better(found[:-step], found[step:])
-            width += step
-        values = found.swapaxes(axis, 0)
-    return values
 
 
 def require_contrast(work: Grey) -> float:
@@ -157,14 +112,16 @@ def find_paper(work: Grey) -> Paper:
     Args:
         work: grey picture, float32 [H, W].
     """
-    small = _reduced(work, _COARSE)
+    scale = min(1.0, _COARSE / max(work.shape))
+    shape = [max(2, round(side * scale)) for side in work.shape[::-1]]  # an outline takes two pixels
+    small = np.asarray(Image.fromarray(work).resize(shape, Image.Resampling.BOX))
     low, span = small.min(), max(float(np.ptp(small)), 1e-12)
     smooth = ndimage.gaussian_filter((small - low) / span, 0.5, truncate=2.0)
     # Closing is opening of the negative; one call for both takes half the time.
     both = np.stack([-smooth, smooth])
     outline = np.zeros(2)
     for side in (4, 8, _PAPER):
-        opened = brightest(darkest(both, side), side)
+        opened = ndimage.grey_opening(both, size=(1, side, side))
         outline += np.abs(np.diff(opened, axis=1)).sum(axis=(1, 2)) + np.abs(np.diff(opened, axis=2)).sum(axis=(1, 2))
     lost = (outline[1] - outline[0]) / max(outline.sum(), 1e-12)
     border = np.concatenate([smooth[:2].ravel(), smooth[-2:].ravel(), smooth[:, :2].ravel(), smooth[:, -2:].ravel()])
@@ -179,18 +136,13 @@ class Contrast:
     values: Grey
     """float32 [H, W], about 0 on paper and up to 1 on ink."""
     parts: Numbers
-    """The connected parts of the ink, numbered from 1, and 0 where there is none: [H, W]."""
-    threshold: float
-    """Contrast above which a pixel is certainly ink."""
-    level: float
-    """The typical contrast of ink."""
+    """The connected parts of the ink, numbered from 1, and 0 on paper: [H, W]."""
+    alpha: Grey
+    """float32 [H, W], 0 paper to 1 typical ink."""
 
-    def ink(self, kept: Mask, box: Box) -> Grey:
-        """Return the ``kept`` part of the ink, in a ``box``, with its soft edges: float32 [H, W], 0 paper to 1 ink."""
-        ink, area = np.zeros_like(self.values), area_of(box, 1)
-        low = 0.4 * self.threshold
-        ink[area] = np.clip((self.values[area] - low) / (self.level - low), 0.0, 1.0) * brightest(kept[area], 3)
-        return ink
+    def ink(self, kept: Mask) -> Grey:
+        """Return the ``alpha`` of the ``kept`` part of the ink and its soft edges."""
+        return self.alpha * ndimage.maximum_filter(kept.view(np.uint8), 3)
 
 
 def find_contrasts(work: Grey, paper: Paper, dark: bool) -> Iterator[Contrast]:
@@ -216,12 +168,11 @@ def find_contrasts(work: Grey, paper: Paper, dark: bool) -> Iterator[Contrast]:
         even = np.full_like(work, coarse.max() if dark else coarse.min())
         # A sharp shadow needs full resolution, or its edge remains as a line.
         side = max(3, max(work.shape) * _PAPER // _COARSE)
-        smooth = ndimage.gaussian_filter(work, 0.8)
-        light = darkest(brightest(smooth, side), side) if dark else brightest(darkest(smooth, side), side)
-        behinds = [even, light]
+        filtered = ndimage.grey_closing if dark else ndimage.grey_opening
+        behinds = [even, filtered(ndimage.gaussian_filter(work, 0.8), size=(side, side))]
     else:
-        soft = Image.fromarray(ndimage.gaussian_filter(coarse, 1.5))
-        behinds = [np.asarray(soft.resize(work.shape[::-1], Image.Resampling.BILINEAR))]
+        smooth = Image.fromarray(ndimage.gaussian_filter(coarse, 1.5))
+        behinds = [np.asarray(smooth.resize(work.shape[::-1], Image.Resampling.BILINEAR))]
     for behind in behinds:
         if contrast := _contrast(work, behind, dark, span):
             yield contrast
@@ -232,30 +183,19 @@ def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | N
     low = min(float(work.min()), 0.0)
     contrast = 1.0 - (work - low) / np.maximum(behind - low, 1e-3 * span) if dark else (work - behind) / span
     contrast = (contrast / max(float(contrast.max()), 1e-12)).astype(np.float32, copy=False)
-    surrounded = padded(contrast, _MARGIN)
+    surrounded = np.pad(contrast, _MARGIN)
     middle = otsu(surrounded)
     if _noise(surrounded, middle) > 0.02:
         contrast = ndimage.gaussian_filter(contrast, 0.8, truncate=2.5)
-        surrounded = padded(contrast, _MARGIN)
+        surrounded = np.pad(contrast, _MARGIN)
         middle = otsu(surrounded)
     threshold, floor = _thresholds(surrounded, middle)
     sure = contrast > threshold
     if not sure.any():
         return None
     parts, level = _inked(contrast, sure, threshold, floor)
-    return Contrast(contrast, parts, threshold, level)
-
-
-def _continued(values: npt.NDArray[Number], axis: int, before: int, after: int) -> npt.NDArray[Number]:
-    """Repeat the pixels at both edges, so many times."""
-    return values.take(np.arange(-before, values.shape[axis] + after), axis, mode="clip")
-
-
-def _reduced(work: Grey, most: int) -> Grey:
-    """Average the picture down to at most ``most`` pixels a side, but at least 2."""
-    scale = min(1.0, most / max(work.shape))
-    height, width = (max(2, round(side * scale)) for side in work.shape)
-    return np.asarray(Image.fromarray(work).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
+    low = 0.4 * threshold
+    return Contrast(contrast, parts, np.clip((contrast - low) / (level - low), 0.0, 1.0))
 
 
 def _thresholds(contrast: Grey, middle: float) -> tuple[float, float]:
@@ -266,52 +206,32 @@ def _thresholds(contrast: Grey, middle: float) -> tuple[float, float]:
     """
     sure = max(middle, 1e-6)
     # The median, and one sigma below it; every other row is enough and takes half the time.
-    lower, paper = _quantiles(contrast[::2].ravel(), 0.16, 0.5)
+    paper, lower = (float(value) for value in np.quantile(contrast[::2], (0.5, 0.16)))
     if paper < sure:  # more paper than ink
         sure = max(sure, min(paper + 3.5 * (paper - lower), 0.7 * float(contrast.max())))
     return sure, max(_FAINT * sure, min(sure, paper + 2.5 * (paper - lower)))
 
 
 def _inked(contrast: Grey, sure: Mask, threshold: float, floor: float) -> tuple[Numbers, float]:
-    """Return the connected parts of the ink, [H, W], and the typical contrast of ink.
+    """Return the connected parts of the ink, as :attr:`Contrast.parts`, and the typical contrast of ink.
 
     Where a stroke becomes faint, half of the contrast usual there is enough (down to a floor) if it is connected to
     certain ink. Next to a dark stroke the threshold is unchanged, or its blurred edge would widen it.
     """
-    (level,) = _quantiles(contrast[sure], 0.5)
-    about = brightest(contrast, 2 * round(max(pen_width(sure), 1.0)) + 1)
+    level = float(np.median(contrast[sure]))
+    about = ndimage.maximum_filter(contrast, 2 * round(max(pen_width(sure), 1.0)) + 1)
     likely = contrast > np.clip(threshold / level * about, floor, threshold)
-    parts = connected(likely)
-    joined = np.zeros(int(parts.max()) + 1, dtype=parts.dtype)
-    joined[parts[sure]] = 1
-    return (joined * np.cumsum(joined, dtype=parts.dtype))[parts], level
-
-
-def connected(mask: Mask) -> Numbers:
-    """Number the connected parts of a mask, diagonals included, from 1: [H, W]."""
-    parts: Numbers = ndimage.label(mask, np.ones((3, 3), dtype=int))[0]
-    return parts
-
-
-def _quantiles(values: Grey, *shares: float) -> list[float]:
-    """Return what so large shares of the values are below: NumPy's quantile, in half of the time."""
-    places = [share * (len(values) - 1) for share in shares]
-    around = [(int(place), min(int(place) + 1, len(values) - 1)) for place in places]
-    ordered = np.partition(values, sorted({index for pair in around for index in pair}))
-    found = []
-    for place, (low, high) in zip(places, around, strict=True):
-        found.append(float(ordered[low]) + float(ordered[high] - ordered[low]) * (place - low))
-    return found
+    labels, count = ndimage.label(likely, np.ones((3, 3), dtype=int))
+    joined = np.zeros(count + 1, dtype=labels.dtype)
+    joined[labels[sure]] = 1
+    return (joined * joined.cumsum())[labels], level  # numbered without gaps
 
 
 def _noise(contrast: Grey, middle: float) -> float:
-    """Return the standard deviation of the noise on paper, from the median step between neighbours that are no ink.
-
-    These have less than half of the contrast of Otsu's threshold, ``middle``.
-    """
+    """Return the standard deviation of the noise on paper, from the median step between neighbours that are no ink."""
     left, right = contrast[:, :-1], contrast[:, 1:]
     paper = np.maximum(left, right) < 0.5 * middle
-    return _quantiles(np.abs(right - left)[paper], 0.5)[0] * 1.05 if paper.any() else 0.0  # 1.4826 / √2
+    return float(np.median(np.abs(right - left)[paper])) * 1.05 if paper.any() else 0.0  # 1.4826 / √2
 
 
 def otsu(values: Grey) -> float:
@@ -337,17 +257,13 @@ def without_spikes(work: Grey) -> Grey:
     Args:
         work: grey picture, float32 [H, W].
     """
-    continued = _continued(_continued(work, 0, 1, 1), 1, 1, 1)
-    most, least = _neighbour(np.maximum, continued), _neighbour(np.minimum, continued)
+    height, width = work.shape
+    padded = np.pad(work, 1, mode="edge")
+    # Slices, because SciPy's filter with a footprint takes four times as long.
+    around = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+    most, least = functools.reduce(np.maximum, around), functools.reduce(np.minimum, around)
     margin = _SPIKE * float(np.ptp(work))
     return np.where((work > most + margin) | (work < least - margin), np.clip(work, least, most), work)
-
-
-def _neighbour(better: np.ufunc, continued: Grey) -> Grey:
-    """Return the best of the eight neighbours of each pixel, without its own value."""
-    beside = better(continued[:, :-2], continued[:, 2:])
-    row = better(beside, continued[:, 1:-1])
-    return np.asarray(better(better(row[:-2], row[2:]), beside[1:-1]))
 
 
 def pen_width(mask: Mask) -> float:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from kanatui.pictures.ink import Box, Grey, Mask, Numbers, area_of, box_of, brightest, connected, pen_width
+from kanatui.pictures.drawing import Box
+from kanatui.pictures.ink import Grey, Mask, Numbers, box_of, pen_width
 
 _RING = 0.12  # share of the side in which printed lines are looked for
 
@@ -36,20 +36,13 @@ def keepings(ink: Numbers, strength: Grey) -> Iterator[Keeping]:
     """Give all of the ink, then each part of it that may be the character alone.
 
     Straight lines along the edges, parts at the edges or all around the others, and specks are left out: each by
-    itself and together.
-
-    Args:
-        ink: its connected parts, numbered from 1, [H, W]; at least one.
-        strength: the contrast of each pixel, float32 [H, W].
+    itself and together. ``ink`` has its connected parts numbered from 1, ``strength`` each pixel's contrast, [H, W].
     """
     mask = ink > 0
-    for lines in (False, True):
-        if lines:
-            rest = _without_lines(mask)
-            if rest is None:
-                return
-            ink = connected(rest)
-        parts = _Parts(ink)
+    for labels, lines in ((ink, False), (_without_lines(mask), True)):
+        if not labels.any():
+            continue
+        parts = _Parts(labels)
         none = np.zeros(parts.count, dtype=bool)
         outer = parts.outer()
         for large in (none, outer) if outer.any() and not outer.all() else (none,):
@@ -80,16 +73,9 @@ def _standing(kept: Mask, box: Box) -> float:
     top, bottom = box[1] / height, 1 - box[3] / height
     clear = min(top, bottom, left, right, 0.25)
     off_middle = max(abs(top - bottom), abs(left - right))
-    return float(_CLEAR * clear + _OFF_MIDDLE * off_middle + _BORDER * _on_border(kept))
-
-
-def _on_border(kept: Mask) -> float:
-    """Return the share of the picture's outermost pixels that is ink: much of a frame or of paper taken for ink."""
-    return float(np.concatenate(_edges(kept)).mean())
-
-
-def _edges(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
-    return pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]
+    # A frame, or paper taken for ink, covers much of the border.
+    on_border = np.concatenate([kept[0], kept[-1], kept[:, 0], kept[:, -1]]).mean()
+    return float(_CLEAR * clear + _OFF_MIDDLE * off_middle + _BORDER * on_border)
 
 
 def _unlike(dropped: Mask, kept: Mask, strength: Grey) -> float:
@@ -99,23 +85,15 @@ def _unlike(dropped: Mask, kept: Mask, strength: Grey) -> float:
     return float(min(abs(np.log(strength[dropped].mean() / strength[kept].mean())), 2.0))
 
 
-def _enclosed(rest: Mask, frame: Mask) -> int:
-    """Return how many pixels of the rest lie in a part's holes; both masks are cropped to the part."""
-    ground, count = ndimage.label(~frame)
-    outside = np.zeros(count + 1, dtype=bool)
-    outside[np.concatenate(_edges(ground))] = True
-    return int(np.count_nonzero(rest & ~outside[ground]))
-
-
 class _Parts:
     """The connected parts of some ink."""
 
     def __init__(self, labels: Numbers) -> None:
         """Measure them; they are numbered from 1, [H, W], at least one."""
         self.labels, self.count = labels, int(labels.max())
-        self.areas = self._areas(labels)
-        found = ndimage.find_objects(self.labels)
-        self.boxes = np.array([(part[1].start, part[0].start, part[1].stop, part[0].stop) for part in found])
+        self.areas = np.bincount(labels.ravel(), minlength=self.count + 1)[1:]
+        self.slices = ndimage.find_objects(labels)
+        self.boxes = np.array([(part[1].start, part[0].start, part[1].stop, part[0].stop) for part in self.slices])
 
     def without(self, dropped: _Flags) -> Mask:
         """Return the mask without some parts, bool [n]."""
@@ -128,47 +106,49 @@ class _Parts:
         touching = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
         down, right = (max(1, round(side * _RING)) for side in self.labels.shape)
         inner = self.labels[down : height - down, right : width - right]
-        along = self.areas - self._areas(inner) >= 0.95 * self.areas
+        along = self.areas - np.bincount(inner.ravel(), minlength=self.count + 1)[1:] >= 0.95 * self.areas
         outer = touching | along
         largest = int((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).argmax())
-        outer[largest] |= self._encloses(largest)
+        outer[largest] = outer[largest] or self._encloses(largest)
         return np.asarray(outer)
-
-    def _areas(self, labels: Numbers) -> Numbers:
-        return np.bincount(labels.ravel(), minlength=self.count + 1)[1:]
 
     def _encloses(self, part: int) -> bool:
         """Return whether a part goes all around nine tenths of the others, as a frame does and no stroke."""
-        near = self.labels[area_of(self.boxes[part])]
+        near = self.labels[self.slices[part]]
         frame = near == part + 1
         others = (near > 0) & ~frame
         enough = 0.9 * (self.areas.sum() - self.areas[part])
-        return bool(np.count_nonzero(others) > enough and _enclosed(others, frame) > enough)
+        return bool(others.sum() > enough and (others & ndimage.binary_fill_holes(frame)).sum() > enough)
 
     def specks(self, among: _Flags) -> _Flags:
         """Return which parts, ``among`` some, are too small for a stroke of the same pen, bool [n]."""
         body = among & (self.areas >= 0.25 * self.areas[among].max())
         share = self.areas / self.areas[among].sum()
         light = among & ~body & (share < 0.05)
-        if not light.any():
-            return np.asarray(light)
-        pen = pen_width(self.without(~body))
-        extent = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
-        return np.asarray(light & ((share < 0.005) | (extent < 2.0 * pen)))
+        if light.any():
+            pen = pen_width(self.without(~body))
+            extent = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+            light &= (share < 0.005) | (extent < 2.0 * pen)
+        return np.asarray(light)
 
 
-def _without_lines(mask: Mask) -> Mask | None:
-    """Return the mask without straight lines along the edges, which may run into the character; None if it has none."""
+def _without_lines(mask: Mask) -> Numbers:
+    """Leave out straight lines along the edges, which may run into the character.
+
+    Returns:
+        The connected parts of the rest, [H, W]; none if there are no lines, or nothing else.
+    """
     lines = np.zeros_like(mask)
     for rows, lined in ((mask, lines), (mask.T, lines.T)):
-        side, length = rows.shape
-        ring, reach = max(1, round(side * _RING)), max(1, round(side * 0.02))
-        for start, stop in ((0, ring), (side - ring, side)):
-            # A slightly rotated line crosses several rows: count a column as covered if the line passes within reach.
+        ring, reach = max(1, round(len(rows) * _RING)), max(1, round(len(rows) * 0.02))
+        for start, stop in ((0, ring), (len(rows) - ring, len(rows))):
             first = max(start - reach, 0)
-            smeared = brightest(rows[first : stop + reach], 2 * reach + 1, axes=(0,))[start - first : stop - first]
-            found = np.flatnonzero(np.count_nonzero(smeared, axis=1) / length >= 0.7) + start
+            near = rows[first : stop + reach]
+            if near.any(axis=0).mean() < 0.7:
+                continue
+            # A slightly rotated line crosses several rows: count a column as covered if the line passes within reach.
+            smeared = ndimage.maximum_filter1d(near, 2 * reach + 1, axis=0)
+            found = np.flatnonzero(smeared[start - first : stop - first].mean(axis=1) >= 0.7) + start
             if 0 < len(found) <= ring * 0.75:
                 lined[max(found[0] - reach, 0) : found[-1] + reach + 1] = True
-    rest = mask & ~lines
-    return rest if lines.any() and rest.any() else None
+    return ndimage.label(mask & ~lines & lines.any(), np.ones((3, 3), dtype=int))[0]

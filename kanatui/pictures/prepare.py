@@ -14,19 +14,17 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
+from scipy import ndimage
 
 from kanatui.core.errors import NoInkError
+from kanatui.pictures.drawing import Box
 from kanatui.pictures.ink import (
-    Box,
     Grey,
-    area_of,
-    brightest,
     find_contrasts,
     find_paper,
     from_array,
     grey,
-    padded,
     pen_width,
     require_contrast,
     without_spikes,
@@ -170,28 +168,26 @@ def find_inks(work: Grey) -> Iterator[Ink]:
             most = 1 if spiky and source is work else None
             for contrast in find_contrasts(source, paper, dark != negative):
                 for keeping in islice(keepings(contrast.parts, contrast.values), most):
-                    kept, box = keeping.mask, keeping.box
                     log_odds = _NEGATIVE * negative + keeping.log_odds
-                    yield Ink(contrast.ink(kept, box), box, pen_width(kept), log_odds)
+                    yield Ink(contrast.ink(keeping.mask), keeping.box, pen_width(keeping.mask), log_odds)
 
 
 def framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
     """Scale the ink to its share of the frame, thicken thin strokes, and centre it."""
     left, top, right, bottom = ink.box
     scale = FILL * size / ink.length
-    alpha = ink.alpha
+    alpha = ink.alpha.copy()
     missing = LEAST_PEN * size / scale - ink.pen  # px of the working picture
     if missing > 0.5:
-        area = area_of(ink.box, 2 + int(missing))
-        alpha = np.zeros_like(alpha)
-        alpha[area] = _thickened(ink.alpha[area], missing)
+        reach = 2 + int(missing)
+        area = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+        alpha[area] = _thickened(alpha[area], missing)
     # One affine map is enough: the box's centre goes to the frame's. Pillow's resize takes fractional boxes, with a
     # support that covers every source pixel, but only inside the picture; so it is padded with paper first.
     half = size / scale / 2
     margin = int(np.ceil(half)) + 1
-    paper = padded(alpha, margin)
     x, y = (left + right) / 2 + margin, (top + bottom) / 2 + margin
-    frame = Image.fromarray(paper).resize(
+    frame = ImageOps.expand(Image.fromarray(alpha), margin).resize(
         (size, size), Image.Resampling.HAMMING, box=(x - half, y - half, x + half, y + half)
     )
     pixels: Grey = np.asarray(frame, dtype=np.float32)
@@ -201,5 +197,6 @@ def framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
 def _thickened(alpha: Grey, by: float) -> Grey:
     whole = int(by)
     side = whole + 1
-    wide, wider = brightest(alpha, side), brightest(alpha, side + 1)
+    wide = ndimage.grey_dilation(alpha, size=(side, side)) if whole else alpha
+    wider = ndimage.grey_dilation(alpha, size=(side + 1, side + 1))
     return np.asarray(wide + (wider - wide) * (by - whole), dtype=np.float32)

@@ -9,7 +9,8 @@ from PIL import Image
 from kanatui.cli.bench import compose
 from kanatui.core.errors import NoInkError, UsageError
 from kanatui.evaluation.annotate import annotated
-from kanatui.evaluation.read import plainly_several, read_several, read_text
+from kanatui.evaluation.read import read_text
+from kanatui.evaluation.several import plainly_several, read_several
 from kanatui.model.weights import load_weights
 from tests.helpers.writing import glyphs, image, line, sheet, stacked
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 from kanatui.core.errors import ImageError, NoInkError
-from kanatui.pictures.ink import brightest, darkest, find_paper, grey, pen_width
+from kanatui.pictures.ink import find_paper, grey, pen_width
 from kanatui.pictures.prepare import FILL, LEAST_PEN, find_inks, hypotheses, prepare
 
 # Strokes in a unit square, as a hand would write them.
@@ -394,13 +394,3 @@ def test_grey_takes_the_channel_that_tells_ink_from_paper():
     values = np.asarray(grey(coloured((230, 60, 60), (40, 140, 60))))
     luminance = np.asarray(coloured((230, 60, 60), (40, 140, 60)).convert("L"), dtype=float)
     assert np.ptp(values) > 3 * np.ptp(luminance)
-
-
-@given(
-    arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=12), elements=st.integers(0, 9)),
-    st.integers(1, 30),
-)
-def test_moving_extremes_are_those_of_scipy(values, side):
-    size = (1, side, side)[-values.ndim :]
-    assert np.array_equal(darkest(values, side), ndimage.grey_erosion(values, size=size))
-    assert np.array_equal(brightest(values, side), ndimage.grey_dilation(values, size=size))
