@@ -31,8 +31,8 @@ def read_several(
     """Read a picture that should show one character if it plainly shows several, else return None.
 
     Args:
-        load: gives the model. Nine of ten pictures that are read with doubt do not need it: their ink is not long
-            enough for two characters, however its parts are joined.
+        load: gives the model. Most pictures that are read with doubt do not need it: their ink is not long enough for
+            two characters, however its parts are joined.
         image: as for :func:`~kanatui.evaluation.read.read_text`.
         alone: probability of the best reading as one character and its look-alikes.
         characters: the candidates; None for all that the model knows.
