@@ -1,6 +1,7 @@
-"""Take a folder of pictures as a face: `U+3042.png`, `か.png`, `shi.png` …
+"""Take a folder of pictures as a face.
 
-They are dark on white or transparent. Each is the em box of its character, whatever its size in pixels.
+Each is named by its character: `U+3042.png`, `か.png`, `shi.png` … They are dark on white or transparent. Each is the
+em box of its character, whatever its size in pixels.
 """
 
 import dataclasses

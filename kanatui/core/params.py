@@ -79,7 +79,7 @@ class Parameter(abc.ABC, Generic[T]):
 
     def allowed(self) -> str:
         """Return in a few words what it takes: ``16 to 512 px``; "" if that is any text."""
-        ends = [f"{end:,.15g}" if end is not None else "" for end in (self.min, self.max)]
+        ends = [_end(end) if end is not None else "" for end in (self.min, self.max)]
         if all(ends):
             text = " to ".join(ends)
         else:
@@ -88,9 +88,14 @@ class Parameter(abc.ABC, Generic[T]):
 
     def _bounded(self, number: float) -> None:
         if self.min is not None and number < self.min:
-            raise ValueError(f"{number:g} is below the minimum, {self.min:g}")
+            raise ValueError(f"{number:g} is below the minimum, {_end(self.min)}")
         if self.max is not None and number > self.max:
-            raise ValueError(f"{number:g} is above the maximum, {self.max:g}")
+            raise ValueError(f"{number:g} is above the maximum, {_end(self.max)}")
+
+
+def _end(number: float) -> str:
+    """Return the end of a range as text; the largest seed is shown with all its digits."""
+    return f"{int(number):,}" if float(number).is_integer() else f"{number:.15g}"
 
 
 def _number(value: Any) -> float:

@@ -35,19 +35,20 @@ DEFAULT_POINT_SIZE = 192.0
 
 
 _WORDS = {
-    "point_size": "size {:.0f}",
-    "dx": "{:+.1f} to the right",
-    "dy": "{:+.1f} down",
-    "rotation": "{:+.1f}° clockwise",
-    "shear": "slant {:+.3f}",
-    "aspect": "{:.3f} times as wide",
+    "point_size": ("size {:.0f}", ""),
+    "dx": ("{:.1f} to the right", "{:.1f} to the left"),
+    "dy": ("{:.1f} down", "{:.1f} up"),
+    "rotation": ("{:.1f}° clockwise", "{:.1f}° anticlockwise"),
+    "shear": ("slant {:.3f}", "slant -{:.3f}"),
+    "aspect": ("{:.3f} times as wide", ""),
 }
-"""How a glyph's placement is put in words; lengths are in 256ths of the image."""
+"""How a glyph's placement is put in words, and how if it is below zero; lengths are in 256ths of the image."""
 
 
 def in_words(row: np.void, other: np.void) -> list[str]:
     """Put a row's placement in words, as far as it differs from another row's."""
-    return [text.format(float(row[name])) for name, text in _WORDS.items() if row[name] != other[name]]
+    changed = {name: float(row[name]) for name in _WORDS if row[name] != other[name]}
+    return [_WORDS[name][value < 0].format(abs(value)) for name, value in changed.items()]
 
 
 class GlyphTable:

@@ -92,7 +92,10 @@ class KanatuiApp(Host):
     MODES: ClassVar[dict[str, Any]] = {mode: functools.partial(_screen, mode) for mode in TABS}
     DEFAULT_MODE = "dataset"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(key), f"go('{mode}')", TABS[mode], show=False) for key, mode in enumerate(TABS, start=1)),
+        *(
+            Binding(str(key), f"go('{mode}')", TABS[mode], show=False, tooltip=f"Go to {TABS[mode]}")
+            for key, mode in enumerate(TABS, start=1)
+        ),
         Binding("question_mark", "keys", "Keys", key_display="?", tooltip="All keys of this screen"),
         Binding("ctrl+p", "command_palette", "Palette", tooltip="Find an action by name", priority=True),
         Binding("f2", "switch_theme", "Light or dark", show=False, tooltip="Switch to the light or the dark theme"),
@@ -329,7 +332,7 @@ class KanatuiApp(Host):
         for node, binding in actions(screen):
             _, name, parameters = parse(binding.action)
             key = binding.key_display or self.get_key_display(binding)
-            about = f"{binding.tooltip or 'key'} ({key})"
+            about = f"{binding.tooltip or binding.description} ({key})"
             if node.check_action(name, parameters):
                 do: Callable[[], Any] = functools.partial(self.run_action, binding.action, node)
             else:

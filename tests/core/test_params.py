@@ -52,6 +52,14 @@ def test_wrong_values_name_the_parameter(name, value, words):
         Everything(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [((16, 512), "16 to 512"), ((0, 2**53), "0 to 9,007,199,254,740,992"), ((0.001, None), "from 0.001")],
+)
+def test_the_ends_of_a_range_are_told_in_full(ends, words):
+    assert Float(1.0, min=ends[0], max=ends[1]).allowed() == words
+
+
 def test_unknown_parameters_say_what_there_is():
     with pytest.raises(ParameterError, match="everything.colour: no such parameter .*count, ratio"):
         Everything(colour=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kanatui.plugins.table import CANVAS, GlyphTable
+from kanatui.plugins.table import CANVAS, GlyphTable, in_words
 
 
 def test_a_blank_table_has_upright_characters_in_the_middle_of_the_canvas():
@@ -30,3 +30,9 @@ def test_cross_is_a_nested_loop_and_skips_what_is_not_offered():
     ]  # fmt: skip
     with pytest.raises(ValueError, match="colour"):
         table.replace(colour=1)
+
+
+def test_a_placement_is_put_in_plain_words():
+    usual = GlyphTable.blank(1)
+    row = usual.replace(point_size=157, dx=-9.3, dy=15.3, rotation=-7.1).rows[0]
+    assert in_words(row, usual.rows[0]) == ["size 157", "9.3 to the left", "15.3 down", "7.1° anticlockwise"]

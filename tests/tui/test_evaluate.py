@@ -205,6 +205,8 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, shows(app, "002-quick"))
         await until(pilot, shows(app, "has not been evaluated yet"))
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "run")
+        await until(pilot, shows(app, "run: the model that reads"))
         app.evaluate_run(first.id)
         await until(pilot, lambda: app.screen.choices.run == first.id)
         engine = await suspended_engine(app, "evaluate")
@@ -212,6 +214,7 @@ async def test_a_run_is_evaluated_and_looked_through_by_keys(first):
         await until(pilot, shows(app, "x cancels"))
         engine.resume()
         await until(pilot, lambda: app.screen.loaded is not None)
+        await until(pilot, lambda: app.focused is app.screen.query_one("#character-table"))
         (evaluation,) = made(first)
         assert evaluation.run == first.id and evaluation.kind == "held_out"
         scores = app.screen.loaded.scores

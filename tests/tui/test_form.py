@@ -15,6 +15,7 @@ from kanatui.tui.widgets.dialogs import Ask, Confirm
 from kanatui.tui.widgets.form import FieldHelp
 from kanatui.tui.widgets.keybar import KeyBar
 from tests.helpers.app import burst, make_app, screen_text, until
+from tests.helpers.dataset_screen import go
 
 
 def field_of(form, name):
@@ -150,6 +151,11 @@ async def test_the_footer_names_no_key_that_would_be_typed():
         await pilot.press("escape")
         await until(pilot, lambda: "g Generate" in keys() and "s Save as" in keys())
         assert "Revert" not in keys() and "Leave the field" not in keys()
+        await go(pilot, "steps")
+        await until(pilot, lambda: "J Later" in keys())
+        await pilot.press("enter")  # to the step's fields, which take J, but not its second key
+        await until(pilot, lambda: "Leave the field" in keys())
+        assert "Later" not in keys() and "Remove" not in keys()
         palette = {command.title: command.help for command in app.get_system_commands(app.screen)}
         assert palette["Revert"].startswith("not now") and not palette["Generate"].startswith("not now")
 

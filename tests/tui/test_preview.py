@@ -44,7 +44,7 @@ async def test_sheet_and_plan_are_those_of_this_very_recipe(open_app):
         assert [view.is_on_screen for view in views] == [False, True]
         await pilot.press("down", "down")  # the second step, before and after
         await until(pilot, lambda: "before rotate" in screen.text())
-        assert "° clockwise" in screen.text()
+        assert "clockwise" in screen.text()
         assert all(view.is_on_screen for view in views)
         await pilot.press("right", "escape")
         await until(pilot, lambda: not isinstance(screen.app.screen, GlyphZoom))
@@ -75,6 +75,15 @@ async def test_the_preview_follows_a_tick_and_compares_the_step_under_the_cursor
 
         await pilot.press("down", "space")
         await until(pilot, lambda: np.array_equal(screen.images, noisy))
+
+
+async def test_the_large_preview_has_the_focus_and_gives_it_back(open_app):
+    async with open_app() as (pilot, screen):
+        await go(pilot, "steps")
+        await pilot.press("v")
+        await until(pilot, lambda: screen.app.focused is screen.one("#preview-sheet"))
+        await pilot.press("v")
+        await until(pilot, lambda: screen.app.focused is screen.one("#steps"))
 
 
 async def test_what_makes_no_recipe_is_said_in_the_place_of_the_sheet(open_app):

@@ -53,7 +53,9 @@ class DatasetsPanel(Vertical, Filterable):
     @override
     def compose(self) -> ComposeResult:
         yield Static("", id="datasets-state", markup=False)
-        yield OptionList(id="datasets")
+        datasets = OptionList(id="datasets")
+        datasets.tooltip = "data sets: images that are written to disk; t trains on the one under the cursor"
+        yield datasets
         yield FilterLine(id="datasets-filter")
 
     @property

@@ -61,7 +61,9 @@ class FacesPanel(Vertical, Filterable):
     @override
     def compose(self) -> ComposeResult:
         yield Static("looking at the faces …", id="faces-state", markup=False)
-        yield TickList(id="faces")
+        faces = TickList(id="faces")
+        faces.tooltip = "faces: the fonts that characters are drawn with; a heading stands for all of its style"
+        yield faces
         yield FilterLine(id="faces-filter")
 
     def on_resize(self) -> None:

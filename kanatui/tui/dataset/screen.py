@@ -403,7 +403,11 @@ class DatasetScreen(KanatuiScreen):
         preview.compare()
 
     def action_only_preview(self) -> None:
-        self.query_one("#dataset-body").toggle_class("only-preview")
+        body = self.query_one("#dataset-body").toggle_class("only-preview")
+        if body.has_class("only-preview"):
+            self.query_one("#preview-sheet").focus()
+        else:
+            self.call_after_refresh(self._enter_tab)
 
     def action_tab(self, by: int) -> None:
         """Go to another tab and focus its content."""

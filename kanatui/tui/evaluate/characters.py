@@ -33,7 +33,7 @@ def named(character: str) -> str:
 
 
 class CharacterTable(FilteredTable):
-    """Scores of each character, the worst first. Enter shows the misread images."""
+    """The table of characters. The worst is first; enter shows the misread images."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "sort(1)", "Sort", key_display="←→", tooltip="Sort by the next column to the right or left"),
@@ -125,7 +125,7 @@ class CharacterTable(FilteredTable):
 
 
 class CharacterPane(Vertical, Filterable):
-    """The table of characters, which words narrow."""
+    """The list of characters. Words narrow it."""
 
     @override
     def compose(self) -> ComposeResult:

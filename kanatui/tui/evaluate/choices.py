@@ -13,12 +13,23 @@ from typing_extensions import override
 
 from kanatui.core import paths
 from kanatui.core.errors import UsageError
+from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.training.event_text import IMAGE_SETS
 from kanatui.tui.evaluate.results import summary
 from kanatui.tui.widgets.picklist import PickList
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
+
+_ABOUT = {
+    "run": "run: the model that reads; typing narrows the list · default: the newest",
+    "source": "reads: what was held out of the training, or pictures of your own · default: held-out images",
+    "path": "folder: pictures in folders named by their character: か, ka or U+304B · no default",
+    "limit": f"at most: from 1 · default: {HELD_OUT_IMAGES:,} held-out images, all pictures of a folder",
+    "candidates": "as one of: the characters that it may answer, as hiragana or あいう · default: all it knows",
+    "evaluation": "shown: an evaluation of this run; delete removes it · default: the newest",
+}
+"""What each control takes, by its id."""
 
 _SOURCES = {kind: IMAGE_SETS[kind] for kind in ("held_out", "faces")} | {"folder": "a folder of pictures"}
 
@@ -71,6 +82,10 @@ class Choices(Vertical):
         with Horizontal(classes="choices"):
             yield Label("Shown", classes="label")
             yield PickList[str]([], prompt="not evaluated yet", id="evaluation", compact=True)
+
+    def on_mount(self) -> None:
+        for id, about in _ABOUT.items():
+            self.query_one(f"#{id}").tooltip = about
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

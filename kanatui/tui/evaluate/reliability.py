@@ -49,7 +49,7 @@ class ReliabilityPanel(Vertical):
         for label in _COLUMNS:
             table.add_column(label)
         yield table
-        yield Static("Above the line, the model is right more often than it says; below it, less often.", id="reading")
+        yield Static("Above the line it is right more often than it says, below it less often.", id="reading")
 
     @property
     def table(self) -> DataTable[Text]:

@@ -30,6 +30,7 @@ from kanatui.tui.models import models_to_evaluate
 from kanatui.tui.screen import KanatuiScreen, pane
 from kanatui.tui.taking import FIGURES, save_as
 from kanatui.tui.widgets.dialogs import Confirm
+from kanatui.tui.widgets.form import FieldHelp
 
 if TYPE_CHECKING:
     from kanatui.evaluation.store import Evaluation
@@ -90,6 +91,7 @@ class EvaluateScreen(KanatuiScreen):
         yield Static("", id="scores", markup=False)
         yield Static(_NO_RUNS, id="empty", markup=False)
         yield ResultTabs(self._fetch, id="results")
+        yield FieldHelp()
 
     @property
     def choices(self) -> Choices:
@@ -219,6 +221,8 @@ class EvaluateScreen(KanatuiScreen):
 
     def _evaluated(self, run: str, path: str) -> None:
         if run == self.choices.run:
+            if self.focused is not None and self.focused.id == "run":
+                self.set_focus(None)  # the list of characters takes it
             self._list_evaluations(run)
         elif run == self.compare_panel.second:
             self._load_second()
@@ -257,6 +261,8 @@ class EvaluateScreen(KanatuiScreen):
         self.refresh_bindings()
         if loaded is None:
             self.query_one("#scores", Static).update("")
+            if self.focused is None and self.choices.run:
+                self.query_one("#run").focus()
             return
         self.query_one("#scores", Static).update(headline(loaded))
         self.results.show(loaded, self._folded)

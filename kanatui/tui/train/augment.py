@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SETTLES = 0.6
 """Seconds without a key press after which a value counts as typed to its end and is sent."""
 
-_FIXED = "This run trains on a written data set, whose images are what they are: only a recipe's can be changed."
+_FIXED = "This run trains on a written data set: its images cannot be changed."
 
 
 class Augmentations(Vertical):

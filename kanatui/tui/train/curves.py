@@ -103,7 +103,7 @@ KINDS = (
         errors="misread, %",
     ),
     Kind("rate", "learning rate", ("rate",), _short, low=0.0),
-    Kind("speed", "images per second", ("images_per_second",), _whole, smooth=True, low=0.0),
+    Kind("speed", "images/s", ("images_per_second",), _whole, smooth=True, low=0.0),
     Kind("memory", "memory, MB", ("memory",), _whole, low=0.0, unit=1e6),
 )
 

@@ -257,8 +257,9 @@ class Live(Vertical):
             return
         plain = host(self).ascii
         self._put("head", figures.headline(row))
-        self._put("bar", figures.bar(row, follower.history, self.query_one("#live-bar").size.width, plain))
-        for name, line in zip(("place", "scores", "cost"), figures.lines(row, follower.history), strict=True):
+        width = self.query_one("#live-bar").size.width
+        self._put("bar", figures.bar(row, follower.history, width, plain))
+        for name, line in zip(("place", "scores", "cost"), figures.lines(row, follower.history, width), strict=True):
             self._put(name, line)
 
     def _put(self, name: str, text: str) -> None:

@@ -75,12 +75,13 @@ class OutputLog(RichLog):
         super().__init__(wrap=True, min_width=0, max_lines=_MOST_LINES, auto_scroll=True, **options)
         self._path: Path | None = None
         self._offset = 0
+        self._told_empty = False
 
     def follow(self, path: Path) -> None:
         """Show another file."""
         if path != self._path:
             self.clear()
-            self._path, self._offset = path, 0
+            self._path, self._offset, self._told_empty = path, 0, False
 
     async def advance(self) -> None:
         """Show what was added to the file."""
@@ -90,5 +91,11 @@ class OutputLog(RichLog):
         end, lines = await asyncio.to_thread(read_from, path, offset)
         if path == self._path and offset == self._offset:
             self._offset = end
+            if not end and not self._told_empty:
+                self._told_empty = True
+                self.write("Nothing has been printed here. A training that was started in a shell prints there.")
+            elif lines and self._told_empty:
+                self.clear()
+                self._told_empty = False
             for line in lines:
                 self.write(line)

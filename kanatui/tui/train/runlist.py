@@ -37,7 +37,7 @@ _COLUMNS = {column.name: column for column in APP}
 
 
 class RunTable(Table):
-    """The runs. Enter shows one live, space marks it."""
+    """The table of runs. Enter shows one live, space marks it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "Mark", tooltip="Mark a run to compare its settings and curves with those of others"),
@@ -95,7 +95,7 @@ class Order:
 
 
 class RunsPanel(Vertical, Filterable):
-    """All runs, looked at once a second while this screen is shown."""
+    """The list of runs. It is read again once a second while this screen is shown."""
 
     class Chosen(Message):
         """The user wants to see a run."""

@@ -228,6 +228,8 @@ class TrainScreen(KanatuiScreen):
             self.live.view = "charts"
             return
         self.live.next_chart()
+        if self.part == "live":
+            self.live.focus_view()
 
     # ── which run ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -263,6 +265,8 @@ class TrainScreen(KanatuiScreen):
             return self.part == "new"
         if action == "whole":
             return self.is_mounted and self.part == "runs" and self.settings.compares
+        if action == "back":
+            return self.part != "runs"
         if action == "part":
             return parameters != (self.part,)
         if not self.is_mounted or action not in (*_WHEN, *_VIEWS):

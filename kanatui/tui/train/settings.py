@@ -86,7 +86,7 @@ class SettingsPane(Vertical, Filterable):
         if not self._rows:
             text = "The settings of the run under the cursor are shown here."
         elif not several:
-            text = "Mark two runs (space) to see what differs."
+            text = "Mark two runs (space) to compare them."
         elif self.whole:
             text = "All settings · w: only what differs"
         else:

@@ -149,7 +149,7 @@ class FilterLine(Horizontal):
 
 
 class _FilterInput(Input):
-    """The words to look for. Enter keeps them, escape shows all lines again."""
+    """The field of a filter. Enter keeps its words, escape shows all lines again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before all other keys, because a burst may hold keys of the list after it.

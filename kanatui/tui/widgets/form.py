@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -116,7 +116,13 @@ class Field(Vertical):
         with control.prevent(Input.Changed, Checkbox.Changed, Select.Changed):
             control.value = self.parameter.format(value) if isinstance(control, Input) else value
         if isinstance(control, Input) and not control.has_focus:
-            control.cursor_position = 0  # the beginning of a long text says more than its end
+            self._show_beginning()
+
+    @on(events.DescendantBlur)
+    def _show_beginning(self) -> None:
+        """Show the beginning of a long text again: it says more than its end."""
+        if isinstance(self.control, Input):
+            self.control.cursor_position = 0
 
     def explain(self) -> tuple[str, str, str]:
         """Return for :class:`FieldHelp`: the name; what it takes, its default and its meaning; what is wrong."""

@@ -63,7 +63,7 @@ def tile_size(width: int, height: int, comfortable: int, zoom: int = 0, wanted: 
 
 
 class GlyphSheet(ScrollView, can_focus=True):
-    """A sheet of glyphs, which grow with the window. Arrows move, enter chooses, + and - zoom."""
+    """A sheet of glyphs. They grow with the window. Arrows move, enter chooses, + and - zoom."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1, 0)", "Left", show=False),
@@ -236,7 +236,10 @@ class GlyphSheet(ScrollView, can_focus=True):
         marked = index < len(self._marks) and self._marks[index]
         text = self.captions[index] if index < len(self.captions) else ""
         kind = "glyphs--cursor" if here else "glyphs--mark" if marked else "glyphs--caption"
-        return Segment(set_cell_size(f"!{text}" if marked else text, self.tile), self.get_component_rich_style(kind))
+        text = f"!{text}" if marked else text
+        if cell_len(text) > self.tile:
+            text = f"{set_cell_size(text, self.tile - 1)}…"
+        return Segment(set_cell_size(text, self.tile), self.get_component_rich_style(kind))
 
     def _tile(self, index: int) -> list[list[Segment]]:
         pictures = host(self).pictures

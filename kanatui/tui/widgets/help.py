@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from rich.cells import cell_len
+from rich.table import Column, Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
@@ -57,22 +57,17 @@ class Keys(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
 
-def _text(screen: Screen[object]) -> Content:
-    """Return a line for each key, below the part of the screen that must have the focus; keys are right-aligned."""
-    rows: list[tuple[str, str]] = []
+def _text(screen: Screen[object]) -> Table:
+    """Return a line for each key, below the part of the screen that must have the focus."""
+    table = Table.grid(Column(justify="right", no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     last = None
     for node, binding in actions(screen):
         if node is not last:
-            rows.append(("", _place(node, screen)))
+            table.add_row("", Text(_place(node, screen), style="bold"))
             last = node
         key = binding.key_display or screen.app.get_key_display(binding)
-        rows.append((key, binding.tooltip or binding.description))
-    width = max(cell_len(key) for key, _ in rows)
-    blank = " " * (width + 2)
-    return Content("\n").join(
-        Content.assemble((key.rjust(width), "bold"), "  ", text) if key else Content.assemble(blank, (text, "bold"))
-        for key, text in rows
-    )
+        table.add_row(Text(key, style="bold"), Text(binding.tooltip or binding.description))
+    return table
 
 
 def _place(node: DOMNode, screen: Screen[object]) -> str:

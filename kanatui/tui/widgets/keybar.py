@@ -8,6 +8,7 @@ keeps the one that shows the rest.
 from __future__ import annotations
 
 import dataclasses
+import string
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -23,6 +24,10 @@ from typing_extensions import override
 
 _KEPT = "keys"
 """The action whose key is always shown, however narrow the line is."""
+
+
+_LETTERS = frozenset(string.ascii_letters)
+"""Keys that a field takes, also where the binding has a second key that the field does not take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +69,8 @@ class KeyBar(Widget):
         """
         seen = set()
         for key, (_, binding, enabled, _) in screen.active_bindings.items():
-            typed = not binding.priority and _is_typed(screen.focused, key)
+            letter = binding.key_display if binding.key_display in _LETTERS else key
+            typed = not binding.priority and _is_typed(screen.focused, letter)
             if binding.show and not typed and binding.action not in seen:
                 seen.add(binding.action)
                 yield self._key(binding, enabled)

@@ -30,7 +30,7 @@ _KEY_STEP = 2
 
 
 class Plot(Widget, can_focus=True):
-    """Curves to zoom into and move about in, with a crosshair to read them by."""
+    """A chart. It can be zoomed and moved about in, and a crosshair reads its values."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {AXIS, TICK, GRID, CROSS}
