@@ -122,22 +122,23 @@ class _Several:
             probability: of what all of its ink was read as, and look-alikes; 0 if only a part was read.
         """
         from kanatui.core.errors import ImageError
-        from kanatui.evaluation.read import UNSURE, plainly_several, read_text
+        from kanatui.evaluation.several import UNSURE, read_several
         from kanatui.pictures.files import open_image, size_of
 
+        if self.in_vain >= _IN_VAIN:
+            return ""
         if isinstance(source, io.BytesIO):
             source.seek(0)
         try:
-            width, height = size_of(source)
-            doubtful = probability < UNSURE or max(width, height) > _OBLONG * min(width, height)
-            if not doubtful or self.in_vain >= _IN_VAIN:
-                return ""
-            text = read_text(self._classifier, open_image(source), self.characters)
+            if probability >= UNSURE:
+                width, height = size_of(source)
+                if max(width, height) <= _OBLONG * min(width, height):
+                    return ""
+            text = read_several(lambda: self._classifier, open_image(source), probability, self.characters)
         except ImageError:  # it has been read as one character already
             return ""
-        found = plainly_several(text, probability)
-        self.in_vain = 0 if found else self.in_vain + 1
-        return str(text) if found else ""
+        self.in_vain = 0 if text else self.in_vain + 1
+        return str(text or "")
 
 
 def _one_line(text: str) -> str:

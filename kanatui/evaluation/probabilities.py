@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,15 +77,25 @@ def classify_hypotheses(
     Raises:
         UsageError: the model knows none of ``characters``.
     """
-    logits = mean_logits(classifier, np.concatenate([picture.images for picture in pictures]))
     allowed = candidates(classifier.characters, characters)
-    among_all = softmax(logits)
-    alike = fold_probabilities(np.where(allowed, among_all, 0.0), classifier.characters).max(axis=1)
-    surety = np.log(np.maximum(alike, 1e-9)) + np.concatenate([picture.log_odds for picture in pictures])
-    starts = np.cumsum([0, *(len(picture.images) for picture in pictures[:-1])])
-    chosen = np.array([part.argmax() for part in np.split(surety, starts[1:])])
-    read = _classified(classifier, logits[starts + chosen], characters)
-    return read._replace(hypothesis=chosen.astype(np.uint8))
+    # No reading is surer than certain, so an image whose odds alone are below the best surety so far cannot be chosen.
+    # Read in the order of their odds, a third of what generated pictures may show is never read.
+    orders = [np.argsort(-picture.log_odds, kind="stable") for picture in pictures]
+    chosen = np.zeros(len(pictures), dtype=np.uint8)
+    surest = np.full(len(pictures), -np.inf)
+    logits = np.empty((len(pictures), len(classifier.characters)), dtype=np.float32)
+    for turn in range(max(map(len, orders))):
+        coming = [(at, order[turn]) for at, order in enumerate(orders) if turn < len(order)]
+        coming = [(at, index) for at, index in coming if turn == 0 or pictures[at].log_odds[index] >= surest[at]]
+        if not coming:
+            break
+        read = mean_logits(classifier, np.stack([pictures[at].images[index] for at, index in coming]))
+        alike = fold_probabilities(np.where(allowed, softmax(read), 0.0), classifier.characters).max(axis=1)
+        for (at, index), own, likely in zip(coming, read, alike, strict=True):
+            surety = math.log(max(float(likely), 1e-9)) + float(pictures[at].log_odds[index])
+            if turn == 0 or (surety, chosen[at]) > (surest[at], index):
+                chosen[at], surest[at], logits[at] = index, surety, own
+    return _classified(classifier, logits, characters)._replace(hypothesis=chosen)
 
 
 def _classified(classifier: Classifier, logits: npt.NDArray[np.float32], characters: str | None) -> Classified:

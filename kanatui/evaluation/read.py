@@ -22,7 +22,7 @@ from kanatui.evaluation.probabilities import classify_pictures
 from kanatui.evaluation.recognize import Reading
 from kanatui.kana.alphabet import FOLD, LOOK_ALIKES, script
 from kanatui.kana.folding import fold_groups, fold_probabilities
-from kanatui.pictures.ink import Numbers, pen_width
+from kanatui.pictures.ink import Numbers, box_of, pen_width
 from kanatui.pictures.lines import Layout, Line, find_lines
 from kanatui.pictures.page import Page, find_page
 from kanatui.pictures.prepare import Ink, framed
@@ -40,12 +40,6 @@ DOUBT = 0.5
 MARKS = "ー、。・"
 """Told by their shape alone if the model does not know them."""
 
-UNSURE = 0.95
-"""Probability of the best reading as one character below which a picture may show two or three."""
-
-_SURE = 0.6  # probability of characters that are plainly there
-_MANY = 4  # characters: no kana falls into so many parts that each look like one
-_APART = 1.6  # of the longest side of a character: two that do not touch are longer
 _AT_ONCE = 512  # candidates framed and classified together
 _MARK = 0.7  # probability of a mark whose shape is right
 _FEW = 5  # characters, too few to say how large a line is written
@@ -128,23 +122,20 @@ def read_text(
         NoInkError: the picture holds no ink.
         UsageError: the model knows none of ``characters``.
     """
-    allowed = allowed_among(classifier.characters, characters)
     page = find_page(image)
-    layout = find_lines(page, direction)
-    return _Reader(classifier, allowed, characters, page, layout, on_progress).read(top, side or classifier.image_size)
+    return PageReader(classifier, characters, page, find_lines(page, direction), on_progress).read(top, side)
 
 
-class _Reader:
-    """Reads one page."""
+class PageReader:
+    """Reads one page whose lines are found, as :func:`read_text` does."""
 
     def __init__(
         self,
         classifier: Classifier,
-        allowed: npt.NDArray[np.bool_],
         characters: str | None,
         page: Page,
         layout: Layout,
-        on_progress: OnProgress,
+        on_progress: OnProgress = lambda done, total: None,
     ) -> None:
         self.classifier, self.characters = classifier, characters
         self.page, self.layout, self.on_progress = page, layout, on_progress
@@ -152,13 +143,14 @@ class _Reader:
             mark for mark in MARKS if mark not in classifier.characters and (characters is None or mark in characters)
         )
         self.known = classifier.characters + self.marks
+        allowed = allowed_among(classifier.characters, characters)
         self.allowed = np.concatenate([allowed, np.ones(len(self.marks), dtype=bool)])
         self.shapes = lattice.shapes(self.known, layout.vertical)
         # The soft edge of ink belongs to the nearest segment.
         self.owner = np.where(layout.labels > 0, layout.labels, ndimage.maximum_filter(layout.labels, 3))
         self.slices = ndimage.find_objects(self.owner)
 
-    def read(self, top: int, side: int) -> Text:
+    def read(self, top: int = 5, side: int = 0) -> Text:
         """Find the best path through each line, and read what is on it."""
         lines = [_Candidates(line, lattice.join(self._spans(line), line.em)) for line in self.layout.lines]
         pictures = [picture for line in lines for picture in self._pictures(line)]
@@ -191,19 +183,16 @@ class _Reader:
         return spans
 
     def _pictures(self, line: _Candidates) -> list[npt.NDArray[np.uint8]]:
-        side = self.classifier.image_size
-        pictures = [self._picture(line.labels(candidate), side) for candidate in line.candidates]
+        pictures = [self._picture(line.labels(candidate)) for candidate in line.candidates]
         line.rings = np.array([ndimage.label(picture < 128)[1] > 1 for picture in pictures], dtype=bool)
         return pictures
 
-    def _picture(self, labels: Sequence[int], side: int) -> npt.NDArray[np.uint8]:
-        """Frame the ink of some segments, and of nothing else, as for a model: uint8 [side, side]."""
+    def _picture(self, labels: Sequence[int], side: int = 0) -> npt.NDArray[np.uint8]:
+        """Frame the ink of some segments, and of nothing else, as for the model (or a ``side``): uint8 [side, side]."""
         area, own = _ink_of(self.owner, self.slices, labels)
         alpha = self.page.alpha[area] * own
         mask = own & (self.layout.labels[area] > 0)
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        return framed(Ink(alpha, box, pen_width(mask)), side)
+        return framed(Ink(alpha, box_of(mask), pen_width(mask)), side or self.classifier.image_size)
 
     def _logits(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         """Return the model's outputs for all candidates, -inf where a character is not allowed or is a mark."""
@@ -289,10 +278,10 @@ class _Candidates:
     def labels(self, candidate: lattice.Candidate) -> list[int]:
         return [segment.label for segment in self.line.segments[candidate.first : candidate.stop]]
 
-    def fits(self, reader: _Reader) -> npt.NDArray[np.float64]:
+    def fits(self, reader: PageReader) -> npt.NDArray[np.float64]:
         return lattice.fits(self.candidates, self.em, reader.shapes)
 
-    def path(self, reader: _Reader) -> list[int]:
+    def path(self, reader: PageReader) -> list[int]:
         """Find the best path, and what each candidate is read as."""
         fit = self.fits(reader)
         logits = self._with_marks(reader)
@@ -301,7 +290,7 @@ class _Candidates:
         )
         return lattice.best_path(self.candidates, described, self.em, lattice.WEIGHTS)
 
-    def _with_marks(self, reader: _Reader) -> npt.NDArray[np.float32]:
+    def _with_marks(self, reader: PageReader) -> npt.NDArray[np.float32]:
         """Let marks that the model does not know compete: where the shape is right, with most of the probability."""
         logits = self.logits.copy()
         model = len(reader.classifier.characters)
@@ -313,11 +302,11 @@ class _Candidates:
             logits[possible, place] = total[possible] + np.log(_MARK / (1.0 - _MARK))
         return logits
 
-    def marked(self, reader: _Reader, path: Sequence[int]) -> npt.NDArray[np.bool_]:
+    def marked(self, reader: PageReader, path: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Return which candidates are read as marks that the model does not know."""
         return np.asarray(self.choice[list(path)] >= len(reader.classifier.characters))
 
-    def ratios(self, reader: _Reader, path: Sequence[int]) -> npt.NDArray[np.float64]:
+    def ratios(self, reader: PageReader, path: Sequence[int]) -> npt.NDArray[np.float64]:
         """Return how much larger each character is than was thought: its longer side over the usual one."""
         boxes = np.array([self.candidates[index].box for index in path])
         sides = np.column_stack([boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]]).max(axis=1)
@@ -388,24 +377,3 @@ def _by_script(judged: npt.NDArray[np.float32], known: str) -> npt.NDArray[np.fl
             odds = judged[row, places] * (share, 1.0 - share)
             found[row, places] = odds / max(float(odds.sum()), 1e-30) * judged[row, places].sum()
     return found
-
-
-def plainly_several(text: Text, alone: float) -> bool:
-    """Say whether a picture that should show one character shows several, surely read and clear of each other.
-
-    い, ハ, ル and ミ can be read as two or three characters, too; but most are surely one, and their parts stand closer
-    than characters do.
-
-    Args:
-        text: what was read.
-        alone: probability of the best reading as one character and its look-alikes.
-    """
-    found = [character for line in text.lines for character in line]
-    sure = [character for character in found if character.probability >= _SURE and character.character not in MARKS]
-    least = 2 if alone < UNSURE else _MANY
-    if len(sure) < least or np.mean([character.probability for character in found]) < _SURE:
-        return False
-    boxes = np.array([character.box for character in found])
-    sides = boxes[:, 2:] - boxes[:, :2]
-    whole = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
-    return bool(whole.max() > _APART * sides.max())

@@ -13,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from kanatui.core.errors import ImageError, NoInkError
+from kanatui.pictures.drawing import Box
 
 _COARSE = 48  # px: enough for polarity and background, and large filters are cheap at this size
 _MARGIN = 2  # px of paper put around what is measured: in a crop of few pixels all paper borders on ink.
@@ -24,6 +25,12 @@ _SPIKE = 0.2  # share of the picture's range
 Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.signedinteger[Any]]
+
+
+def box_of(mask: Mask) -> Box:
+    """Return the box around what is marked in a mask that is not empty, bool [H, W]."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def require_contrast(work: Grey) -> float:
@@ -105,7 +112,9 @@ def find_paper(work: Grey) -> Paper:
     Args:
         work: grey picture, float32 [H, W].
     """
-    small = _reduced(work, _COARSE)
+    scale = min(1.0, _COARSE / max(work.shape))
+    shape = [max(2, round(side * scale)) for side in work.shape[::-1]]  # an outline takes two pixels
+    small = np.asarray(Image.fromarray(work).resize(shape, Image.Resampling.BOX))
     low, span = small.min(), max(float(np.ptp(small)), 1e-12)
     smooth = ndimage.gaussian_filter((small - low) / span, 0.5, truncate=2.0)
     # Closing is opening of the negative; one call for both takes half the time.
@@ -126,18 +135,14 @@ class Contrast:
 
     values: Grey
     """float32 [H, W], about 0 on paper and up to 1 on ink."""
-    mask: Mask
-    """What is ink, bool [H, W]."""
-    threshold: float
-    """Contrast above which a pixel is certainly ink."""
-    level: float
-    """The typical contrast of ink."""
+    parts: Numbers
+    """The connected parts of the ink, numbered from 1, and 0 on paper: [H, W]."""
+    alpha: Grey
+    """float32 [H, W], 0 paper to 1 typical ink."""
 
     def ink(self, kept: Mask) -> Grey:
-        """Return the ``kept`` part of the ink with its soft edges: float32 [H, W], 0 paper to 1 ink."""
-        near = ndimage.maximum_filter(kept.view(np.uint8), 3)
-        low = 0.4 * self.threshold
-        return np.asarray(np.clip((self.values - low) / (self.level - low), 0.0, 1.0) * near, dtype=np.float32)
+        """Return the ``alpha`` of the ``kept`` part of the ink and its soft edges."""
+        return self.alpha * ndimage.maximum_filter(kept.view(np.uint8), 3)
 
 
 def find_contrasts(work: Grey, paper: Paper, dark: bool) -> Iterator[Contrast]:
@@ -179,31 +184,27 @@ def _contrast(work: Grey, behind: Grey, dark: bool, span: float) -> Contrast | N
     contrast = 1.0 - (work - low) / np.maximum(behind - low, 1e-3 * span) if dark else (work - behind) / span
     contrast = (contrast / max(float(contrast.max()), 1e-12)).astype(np.float32, copy=False)
     surrounded = np.pad(contrast, _MARGIN)
-    if _noise(surrounded) > 0.02:
+    middle = otsu(surrounded)
+    if _noise(surrounded, middle) > 0.02:
         contrast = ndimage.gaussian_filter(contrast, 0.8, truncate=2.5)
         surrounded = np.pad(contrast, _MARGIN)
-    threshold, floor = _thresholds(surrounded)
+        middle = otsu(surrounded)
+    threshold, floor = _thresholds(surrounded, middle)
     sure = contrast > threshold
     if not sure.any():
         return None
-    mask, level = _inked(contrast, sure, threshold, floor)
-    return Contrast(contrast, mask, threshold, level)
+    parts, level = _inked(contrast, sure, threshold, floor)
+    low = 0.4 * threshold
+    return Contrast(contrast, parts, np.clip((contrast - low) / (level - low), 0.0, 1.0))
 
 
-def _reduced(work: Grey, most: int) -> Grey:
-    """Average the picture down to at most ``most`` pixels a side, but at least 2."""
-    scale = min(1.0, most / max(work.shape))
-    height, width = (max(2, round(side * scale)) for side in work.shape)
-    return np.asarray(Image.fromarray(work).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
-
-
-def _thresholds(contrast: Grey) -> tuple[float, float]:
+def _thresholds(contrast: Grey, middle: float) -> tuple[float, float]:
     """Return the contrast above which a pixel is certainly ink, and the one below which it certainly is not.
 
-    The first is Otsu's, or more if that is within the paper's noise: his method expects two classes of similar size,
-    and loses a small, faint character in the grain of the paper.
+    The first is Otsu's, ``middle``, or more if that is within the paper's noise: his method expects two classes of
+    similar size, and loses a small, faint character in the grain of the paper.
     """
-    sure = max(otsu(contrast), 1e-6)
+    sure = max(middle, 1e-6)
     # The median, and one sigma below it; every other row is enough and takes half the time.
     paper, lower = (float(value) for value in np.quantile(contrast[::2], (0.5, 0.16)))
     if paper < sure:  # more paper than ink
@@ -211,8 +212,8 @@ def _thresholds(contrast: Grey) -> tuple[float, float]:
     return sure, max(_FAINT * sure, min(sure, paper + 2.5 * (paper - lower)))
 
 
-def _inked(contrast: Grey, sure: Mask, threshold: float, floor: float) -> tuple[Mask, float]:
-    """Return the mask of ink, bool [H, W], and the typical contrast of ink.
+def _inked(contrast: Grey, sure: Mask, threshold: float, floor: float) -> tuple[Numbers, float]:
+    """Return the connected parts of the ink, as :attr:`Contrast.parts`, and the typical contrast of ink.
 
     Where a stroke becomes faint, half of the contrast usual there is enough (down to a floor) if it is connected to
     certain ink. Next to a dark stroke the threshold is unchanged, or its blurred edge would widen it.
@@ -221,15 +222,15 @@ def _inked(contrast: Grey, sure: Mask, threshold: float, floor: float) -> tuple[
     about = ndimage.maximum_filter(contrast, 2 * round(max(pen_width(sure), 1.0)) + 1)
     likely = contrast > np.clip(threshold / level * about, floor, threshold)
     labels, count = ndimage.label(likely, np.ones((3, 3), dtype=int))
-    joined = np.zeros(count + 1, dtype=bool)
-    joined[labels[sure]] = True
-    return joined[labels], level
+    joined = np.zeros(count + 1, dtype=labels.dtype)
+    joined[labels[sure]] = 1
+    return (joined * joined.cumsum())[labels], level  # numbered without gaps
 
 
-def _noise(contrast: Grey) -> float:
+def _noise(contrast: Grey, middle: float) -> float:
     """Return the standard deviation of the noise on paper, from the median step between neighbours that are no ink."""
     left, right = contrast[:, :-1], contrast[:, 1:]
-    paper = np.maximum(left, right) < 0.5 * otsu(contrast)
+    paper = np.maximum(left, right) < 0.5 * middle
     return float(np.median(np.abs(right - left)[paper])) * 1.05 if paper.any() else 0.0  # 1.4826 / √2
 
 

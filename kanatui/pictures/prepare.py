@@ -14,13 +14,13 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from kanatui.core.errors import NoInkError
+from kanatui.pictures.drawing import Box
 from kanatui.pictures.ink import (
     Grey,
-    Mask,
     find_contrasts,
     find_paper,
     from_array,
@@ -78,8 +78,8 @@ class Ink:
 
     alpha: Grey
     """float32 [H, W], 0 paper to 1 ink."""
-    box: tuple[int, int, int, int]
-    """Left, top, right, bottom of the ink, in pixels; right and bottom exclusive."""
+    box: Box
+    """Around the ink, apart from its soft edge of one pixel."""
     pen: float
     """Mean width of the strokes in pixels."""
     log_odds: float = 0.0
@@ -167,31 +167,27 @@ def find_inks(work: Grey) -> Iterator[Ink]:
         for source in (work, smooth) if spiky else (work,):
             most = 1 if spiky and source is work else None
             for contrast in find_contrasts(source, paper, dark != negative):
-                for keeping in islice(keepings(contrast.mask, contrast.values), most):
-                    kept = keeping.mask
-                    yield Ink(contrast.ink(kept), _box(kept), pen_width(kept), _NEGATIVE * negative + keeping.log_odds)
-
-
-def _box(mask: Mask) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+                for keeping in islice(keepings(contrast.parts, contrast.values), most):
+                    log_odds = _NEGATIVE * negative + keeping.log_odds
+                    yield Ink(contrast.ink(keeping.mask), keeping.box, pen_width(keeping.mask), log_odds)
 
 
 def framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
     """Scale the ink to its share of the frame, thicken thin strokes, and centre it."""
     left, top, right, bottom = ink.box
-    scale = FILL * size / max(right - left, bottom - top)
-    alpha = ink.alpha
+    scale = FILL * size / ink.length
+    alpha = ink.alpha.copy()
     missing = LEAST_PEN * size / scale - ink.pen  # px of the working picture
     if missing > 0.5:
-        alpha = _thickened(alpha, missing)
+        reach = 2 + int(missing)
+        area = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+        alpha[area] = _thickened(alpha[area], missing)
     # One affine map is enough: the box's centre goes to the frame's. Pillow's resize takes fractional boxes, with a
     # support that covers every source pixel, but only inside the picture; so it is padded with paper first.
     half = size / scale / 2
     margin = int(np.ceil(half)) + 1
-    paper = np.pad(alpha, margin)
     x, y = (left + right) / 2 + margin, (top + bottom) / 2 + margin
-    frame = Image.fromarray(paper).resize(
+    frame = ImageOps.expand(Image.fromarray(alpha), margin).resize(
         (size, size), Image.Resampling.HAMMING, box=(x - half, y - half, x + half, y + half)
     )
     pixels: Grey = np.asarray(frame, dtype=np.float32)

@@ -1,13 +1,17 @@
 """What people bring that was once read wrongly without a word: tight crops, shadows, things around the character."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from kanatui.cli.bench.spoil import KINDS
-from kanatui.evaluation.probabilities import classify_hypotheses
+from kanatui.evaluation.probabilities import classify_hypotheses, classify_pictures, softmax
 from kanatui.fonts.faces import load_faces
 from kanatui.kana.alphabet import FOLD
+from kanatui.kana.folding import fold_probabilities
+from kanatui.model.looks import LOOKS, mean_logits
 from kanatui.model.shipped import default_weights
 from kanatui.model.weights import load_weights
 from kanatui.pictures.prepare import hypotheses
@@ -54,3 +58,20 @@ def test_what_is_around_a_character_is_not_read(model, kind):
     expected = "カテトハぬにあキ"
     pictures = [KINDS[kind](glyph(c), np.random.default_rng(n)) for n, c in enumerate(expected)]
     assert read(model, *pictures) == expected
+
+
+def test_what_cannot_be_chosen_is_not_read_and_the_choice_is_that_among_all(model, monkeypatch):
+    rng = np.random.default_rng(0)
+    prepared = [hypotheses(kind(glyph("キ"), rng), model.image_size) for kind in KINDS.values()]
+    images = np.concatenate([one.images for one in prepared])
+    alike = fold_probabilities(softmax(mean_logits(model, images)), model.characters).max(axis=1)
+    surety = np.log(np.maximum(alike, 1e-9)) + np.concatenate([one.log_odds for one in prepared])
+    starts = np.cumsum([0, *(len(one.images) for one in prepared)])
+    best = [int(surety[start:stop].argmax()) for start, stop in itertools.pairwise(starts)]
+    read, logits = [], model.logits
+    monkeypatch.setattr(model, "logits", lambda images: read.append(len(images)) or logits(images))
+    found = classify_hypotheses(model, prepared)
+    assert sum(read) / (1 + len(LOOKS)) < 0.8 * len(images)
+    assert found.hypothesis.tolist() == best
+    chosen = np.stack([one.images[index] for one, index in zip(prepared, best, strict=True)])
+    assert found.probabilities == pytest.approx(classify_pictures(model, chosen).probabilities, abs=1e-4)

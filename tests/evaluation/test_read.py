@@ -9,7 +9,8 @@ from PIL import Image
 from kanatui.cli.bench import compose
 from kanatui.core.errors import NoInkError, UsageError
 from kanatui.evaluation.annotate import annotated
-from kanatui.evaluation.read import plainly_several, read_text
+from kanatui.evaluation.read import read_text
+from kanatui.evaluation.several import plainly_several, read_several
 from kanatui.model.weights import load_weights
 from tests.helpers.writing import glyphs, image, line, sheet, stacked
 
@@ -119,6 +120,12 @@ def test_several_characters_are_plainly_several(classifier, text):
 def test_one_character_of_several_strokes_is_not(classifier, character):
     (glyph,) = glyphs(character).values()
     assert not plainly_several(read_text(classifier, Image.fromarray(255 - np.pad(glyph.ink, 20))), 0.9)
+
+
+def test_several_characters_are_read_and_one_does_not_take_the_model(classifier):
+    (glyph,) = glyphs("け").values()
+    assert read_several(lambda: pytest.fail("read"), Image.fromarray(255 - np.pad(glyph.ink, 20)), 0.5) is None
+    assert str(read_several(lambda: classifier, image(line("ありがとう").picture), 0.5)) == "ありがとう"
 
 
 def test_what_is_surely_one_character_takes_many_to_be_several(classifier):

@@ -15,6 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from kanatui.kana.alphabet import SMALL
+from kanatui.pictures.ink import box_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -65,7 +66,7 @@ class Style:
 
 def from_drawings(drawings: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, Glyph]:
     """Make glyphs of one person's drawings, bool [S, S] each, with small kana shrunk from the normal ones."""
-    boxes = {character: _box(ink) for character, ink in drawings.items()}
+    boxes = {character: box_of(ink) for character, ink in drawings.items()}
     longer = np.mean([max(right - left, bottom - top) for left, top, right, bottom in boxes.values()])
     em = float(longer) / _MEAN_SIDE
     middle = np.mean([((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in boxes.values()], axis=0)
@@ -84,11 +85,6 @@ def from_drawings(drawings: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, Gl
         for little, normal in small.items()
     }
     return glyphs | shrunk
-
-
-def _box(ink: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def random_style(rng: np.random.Generator, vertical: bool) -> Style:

@@ -19,11 +19,10 @@ from kanatui.dataset.source import OnStage
 from kanatui.dataset.stream import GlyphStream
 from kanatui.evaluation.files import read_prepared
 from kanatui.evaluation.recognize import rank
-from kanatui.model.building import build_model
-from kanatui.model.weights import Classifier, load_weights, save_weights
+from kanatui.model.shipped import default_weights
+from kanatui.model.weights import Classifier, load_weights
 from kanatui.pictures.prepare import hypotheses
 from kanatui.plugins.registry import load
-from kanatui.training.options import TrainingOptions
 
 ROUNDS = 5
 
@@ -32,14 +31,14 @@ _SIDE = 128  # pixels of each picture
 
 
 def measure_recognize(rounds: int, on_stage: OnStage) -> list[Figure]:
-    """Read generated pictures with the untrained default model; the weights do not affect the time.
+    """Read generated pictures with the model that ships.
 
     Raises:
         KanatuiError: a measured process failed.
     """
     on_stage(0, 1, "pictures")
     with own_home() as home:
-        weights, files = _model(home / "model.safetensors"), _pictures(home)
+        weights, files = default_weights(), _pictures(home)
         on_stage(1, 1, "pictures")
         classifier = load_weights(weights)
         arrays = [np.asarray(Image.open(file)) for file in files]
@@ -76,19 +75,6 @@ def _read(classifier: Classifier, pictures: Sequence[npt.NDArray[np.uint8]]) -> 
     for found in read_prepared(classifier, (hypotheses(picture, classifier.image_size) for picture in pictures)):
         assert not isinstance(found, ImageError)
         rank(found.probabilities[None], classifier.characters)
-
-
-def _model(path: Path) -> Path:
-    """Write the default recipe's model with its initial weights."""
-    recipe, registry = find_recipe(DEFAULT), load()
-    options = TrainingOptions(**{key: value for key, value in recipe.train.items() if key != "parameters"})
-    characters = GlyphStream(recipe, registry).characters
-    module, parameters = build_model(
-        registry, options.model, recipe.train.get("parameters", {}), recipe.image_size, len(characters)
-    )
-    model = {"id": options.model, "parameters": parameters}
-    save_weights(path, module, {"model": model, "characters": characters, "image_size": recipe.image_size})
-    return path
 
 
 def _pictures(folder: Path) -> list[Path]:
