@@ -371,7 +371,8 @@ async def test_images_of_the_batch():
             assert "!え→う 50 %" in text, "what is misread is marked"
 
 
-async def test_100_000_events_with_progress(monkeypatch):
+@pytest.mark.parametrize("events", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+async def test_many_events_with_progress(monkeypatch, events):
     run = make_run("long")
     line = {
         "time": 0,
@@ -383,11 +384,11 @@ async def test_100_000_events_with_progress(monkeypatch):
         "images_per_second": 9.0,
     }
     with open(run.path / "events.jsonl", "w") as file:
-        file.writelines(json.dumps(line | {"step": n}) + "\n" for n in range(100_000))
+        file.writelines(json.dumps(line | {"step": n}) + "\n" for n in range(events))
     said, say = [], Live.say
     monkeypatch.setattr(Live, "say", lambda live, text: (said.append(text), say(live, text)))
     async with opened(shown=False) as (app, pilot):
-        await until(pilot, lambda: "step 99,999" in screen_text(app))
+        await until(pilot, lambda: f"step {events - 1:,}" in screen_text(app))
         await until(pilot, lambda: app.screen.live.caught_up)
     assert any(text.startswith("reading what happened so far") for text in said)
 

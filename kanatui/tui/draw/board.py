@@ -27,6 +27,7 @@ from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET, model_for_drawing, models_for_drawing
 from kanatui.tui.screen import pane
 from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.form import FieldHelp
 from kanatui.tui.widgets.picklist import PickList
 
 _HINT = """Draw with the mouse, or with
@@ -39,6 +40,8 @@ first reading, 1–5, or t.
 
 p asks for characters.
 ? shows all keys."""
+
+_ABOUT_MODEL = "model: reads the drawing; typing narrows the list · default: the one that ships"
 
 _PASSED = 5
 """How many of the last characters practice does not ask for again."""
@@ -90,11 +93,13 @@ class Board(Horizontal):
             yield Canvas()
         with pane(Vertical(id="side"), "Read as"):
             yield PickList[str]([], prompt="no model", compact=True, id="model")
+            yield FieldHelp()
             yield PracticePrompt()
             yield ReadingsPanel()
             yield Static("", id="state", markup=False)
 
     def on_mount(self) -> None:
+        self.query_one("#model").tooltip = _ABOUT_MODEL
         for name in ("pen", "pen_down", "erasing"):
             self.watch(self._canvas, name, self._tell_state)
 

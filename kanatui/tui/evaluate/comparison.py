@@ -47,9 +47,11 @@ class ComparePanel(Vertical, Filterable):
 
     @override
     def compose(self) -> ComposeResult:
+        second = PickList[str]([], prompt="choose a second run", id="second", compact=True)
+        second.tooltip = "with: the run to compare with, on the same images; typing narrows the list · no default"
         with Horizontal(classes="choices"):
             yield Label("With", classes="label")
-            yield PickList[str]([], prompt="choose a second run", id="second", compact=True)
+            yield second
         yield Static("", id="difference", markup=False)
         table = FilteredTable(id="differences")
         for label in ("character", "images", "only A", "only B", "A right", "B right"):
