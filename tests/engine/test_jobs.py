@@ -193,7 +193,8 @@ def test_stages_begin_with_the_bare_glyph_and_end_with_the_image_of_the_data_set
     assert [step["plugin"] for step in steps] == [step.plugin for step in STEPS]
     row = stream.plan.rows([index]).rows[0]
     assert steps[0]["drawn"] == f"size {row['point_size']:.0f}"
-    assert steps[3]["drawn"] == f"{row['rotation']:+.1f}° clockwise"
+    sense = "clockwise" if row["rotation"] >= 0 else "anticlockwise"
+    assert steps[3]["drawn"] == f"{abs(row['rotation']):.1f}° {sense}"
     for place, step in enumerate(steps):
         changed = (images[place] != images[place + 1]).any()
         assert changed or step["drawn"].startswith(("no", "size 192"))
