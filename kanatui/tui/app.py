@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import os
@@ -215,8 +216,20 @@ class KanatuiApp(Host):
 
     @override
     def delay_update(self, delay: float = 0.001) -> None:
-        """Paint a change of screens at once: Textual would wait 50 ms to hide an incomplete one, but it is complete."""
-        super().delay_update(delay)
+        """Paint a change of screens at once: Textual would wait 50 ms to hide an incomplete one, but it is complete.
+
+        No timer of Textual's: it leaves out what is late, also the only time of a timer like this one. On a busy
+        machine one is sometimes a millisecond late, and then nothing was painted any more.
+        """
+        batch = contextlib.ExitStack()
+        batch.enter_context(self.batch_update())
+
+        def paint() -> None:
+            batch.close()
+            if self.screen_stack:  # there are no screens while the app closes
+                self.screen.refresh()
+
+        asyncio.get_running_loop().call_later(delay, paint)
 
     # ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,11 +1,13 @@
 """The shell round the screens: moving between them, keys, palette, theme, quitting, problems."""
 
 import asyncio
+import itertools
 import json
 import os
 import time
 
 import pytest
+import textual.timer
 from textual.widgets import Static
 
 from kanatui.core.errors import RunError
@@ -60,6 +62,16 @@ async def test_it_can_be_left_at_any_moment_of_its_start(turns):
     await app.run_async(headless=True, size=(120, 40))
     await leaving
     assert (app.return_code, app.asked_to_leave) == (0, True)
+
+
+async def test_a_screen_is_painted_however_late_timers_are(monkeypatch):
+    get_time, late = textual.timer._time.get_time, itertools.count()  # the clock that timers go by
+    monkeypatch.setattr(textual.timer._time, "get_time", lambda: get_time() + 0.002 * next(late))
+    app = make_app()
+    async with app.run_test() as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: app.current_mode == "draw")
+        await until(pilot, lambda: not app._batch_count)  # Textual paints nothing before, and tells no other way
 
 
 @pytest.mark.parametrize("size", SIZES)
