@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from kanatui.tui.train.curves import DARK, KINDS, LIGHT, ChartedRun, Drawer, Terminal, View, choose_tints
@@ -111,6 +112,18 @@ def _luminance(colour):
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_change_of_size_draws_the_runs_of_its_end_not_those_of_its_beginning():
+    recorded_run()
+    async with opened() as (app, pilot):
+        await until(pilot, lambda: "smoothed" in screen_text(app))
+        chart = app.screen.live.charts.current
+        chart.show([])
+        chart.on_resize(events.Resize(chart.size, chart.virtual_size))
+        chart.show([ChartedRun("one", history())])
+        await pilot.pause()
+        assert "smoothed" in chart.title
 
 
 async def test_each_key_of_a_chart(tmp_path, monkeypatch):

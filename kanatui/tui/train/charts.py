@@ -92,6 +92,9 @@ class Chart(Vertical):
             self._drawn_for = state
             self._draw(terminal)
 
+    def _show_again(self) -> None:
+        self.show(self._runs)  # those of this moment: others may have come since this was asked for
+
     def look(self, view: View) -> None:
         """Draw it in another way; what was zoomed into is left if it is no longer the same axis."""
         before, self.view = self.view, view
@@ -133,11 +136,11 @@ class Chart(Vertical):
     def _draw_closely(self) -> None:
         """Draw the visible part with more of its points."""
         self._drawn_for = None
-        self.call_later(self.show, self._runs)
+        self.call_later(self._show_again)
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height < _HIGH_ENOUGH, "low")
-        self.call_after_refresh(self.show, self._runs)
+        self.call_after_refresh(self._show_again)
 
     def _draw(self, terminal: Terminal) -> None:
         plot = self.plot
