@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from kanatui.tui.sixel import MOST_GREYS, sixel
 from kanatui.tui.terminal import Terminal
 from kanatui.tui.ways import Choice
 from tests.helpers.app import keep_small_draft
+from tests.helpers.processes import wait_until
 from tests.helpers.screen import Screen, decode_sixel
 
 COLUMNS, LINES, CELL = 24, 9, (6, 13)  # thirteen rows are not a number of bands
@@ -189,11 +191,22 @@ class App:
 
     def look(self, since=-1):
         """Wait until all is painted, and return what the pictures cover."""
-        self.terminal.wait_until_quiet(0.5, since=since)
+        painted = -1
+        while painted != self.terminal.painted:
+            painted = self.terminal.painted
+            self.terminal.wait_until_quiet(0.5, since=since)
+            wait_until(self._is_asleep)  # a busy machine may not have let it paint for so long
         output = self.terminal.text(self._fed)
         self._fed = self.terminal.painted
         self.screen.feed(output)
         return self.screen.canvas.copy()
+
+    def _is_asleep(self):
+        app = psutil.Process(self.terminal.process.pid)
+        try:
+            return all(process.status() != psutil.STATUS_RUNNING for process in (app, *app.children(recursive=True)))
+        except psutil.NoSuchProcess:  # one that has just ended
+            return False
 
     def press(self, keys, text=""):
         """Press keys, wait until a text is painted, and then all."""
@@ -203,8 +216,8 @@ class App:
 
     def resize(self, columns, lines):
         """Change the terminal's size; return what it shows then."""
-        since = self.terminal.painted
         self.look()
+        since = self.terminal.painted
         self.screen = Screen(columns, lines)
         self.terminal.resize(columns, lines)
         return self.look(since)
