@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from screenshots import BUSY
 from textual.events import MouseDown, MouseMove, MouseUp
 
 from kanatui.core.mosaic import WAYS
@@ -41,8 +42,6 @@ DOT = 1.9
 DRAWN = "き"
 WATCHED = 24
 """Frames of the training."""
-BUSY = ("drawing the first", "planning", "loading", "looking", "reading …", "come with the next", "time …")
-"""Words on a screen that is not complete yet."""
 KEYS = {".": "full_stop"}
 PATIENCE = 900.0
 """Seconds to wait for what a busy machine does."""

@@ -73,9 +73,8 @@ def evaluate_command(
     if folder:
         source = {"kind": "folder", "path": str(folder), "labels": _notation(labels)}
     weights = chosen_weights(model)
-    from kanatui.evaluation.evaluate import (
-        evaluate,
-    )  # with torch, whose import takes a second: wrong options are told first
+    # Wrong options are told before this: torch takes a second to import.
+    from kanatui.evaluation.evaluate import evaluate
     from kanatui.evaluation.scores import Scores
 
     with stages({"reading": "images"}) as report:

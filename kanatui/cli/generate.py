@@ -46,7 +46,8 @@ def generate_command(
     called = dataset or recipe.name
     if problem := paths.name_problem(called):
         raise click.UsageError(f"--name {called!r}: {problem}")
-    from kanatui.dataset import write  # with torch, whose import takes a second: wrong options are told first
+    # Wrong options are told before this: torch takes a second to import.
+    from kanatui.dataset import write
 
     stream = open_stream(recipe)
     cores = workers or processes.usable_cores()

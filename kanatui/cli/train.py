@@ -127,9 +127,8 @@ def _train_new(
 
     recipe = _recipe_of_data(data) if data else build_recipe(**{key: options[key] for key in recipe_keys(options)})
     chosen, parameters = settle(recipe, options, assignments)
-    from kanatui.training.device import (
-        choose_device,
-    )  # with torch, whose import takes a second: wrong options are told first
+    # Wrong options are told before this: torch takes a second to import.
+    from kanatui.training.device import choose_device
 
     choose_device(chosen.device)  # before the source is opened, which can take a minute
     source = _open(data, recipe)

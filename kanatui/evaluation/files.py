@@ -88,13 +88,12 @@ def _loaded(weights: Path, helpers: int) -> Iterator[Classifier]:
     classifier = _load(weights)
     import torch
 
-    threads = torch.get_num_threads()
-    # Torch's waiting threads spin, which takes cores from the processes that prepare pictures.
-    torch.set_num_threads(max(1, threads - helpers))
-    try:
+    from kanatui.training.device import keeping_threads
+
+    with keeping_threads():
+        # Torch's waiting threads spin, which takes cores from the processes that prepare pictures.
+        torch.set_num_threads(max(1, torch.get_num_threads() - helpers))
         yield classifier
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _load(weights: Path) -> Classifier:

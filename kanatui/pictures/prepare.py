@@ -176,11 +176,12 @@ def framed(ink: Ink, size: int) -> npt.NDArray[np.uint8]:
     """Scale the ink to its share of the frame, thicken thin strokes, and centre it."""
     left, top, right, bottom = ink.box
     scale = FILL * size / ink.length
-    alpha = ink.alpha.copy()
+    alpha = ink.alpha
     missing = LEAST_PEN * size / scale - ink.pen  # px of the working picture
     if missing > 0.5:
         reach = 2 + int(missing)
         area = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+        alpha = alpha.copy()
         alpha[area] = _thickened(alpha[area], missing)
     # One affine map is enough: the box's centre goes to the frame's. Pillow's resize takes fractional boxes, with a
     # support that covers every source pixel, but only inside the picture; so it is padded with paper first.

@@ -159,7 +159,8 @@ class KanatuiApp(Host):
         self.set_interval(_LOOK_EVERY, self._look)
         self._look()
         self.set_timer(_SETTLES_IN, self._settle)
-        if isinstance(self.screen, KanatuiScreen):
+        # Dataset, the usual first screen, loads what it shows as it is mounted.
+        if isinstance(self.screen, KanatuiScreen) and self.DEFAULT_MODE != type(self).DEFAULT_MODE:
             self.screen.call_after_refresh(self.screen.on_shown)
         self.key_order.opened(self.screen)
 

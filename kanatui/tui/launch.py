@@ -30,12 +30,11 @@ _COLLECTED_AFTER = 2_000, 20, 100
 """Python's own 700, 10, 10 collect so often that new objects of a change of screens count as old at once."""
 
 
-def run_app(pictures: str = "", mode: str = "") -> None:
+def run_app(pictures: str = "") -> None:
     """Open the app and return when the user leaves it.
 
     Args:
         pictures: how to show pictures, one of :data:`.CHOICES`; "" for what the user's settings say.
-        mode: the screen to start with.
 
     Raises:
         UsageError: standard input or output is not a terminal, or is a dumb one, or not one of UTF-8.
@@ -55,7 +54,7 @@ def run_app(pictures: str = "", mode: str = "") -> None:
 
     log = storage.make_folder(paths.home()) / "app.log"
     with _terminal_alone(log):
-        app = KanatuiApp(pictures, mode, terminal)
+        app = KanatuiApp(pictures, terminal=terminal)
         app.settled = _spare_the_collector
         app.run()
     if app.return_code or not app.asked_to_leave:
