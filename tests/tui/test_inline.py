@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import time
 
 import numpy as np
 import psutil
@@ -180,6 +181,7 @@ class App:
         command = processes.python("-m", "kanatui")
         self.terminal = Emulated(command, columns, lines, environment=environment, answers=answers)
         self.screen, self._fed = Screen(columns, lines), 0
+        self._shown, self._changed = None, 0.0
 
     def __enter__(self):
         self.terminal.wait_for("klee")  # a caption
@@ -191,15 +193,22 @@ class App:
 
     def look(self, since=-1):
         """Wait until all is painted, and return what the pictures cover."""
-        painted = -1
-        while painted != self.terminal.painted:
-            painted = self.terminal.painted
-            self.terminal.wait_until_quiet(0.5, since=since)
-            wait_until(self._is_asleep)  # a busy machine may not have let it paint for so long
-        output = self.terminal.text(self._fed)
-        self._fed = self.terminal.painted
-        self.screen.feed(output)
+        wait_until(lambda: self._has_painted(since), lambda: "\n".join(map("".join, self.screen.text)))
         return self.screen.canvas.copy()
+
+    def _has_painted(self, since):
+        """Nothing else is shown for half a second, the cursor's blinking aside, and not for lack of a processor."""
+        self._feed()
+        now, shown = time.perf_counter(), ("".join(map("".join, self.screen.text)), self.screen.canvas.tobytes())
+        if shown != self._shown:
+            self._shown, self._changed = shown, now
+        return self.terminal.painted > since and now - self._changed >= 0.5 and self._is_asleep()
+
+    def _feed(self):
+        """Show the frames that are complete."""
+        frames, end, _ = self.terminal.text(self._fed).rpartition("\x1b[?2026l")
+        self._fed += len((frames + end).encode())
+        self.screen.feed(frames + end)
 
     def _is_asleep(self):
         app = psutil.Process(self.terminal.process.pid)
@@ -234,7 +243,7 @@ CLICK = "\x1b[<0;70;8M\x1b[<0;70;8m"  # on the sheet
 @pytest.mark.parametrize("answers", [XTERM, pytest.param(ITERM, marks=pytest.mark.slow)], ids=["sixel", "iterm"])
 def test_dialogs_scrolling_and_sizes_leave_no_ghost_in_a_terminal_that_shows_pictures(answers):
     with App(answers) as app:
-        first = app.press("\x1b")  # leave the form, which takes letters
+        first = app.look()
         assert app.screen.covered().sum() >= 9 * 10 * 5, "the sheet shows its glyphs"
         dialog = app.press("S", "Save this screen as")
         row = next(row for row, line in enumerate(app.screen.text) if "kanatui-dataset.svg" in "".join(line))
