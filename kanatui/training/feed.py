@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
@@ -54,6 +55,9 @@ class Feed(Protocol):
 
         Errors of making it are raised here.
         """
+
+    def making_ahead(self) -> contextlib.AbstractContextManager[None]:
+        """Make the next batch in a thread of its own while the block runs, and wait for it at the block's end."""
 
     def change(self, first: int, source: ImageSource, augments: Augments) -> None:
         """Discard the batches made ahead and continue from batch ``first`` with other augmentations.
@@ -116,23 +120,36 @@ class BatchMaker:
 class _InTurn:
     """Makes each batch on request, with all of torch's threads.
 
-    No thread makes batches ahead: torch's threads for it and for the network, four on two cores, delayed each other.
-    2,420 images/s this way, 1,520 with such a thread, 2,350 if torch used one thread in it (AMD Zen 5, compact_cnn).
+    No thread makes batches ahead unless asked to: torch's threads for it and for the network, four on two cores,
+    delayed each other. 2,420 images/s this way, 1,520 with such a thread, 2,350 if torch used one thread in it (AMD
+    Zen 5, compact_cnn).
     """
 
     def __init__(self, maker: BatchMaker, first: int, stride: int) -> None:
         self._maker, self._stride = maker, stride
         self._coming = itertools.count(first, stride)
+        self._thread = ThreadPoolExecutor(1, "batches")
+        self._ahead: Future[Made] | None = None
 
     def next(self, still_waiting: Callable[[], None]) -> Batch:
         started = time.perf_counter()
-        return _batch(self._maker.make(next(self._coming)), started)
+        ahead, self._ahead = self._ahead, None
+        return _batch(ahead.result() if ahead else self._maker.make(next(self._coming)), started)
+
+    @contextlib.contextmanager
+    def making_ahead(self) -> Iterator[None]:
+        self._ahead = self._thread.submit(self._maker.make, next(self._coming))
+        try:
+            yield
+        finally:
+            wait([self._ahead])  # what validates or tries augmentations next has the source to itself
 
     def change(self, first: int, source: ImageSource, augments: Augments) -> None:
         self._maker, self._coming = self._maker.with_augments(augments, source), itertools.count(first, self._stride)
+        self._ahead = None
 
     def close(self) -> None:
-        pass
+        self._thread.shutdown()
 
 
 class _Ahead:
@@ -174,6 +191,9 @@ class _Ahead:
                 "a process that makes batches died, perhaps for lack of memory; try fewer --workers"
             ) from error
         return _batch(made, started)
+
+    def making_ahead(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # the processes do so all the time
 
     def change(self, first: int, source: ImageSource, augments: Augments) -> None:
         """As in :class:`Feed`; the processes change their own sources and keep their masters."""

@@ -48,6 +48,11 @@ class Neighbours:
         self._begun, self._since, self._all, self._own = True, now, everyone, own
         return self.threads
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether one thread is left of several."""
+        return self.threads == 1 < self._most
+
     def _free(self, busy: float) -> int:
         return max(1, min(self._most, round(len(_cores()) - busy)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -159,7 +160,8 @@ class Trainer:
                     if self._keep_validating():
                         raise
                     break
-                self._learn(batch)
+                with self._feed.making_ahead() if self._is_crowded else contextlib.nullcontext():
+                    self._learn(batch)
                 self._look_around()
                 if self.handler.paused:
                     self._rest()
@@ -300,6 +302,11 @@ class Trainer:
         """Leave cores to other processes that keep them busy."""
         if self._neighbours:
             self._use_threads(self._neighbours.look(self._usage.spent), round(self._neighbours.busy, 2))
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether other processes leave room for one thread only, which gets less than a fair share of their cores."""
+        return self._neighbours is not None and self._neighbours.is_alone
 
     def _use_threads(self, threads: int | None, busy: float | None = None) -> None:
         """Compute with so many threads from the next step on; ``busy`` cores are used by others."""

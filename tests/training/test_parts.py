@@ -1,5 +1,6 @@
 """What training is made of: options, splits, order, schedule, precision, the feed."""
 
+import contextlib
 import multiprocessing
 import pickle
 import time
@@ -370,10 +371,39 @@ def test_without_processes_only_what_is_wanted_is_made():
     feed.close()
 
 
-def test_what_fails_in_the_feed_is_raised_in_the_trainer():
+def test_a_batch_made_while_the_network_learns_is_the_next_one():
+    source = TinySource()
+    order = EpochOrder(split_source(source, 0.1).train, 9, 0)
+    feed, position = open_feed(source, order, 0), 0
+
+    def is_next():
+        nonlocal position
+        images, labels = BatchMaker(TinySource(), order, None).make(position)
+        got = feed.next(lambda: None)
+        position += 1
+        return (got.images.numpy() == images).all() and (got.labels.numpy() == labels).all()
+
+    for ahead in (True, True, False, True, False, False):
+        assert is_next()
+        if ahead:
+            with feed.making_ahead():
+                pass
+            asked = source.asked
+            assert is_next() and source.asked == asked, "it is made at the end of the block"
+    with feed.making_ahead():
+        pass
+    feed.change(position, source, [])
+    assert is_next(), "a batch with the augmentations of before is discarded"
+    feed.close()
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_what_fails_in_the_feed_is_raised_in_the_trainer(ahead):
     source = TinySource(fail_at=0)
     feed = open_feed(source, EpochOrder(split_source(source, 0.0).train, 32, 0), 0)
     with pytest.raises(ValueError, match="this source is broken"):
         for _ in range(20):  # image 0 comes some time in the epoch
+            with feed.making_ahead() if ahead else contextlib.nullcontext():
+                pass
             feed.next(lambda: None)
     feed.close()

@@ -1,6 +1,7 @@
 """Augmentations changed while a run trains, and runs repeated exactly from their events."""
 
 import itertools
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -239,13 +240,22 @@ def test_threads_that_made_room_for_others_are_repeated_at_the_same_steps(clock,
     counts = iter([2, 2, 2, *[1] * 12])
 
     def look(self, own):
-        return next(counts, 2)
+        self.threads = next(counts, 2)
+        return self.threads
+
+    makers, make = [], BatchMaker.make
+
+    def noted(self, position):
+        makers.append(threading.current_thread().name)
+        return make(self, position)
 
     monkeypatch.setattr(Neighbours, "look", look)
+    monkeypatch.setattr(BatchMaker, "make", noted)
     run = new_run(minutes=2.5 / 60, threads=0)
     _, told = train(run)
     changes = [(event["step"], event["threads"]) for event in told.of("threads")]
     assert [threads for _, threads in changes][-2:] == [1, 2]
+    assert {name.partition("_")[0] for name in makers} == {"MainThread", "batches"}, "one thread has help"
     again = create_replay(run)
     _, repeated = train(again)
     assert [(event["step"], event["threads"]) for event in repeated.of("threads")] == changes

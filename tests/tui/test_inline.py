@@ -193,16 +193,17 @@ class App:
 
     def look(self, since=-1):
         """Wait until all is painted, and return what the pictures cover."""
+        self._shown = None  # what has stood for long says nothing of what a key is about to change
         wait_until(lambda: self._has_painted(since), lambda: "\n".join(map("".join, self.screen.text)))
         return self.screen.canvas.copy()
 
     def _has_painted(self, since):
-        """Nothing else is shown for half a second, the cursor's blinking aside, and not for lack of a processor."""
+        """For half a second nothing changes but the cursor, which blinks, and the app does not wait for a core."""
         self._feed()
         now, shown = time.perf_counter(), ("".join(map("".join, self.screen.text)), self.screen.canvas.tobytes())
-        if shown != self._shown:
+        if shown != self._shown or not self._is_asleep():
             self._shown, self._changed = shown, now
-        return self.terminal.painted > since and now - self._changed >= 0.5 and self._is_asleep()
+        return self.terminal.painted > since and now - self._changed >= 0.5
 
     def _feed(self):
         """Show the frames that are complete."""
