@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import random
+import time
 from collections import deque
 
 from tests.helpers.app import burst, make_app
+from tests.helpers.processes import LONGEST
 
 SCREENS = ("1", "2", "3", "4")
 LETTERS = "abcdefghijklmnopqrstuvwxyzRSIL"
@@ -23,6 +25,8 @@ TOURS = (
 
 SIZES = ((80, 24), (120, 40), (20, 5), (80, 12))
 """Columns and lines that the window may have meanwhile."""
+
+PLACES = {"1": "DatasetScreen", "2": "TrainScreen", "3": "EvaluateScreen", "4": "DrawScreen"}
 
 LAST = 80
 """Keys to tell of after a crash."""
@@ -89,7 +93,8 @@ def place(app):
 async def play(seed, size, count, beside=lambda app: None):
     """Press so many keys in the app, which is opened again whenever they leave it; return where they led.
 
-    Fails with the seed and the last keys if the app crashes. ``beside`` is called every hundred keys.
+    Fails with the seed and the last keys if the app crashes, or if escape and a screen's key do not lead to the screen
+    afterwards. ``beside`` is called every hundred keys.
     """
     monkey, pressed, seen = Monkey(seed), 0, set()
     mode = itertools.cycle(("dataset", "train", "evaluate", "draw"))
@@ -106,6 +111,8 @@ async def play(seed, size, count, beside=lambda app: None):
                     if pressed % 100 < len(keys):
                         beside(app)
                         await pilot.resize_terminal(*monkey.random.choice([*SIZES, size]))
+                async for reached in _every_screen(app):
+                    seen.add(reached)
                 assert app.asked_to_leave or app.is_running, "it ended unasked"
         except Exception as error:
             raise AssertionError(
@@ -113,6 +120,18 @@ async def play(seed, size, count, beside=lambda app: None):
                 f"the last were {list(monkey.last)}"
             ) from error
     return seen
+
+
+async def _every_screen(app):
+    """Go to every screen, as long as nothing has ended the app, and yield where it is."""
+    for key, name in PLACES.items():
+        deadline = time.monotonic() + LONGEST
+        while app.is_running and not app.asked_to_leave and place(app)[0] != name:
+            assert time.monotonic() < deadline, f"{place(app)} cannot be left for {name}"
+            if not app.key_order.busy:
+                burst(app, "escape", key)
+            await asyncio.sleep(0.05)
+        yield place(app)
 
 
 async def _follow(app, monkey):
