@@ -20,6 +20,15 @@ SHARED = ("coverage", "digests", "faces", "masters")
 """What every home's cache has in common: files named by what they were made of. Logs and orders belong to one home."""
 
 
+LONG = ("tui", "cli", "evaluation", "faults", "api")
+"""Folders whose tests take longest. They begin first: at the end, one long file would keep one process busy alone."""
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def share_cache(tmp_path_factory, worker_id):
     """Return what makes a home whose cache has what any of pytest's processes has drawn: the others need not."""
