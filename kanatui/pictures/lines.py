@@ -21,7 +21,8 @@ from kanatui.pictures.ruling import square_boxes
 _SPECK = 0.07  # ems: smaller parts are grain
 _FOREIGN = 2.6  # ems: larger parts that fill little of their box are frames and drawings
 _NEAR = 0.15  # ems: parts nearer than this are taken for one character when the direction is sought
-_TALL = 1.8  # height of a single blob to its width from which it is a column
+_LONG = 1.8  # longer side of a single line to its shorter one
+_ONE_LINE = 1.5  # ems across: there is no room for two lines
 _OVERLAP = 0.55  # of the shorter one, along the line: parts so much above one another are one segment
 _WIDE = 1.3  # ems along the line: a part that is longer may be several characters that touch
 _SHARE = 0.2  # of a part's ink in a second square, from which on the part is cut at the border
@@ -137,11 +138,15 @@ def _boxes(labels: Numbers) -> Boxes:
 
 
 def _is_vertical(boxes: Boxes, em: float) -> bool:
-    """Say whether neighbours lie nearer to each other from top to bottom than from side to side."""
+    """Say whether a single line is upright, or neighbours lie nearer to each other downwards than sideways."""
+    # In a single line gaps may mislead: こ and ル have wide ones within the character.
+    width, height = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
+    shorter, longer = sorted((width, height))
+    if shorter <= _ONE_LINE * em and longer > _LONG * shorter:
+        return bool(height > width)
     blobs = _blobs(boxes, _NEAR * em)
     if len(blobs) < 2:  # one character, or several that nearly touch
-        width, height = blobs[0, 2:] - blobs[0, :2]
-        return bool(height > _TALL * width)
+        return bool(height > _LONG * width)
     far = 3.0 * em
     gaps = [_nearest(blobs, axis, far) for axis in (0, 1)]
     return float(np.minimum(gaps[1], far).mean()) < 0.97 * float(np.minimum(gaps[0], far).mean())

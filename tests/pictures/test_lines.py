@@ -86,6 +86,19 @@ def test_the_direction_can_be_forced(direction):
     assert len(layout.lines) == (3 if layout.vertical else 1)
 
 
+@pytest.mark.parametrize("vertical", [False, True], ids=["horizontal", "vertical"])
+@pytest.mark.parametrize("apart", [40, 60, 90])
+@pytest.mark.parametrize("count", [3, 4, 8])
+def test_gaps_within_the_characters_of_a_single_line_do_not_turn_it(count, apart, vertical):
+    places = [(10 + apart * n, 10) for n in range(count)]
+    strokes = [(0, 0, 30, 6), (0, 24, 30, 30)]  # as those of こ, and turned as those of ル
+    boxes = [(x + left, y + top, x + right, y + bottom) for x, y in places for left, top, right, bottom in strokes]
+    mask = boxes_on((60, 40 + apart * count), *boxes)
+    layout = find_lines(page_of(mask.T.copy() if vertical else mask))
+    assert layout.vertical == vertical
+    assert len(layout.lines) == 1
+
+
 def test_a_crooked_line_is_one_line():
     places = [(10 + 40 * n, 10 + 5 * n) for n in range(9)]
     below = [(x, y + 70) for x, y in places]
