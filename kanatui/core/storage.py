@@ -37,13 +37,14 @@ _MOST_BYTES = 256 << 20
 
 
 @contextlib.contextmanager
-def storing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn OSErrors about ``path`` into a one-line :class:`StorageError`."""
+def storing(path: str | os.PathLike[str], temporary: Path | None = None) -> Iterator[None]:
+    """Turn OSErrors about ``path``, or the ``temporary`` file that replaces it, into a one-line StorageError."""
     try:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
-        raise StorageError(f"{error.filename or path}: {advice}") from error
+        named = path if temporary and error.filename == os.fspath(temporary) else error.filename or path
+        raise StorageError(f"{named}: {advice}") from error
 
 
 def make_folder(path: str | os.PathLike[str], mode: int = 0o700) -> Path:
@@ -145,7 +146,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with storing(path):
+        with storing(path, temporary):
             with open(temporary, "wb") as file:
                 yield file
                 file.flush()
@@ -174,7 +175,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     make_folder(target.parent)
     working = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with storing(working):
+        with storing(out, working):
             working.mkdir()
         yield working
         with storing(out):
