@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import errno
 import gc
 import os
 import signal
@@ -50,6 +51,7 @@ from kanatui.core.processes import obey_quota
 from kanatui.core.version import __version__
 
 _debugging: contextvars.ContextVar[bool] = contextvars.ContextVar("debugging", default=False)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 
@@ -247,9 +249,17 @@ def run(arguments: Sequence[str]) -> int:
         lacking = ascii(error.object[error.start : error.end])
         text = f"{lacking} cannot be written in {error.encoding}, the encoding of this locale: export LC_ALL=C.UTF-8"
         return _report(error, text, 1)
+    except OSError as error:
+        if error.errno not in _FULL:
+            return _bug(error)
+        return _report(error, f"cannot write any more: {(error.strerror or str(error)).lower()}; make room", 1)
     except Exception as error:  # noqa: BLE001  # last resort: a bug in kanatui also ends in one line
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1)
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    return _report(error, f"internal error: {text} (--debug shows where; please report it)", 1)
 
 
 def _show(error: click.ClickException) -> None:
