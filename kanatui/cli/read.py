@@ -15,6 +15,7 @@ import click
 
 from kanatui.cli.console import Advance, complain, out, print_json, progress
 from kanatui.cli.options import chosen_characters, chosen_weights
+from kanatui.cli.recognize import warn_of_pages
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
 
 _STANDARD_INPUT = "-"
+_MANY = 8  # files; more than this show a bar of all of them
 _PATIENCE = 1.0  # seconds of reading after which progress is shown
 
 
@@ -73,21 +75,27 @@ def read_command(
     classifier = None
     results: list[dict[str, Any]] = []
     failed = 0
-    for name in files:
-        try:
-            image = _open(name)
-            classifier = classifier or _loaded(weights)
-            text = _read(name, classifier, image, characters, direction, top)
-        except ImageError as error:
-            failed += 1
-            complain(str(error))
-            results.append({"file": name, "error": str(error)})
-            continue
-        results.append({"file": name, **_data(text)})
-        if png is not None:
-            _draw(image, text, png)
-        if not as_json:
-            _print(name, text, titled=len(files) > 1)
+    with contextlib.ExitStack() as shown:
+        advance = shown.enter_context(progress("reading", len(files), "pictures")) if len(files) > _MANY else None
+        for name in files:
+            try:
+                source = _source(name)
+                image = _open(name, source)
+                classifier = classifier or _loaded(weights)
+                text = _read(name, classifier, image, characters, direction, top, patient=not advance)
+            except ImageError as error:
+                failed += 1
+                complain(str(error))
+                results.append({"file": name, "error": str(error)})
+            else:
+                results.append({"file": name, **_data(text)})
+                if png is not None:
+                    _draw(image, text, png)
+                if not as_json:
+                    _print(name, text, titled=len(files) > 1)
+                warn_of_pages(name, source)
+            if advance:
+                advance()
     if as_json:
         print_json(results)
     if failed and len(files) > 1:
@@ -95,13 +103,16 @@ def read_command(
     return 1 if failed else 0
 
 
-def _open(name: str) -> Image.Image:
+def _source(name: str) -> Path | io.BytesIO:
     from kanatui.evaluation.files import stream_data
+
+    return io.BytesIO(stream_data(sys.stdin.buffer)) if name == _STANDARD_INPUT else Path(name)
+
+
+def _open(name: str, source: Path | io.BytesIO) -> Image.Image:
     from kanatui.pictures.files import open_image
 
-    if name == _STANDARD_INPUT:
-        return open_image(io.BytesIO(stream_data(sys.stdin.buffer)), "standard input")
-    return open_image(Path(name))
+    return open_image(source, "standard input" if name == _STANDARD_INPUT else "")
 
 
 def _loaded(weights: Path) -> Classifier:
@@ -111,13 +122,19 @@ def _loaded(weights: Path) -> Classifier:
 
 
 def _read(
-    name: str, classifier: Classifier, image: Image.Image, characters: str | None, direction: str, top: int
+    name: str,
+    classifier: Classifier,
+    image: Image.Image,
+    characters: str | None,
+    direction: str,
+    top: int,
+    patient: bool,
 ) -> Text:
     from kanatui.core.errors import ImageError
     from kanatui.evaluation.read import read_text
 
     try:
-        with _patient_progress() as report:
+        with _patient_progress() if patient else contextlib.nullcontext(lambda done, total: None) as report:
             return read_text(classifier, image, characters, direction, top, report)
     except ImageError as error:
         shown = "standard input" if name == _STANDARD_INPUT else name

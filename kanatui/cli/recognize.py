@@ -77,6 +77,7 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
                     doubt = question(known) if refused else ""
                     _print_readings(name, readings, doubt, in_full=len(files) <= _IN_FULL)
                 alone = readings[0].folded if outcome.hypothesis == 0 else 0.0  # a part of the ink was left out
+                warn_of_pages(name, source)
                 text = several.text(source, alone)
                 if text:
                     results[-1]["several"] = text
@@ -88,6 +89,14 @@ def recognize_command(files: tuple[str, ...], reference: str | None, spec: str |
     if failed and len(files) > 1:
         complain(f"{failed:,} of {len(files):,} pictures could not be read")
     return 1 if failed else 0
+
+
+def warn_of_pages(name: str, source: Path | io.BytesIO) -> None:
+    """Say so if a file has pages that are not read."""
+    from kanatui.pictures.files import page_count
+
+    if (pages := page_count(source)) > 1:
+        warn(f"{name}: only the first of {pages:,} pages is read; save the others as files of their own")
 
 
 def _piped() -> io.BytesIO:

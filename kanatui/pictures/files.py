@@ -30,6 +30,7 @@ SUFFIXES = (
 
 # Not all formats that Pillow knows: it would start Ghostscript for EPS.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_PAGED = ("GIF", "TIFF", "WEBP", "PNG")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _OTHERS = {
     b"ftypavif": "AVIF",
@@ -71,6 +72,8 @@ def open_image(file: Path | IO[bytes], name: str = "") -> Image.Image:
         raise ImageError(_too_large(name, "it")) from None
     except UnidentifiedImageError:
         raise ImageError(f"{name}: {_what_it_is(file)}") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name}: is a directory; name the pictures in it, as in {name.rstrip('/')}/*") from None
     except OSError as error:
         reason = error.strerror.lower() if error.strerror else f"damaged or truncated ({_one_line(error)})"
         raise ImageError(f"{name}: {reason}") from None
@@ -127,6 +130,21 @@ def size_of(file: Path | IO[bytes]) -> tuple[int, int]:
     finally:
         if not isinstance(file, Path):
             file.seek(0)
+
+
+def page_count(file: Path | IO[bytes]) -> int:
+    """Return how many pages or frames a picture's file has, of which :func:`open_image` reads the first.
+
+    1 if that cannot be told, and for photos, which may hold small copies of themselves.
+    """
+    try:
+        with open_to_read(file) if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+            opened.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return int(getattr(Image.open(opened, formats=_PAGED), "n_frames", 1))
+    except (OSError, Image.DecompressionBombError, *_DAMAGED):
+        return 1
 
 
 def read_image(file: Path | IO[bytes], size: int, name: str = "") -> Hypotheses:

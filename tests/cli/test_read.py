@@ -1,5 +1,6 @@
 """The command `read`, and what `recognize` says of pictures with several characters."""
 
+import contextlib
 import json
 import os
 
@@ -137,3 +138,47 @@ def test_recognize_says_nothing_of_single_characters(model, tmp_path, capsys, ho
     output = capsys.readouterr()
     assert output.err == ""
     assert not any("several" in entry for entry in json.loads(output.out))
+
+
+@pytest.mark.parametrize("suffix", ["tif", "gif", "webp"])
+@pytest.mark.parametrize("command", ["read", "recognize"])
+def test_pages_that_are_not_read_are_named(model, tmp_path, home, capsys, command, suffix):
+    first = image(line(TEXT).picture).convert("RGB")
+    pages = [first, image(line("ねこ").picture).convert("RGB").resize(first.size)]
+    path = tmp_path / f"pages.{suffix}"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert run([command, *model, str(path)]) == 0
+    assert f"{path}: only the first of 2 pages is read" in capsys.readouterr().err
+    pages[0].save(path)
+    assert run([command, *model, str(path)]) == 0
+    assert "pages" not in capsys.readouterr().err.replace(str(path), "")
+
+
+@pytest.mark.parametrize("command", ["read", "recognize"])
+def test_a_folder_is_refused_with_the_way_to_read_it(model, tmp_path, home, capsys, command):
+    assert run([command, *model, str(tmp_path)]) == 1
+    assert f"{tmp_path}: is a directory; name the pictures in it, as in {tmp_path}/*" in capsys.readouterr().err
+
+
+def test_many_pictures_show_how_many_are_read(model, written, capsys):
+    assert run(["read", *model, *[str(written)] * 9, "--json"]) == 0
+    output = capsys.readouterr()
+    assert len(json.loads(output.out)) == 9
+    assert "reading: 9/9" in output.err
+
+
+def test_an_output_that_cannot_be_written_is_named_as_it_was_given(model, written, tmp_path, capsys):
+    target = tmp_path / "missing" / "out.png"
+    assert run(["read", *model, str(written), "--png", str(target)]) == 1
+    assert f"kanatui: {target}: " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_behind_standard_output_is_no_bug(capfd, monkeypatch):
+    with contextlib.suppress(OSError), open("/dev/full", "w", encoding="utf-8", buffering=1) as full:
+        monkeypatch.setattr("sys.stdout", full)
+        status = run(["recipes"])
+        monkeypatch.undo()
+    assert status == 1
+    error = capfd.readouterr().err
+    assert "no space left on device" in error and "internal error" not in error
