@@ -300,18 +300,20 @@ def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
 def _plain(title: str, total: int, unit: str, done: int) -> Advance:
     started = last = time.monotonic()
     completed = done
+    first: tuple[float, int] | None = None  # what comes first takes long, because models are loaded before
 
     def advance(count: int = 1, note: str = "") -> None:
-        nonlocal completed, last
+        nonlocal completed, last, first
         completed += count
         now = time.monotonic()
+        since, already = first = first or (now, completed)
         if now - last >= _PLAIN_EVERY or completed >= total:
             last = now
-            rate = (completed - done) / max(now - started, 1e-9)
-            left = (total - completed) / rate if rate else 0.0
+            rate = (completed - already) / max(now - since, 1e-9)
+            left = f"  {duration((total - completed) / rate)} left" if rate else ""
             note = note or _rate(completed - done, now - started, unit)
             print(
-                f"{harmless(title)}: {completed:,}/{total:,}  {note}  {duration(left)} left",
+                f"{harmless(title)}: {completed:,}/{total:,}  {note}{left}",
                 file=sys.stderr,
                 flush=True,
             )

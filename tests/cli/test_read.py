@@ -7,7 +7,7 @@ import os
 import pytest
 from PIL import Image
 
-from kanatui.cli import run
+from kanatui.cli import console, run
 from tests.helpers.writing import image, line, sheet
 
 TEXT = "いぬとねこ"
@@ -165,6 +165,17 @@ def test_many_pictures_show_how_many_are_read(model, written, capsys):
     output = capsys.readouterr()
     assert len(json.loads(output.out)) == 9
     assert "reading: 9/9" in output.err
+
+
+def test_the_time_left_does_not_count_what_was_loaded_before_the_first_picture(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("kanatui.cli.console.time.monotonic", lambda: clock[0])
+    with console.progress("reading", 1000, "images") as advance:
+        for clock[0] in (30.0, 35.0, 40.0):  # the first picture comes late
+            advance(1 if clock[0] == 30 else 100)
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert first.startswith("reading: 1/1,000") and "left" not in first
+    assert second.endswith("  45 s left") and third.endswith("  40 s left")
 
 
 def test_an_output_that_cannot_be_written_is_named_as_it_was_given(model, written, tmp_path, capsys):
