@@ -103,6 +103,7 @@ class KanatuiApp(Host):
         Binding("P", "pictures", "Pictures", show=False, key_display="P", tooltip="Show pictures another way"),
         Binding("exclamation_mark", "last_problem", "Last problem", show=False, key_display="!"),
         Binding("ctrl+q", "quit", "Quit", priority=True),
+        Binding("q", "help_quit", show=False),
     ]
 
     def __init__(self, pictures: str = "", mode: str = "", terminal: Terminal | None = None) -> None:
@@ -316,6 +317,11 @@ class KanatuiApp(Host):
             widget.refresh()
         reason = f": {self.pictures.way} ({self._fitting.why})" if way == AUTO else ""
         self.notify(f"pictures: {way}{reason}", timeout=2)
+
+    @override
+    def action_help_quit(self) -> None:
+        """Say which key quits, to whoever tries ctrl+c or q."""
+        self.notify("ctrl+q quits", timeout=3)
 
     @asks
     @work(exclusive=True, group="quit")

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from textual.widgets import Button, Input, OptionList
+from textual.widgets import Button, Input, Label, OptionList
 
 from kanatui.training.runs import list_runs
 from kanatui.tui.evaluate.screen import EvaluateScreen
-from kanatui.tui.widgets.dialogs import Ask, Confirm, Details
+from kanatui.tui.widgets.dialogs import Ask, AskPath, Confirm, Details
 from tests.helpers.app import burst, make_app, screen_text, until
 from tests.helpers.train_screen import make_run, opened, training
 
@@ -62,6 +62,55 @@ async def test_every_question_is_answered_by_the_same_keys(danger):
             await pilot.press(key)
             await until(pilot, lambda: not isinstance(app.screen, Confirm))
         assert given == [*ANSWERS.values(), None if danger else "go"]
+
+
+async def test_a_question_names_the_letters_of_its_answers():
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for answers, hint in (
+            ({"go": "Go"}, "y yes · n no · ←→"),
+            ({"detach": "Detach", "stop": "Stop"}, "d detach · s stop · ←→"),
+        ):
+            app.push_screen(Confirm("Really?", answers))
+            await until(pilot, lambda: isinstance(app.screen, Confirm) and not app.key_order.busy)
+            assert hint in screen_text(app)
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, Confirm))
+
+
+async def test_a_long_question_is_shown_whole():
+    question = "A sheet of which characters? (basic-hiragana, basic-katakana, kana, or any that you type)"
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for dialog in (Ask(question), Confirm(question, {"go": "Go"})):
+            app.push_screen(dialog)
+            await until(pilot, lambda dialog=dialog: app.screen is dialog and not app.key_order.busy)
+            place = dialog.query_one(Label).region
+            lines = screen_text(app).splitlines()[place.y : place.bottom]
+            assert " ".join(" ".join(line[place.x : place.right] for line in lines).split()) == question
+            await pilot.press("escape")
+
+
+async def test_tab_completes_a_path(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "photo.jpg").touch()
+    app = make_app()
+    async with app.run_test() as pilot:
+        app.push_screen(AskPath("Which?"))
+        await until(pilot, lambda: isinstance(app.screen, AskPath) and app.focused)
+        burst(app, *str(tmp_path / "fo"), "tab", "p", "tab")  # typed faster than a completion is shown
+        await until(pilot, lambda: app.screen.query_one(Input).value == str(tmp_path / "folder" / "photo.jpg"))
+        await pilot.press("tab")  # nothing more to complete
+        assert app.focused is app.screen.query_one(Input)
+
+
+async def test_keys_that_quit_other_programs_say_which_quits_this_one():
+    app = make_app()
+    async with app.run_test() as pilot:
+        for key in ("ctrl+c", "q"):
+            app.told.clear()
+            await pilot.press(key)
+            await until(pilot, lambda: app.told == ["ctrl+q quits"])
 
 
 async def test_a_key_that_waits_too_long_is_taken_all_the_same(monkeypatch):

@@ -39,6 +39,20 @@ async def test_escape_leaves_the_field_and_then_the_form_which_keeps_what_was_ty
         assert name.value == "my run" and "✗" not in screen_text(app)
 
 
+async def test_escape_leaves_the_field_also_while_a_training_starts():
+    async with opened(size=(80, 24), shown=False) as (app, pilot):
+        await pilot.press("n")
+        name = await until(pilot, lambda: app.screen.query_one("#new-name", Input))
+        await until(pilot, lambda: app.screen.query_one("#new-source").has_focus)
+        app.screen.query_one("#start").disabled = True  # as long as one starts, which takes minutes on a busy machine
+        name.focus()
+        await pilot.press(*"ab", "escape", "4")
+        await until(pilot, lambda: app.screen.mode == "draw")
+        assert name.value == "ab"
+        await pilot.press("escape", "2", "escape")
+        await until(pilot, lambda: app.screen.mode == "train" and app.screen.part == "runs")
+
+
 def chosen(source=None, model="compact_cnn", parameters=None, options=None):
     """What the engine is asked for, and the configuration that it answers with."""
     source = source or Source("edited", "tiny", Recipe.from_dict(RECIPE))

@@ -77,6 +77,30 @@ async def test_the_preview_follows_a_tick_and_compares_the_step_under_the_cursor
         await until(pilot, lambda: np.array_equal(screen.images, noisy))
 
 
+def in_pairs(sheet):
+    """Whether each glyph without the step is above the same one with it."""
+    firsts = [(place, caption[0]) for place, caption in enumerate(sheet.captions) if caption.endswith("without")]
+    below = [sheet.captions[place + sheet.columns :][:1] for place, _ in firsts]
+    return bool(firsts) and below == [[f"{character} with"] for _, character in firsts]
+
+
+async def test_the_second_of_a_pair_is_below_the_first_however_wide_the_sheet_is(open_app):
+    async with open_app() as (pilot, screen):
+        screen.app.screen.edit(screen.draft.with_field("images_per_character", 1))
+        await until(pilot, lambda: screen.images is not None and len(screen.images) == 3)
+        await go(pilot, "steps")
+        await pilot.press("down", "b")
+        preview = screen.one(PreviewPanel)
+        await until(pilot, lambda: preview.shown.after is not None)
+        sheet, widths = screen.one("#preview-sheet"), set()
+        for size, keys in (((80, 24), ""), ((120, 40), ""), ((120, 40), "v"), ((120, 40), "-"), ((80, 24), "+")):
+            await pilot.resize_terminal(*size)
+            await pilot.press(*keys)
+            await until(pilot, lambda: screen.app.key_order.busy is False and in_pairs(sheet))
+            widths.add(sheet.columns)
+        assert len(widths) > 1
+
+
 async def test_the_large_preview_has_the_focus_and_gives_it_back(open_app):
     async with open_app() as (pilot, screen):
         await go(pilot, "steps")

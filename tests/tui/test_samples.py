@@ -142,11 +142,13 @@ async def test_the_sample_kept_last_is_taken_back():
     async with open_board() as at:
         await at.press("U")
         assert "nothing was kept" in screen_text(at.app)
+        assert "u Undo" not in screen_text(at.app), "there is no stroke to undo"
         await at.press("p")
         first = [[(0.5, 0.5), (0.7, 0.7)]]
         for line, character in ((first, "あ"), ([[(0.2, 0.2), (0.7, 0.7)]], "い")):
             await at.until(lambda character=character: f"Draw {character} " in screen_text(at.app))
             await at.draw(line)
+            await at.until(lambda: "u Undo" in screen_text(at.app))
             await at.press("enter")
             await at.until(lambda character=character: any(kept.character == character for kept in samples.samples()))
         await at.draw(first)

@@ -150,6 +150,8 @@ def details(data: Entry) -> str:
             f"{data.done:,} of {data.images:,} images, {data.image_size}×{data.image_size} px",
             f"{counted(data.characters, 'character')}, {counted(data.faces, 'face')}, {bytes_text(data.bytes_done)}",
         ]
+    elif data.active:
+        facts += ["No image yet: its process prepares. Once it is complete, enter shows its images."]
     facts += [str(data.folder)]
     recipe = tail(data.folder / "recipe.toml", _LOG_SHOWN)
     log = "" if data.state == "complete" else tail(data.log, _LOG_SHOWN)

@@ -194,10 +194,11 @@ class PreviewPanel(Vertical):
         count = len(shown.images)
         self._order = [(index, False) for index in range(count)]
         if shown.after is not None:
-            columns = self.sheet.columns
+            columns = self.sheet.columns_for(2 * count)
             rows = [[*range(start, min(start + columns, count))] for start in range(0, count, columns)]
             self._order = [entry for row in rows for entry in (*_row(row, False, columns), *_row(row, True, columns))]
-        self.sheet.show(self._pictures(), [self._caption(entry) for entry in self._order])
+        glyphs = sum(entry is not None for entry in self._order)
+        self.sheet.show(self._pictures(), [self._caption(entry) for entry in self._order], glyphs=glyphs)
 
     def _pictures(self) -> Any:
         import numpy as np

@@ -364,7 +364,7 @@ class Board(Horizontal):
         tally.add(character, sample.notes())
         self.refresh_bindings()
         read_as = f", read as {readings[0][0]}" if readings and readings[0][0] != character else ""
-        self._readings.say(f"kept as {character} {name_of(character)}{read_as} · {tally.kept} of it")
+        self._readings.say(f"kept as {character} {name_of(character)}{read_as} · {tally.kept} of it\nU takes it back")
         self._tell_state()
         if self._wanted:
             self._ask_for_next()

@@ -110,6 +110,11 @@ class Canvas(Widget, can_focus=True):
         """Whether the board has no strokes."""
         return not self._strokes and self._open is None
 
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to undo and to clear only where there is something."""
+        return not self.empty if action in ("undo", "clear") else super().check_action(action, parameters)
+
     def clear(self) -> None:
         """Clear the board without posting :class:`Changed`."""
         self._strokes, self._open = [], None

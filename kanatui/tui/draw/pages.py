@@ -32,7 +32,7 @@ from kanatui.tui.keys import asks
 from kanatui.tui.models import NONE_YET
 from kanatui.tui.pictures import Lines
 from kanatui.tui.screen import pane
-from kanatui.tui.widgets.dialogs import Ask
+from kanatui.tui.widgets.dialogs import Ask, AskPath
 from kanatui.tui.widgets.glyphs import GlyphSheet
 
 _DIRECTIONS = ("auto", "horizontal", "vertical")
@@ -176,7 +176,7 @@ class Pages(Vertical):
             self.notify(NONE_YET)
             return
         question = "Read which picture of handwriting? (a PNG, JPEG … file)"
-        path = await self.app.push_screen_wait(Ask(question, self._path, _missing))
+        path = await self.app.push_screen_wait(AskPath(question, self._path, _missing))
         if path:
             self._path = str(paths.user_path(path))
             self._read()

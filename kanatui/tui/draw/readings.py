@@ -147,5 +147,7 @@ class PracticePrompt(Horizontal):
         self.display = bool(character)
         self.query_one(Picture).show(picture)
         kept = f"{tally.kept} kept" + (f", {tally.misread} misread" if tally.misread else "")
-        text = f"Draw {character} {name_of(character)}\n{kept}\n{practice.value}\nenter keeps · n next · g traces"
-        self.query_one(".text", Static).update(text)
+        keys = "enter keeps · n next\ng traces · p switches"
+        self.query_one(".text", Static).update(
+            f"Draw {character} {name_of(character)}\n{kept}\n{practice.value}\n{keys}"
+        )

@@ -84,6 +84,8 @@ class Samples(Horizontal, Filterable):
         """Offer what can be done with the sample under the cursor, and with all of them."""
         if action in ("relabel", "remove"):
             return self.is_mounted and self._current is not None
+        if action == "settle":
+            return self.is_mounted and self._current in self._doubtful
         return bool(self._samples) if action == "export" else super().check_action(action, parameters)
 
     @property
@@ -227,7 +229,9 @@ class Samples(Horizontal, Filterable):
     @work(exclusive=True, group="change")
     async def action_import(self) -> None:
         """Ask for a source, then copy its pictures into the samples."""
-        text = await self.app.push_screen_wait(Ask("Import from a folder of LABEL/*.png or *.jpg, or a .zip of one"))
+        text = await self.app.push_screen_wait(
+            AskPath("Import from a folder of LABEL/*.png or *.jpg, or a .zip of one")
+        )
         if not text:
             return
         came = await self._do(lambda: transfer.import_from(paths.user_path(text)))

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from kanatui.core.units import clock
 
-_BAR = 20
+_BAR = 12
 """Width of the bar in columns."""
 
 

@@ -73,6 +73,7 @@ class EvaluateScreen(KanatuiScreen):
         Binding(
             "f", "fold", "Fold", tooltip="Count look-alikes (small and normal kana, へ and ヘ) as the same, or not"
         ),
+        Binding("escape", "leave_field", "Leave the field", tooltip="Leave the field; letters are keys again"),
         Binding("escape", "back", "Back to the list", show=False),
         Binding("delete", "delete", "Delete", show=False, tooltip="Delete the evaluation shown"),
     ]
@@ -316,11 +317,19 @@ class EvaluateScreen(KanatuiScreen):
         """Move the focus from the images back to the list."""
         self.results.go_to(self.results.list_shown)
 
+    def action_leave_field(self) -> None:
+        """Move the focus from a field of the form to the list, if there is one."""
+        self.set_focus(None)
+        if self.loaded is not None:
+            self.action_back()
+
     @override
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only the keys that do something here."""
         if action == "cancel":
             return self.busy
+        if action == "leave_field":
+            return isinstance(self.focused, Input)
         if action == "evaluate":
             return not self.busy and (not self.is_mounted or bool(self.choices.run))
         if action in ("fold", "delete", "tab"):

@@ -98,9 +98,10 @@ class NewRun(Vertical):
         """Whether one of its fields has the focus."""
         return self.query_one("#new-form").has_focus_within
 
-    def focus_button(self) -> None:
-        """Focus the button that starts the training."""
-        self.query_one("#start", Button).focus()
+    def leave_fields(self) -> None:
+        """Focus the button that starts the training; while one starts, it takes no focus, and nothing has it."""
+        button = self.query_one("#start", Button)
+        self.screen.set_focus(None if button.disabled else button)
 
     async def choose(self, recipe: dict[str, Any] | None, dataset: str | None) -> None:
         """Choose what to train on: a recipe as edited (``Recipe.to_dict()``), or a data set by name."""

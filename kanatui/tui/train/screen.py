@@ -189,7 +189,7 @@ class TrainScreen(KanatuiScreen):
         """
         form = self.query_one(NewRun)
         if self.part == "new" and form.in_a_field:
-            form.focus_button()
+            form.leave_fields()
         else:
             self.part = "runs"
 

@@ -65,7 +65,15 @@ class Confirm(ModalScreen[str | None]):
             with Horizontal(classes="buttons"):
                 for key, text in self._answers.items():
                     yield Button(text, id=f"answer-{key}", variant="error" if key == self._danger else "default")
-            yield Static("y yes · n no · ←→ and enter choose · escape cancels", classes="hint")
+            yield Static(f"{self._letters} · ←→ and enter choose · escape cancels", classes="hint")
+
+    @property
+    def _letters(self) -> str:
+        """Return what the letters do; of several answers, none is just yes."""
+        if len(self._answers) <= 2:  # one, and Cancel
+            return "y yes · n no"
+        labels = [text for key, text in self._answers.items() if key != _CANCEL]
+        return " · ".join(f"{text[0].lower()} {text[0].lower()}{text[1:]}" for text in labels)
 
     def on_mount(self) -> None:
         """Focus the default answer."""
@@ -126,19 +134,31 @@ class Ask(ModalScreen[str | None]):
 
 
 class AskPath(Ask):
-    """Asks for a path; the right arrow takes the completion that is shown."""
+    """Asks for a path; the right arrow and tab take the completion that is shown."""
 
     @override
     def compose(self) -> ComposeResult:
         """Yield what :class:`Ask` does, with completion."""
         with Vertical(classes="dialog"):
             yield Label(self._question, markup=False)
-            yield Input(self._value, suggester=_Paths(case_sensitive=True))
+            yield Input(self._value, suggester=Paths(case_sensitive=True))
             yield Static("", classes="error", markup=False)
-            yield Static("→ completes · enter takes it · escape cancels", classes="hint")
+            yield Static("tab completes · enter takes it · escape cancels", classes="hint")
+
+    async def on_key(self, event: events.Key) -> None:
+        """Complete by tab, as in a shell: also before the completion is shown."""
+        if event.key != "tab":
+            return
+        event.stop()
+        event.prevent_default()
+        field = self.query_one(Input)
+        typed = field.value
+        completed = await asyncio.to_thread(_completed, typed)
+        if completed is not None:
+            field.value, field.cursor_position = completed, len(completed)
 
 
-class _Paths(Suggester):
+class Paths(Suggester):
     """Completes the path of a file or folder that exists."""
 
     @override

@@ -114,23 +114,30 @@ class GlyphSheet(ScrollView, can_focus=True):
         self.captions: Sequence[str] = ()
         """The text below each glyph, if any."""
         self._marks: Sequence[bool] = ()
+        self._glyphs = 0
         self.zoom = 0
         """How many glyphs fewer than usual are side by side."""
         self._drawn: dict[int, Lines] = {}
         self._look: tuple[str, bool] | None = None
 
-    def show(self, images: Any, captions: Sequence[str] = (), marks: Sequence[bool] = ()) -> None:
+    def show(
+        self, images: Any, captions: Sequence[str] = (), marks: Sequence[bool] = (), glyphs: int | None = None
+    ) -> None:
         """Show other glyphs; only tiles that differ are painted again.
 
         Args:
             images: uint8 [n, H, W], white ink on black; None or empty for none.
             captions: a short line below each glyph.
             marks: which glyphs are marked, by their caption's look and a ``!``.
+            glyphs: how many of the images are glyphs, where blanks fill up rows; None for all. Their size follows from
+                it, so that :meth:`columns_for` of this number says beforehand how wide the rows will be.
         """
         before = (self.images, self.captions, self._marks)
+        counted = self._glyphs
         self.images = () if images is None else images
+        self._glyphs = len(self.images) if glyphs is None else glyphs
         self.captions, self._marks = captions, marks
-        if len(before[0]) != len(self.images) or bool(before[1]) != bool(captions):
+        if (len(before[0]), counted) != (len(self.images), self._glyphs) or bool(before[1]) != bool(captions):
             self._drawn.clear()
             self._lay_out()
             self.refresh()
@@ -160,7 +167,19 @@ class GlyphSheet(ScrollView, can_focus=True):
     @property
     def columns(self) -> int:
         """How many glyphs are side by side."""
-        return max(1, self.scrollable_content_region.width // (self.tile + _GUTTER))
+        return self._columns_of(self.tile)
+
+    def columns_for(self, glyphs: int) -> int:
+        """Return how many glyphs will be side by side when so many are shown."""
+        return self._columns_of(self._tile_for(glyphs))
+
+    def _columns_of(self, tile: int) -> int:
+        return max(1, self.scrollable_content_region.width // (tile + _GUTTER))
+
+    def _tile_for(self, glyphs: int) -> int:
+        room = self.scrollable_content_region
+        wanted = min(_WANTED, glyphs or _WANTED)
+        return tile_size(room.width, room.height, host(self).pictures.comfortable, self.zoom, wanted)
 
     @property
     def fitting(self) -> int:
@@ -175,10 +194,7 @@ class GlyphSheet(ScrollView, can_focus=True):
         room = self.scrollable_content_region
         if room.width < 1 or room.height < 1:
             return
-        wanted = min(_WANTED, len(self.images) or _WANTED)
-        self.set_reactive(
-            GlyphSheet.tile, tile_size(room.width, room.height, host(self).pictures.comfortable, self.zoom, wanted)
-        )
+        self.set_reactive(GlyphSheet.tile, self._tile_for(self._glyphs))
         lines = -(-len(self.images) // self.columns) * self._tile_height
         self.virtual_size = Size(self.columns * (self.tile + _GUTTER), lines)
 
