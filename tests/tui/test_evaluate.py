@@ -376,7 +376,11 @@ async def test_folders_cancelling_deleting_and_finding_evaluations_again(first, 
         path.value = str(labelled / "い")
         await pilot.press("e")
         await until(pilot, tells(app, "no labelled pictures"))
-        path.value = str(labelled)
+        path.focus()
+        path.value = str(labelled)[:-2]
+        path.cursor_position = len(path.value)
+        await until(pilot, lambda: app.simulate_key("right") or path.value == f"{labelled}/")
+        app.screen.set_focus(None)
         app.screen.query_one("#limit", Input).value = "0"
         await pilot.press("e")
         await until(pilot, tells(app, "must be a whole number from 1"))

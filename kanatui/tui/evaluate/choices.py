@@ -16,6 +16,7 @@ from kanatui.core.errors import UsageError
 from kanatui.evaluation import HELD_OUT_IMAGES
 from kanatui.training.event_text import IMAGE_SETS
 from kanatui.tui.evaluate.results import summary
+from kanatui.tui.widgets.dialogs import Paths
 from kanatui.tui.widgets.picklist import PickList
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _ABOUT = {
     "run": "run: the model that reads; typing narrows the list · default: the newest",
     "source": "reads: what was held out of the training, or pictures of your own · default: held-out images",
-    "path": "folder: pictures in folders named by their character: か, ka or U+304B · no default",
+    "path": "folder: pictures in folders named by their character: か, ka or U+304B · → completes",
     "limit": f"at most: from 1 · default: {HELD_OUT_IMAGES:,} held-out images, all pictures of a folder",
     "candidates": "as one of: the characters that it may answer, as hiragana or あいう · default: all it knows",
     "evaluation": "shown: an evaluation of this run; delete removes it · default: the newest",
@@ -73,7 +74,8 @@ class Choices(Vertical):
             )
         with Horizontal(classes="choices for-folder"):
             yield Label("Folder", classes="label")
-            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", compact=True)
+            completed = Paths(case_sensitive=True)
+            yield Input(placeholder="LABEL/*.png or *.jpg", id="path", compact=True, suggester=completed)
         with Horizontal(classes="choices"):
             yield Label("At most", classes="label")
             yield Input(placeholder="as many as usual", id="limit", type="integer", compact=True)
