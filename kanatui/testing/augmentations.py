@@ -33,7 +33,9 @@ _TIMED = 256
 
 
 def _drawn(step: Pixel, keys: npt.NDArray[np.uint64], size: int) -> dict[str, npt.NDArray[Any]]:
-    return step.draw(Keys(keys, f"{step.id}#0"), size)
+    drawn = step.draw(Keys(keys, f"{step.id}#0"), size)
+    demand(isinstance(drawn, dict), f"draw() returned {type(drawn).__name__}, not a dict of arrays")
+    return drawn
 
 
 def _applied(step: Pixel, images: torch.Tensor, keys: npt.NDArray[np.uint64]) -> torch.Tensor:
@@ -48,7 +50,6 @@ def _pixel_draws(plugin: type[Pixel]) -> Iterator[str]:
     """Draw."""
     step, keys = plugin(), keys_of(COUNT)
     first, again = _drawn(step, keys, 64), _drawn(step, keys, 64)
-    demand(isinstance(first, dict), f"draw() returned {type(first).__name__}, not a dict of arrays")
     for name, array in first.items():
         demand(isinstance(array, np.ndarray), f"{name}: draw() gave {type(array).__name__}, not a NumPy array")
         demand(len(array) == COUNT, f"{name}: {list(array.shape)} for {COUNT} images; the first axis is the batch")

@@ -54,6 +54,11 @@ class Draws(Good):
         return super().draw(keys, size) | {"more": np.zeros(1)}
 
 
+class Bare(Good):
+    def draw(self, keys, size):
+        return keys.uniform(*self.ink, shape=(1, 1, 1))
+
+
 class Random(Good):
     def apply(self, images, drawn):
         return images * torch.rand(1)
@@ -125,6 +130,7 @@ class NoHelp(Good):
     ("cls", "words"),
     [
         (Draws, "more: [1] for 12 images"),
+        (Bare, "An image is the same in any batch: draw() returned ndarray, not a dict of arrays"),
         (Random, "no global randomness: torch's generator (torch.rand …)"),
         (NumpyRandom, "no global randomness: numpy.random"),
         (Unseeded, "ink: the same keys gave other numbers"),
