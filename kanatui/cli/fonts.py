@@ -150,7 +150,7 @@ def _print_others() -> None:
         faces = [face for face in source().faces() if face.source != "fonts"]
         present = [face.id for face in faces if face.path is not None]
         if faces:
-            which = f"{present[0]} … {present[-1]}" if present else "none installed"
+            which = " … ".join(dict.fromkeys([present[0], present[-1]])) if present else "none installed"
             styles = ", ".join(dict.fromkeys(face.style for face in faces))
             out.print(
                 f"{counted(len(faces), 'more face')}, of style {styles}, from plugin {id}: {which}", soft_wrap=True

@@ -99,11 +99,15 @@ def build_recipe(
 def open_stream(recipe: Recipe) -> GlyphStream:
     """Lay out a recipe, with a progress bar while faces are checked for the first time; name the faces left out."""
     from kanatui.cli.console import complain, counting
+    from kanatui.core.errors import ParameterError, PluginError
     from kanatui.dataset.stream import GlyphStream
     from kanatui.plugins.registry import load
 
-    with counting("checking faces", "faces") as report:
-        stream = GlyphStream(recipe, load(), report)
+    try:
+        with counting("checking faces", "faces") as report:
+            stream = GlyphStream(recipe, load(), report)
+    except (ParameterError, PluginError) as error:
+        raise type(error)(f"recipe {recipe.name}: {error}") from error
     for id, why in stream.layout.unusable:
         complain(f"left out: {why}" if id in why else f"left out: face {id}: {why}")
     return stream

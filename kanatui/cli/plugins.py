@@ -112,9 +112,11 @@ def _print_table(registry: Registry) -> None:
         parameters = ", ".join(f"{name}={_default(registry, row['id'], name)}" for name in row["parameters"])
         table.add_row(row["id"], row["kind"], row["version"], row["source"], row["state"], Text(parameters or "–"))
     for module in registry.modules:
-        if module.state != "loaded":
-            note = Text(module.error, style="red")
-            table.add_row(module.name, "", module.version, module.found_as, Text(module.state, style="bold red"), note)
+        loaded = module.state == "loaded"
+        # Of the shipped ones timm's provides nothing where timm is not installed.
+        if note := (registry.why_idle(module) if module.found_as != "shipped" else "") if loaded else module.error:
+            state = Text(module.state, style="bold red")
+            table.add_row(module.name, "", module.version, module.found_as, state, Text(note, style="red"))
     out.print(table)
     if any(module.state == "failed" for module in registry.modules):
         out.print("kanatui plugins --failed shows the tracebacks")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kanatui.core.errors import KanatuiError, PluginError
 from kanatui.core.rng import Keys, sample_keys
-from kanatui.plugins.contained import contained
+from kanatui.plugins.contained import contained, reason_of
 from kanatui.plugins.table import PLACED, ROW, GlyphTable
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def failed(augmentation: Placement | Pixel, error: BaseException, rows: npt.NDAr
     if rows is not None:
         others = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
         on = f"image {rows[0]['number']} of {chr(rows[0]['character'])}{others}"
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    reason = reason_of(error, type(augmentation).__module__)
     return PluginError(f"augmentation {augmentation.id} {augmentation.values} failed on {on}: {reason}")
 
 

@@ -148,7 +148,10 @@ def apply_pixel(augmentation: Pixel, images: torch.Tensor, table: GlyphTable, st
         with contained():
             drawn = augmentation.draw(keys if whole else keys.take(chosen), images.shape[-1])
             tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in drawn.items()}
-            changed = augmentation.apply(part, tensors).clamp_(0.0, 1.0)
+            changed = augmentation.apply(part, tensors)
+        if not isinstance(changed, torch.Tensor):
+            raise TypeError(f"returned {type(changed).__name__}, not a tensor")
+        changed = changed.clamp_(0.0, 1.0)
         if changed.shape != part.shape or changed.dtype != part.dtype:
             raise ValueError(f"returned {changed.dtype} {list(changed.shape)}, not {part.dtype} {list(part.shape)}")
         if bool(changed.sum().isnan()):

@@ -7,6 +7,7 @@ imports neither NumPy nor torch, because the command line and the app's first pa
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -170,7 +171,12 @@ def compute(predictions: Predictions, metrics: tuple[Metric, ...] = METRICS) -> 
 
 def _computed(metric: Metric, predictions: Predictions) -> float:
     try:
-        return float(metric.compute(predictions))
+        value = float(metric.compute(predictions))
+        if not math.isfinite(value):
+            raise ValueError(f"returned {value}, not a share from 0 to 1")
+        return value
     except Exception as error:  # a plugin may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        from kanatui.plugins.contained import reason_of
+
+        reason = reason_of(error, metric.compute.__module__)
         raise PluginError(f"metric {metric.key!r} failed on {len(predictions):,} images: {reason}") from error

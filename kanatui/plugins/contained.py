@@ -1,4 +1,4 @@
-"""Keeps a plugin's code from ending the process unnamed, and from waiting for what a person might type."""
+"""Keeps a plugin's code from ending the process unnamed or waiting for input, and tells where it failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import io
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 _end = os._exit
@@ -42,3 +44,17 @@ def contained() -> Iterator[None]:
             _depth -= 1
             if not _depth:
                 sys.stdin, os._exit = _input, _end
+
+
+def reason_of(error: BaseException, module: str) -> str:
+    """Return a plugin's error in one line, and the last line of its module that led to it.
+
+    For example ``KeyError: 'ink' (shade.py, line 17)``: without the line its author could not tell where to look.
+    """
+    text = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+    lines = [
+        f"{Path(frame.f_code.co_filename).name}, line {line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") == module
+    ]
+    return f"{text} ({lines[-1]})" if lines else text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 import importlib.metadata
 import importlib.util
@@ -144,6 +145,14 @@ class Registry:
             if any(caller.name.startswith(RUN_HOOKS) for caller in manager.get_hookcallers(plugin) or ())
         ]
 
+    def why_idle(self, module: PluginModule) -> str:
+        """Return why a loaded module provides nothing, "" if it provides something."""
+        hooks = [hook.name for hook in self.manager.get_hookcallers(self.manager.get_plugin(module.location)) or ()]
+        if not hooks:
+            return "no function is marked @hookimpl, so nothing is provided"
+        acts = any(name == "kanatui_commands" or name.startswith(RUN_HOOKS) for name in hooks)
+        return "" if module.provides or acts else "its hooks return nothing"
+
     def augmentation(self, id: str) -> type[Placement] | type[Pixel]:
         """Return an augmentation class. PluginError, which lists those that exist, if there is no such id."""
         return self._get(self.augmentations, id, "augmentation")
@@ -169,11 +178,13 @@ class Registry:
                 raise PluginError(f"{what} {id!r}: {module.location} is {module.state} ({module.error or advice})")
             if module.name == id and not module.provides:
                 raise PluginError(f"{what} {id!r}: {module.location} provides nothing here. {module.about}")
-        raise PluginError(f"unknown {what} {id!r} (there are: {', '.join(sorted(table)) or 'none'})")
+        hint = "" if self.folders else "; plugins of your own need --plugins-dir or KANATUI_PLUGINS"
+        raise PluginError(f"unknown {what} {id!r} (there are: {', '.join(sorted(table)) or 'none'}){hint}")
 
     def add(self, module: PluginModule, imported: Any) -> None:
         """Register an imported module and collect what its hooks return. A module that breaks a rule is removed."""
         try:
+            self._check_hooks(imported)
             self.manager.register(imported, name=module.location)
             self.manager.check_pending()
             found = list(_collect(self.manager, imported))
@@ -191,6 +202,15 @@ class Registry:
             getattr(self, table)[name] = given
         module.provides = [*(cls.id for cls in found), *(name for _, name, _ in objects)]
         module.state = "loaded"
+
+    def _check_hooks(self, imported: Any) -> None:
+        """Refuse a misspelt hook. pluggy's own error names neither the hooks that exist nor the nearest one."""
+        known = [name for name in vars(hookspecs) if name.startswith("kanatui_")]
+        for name in dir(imported):
+            if self.manager.parse_hookimpl_opts(imported, name) is not None and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+                raise PluginError(f"there is no hook {name} ({hint})")
 
     def _check_ids(self, module: PluginModule, found: Sequence[type[Plugin]]) -> None:
         seen = dict(self.module_of)
@@ -219,7 +239,9 @@ def _collect(manager: pluggy.PluginManager, module: Any) -> Iterator[type[Plugin
     for hook_name, base in _COLLECTORS.items():
         for cls in _returned(manager, module, hook_name):
             if not (isinstance(cls, type) and issubclass(cls, base)):
-                raise PluginError(f"{hook_name} returned {cls!r}, which is not a class of its kind")
+                kinds = " or ".join(each.__name__ for each in (base if isinstance(base, tuple) else (base,)))
+                given = f"the class {cls.__name__}" if isinstance(cls, type) else repr(cls)
+                raise PluginError(f"{hook_name} has to return classes derived from {kinds}, and returned {given}")
             yield cls
 
 
@@ -231,6 +253,8 @@ def _collect_objects(registry: Registry, module: Any) -> Iterator[tuple[str, str
             if missing:
                 raise PluginError(f"{hook_name} returned {given!r}, which has no {missing[0]}")
             name = str(getattr(given, needed[0]))
+            if table == "exporters" and given.kind not in ("dataset", "model"):
+                raise PluginError(f"{hook_name}: the kind of {name!r} is {given.kind!r}, neither 'dataset' nor 'model'")
             if name in getattr(registry, table):
                 raise PluginError(f"{hook_name}: there is another {name!r} already")
             yield table, name, given
@@ -240,6 +264,8 @@ def _returned(manager: pluggy.PluginManager, module: Any, hook_name: str) -> Ite
     """Call a hook of one module alone."""
     caller = manager.subset_hook_caller(hook_name, [p for p in manager.get_plugins() if p is not module])
     for result in caller():
+        if not isinstance(result, Iterable):
+            raise PluginError(f"{hook_name} has to return a list, and returned {result!r}: write [ … ] around it")
         yield from result
 
 

@@ -18,15 +18,19 @@ import dataclasses
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kanatui.core.errors import PluginError
 from kanatui.plugins.bases import GlyphSource, Model, Observer, Pixel, Placement, Plugin
 from kanatui.plugins.registry import PluginModule, Registry, load_alone
 from kanatui.testing import augmentations, others
-from kanatui.testing.common import Check, CheckFailedError, parameters_round_trip, says_what_it_is, strokes
+from kanatui.testing.common import Check, CheckFailedError, parameters_round_trip, says_what_it_is, strokes, why
 from kanatui.testing.others import run_events, watch
+
+if TYPE_CHECKING:
+    from kanatui.model.metrics import Metric
 
 __all__ = [
     "CheckFailedError",
@@ -88,12 +92,19 @@ def _check_module(registry: Registry, module: PluginModule) -> Iterator[Finding]
     for id in module.provides:
         if id in registry.classes:
             yield from check_plugin(registry.classes[id])
-    watches = any(name == module.location for name, _ in registry.watchers())
-    hooks = registry.manager.get_hookcallers(registry.manager.get_plugin(module.location)) or []
-    if not hooks:
-        yield Finding(module.name, "hooks", False, "no function is marked @hookimpl, so nothing is provided")
-    elif not module.provides and not watches and all(hook.name != "kanatui_commands" for hook in hooks):
-        yield Finding(module.name, "hooks", False, "its hooks return nothing")
+        if id in registry.metrics:
+            yield _check_metric(registry.metrics[id])
+    if idle := registry.why_idle(module):
+        yield Finding(module.name, "hooks", False, idle)
+
+
+def _check_metric(metric: Metric) -> Finding:
+    """Compute a metric of made-up readings."""
+    check = "A share from 0 to 1 of any readings"
+    try:
+        return Finding(metric.key, check, True, ", ".join(metric.text(value) for value in others.metric_values(metric)))
+    except (CheckFailedError, PluginError) as error:
+        return Finding(metric.key, check, False, str(error))
 
 
 def check_plugin(plugin: type[Plugin]) -> Iterator[Finding]:
@@ -105,7 +116,7 @@ def check_plugin(plugin: type[Plugin]) -> Iterator[Finding]:
             with _untouched_randomness() as touched:
                 details = [detail for detail in check(plugin) if detail]
         except Exception as error:  # noqa: BLE001  # whatever a plugin raises is a finding
-            yield Finding(plugin.id, name, False, f"{type(error).__name__}: {error}".splitlines()[0])
+            yield Finding(plugin.id, name, False, why(error, plugin))
             continue
         yield Finding(plugin.id, name, True, "; ".join(details))
         if touched:

@@ -11,7 +11,17 @@ import numpy.typing as npt
 from kanatui.core.rng import Keys
 from kanatui.plugins.bases import Pixel, Placement
 from kanatui.plugins.table import PLACED, GlyphTable
-from kanatui.testing.common import CHARACTERS, COUNT, CheckFailedError, demand, fastest, keys_of, settings_of, strokes
+from kanatui.testing.common import (
+    CHARACTERS,
+    COUNT,
+    CheckFailedError,
+    demand,
+    fastest,
+    keys_of,
+    settings_of,
+    strokes,
+    why,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +33,9 @@ _TIMED = 256
 
 
 def _drawn(step: Pixel, keys: npt.NDArray[np.uint64], size: int) -> dict[str, npt.NDArray[Any]]:
-    return step.draw(Keys(keys, f"{step.id}#0"), size)
+    drawn = step.draw(Keys(keys, f"{step.id}#0"), size)
+    demand(isinstance(drawn, dict), f"draw() returned {type(drawn).__name__}, not a dict of arrays")
+    return drawn
 
 
 def _applied(step: Pixel, images: torch.Tensor, keys: npt.NDArray[np.uint64]) -> torch.Tensor:
@@ -38,7 +50,6 @@ def _pixel_draws(plugin: type[Pixel]) -> Iterator[str]:
     """Draw."""
     step, keys = plugin(), keys_of(COUNT)
     first, again = _drawn(step, keys, 64), _drawn(step, keys, 64)
-    demand(isinstance(first, dict), f"draw() returned {type(first).__name__}, not a dict of arrays")
     for name, array in first.items():
         demand(isinstance(array, np.ndarray), f"{name}: draw() gave {type(array).__name__}, not a NumPy array")
         demand(len(array) == COUNT, f"{name}: {list(array.shape)} for {COUNT} images; the first axis is the batch")
@@ -79,15 +90,18 @@ def _pixel_extremes(plugin: type[Pixel]) -> Iterator[str]:
             try:
                 _judge_images(_applied(plugin(**values), images, keys_of(4)), images, size)
             except Exception as error:
-                raise CheckFailedError(f"with {values}: {type(error).__name__}: {error}") from error
+                raise CheckFailedError(f"with {values or 'the defaults'}: {why(error, plugin)}") from error
     yield f"{len(settings_of(plugin))} settings"
 
 
 def _pixel_batches(plugin: type[Pixel]) -> Iterator[str]:
     """An image is the same in any batch."""
+    import torch
+
     step = plugin()
+    fade = torch.linspace(0.5, 1.0, COUNT)[:, None, None, None]  # else all images would have the same darkest ink
     for size in _SIZES:
-        images, keys = strokes(COUNT, size), keys_of(COUNT)
+        images, keys = strokes(COUNT, size) * fade, keys_of(COUNT)
         together = _applied(step, images, keys)
         for part in (slice(0, 1), slice(3, 4), slice(2, 9), slice(5, COUNT)):
             apart = _applied(step, images[part].clone(), keys[part])
@@ -134,7 +148,7 @@ def _placement_draws(plugin: type[Placement]) -> Iterator[str]:
         demand(isinstance(made, GlyphTable), f"draw() returned {type(made).__name__}, not a GlyphTable")
         demand(len(made) == COUNT, f"{COUNT} rows became {len(made)}; only grid() multiplies rows")
         demand(np.array_equal(table.rows, kept), "draw() changed the table that it was given; return a new one")
-        _judge_rows(made, f"with {values}")
+        _judge_rows(made, f"with {values or 'the defaults'}")
         demand(np.array_equal(made.rows, drawn(step, table).rows), "the same keys gave other rows")
         apart = drawn(step, table.take(np.arange(3, 4)))
         demand(np.array_equal(made.rows[3:4], apart.rows), "a row depends on the other rows")

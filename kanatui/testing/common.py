@@ -12,6 +12,7 @@ import numpy.typing as npt
 from kanatui.core.params import Parameter
 from kanatui.core.rng import Keys, mix64
 from kanatui.plugins.bases import Plugin
+from kanatui.plugins.contained import reason_of
 from kanatui.plugins.registry import description
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class CheckFailedError(AssertionError):
     """A plugin breaks a rule; the text has a line for each one."""
 
 
+def why(error: BaseException, plugin: type[Plugin]) -> str:
+    """Return in one line what a check found: the rule that is broken, or what the plugin raised and where."""
+    return str(error) if isinstance(error, CheckFailedError) else reason_of(error, plugin.__module__)
+
+
 def demand(condition: object, text: str) -> None:
     """Raise CheckFailedError with a text unless a condition holds."""
     if not condition:
@@ -49,6 +55,10 @@ def parameters_round_trip(plugin: type[Plugin]) -> Iterator[str]:
     """Parameters."""
     for name, parameter in plugin.parameters().items():
         demand(parameter.help, f"{name} has no help")
+        try:
+            parameter.check(parameter.default)
+        except ValueError as error:
+            raise CheckFailedError(f"the default of {name}: {error}") from None
         for value in values_of(parameter):
             text = parameter.format(value)
             demand(parameter.parse(text) == value, f"{name}: {value!r} is written as {text!r}, which reads differently")

@@ -18,6 +18,8 @@ from kanatui.testing.common import CHARACTERS, demand, fastest, settings_of, str
 if TYPE_CHECKING:
     import torch
 
+    from kanatui.model.metrics import Metric
+
 _FACES = 3
 """Faces of a source that are drawn; the others are made in the same way."""
 
@@ -199,6 +201,25 @@ def _observer_watches(plugin: type[Observer]) -> Iterator[str]:
         written = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
     demand(events == kept, "it changed an event")
     yield f"{seconds / len(events) * 1000:.1f} ms an event; writes {', '.join(written) or 'nothing into the run'}"
+
+
+def metric_values(metric: Metric) -> list[float]:
+    """Return a metric of made-up readings: all wrong, all right, mixed, and of a single image.
+
+    PluginError if it fails, CheckFailedError if it is no share.
+    """
+    from kanatui.model.metrics import compute
+    from kanatui.model.predictions import Predictions
+
+    values = []
+    for truth, read in (("あいう", "うあい"), ("あいう", "あいう"), ("ああいうう", "あいいうあ"), ("あ", "あ")):
+        predictions = Predictions("あいう")
+        probabilities = np.eye(3, dtype=np.float32)[["あいう".index(character) for character in read]] * 0.7 + 0.1
+        predictions.add(probabilities, ["あいう".index(character) for character in truth], np.arange(len(truth)))
+        values.append(compute(predictions, (metric,))[metric.key])
+    wrong = [value for value in values if not 0 <= value <= 1]
+    demand(not wrong, f"it gave {wrong[0] if wrong else 0:g}, not a share from 0 to 1")
+    return values
 
 
 MODEL = (_model_logits, _model_learns, _model_speed)

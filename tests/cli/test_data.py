@@ -143,7 +143,7 @@ def test_a_broken_recipe_file_is_named_with_line_and_column(refused, tmp_path):
     path.write_text('mode = "random"\nseed = = 3\n')
     refused(1, r"mine.toml: not valid TOML: .*line 2, column 8", "generate", path)
     path.write_text('mode = "random"\nimages_per_character = 5\n[[augment]]\nplugin = "rotate"\ndegrees = [0, 99]\n')
-    refused(1, r"rotate.degrees: 99 is above the maximum, 45", "generate", path)
+    refused(1, r"recipe mine: rotate.degrees: 99 is above the maximum, 45", "generate", path)
     refused(1, r"absent.toml: cannot be read", "generate", tmp_path / "absent.toml")
 
 

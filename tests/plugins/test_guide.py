@@ -11,8 +11,10 @@ import kanatui
 from kanatui.core.params import Parameter
 from kanatui.core.rng import Keys
 from kanatui.plugins import hookspecs
+from kanatui.plugins.registry import load_alone
 from kanatui.plugins.table import PLACED
 from kanatui.testing import check_file
+from tests.helpers.tiny import TinySource
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "PLUGINS.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
@@ -34,8 +36,30 @@ def test_there_is_an_example_of_each_base_and_of_each_hook_that_returns_classes(
     together = "".join(EXAMPLES)
     for base in BASES:
         assert f"({base}):" in together, base
-    for hook in ("augmentations", "models", "glyph_sources", "observers", "metrics", "commands"):
+    for hook in (
+        "augmentations",
+        "models",
+        "glyph_sources",
+        "observers",
+        "metrics",
+        "commands",
+        "exporters",
+        "importers",
+    ):
         assert f"def kanatui_{hook}(" in together, hook
+
+
+def test_the_example_of_formats_writes_and_reads_a_data_set(tmp_path):
+    path, labels, text = tmp_path / "example.py", tmp_path / "labels.txt", tmp_path / "text.txt"
+    path.write_text(next(text for text in EXAMPLES if "def kanatui_exporters" in text), encoding="utf-8")
+    registry, _ = load_alone(path)
+    registry.exporters["labels"].export(TinySource(counts=2, characters="かが"), labels, {})
+    assert labels.read_text(encoding="utf-8").splitlines() == ["0\tか", "1\tか", "2\tが", "3\tが"]
+    text.write_text("かが\n", encoding="utf-8")
+    assert [(image.shape, character) for image, character in registry.importers["bars"].read(text, {})] == [
+        ((32, 32), "か"),
+        ((32, 32), "が"),
+    ]
 
 
 def _object(name):

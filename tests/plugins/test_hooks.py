@@ -19,7 +19,7 @@ from kanatui.evaluation.store import list_evaluations
 from kanatui.model.predictions import Predictions
 from kanatui.plugins import registry as plugins
 from kanatui.plugins import trust
-from kanatui.testing import run_events, watch
+from kanatui.testing import check_file, run_events, watch
 from kanatui.training.config import make_config
 from kanatui.training.control import Mailbox
 from kanatui.training.options import TrainingOptions
@@ -194,6 +194,14 @@ def test_observers_are_in_the_table_of_plugins_with_and_without_a_class(use, cap
     assert "first=0" in capsys.readouterr().out
 
 
+def test_a_file_that_provides_nothing_is_in_the_table_of_plugins(use, capsys):
+    use(idle='"""Forgot the hook."""', empty=COUNTER.replace("[Counter]", "[]"), counter=COUNTER)
+    assert run_command(["plugins"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "no function is marked @hookimpl" in shown and "its hooks return nothing" in shown
+    assert shown.count("counter ") == 1
+
+
 def test_tensorboard_writes_nothing_unless_it_is_asked_to(tmp_path):
     (tmp_path / "run").mkdir()
     watch(plugins.load().observer("tensorboard")(), tmp_path / "run")
@@ -323,8 +331,21 @@ def test_a_shipped_plugin_adds_a_metric_to_every_evaluation():
 
 def test_a_metric_that_fails_is_named(use):
     use(formats=FORMATS)
-    with pytest.raises(PluginError, match="metric 'broken' failed on 4 images: ZeroDivisionError"):
+    with pytest.raises(PluginError, match=r"metric 'broken' failed on 4 images: Zero.* \(formats\.py, line "):
         Scores.of(predictions())
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("float('nan')", "returned nan, not a share"), ("3", "it gave 3, not a share"), ("0.5", "")]
+)
+def test_a_metric_that_is_no_share_is_found_by_the_check(tmp_path, value, words):
+    path = tmp_path / "share.py"
+    path.write_text(
+        "from kanatui import Metric, hookimpl\n@hookimpl\ndef kanatui_metrics():\n"
+        f"    return [Metric('share', 'share', lambda predictions: {value})]\n"
+    )
+    *_, finding = check_file(path)
+    assert finding.plugin == "share" and finding.ok == (not words) and words in finding.detail
 
 
 # ── commands and formats ────────────────────────────────────────────────────────────────────────────────────────────
@@ -372,3 +393,6 @@ def test_formats_are_collected_and_an_incomplete_one_is_refused(use, tmp_path):
     assert image.shape == (8, 8) and label == "か"
     broken = next(module for module in registry.modules if module.name == "lacks")
     assert broken.state == "failed" and "which has no name" in broken.error
+    registry = use(kinds=FORMATS.replace('kind = "dataset"', 'kind = "images"'))
+    broken = next(module for module in registry.modules if module.name == "kinds")
+    assert "the kind of 'rows' is 'images', neither 'dataset' nor 'model'" in broken.error

@@ -84,8 +84,16 @@ def test_an_untrusted_or_changed_file_never_runs(folder):
         ("import nothing_of_that_name", "ModuleNotFoundError"),
         ("raise SystemExit(3)", "SystemExit"),
         ("def (", "SyntaxError"),
-        ("from kanatui import hookimpl\n@hookimpl\ndef kanatui_models():\n    return [42]", "42"),
-        ("from kanatui import hookimpl\n@hookimpl\ndef kanatui_modles():\n    return []", "kanatui_modles"),
+        (
+            "from kanatui import hookimpl\n@hookimpl\ndef kanatui_models():\n    return [42]",
+            "derived from Model, and returned 42",
+        ),
+        ("from kanatui import hookimpl\n@hookimpl\ndef kanatui_models():\n    return 42", "has to return a list"),
+        (GOOD.replace("def kanatui_augmentations", "def kanatui_models"), "Model, and returned the class"),
+        (
+            "from kanatui import hookimpl\n@hookimpl\ndef kanatui_modles():\n    return []",
+            "mean kanatui_models?",
+        ),
         ("from kanatui import hookimpl\n@hookimpl\ndef kanatui_models():\n    raise OSError('boom')", "boom"),
         (GOOD.replace('"flip"', '"Flip It"'), "Flip It"),
     ],
@@ -150,7 +158,7 @@ def test_a_broken_entry_point_harms_no_other(tmp_path, folder):
 
 
 def test_unknown_ids_say_what_there_is():
-    with pytest.raises(PluginError, match="unknown augmentation 'wobble' .*rotate"):
+    with pytest.raises(PluginError, match="unknown augmentation 'wobble' .*rotate.*need --plugins-dir"):
         plugins.load().augmentation("wobble")
     with pytest.raises(PluginError, match="no such folder"):
         plugins.load(["/nowhere/at/all"])

@@ -54,6 +54,11 @@ class Draws(Good):
         return super().draw(keys, size) | {"more": np.zeros(1)}
 
 
+class Bare(Good):
+    def draw(self, keys, size):
+        return keys.uniform(*self.ink, shape=(1, 1, 1))
+
+
 class Random(Good):
     def apply(self, images, drawn):
         return images * torch.rand(1)
@@ -94,6 +99,15 @@ class SeesOthers(Good):
         return images - images.mean()
 
 
+class SeesDarkest(Good):
+    def apply(self, images, drawn):
+        return images / images.max() * drawn["ink"]
+
+
+class BadDefault(Good):
+    ink = Range((0.2, 0.9), min=0.0, max=0.5, help="what is left")
+
+
 class Raises(Good):
     """Fails with some settings only."""
 
@@ -116,6 +130,7 @@ class NoHelp(Good):
     ("cls", "words"),
     [
         (Draws, "more: [1] for 12 images"),
+        (Bare, "An image is the same in any batch: draw() returned ndarray, not a dict of arrays"),
         (Random, "no global randomness: torch's generator (torch.rand …)"),
         (NumpyRandom, "no global randomness: numpy.random"),
         (Unseeded, "ink: the same keys gave other numbers"),
@@ -124,7 +139,9 @@ class NoHelp(Good):
         (Shrinks, "[12, 1, 16, 16] became [12, 1, 16, 15]"),
         (NotFinite, "not all pixels are finite at 16 px"),
         (SeesOthers, "differ at 16 px between a batch of 12 and one of 1"),
-        (Raises, "with {'depth': 0.0}: ZeroDivisionError"),
+        (SeesDarkest, "differ at 16 px between a batch of 12 and one of 1"),
+        (Raises, "with {'depth': 0.0}: ZeroDivisionError: float division by zero (test_testing.py, line "),
+        (BadDefault, "the default of ink: 0.9 is above the maximum, 0.5"),
         (Nothing, "it changed nothing"),
         (NoHelp, "other has no help"),
     ],
