@@ -16,6 +16,7 @@ import msgspec
 from kanatui.core.checked import Count, Finite
 from kanatui.core.errors import PluginError
 from kanatui.core.units import percent
+from kanatui.plugins.contained import reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,7 +177,5 @@ def _computed(metric: Metric, predictions: Predictions) -> float:
             raise ValueError(f"returned {value}, not a share from 0 to 1")
         return value
     except Exception as error:  # a plugin may raise anything
-        from kanatui.plugins.contained import reason_of
-
         reason = reason_of(error, metric.compute.__module__)
         raise PluginError(f"metric {metric.key!r} failed on {len(predictions):,} images: {reason}") from error
