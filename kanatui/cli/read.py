@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kanatui.model.weights import Classifier
 
 _STANDARD_INPUT = "-"
-_MANY = 8  # files; more than this show a bar of all of them
+_MANY = 8  # files; the reading of more than this shows a bar if nothing else is seen of it
 _PATIENCE = 1.0  # seconds of reading after which progress is shown
 
 
@@ -75,8 +75,10 @@ def read_command(
     classifier = None
     results: list[dict[str, Any]] = []
     failed = 0
+    # Readings that appear one by one on the terminal show the progress themselves, and would be written over a bar.
+    silent = len(files) > _MANY and (as_json or not sys.stdout.isatty())
     with contextlib.ExitStack() as shown:
-        advance = shown.enter_context(progress("reading", len(files), "pictures")) if len(files) > _MANY else None
+        advance = shown.enter_context(progress("reading", len(files), "pictures")) if silent else None
         for name in files:
             try:
                 source = _source(name)
